@@ -1,0 +1,396 @@
+//! The plain data that crosses the border of this crate.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::Bitrate;
+
+/// A participant of one room. Unique within the room for its lifetime, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParticipantKey(pub u32);
+
+/// A published track. Unique within the room for its lifetime, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackKey(pub u32);
+
+/// One WebRTC connection of a participant (one, or two where publishing and subscribing are apart).
+/// Unique within the room for its lifetime, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(pub u32);
+
+/// The identification of an m-line (RFC 8843).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MidName(pub String);
+
+/// Audio or video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Audio.
+    Audio,
+    /// Video.
+    Video,
+}
+
+/// What the packets of a track hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Codec {
+    /// Opus (RFC 7587).
+    Opus,
+    /// Redundant audio around Opus (RFC 2198).
+    Red,
+    /// VP8 (RFC 7741).
+    Vp8,
+    /// H.264 (RFC 6184).
+    H264,
+    /// VP9 (RFC 9628).
+    Vp9,
+    /// AV1 (AOM RTP specification).
+    Av1,
+}
+
+/// A simulcast layer, from small to large. One encoding without rids is `High`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// rid `q`.
+    Low,
+    /// rid `h`.
+    Medium,
+    /// rid `f`, or the only encoding.
+    High,
+}
+
+/// What a participant may do in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// Publish tracks.
+    pub publish: bool,
+    /// Receive tracks.
+    pub subscribe: bool,
+}
+
+/// A layer as its publisher announced it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerSpec {
+    /// Which.
+    pub layer: Layer,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// What the publisher means to send.
+    pub bitrate: Bitrate,
+}
+
+/// A track that a participant wants to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackSpec {
+    /// Audio or video.
+    pub kind: Kind,
+    /// A screen: content over motion, layers by need.
+    pub screen: bool,
+    /// Starts muted.
+    pub muted: bool,
+    /// Video only; empty where the publisher did not say.
+    pub layers: Vec<LayerSpec>,
+}
+
+/// What a subscriber wants of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackPreference {
+    /// Send nothing for now.
+    pub disabled: bool,
+    /// The most it can use, by name or…
+    pub max_layer: Layer,
+    /// …by the pixels it shows (0×0: unknown).
+    pub width: u32,
+    /// See `width`.
+    pub height: u32,
+    /// Higher is served first.
+    pub priority: u32,
+}
+
+impl Default for TrackPreference {
+    fn default() -> Self {
+        Self { disabled: false, max_layer: Layer::High, width: 0, height: 0, priority: 0 }
+    }
+}
+
+/// How a connection is set up.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// What this connection is for.
+    pub role: PeerRole,
+    /// Local ICE ufrag; the worker demultiplexes first packets by it.
+    pub ice_ufrag: String,
+    /// Local ICE password.
+    pub ice_pwd: String,
+    /// Addresses to announce.
+    pub candidates: Vec<LocalCandidate>,
+    /// ICE-lite (RFC 8445 §2.5).
+    pub ice_lite: bool,
+    /// Offer or accept RED (RFC 2198) for audio.
+    pub red: bool,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerRole {
+    /// Both ways, the client offers.
+    Both,
+    /// From the client, the client offers.
+    Publisher,
+    /// To the client, the server offers.
+    Subscriber,
+}
+
+/// An address to announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LocalCandidate {
+    /// UDP or TCP (RFC 6544, passive).
+    pub transport: Transport,
+    /// Where.
+    pub addr: SocketAddr,
+}
+
+/// What carries the packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP with RFC 4571 framing; the frame's two length bytes are the shell's affair.
+    Tcp,
+}
+
+/// One datagram (or one RFC 4571 frame without its length).
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// From.
+    pub source: SocketAddr,
+    /// To: the candidate's address it came in at.
+    pub destination: SocketAddr,
+    /// The bytes.
+    pub contents: &'a [u8],
+}
+
+/// One m-line of a remote offer, as far as its negotiation concerns the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedMedia {
+    /// The m-line.
+    pub mid: MidName,
+    /// Audio or video.
+    pub kind: Kind,
+    /// The client sends on it.
+    pub sends: bool,
+    /// The client receives on it.
+    pub receives: bool,
+    /// `a=msid`: stream id and track id.
+    pub msid: Option<(String, String)>,
+    /// Simulcast rids it sends, in their order.
+    pub rids: Vec<String>,
+}
+
+/// What came of a remote offer.
+#[derive(Debug, Clone)]
+pub struct Negotiated {
+    /// The answer, as the stack made it: msid and direction of m-lines that carry nothing are the caller's to rewrite.
+    pub answer: String,
+    /// The m-lines of the offer, in order.
+    pub media: Vec<OfferedMedia>,
+}
+
+/// Why a description was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NegotiationError {
+    /// Not SDP, or SDP that this stack cannot take.
+    #[error("unacceptable session description: {0}")]
+    Sdp(String),
+    /// More m-lines than allowed.
+    #[error("more than {0} m-lines")]
+    TooManyMedia(usize),
+    /// No such connection.
+    #[error("no such connection")]
+    UnknownPeer,
+    /// An answer without an offer, or to an older one.
+    #[error("no offer is outstanding")]
+    NoOffer,
+}
+
+/// Which data channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DataLane {
+    /// Label `_reliable`, ordered.
+    Reliable,
+    /// Label `_lossy`, unordered, no retransmission.
+    Lossy,
+    /// Label `_data_track`.
+    Track,
+}
+
+/// What a room tells its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// ICE and DTLS are up.
+    PeerConnected(PeerKey),
+    /// ICE has lost the other side; it may come back (ICE restart).
+    PeerDisconnected(PeerKey),
+    /// The connection is dead: closed, failed, or a panic was caught in its room.
+    PeerClosed(PeerKey),
+    /// A data channel is open.
+    DataOpen(PeerKey, DataLane),
+    /// A message on a data channel.
+    Data(PeerKey, DataLane, Vec<u8>),
+    /// First media of a track has arrived (its codec is now known).
+    TrackStarted {
+        /// The track.
+        track: TrackKey,
+        /// What it holds.
+        codec: Codec,
+    },
+    /// A subscription may be given an m-line: `subscriber` should get `track`.
+    SubscriptionWanted {
+        /// Who.
+        subscriber: ParticipantKey,
+        /// What.
+        track: TrackKey,
+    },
+    /// A subscription is over; its m-line, if it had one, is free.
+    SubscriptionEnded {
+        /// Who.
+        subscriber: ParticipantKey,
+        /// What.
+        track: TrackKey,
+        /// The m-line it had.
+        mid: Option<MidName>,
+    },
+    /// First packet of a subscription went out.
+    SubscriptionStarted {
+        /// Who.
+        subscriber: ParticipantKey,
+        /// What.
+        track: TrackKey,
+    },
+    /// The server paused or resumed a subscription for want of bandwidth.
+    StreamState {
+        /// Who.
+        subscriber: ParticipantKey,
+        /// What.
+        track: TrackKey,
+        /// Paused.
+        paused: bool,
+    },
+    /// Which layers of a track anyone wants (dynacast): `None` nobody, otherwise the highest.
+    LayerDemand {
+        /// The track.
+        track: TrackKey,
+        /// The highest layer wanted.
+        highest: Option<Layer>,
+    },
+    /// Who speaks changed: the loudest first, each with a level of 0.0 to 1.0; and those who fell silent with 0.0.
+    Speakers(Vec<Speaker>),
+    /// Connection quality of participants, every 5 s.
+    Quality(Vec<(ParticipantKey, Quality)>),
+}
+
+/// One who speaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speaker {
+    /// Who.
+    pub participant: ParticipantKey,
+    /// 0.0 (silent) to 1.0.
+    pub level: f32,
+    /// Still speaking.
+    pub active: bool,
+}
+
+/// Connection quality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// Good enough not to be noticed.
+    Excellent,
+    /// Noticed at times.
+    Good,
+    /// Hurts.
+    Poor,
+    /// Nothing arrives.
+    Lost,
+}
+
+/// What a room wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this.
+    Transmit(Transmit),
+    /// Know this.
+    Event(MediaEvent),
+    /// Nothing more until then.
+    Timeout(Instant),
+}
+
+/// A datagram to send.
+#[derive(Debug)]
+pub struct Transmit {
+    /// Whose.
+    pub peer: PeerKey,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// From this local candidate.
+    pub source: SocketAddr,
+    /// To.
+    pub destination: SocketAddr,
+    /// The bytes.
+    pub contents: Vec<u8>,
+}
+
+/// Counters of a room since it opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoomStats {
+    /// RTP packets in.
+    pub packets_in: u64,
+    /// RTP packets forwarded out.
+    pub packets_out: u64,
+    /// RTP payload bytes out.
+    pub bytes_out: u64,
+    /// Keyframe requests sent to publishers.
+    pub keyframe_requests: u64,
+    /// Packets dropped before forwarding, whatever the cause.
+    pub packets_dropped: u64,
+}
+
+/// How a connection does.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PeerStats {
+    /// ICE and DTLS are up.
+    pub connected: bool,
+    /// The path in use is TCP.
+    pub tcp: bool,
+    /// Round trip, where known.
+    pub rtt: Option<std::time::Duration>,
+    /// Share of the packets from the client that were lost lately, 0.0 to 1.0.
+    pub loss_up: Option<f32>,
+    /// Share of the packets to the client that were lost lately, 0.0 to 1.0.
+    pub loss_down: Option<f32>,
+    /// What the path to the client is believed to carry.
+    pub estimate: Option<Bitrate>,
+    /// Bytes received since it opened.
+    pub bytes_in: u64,
+    /// Bytes sent since it opened.
+    pub bytes_out: u64,
+}
+
+/// How a room is set up.
+#[derive(Debug, Clone)]
+pub struct RoomConfig {
+    /// Seed of everything random in the pure core.
+    pub seed: u64,
+    /// What a subscriber is believed to take before anything was measured.
+    pub initial_bitrate: Bitrate,
+    /// Bandwidth estimation towards subscribers.
+    pub bandwidth_estimation: bool,
+    /// Rethrow a panic caught in the room (tests and fuzzing) instead of closing its peers.
+    pub rethrow_panics: bool,
+    /// The IP addresses of this host, for the shell.
+    pub local: Arc<[IpAddr]>,
+}
