@@ -1,0 +1,19 @@
+//! The switchboard: devices and presence, channels, every running call and its state machine.
+//!
+//! Sans-IO. `Switchboard` never opens a socket, reads a clock or touches a database. It takes
+//! [`Command`]s and the time, answers each at once, and is drained by [`Switchboard::poll_output`]
+//! until that says [`Output::Timeout`] (or [`Output::Idle`]). It knows no media: the media side tells it who is in
+//! a call's room by [`Command::MediaJoined`] and [`Command::MediaLeft`].
+//!
+//! Place of the rules: ring, accept, decline, busy, leave, end, reconnect, empty and ring timeouts are
+//! here and nowhere else. Every REST path, Socket.IO event and LiveKit join is a translation to a `Command`.
+
+mod command;
+mod output;
+mod snapshot;
+mod switchboard;
+
+pub use command::{Answer, Command, CommandError, InitiateCall, Target};
+pub use output::{CallEvent, Delivery, Output, Record, RoomAct};
+pub use snapshot::{CallSnapshot, ChannelSnapshot, ParticipantSnapshot, PresenceState};
+pub use switchboard::{Config, Switchboard};

@@ -1,0 +1,197 @@
+//! What comes out of the switchboard.
+
+use model::{CallId, CallMedia, ChannelId, DeviceId, EndReason, Timestamp, Topology, UserId};
+
+use crate::snapshot::{CallSnapshot, PresenceState};
+
+/// One thing to carry out. Within a call the order is the order of what happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// To the journal, before anything after it is told to anyone.
+    Record(Box<Record>),
+    /// To devices.
+    Deliver(Delivery),
+    /// To the media side.
+    Room(RoomAct),
+    /// Nothing more until then; call `handle_timeout` at that time or give the next command.
+    Timeout(Timestamp),
+    /// Nothing more and no timer runs.
+    Idle,
+}
+
+/// A transition, for the journal and from there for the store: the whole call as it now stands and the event that made it so.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// When.
+    pub at: Timestamp,
+    /// The event's name in `call_events` (`initiated`, `ringing`, `accepted`, `participant_joined`, …).
+    pub event: String,
+    /// Who made it happen, if a person.
+    pub user: Option<UserId>,
+    /// More about it.
+    pub payload: serde_json::Value,
+    /// The call after it, participants included.
+    pub call: CallSnapshot,
+}
+
+/// An event for devices of users.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Whose.
+    pub user: UserId,
+    /// Only this device; `None`: all of the user's.
+    pub device: Option<DeviceId>,
+    /// All but this device.
+    pub except: Option<DeviceId>,
+    /// What.
+    pub event: CallEvent,
+}
+
+/// The events of reference docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallEvent {
+    /// `call:incoming`: rings.
+    Incoming {
+        /// The call, participants included.
+        call: Box<CallSnapshot>,
+        /// When the ringing ends by itself.
+        ring_until: Timestamp,
+    },
+    /// `call:accepted`: someone took it (to the caller and the others).
+    Accepted {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+    },
+    /// `call:declined`.
+    Declined {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+        /// declined or busy.
+        reason: EndReason,
+    },
+    /// `call:cancelled`: stop ringing, the caller gave up.
+    Cancelled {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+    },
+    /// `call:missed`: rang out for this user (or the caller gave up).
+    Missed {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who called.
+        caller: UserId,
+        /// With what.
+        media: CallMedia,
+        /// Where.
+        channel: Option<ChannelId>,
+    },
+    /// `call:answered-elsewhere`: another device of yours took or declined it.
+    AnsweredElsewhere {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// The device that took it.
+        device: Option<DeviceId>,
+    },
+    /// `call:participant-joined`.
+    ParticipantJoined {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+    },
+    /// `call:participant-left`.
+    ParticipantLeft {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// `call:media-state-changed`.
+    MediaStateChanged {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        user: UserId,
+        /// Microphone off.
+        is_muted: bool,
+        /// Camera on.
+        is_video_enabled: bool,
+        /// Screen shared.
+        is_screen_sharing: bool,
+    },
+    /// `call:topology-changed` (used from the peer-to-peer issue on).
+    TopologyChanged {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// The new one.
+        topology: Topology,
+    },
+    /// `call:ended`.
+    Ended {
+        /// The call as it ended.
+        call: Box<CallSnapshot>,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: EndReason,
+        /// Who, if a person.
+        by: Option<UserId>,
+    },
+    /// `presence:changed`: to those who share a channel or a call with the user.
+    Presence {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// What.
+        state: PresenceState,
+    },
+}
+
+/// For the media side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomAct {
+    /// Open the call's room.
+    Open {
+        /// The call; the room has its id for a name.
+        call: CallId,
+        /// At most so many in it.
+        max_participants: usize,
+    },
+    /// Put this user out of it (left, removed).
+    Remove {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+    },
+    /// The call is over: delete the room.
+    Close {
+        /// The call.
+        call: CallId,
+    },
+}

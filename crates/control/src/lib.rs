@@ -1,0 +1,18 @@
+//! The control plane's use cases: owns the call thread, the directory of rooms, the mapping between a call and its
+//! room, the [`Store`] and [`MediaPlane`] ports, the journal and what is told to whom.
+//!
+//! The only place that knows both a call and its room. Opens no socket: the web is `api`'s, the packets are `server`'s.
+
+mod directory;
+mod handle;
+mod journal;
+mod media;
+mod notice;
+mod store;
+mod switchboard_thread;
+
+pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
+pub use handle::{Control, ControlError, Handle, Joined, Settings};
+pub use media::{ConnectError, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
+pub use notice::{Notice, NoticeBody};
+pub use store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};

@@ -1,0 +1,100 @@
+//! The port to the media side: the workers behind it live in `server`.
+
+use async_trait::async_trait;
+use livekit::{Join, SignalRequest, SignalResponse};
+use model::RoomName;
+use tokio::sync::mpsc;
+
+/// What the control plane and the LiveKit endpoint ask of the media workers.
+#[async_trait]
+pub trait MediaPlane: Send + Sync + 'static {
+    /// Opens a room (nothing happens where it is open).
+    async fn open_room(&self, room: RoomName, max_participants: usize);
+    /// Deletes a room: everyone in it is told (Leave DISCONNECT, ROOM_DELETED).
+    async fn close_room(&self, room: &RoomName);
+    /// Puts one participant out (Leave DISCONNECT, PARTICIPANT_REMOVED).
+    async fn remove_participant(&self, room: &RoomName, identity: &str);
+    /// Connects a LiveKit client. `create`: open the room where there is none.
+    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError>;
+    /// Names of the open rooms, with the number of participants in each.
+    async fn rooms(&self) -> Vec<(RoomName, usize)>;
+}
+
+/// One LiveKit signalling connection, as its WebSocket holds it. Dropping it tells the room that the socket is gone.
+#[derive(Debug)]
+pub struct SignalLink {
+    /// To the room; bounded.
+    pub requests: mpsc::Sender<SignalRequestFrame>,
+    /// From the room; bounded. `SignalFrame::Close` is the last.
+    pub responses: mpsc::Receiver<SignalFrame>,
+}
+
+/// A frame to the room.
+#[derive(Debug)]
+pub enum SignalRequestFrame {
+    /// A decoded message.
+    Message(Box<SignalRequest>),
+}
+
+/// A frame from the room.
+#[derive(Debug)]
+pub enum SignalFrame {
+    /// To send.
+    Message(Box<SignalResponse>),
+    /// Close the WebSocket with this reason.
+    Close(&'static str),
+}
+
+/// Why a LiveKit client was not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No such room, and none may be made.
+    #[error("requested room does not exist")]
+    RoomNotFound,
+    /// Refused (removed, declined, call over, no right).
+    #[error("not allowed")]
+    NotAllowed,
+    /// Full.
+    #[error("the room is full")]
+    RoomFull,
+    /// The workers are stopping or overloaded.
+    #[error("no worker can take this")]
+    Unavailable,
+}
+
+/// Something happened in a room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MediaNotice {
+    /// Where.
+    pub room: RoomName,
+    /// Whose.
+    pub identity: String,
+    /// What.
+    pub kind: MediaNoticeKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaNoticeKind {
+    /// Signalling is up; `device` is the token's `stoa.device` attribute.
+    Joined {
+        /// Device of the token.
+        device: Option<String>,
+    },
+    /// ICE and DTLS are up.
+    Connected,
+    /// Gone.
+    Left {
+        /// Said goodbye (or was replaced by the server's will) rather than lost.
+        clean: bool,
+    },
+    /// Media state seen by the room: microphone muted or absent, camera on, screen shared.
+    MediaState {
+        /// No live microphone track.
+        is_muted: bool,
+        /// A live camera track.
+        is_video_enabled: bool,
+        /// A live screen track.
+        is_screen_sharing: bool,
+    },
+}

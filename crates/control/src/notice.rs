@@ -1,0 +1,39 @@
+//! What goes out to devices: the call core's events, and changes of presence and channels.
+
+use call::{CallEvent, PresenceState};
+use model::{ChannelId, DeviceId, Timestamp, UserId};
+
+use crate::directory::Channel;
+
+/// One event for the devices of one user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    /// Whose.
+    pub user: UserId,
+    /// Only this device.
+    pub device: Option<DeviceId>,
+    /// All but this device.
+    pub except: Option<DeviceId>,
+    /// What.
+    pub body: NoticeBody,
+}
+
+/// What is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NoticeBody {
+    /// An event of a call.
+    Call(Box<CallEvent>),
+    /// `presence:changed`.
+    Presence {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// What.
+        state: PresenceState,
+    },
+    /// `channel:changed`.
+    ChannelChanged(Channel),
+    /// `channel:deleted`.
+    ChannelDeleted(ChannelId),
+}

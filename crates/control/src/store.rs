@@ -1,0 +1,107 @@
+//! The port to the truth. One implementation per database lives in `store`.
+
+use async_trait::async_trait;
+use call::{CallSnapshot, Record};
+use model::{CallId, CallStatus, ChannelId, Timestamp, UserId};
+
+use crate::directory::{Account, Channel, User, UserPatch};
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Cannot be reached or written now; try again.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Something else is there under that name.
+    #[error("already taken")]
+    Conflict,
+    /// A row does not read back, or a statement is wrong: a fault of ours.
+    #[error("store: {0}")]
+    Fault(String),
+}
+
+/// What of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Calls this user has a part in (or channel calls of a channel they are a member of).
+    pub user: UserId,
+    /// Only these.
+    pub statuses: Vec<CallStatus>,
+    /// Only this channel's.
+    pub channel: Option<ChannelId>,
+    /// Only with this other user.
+    pub with: Option<UserId>,
+    /// Created before this call (keyset: created_at, id).
+    pub before: Option<CallId>,
+    /// At most so many (1–100).
+    pub limit: usize,
+}
+
+/// A page of the history, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallPage {
+    /// The calls.
+    pub calls: Vec<CallSnapshot>,
+    /// Give this as `before` for the next page.
+    pub next: Option<CallId>,
+}
+
+/// A row of `call_events`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Ascending within the store; the journal's sequence.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: String,
+    /// Who.
+    pub user: Option<UserId>,
+    /// More.
+    pub payload: serde_json::Value,
+}
+
+/// The truth. Every write is one transaction.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The highest journal sequence that is in the store.
+    async fn applied(&self) -> Result<u64, StoreError>;
+    /// Applies journal records in order, each with its sequence, all or none; ones already there are passed over.
+    async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError>;
+    /// Calls that are not over, for the start.
+    async fn running_calls(&self) -> Result<Vec<CallSnapshot>, StoreError>;
+    /// One call.
+    async fn call(&self, id: CallId) -> Result<Option<CallSnapshot>, StoreError>;
+    /// A page of a user's history.
+    async fn history(&self, query: &HistoryQuery) -> Result<CallPage, StoreError>;
+    /// A call's events in order.
+    async fn events(&self, call: CallId) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Makes a user or takes over what is newly known.
+    async fn upsert_user(&self, id: &UserId, patch: &UserPatch, now: Timestamp) -> Result<User, StoreError>;
+    /// Several users; unknown ones are left out.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
+    /// Users by name, `after` an id, for lists.
+    async fn search_users(&self, query: &str, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, StoreError>;
+
+    /// A new local account with its user; `Conflict` where the name is taken.
+    async fn create_account(&self, account: &Account, name: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// An account by its lower-cased name.
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Makes or replaces a channel with its members (unknown users are made).
+    async fn upsert_channel(&self, channel: &Channel) -> Result<(), StoreError>;
+    /// One channel.
+    async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError>;
+    /// All channels (for the start) or those of one user.
+    async fn channels(&self, of: Option<&UserId>) -> Result<Vec<Channel>, StoreError>;
+    /// Deletes a channel; its calls stay.
+    async fn delete_channel(&self, id: &ChannelId) -> Result<(), StoreError>;
+
+    /// A session of the web app: token hash → user, until `expires`.
+    async fn put_session(&self, token_hash: &[u8; 32], user: &UserId, permissions: &[model::Permission], expires: Timestamp) -> Result<(), StoreError>;
+    /// Who a session belongs to; expired ones are nobody's.
+    async fn session(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<(UserId, Vec<model::Permission>)>, StoreError>;
+    /// Ends a session.
+    async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,223 @@
+//! The enums of a call, with the words they have on the wire and the numbers they have in the store.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// Every variant, in the order of their numbers.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The word on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+
+            /// The number in the store.
+            pub const fn number(self) -> i16 {
+                match self { $($name::$variant => $number,)* }
+            }
+
+            /// The variant of a number in the store.
+            pub const fn from_number(number: i64) -> Option<Self> {
+                match number { $($number => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+            fn from_str(word: &str) -> Result<Self, ()> {
+                match word { $($word => Ok($name::$variant),)* _ => Err(()) }
+            }
+        }
+    };
+}
+
+words! {
+    /// How many a call is for.
+    CallKind {
+        /// Two users; ends when one is left.
+        OneToOne = 1, "one_to_one";
+        /// Any number up to the limit.
+        Group = 2, "group";
+    }
+}
+
+words! {
+    /// What a call was started with.
+    CallMedia {
+        /// Sound only.
+        Voice = 1, "voice";
+        /// Camera and sound.
+        Video = 2, "video";
+        /// A screen and sound.
+        ScreenShare = 3, "screen_share";
+    }
+}
+
+words! {
+    /// Which way the media goes.
+    Topology {
+        /// Browser to browser, two participants.
+        P2p = 1, "p2p";
+        /// Through the server.
+        Sfu = 2, "sfu";
+        /// Browser to browser, more than two.
+        Mesh = 3, "mesh";
+    }
+}
+
+words! {
+    /// Where a call stands.
+    CallStatus {
+        /// Made, nobody has been told yet.
+        Initiating = 1, "initiating";
+        /// At least one device rings.
+        Ringing = 2, "ringing";
+        /// Accepted, media not up yet.
+        Connecting = 3, "connecting";
+        /// At least two participants have media.
+        Connected = 4, "connected";
+        /// Over after it was accepted.
+        Ended = 5, "ended";
+        /// Over by a fault (crash, lost for good).
+        Failed = 6, "failed";
+        /// Given up by the caller while it rang.
+        Cancelled = 7, "cancelled";
+        /// Everyone called declined.
+        Declined = 8, "declined";
+        /// Everyone called was busy.
+        Busy = 9, "busy";
+        /// Rang out without reaching any device.
+        Timeout = 10, "timeout";
+        /// Rang out on a device that nobody answered.
+        NoAnswer = 11, "no_answer";
+    }
+}
+
+impl CallStatus {
+    /// Whether the call is over.
+    pub const fn is_over(self) -> bool {
+        match self {
+            CallStatus::Initiating | CallStatus::Ringing | CallStatus::Connecting | CallStatus::Connected => false,
+            CallStatus::Ended
+            | CallStatus::Failed
+            | CallStatus::Cancelled
+            | CallStatus::Declined
+            | CallStatus::Busy
+            | CallStatus::Timeout
+            | CallStatus::NoAnswer => true,
+        }
+    }
+}
+
+words! {
+    /// Where one participant stands.
+    ParticipantStatus {
+        /// Named by the call, no device told yet.
+        Invited = 1, "invited";
+        /// At least one device rings.
+        Ringing = 2, "ringing";
+        /// Accepted, media not up yet.
+        Connecting = 3, "connecting";
+        /// Has media.
+        Connected = 4, "connected";
+        /// Lost; may come back within the reconnect window.
+        Disconnected = 5, "disconnected";
+        /// Gone for good (or never answered a call that went on).
+        Left = 6, "left";
+        /// Declined.
+        Declined = 7, "declined";
+        /// In another call.
+        Busy = 8, "busy";
+    }
+}
+
+words! {
+    /// Why a call or a participation ended.
+    EndReason {
+        /// Hung up in the ordinary way.
+        Completed = 1, "completed";
+        /// The caller gave up.
+        Cancelled = 2, "cancelled";
+        /// Declined.
+        Declined = 3, "declined";
+        /// Busy in another call.
+        Busy = 4, "busy";
+        /// Nobody answered a device that rang.
+        NoAnswer = 5, "no_answer";
+        /// No device was reached.
+        Timeout = 6, "timeout";
+        /// The last participant left.
+        Empty = 7, "empty";
+        /// Removed by a moderator.
+        Removed = 8, "removed";
+        /// Lost its connection past the reconnect window.
+        ConnectionLost = 9, "connection_lost";
+        /// The server failed or was restarted.
+        ServerFailure = 10, "server_failure";
+    }
+}
+
+words! {
+    /// What a token may do (DESIGN words, "User").
+    Permission {
+        /// Start calls.
+        CallsCreate = 1, "calls:create";
+        /// Enter calls.
+        CallsJoin = 2, "calls:join";
+        /// Record calls.
+        CallsRecord = 3, "calls:record";
+        /// Start streams.
+        StreamsCreate = 4, "streams:create";
+        /// Moderate streams.
+        StreamsModerate = 5, "streams:moderate";
+        /// Everything.
+        Admin = 6, "admin";
+    }
+}
+
+words! {
+    /// Presets of a camera.
+    VideoQuality {
+        /// 320×180, 15 fps.
+        P180 = 1, "180p";
+        /// 640×360, 30 fps.
+        P360 = 2, "360p";
+        /// 1280×720, 30 fps.
+        P720 = 3, "720p";
+        /// 1920×1080, 30 fps.
+        P1080 = 4, "1080p";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_and_number_reads_back() {
+        for status in CallStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+            assert_eq!(CallStatus::from_number(status.number().into()), Some(*status));
+        }
+        for permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(*permission));
+        }
+    }
+}

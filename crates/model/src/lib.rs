@@ -1,0 +1,15 @@
+//! The words every other crate shares: ids, units, the enums of a call, stable error codes.
+//!
+//! Owns no behaviour beyond parsing and printing. Knows no I/O and no clock.
+
+mod calls;
+mod code;
+mod id;
+mod redact;
+mod unit;
+
+pub use calls::{CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, Topology, VideoQuality};
+pub use code::ErrorCode;
+pub use id::{CallId, ChannelId, DeviceId, IdError, ParticipantId, RoomName, UserId};
+pub use redact::Secret;
+pub use unit::{Bitrate, Timestamp};

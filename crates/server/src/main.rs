@@ -1,0 +1,2 @@
+//! The binary `stoa`.
+fn main() {}
