@@ -30,6 +30,10 @@ pub struct ClientParameters {
     pub auto_subscribe: bool,
     /// The client will send TrackSetting.
     pub adaptive_stream: bool,
+    /// The client cannot take an ICE-lite server.
+    pub disable_ice_lite: bool,
+    /// Subscribe to every data track.
+    pub auto_subscribe_data_tracks: bool,
     /// A resume of this participant sid, with its reason.
     pub reconnect: Option<(String, i32)>,
     /// The offer that came with the join (v1).
