@@ -1,6 +1,6 @@
 //! What the switchboard is asked, and what it answers.
 
-use model::{CallId, CallMedia, ChannelId, DeviceId, EndReason, ErrorCode, ParticipantId, UserId, VideoQuality};
+use model::{CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, Timestamp, UserId, VideoQuality};
 
 use crate::snapshot::{CallSnapshot, ParticipantSnapshot};
 
@@ -250,16 +250,15 @@ impl CommandError {
     }
 }
 
-/// Kept for the event log: who did it and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cause {
-    /// Who, if a person.
-    pub by: Option<UserId>,
-    /// Why.
-    pub reason: Option<EndReason>,
-}
-
 /// Ids that the switchboard makes from its seed.
 pub(crate) fn participant_id(rng: &mut fastrand::Rng) -> ParticipantId {
     ParticipantId(uuid::Builder::from_random_bytes(rng.u128(..).to_be_bytes()).into_uuid())
+}
+
+/// The id of a call whose client chose none: sorts by the time it was made.
+pub(crate) fn call_id(rng: &mut fastrand::Rng, now: Timestamp) -> CallId {
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let mut random = [0; 10];
+    rng.fill(&mut random);
+    CallId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }

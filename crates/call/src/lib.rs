@@ -8,12 +8,26 @@
 //! Place of the rules: ring, accept, decline, busy, leave, end, reconnect, empty and ring timeouts are
 //! here and nowhere else. Every REST path, Socket.IO event and LiveKit join is a translation to a `Command`.
 
+mod acts;
+mod call;
+mod change;
+mod channels;
 mod command;
+mod deliver;
+mod devices;
+mod initiate;
+mod media;
 mod output;
+mod part;
+mod request;
+mod restore;
+mod rules;
 mod snapshot;
 mod switchboard;
+mod timers;
 
 pub use command::{Answer, Command, CommandError, InitiateCall, Target};
 pub use output::{CallEvent, Delivery, Output, Record, RoomAct};
+pub use request::same_request;
 pub use snapshot::{CallSnapshot, ChannelSnapshot, ParticipantSnapshot, PresenceState};
 pub use switchboard::{Config, Switchboard};

@@ -1,13 +1,24 @@
-//! The one door: commands and time in, outputs out.
+//! The one door: commands and time in, outputs out. Every change of every call goes through `transition`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use model::{CallId, Timestamp, UserId};
+use model::{CallId, ChannelId, DeviceId, Timestamp, UserId};
 
+use crate::call::{Call, Phase};
+use crate::change::Change;
+use crate::channels::Channels;
 use crate::command::{Answer, Command, CommandError};
-use crate::output::Output;
-use crate::snapshot::{CallSnapshot, PresenceState};
+use crate::deliver;
+use crate::devices::{Devices, Disconnected, OFFLINE_AFTER};
+use crate::output::{CallEvent, Delivery, Output, Record};
+use crate::part::{Part, PartState};
+use crate::rules::{self, Deadline};
+use crate::snapshot::{CallSnapshot, ChannelSnapshot, PresenceState};
+use crate::timers::{Timer, Timers};
+
+/// The most finished calls that are kept, whatever their age.
+const MOST_FINISHED: usize = 4_096;
 
 /// The switchboard's settings, validated.
 #[derive(Debug, Clone)]
@@ -48,55 +59,318 @@ impl Default for Config {
 /// Every device, channel and running call of this server.
 #[derive(Debug)]
 pub struct Switchboard {
-    config: Config,
-    rng: fastrand::Rng,
+    pub(crate) config: Config,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) channels: Channels,
+    pub(crate) devices: Devices,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    /// The calls that ring for a user or that the user is in.
+    of_user: BTreeMap<UserId, BTreeSet<CallId>>,
+    /// The finished calls, those to be forgotten first in front.
+    finished: BTreeSet<(Timestamp, CallId)>,
+    timers: Timers,
+    /// The latest time that was given: time does not go back.
+    clock: Timestamp,
+    /// The calls that the input at hand changed.
+    touched: BTreeSet<CallId>,
+    /// The user whose devices it changed.
+    moved: Option<UserId>,
     outputs: VecDeque<Output>,
 }
 
 impl Switchboard {
     /// An empty switchboard; `seed` decides the ids it makes.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self { config, rng: fastrand::Rng::with_seed(seed), outputs: VecDeque::new() }
+        Self {
+            config,
+            rng: fastrand::Rng::with_seed(seed),
+            channels: Channels::default(),
+            devices: Devices::default(),
+            calls: BTreeMap::new(),
+            of_user: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            timers: Timers::default(),
+            clock: Timestamp(i64::MIN),
+            touched: BTreeSet::new(),
+            moved: None,
+            outputs: VecDeque::new(),
+        }
     }
 
-    /// Carries out one command, or refuses it and changes nothing.
+    /// Carries out one command, or refuses it and changes nothing. What was due before comes first.
     pub fn handle_command(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
-        let _ = (now, command, &self.config, &mut self.rng);
-        unimplemented!()
+        let now = self.advance(now);
+        let answer = self.dispatch(now, command);
+        self.tell_presence(now);
+        answer
+    }
+
+    /// `Command::Restore` for one who knows `seen`, the last moment the call is known to have run: that is when it counts as over if
+    /// nobody comes back. Without it, the latest time that the call itself names is taken.
+    pub fn restore(&mut self, now: Timestamp, stored: CallSnapshot, seen: Timestamp) -> Result<Answer, CommandError> {
+        let now = self.advance(now);
+        let answer = self.take_up(now, stored, Some(seen));
+        self.tell_presence(now);
+        answer
+    }
+
+    fn dispatch(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
+        match command {
+            Command::DeviceConnected { user, device } => self.device_connected(now, user, device),
+            Command::DeviceDisconnected { user, device } => self.device_disconnected(now, user, device),
+            Command::ChannelUpserted { id, members } => {
+                self.channels.upsert(id, members);
+                Ok(Answer::Done)
+            }
+            Command::ChannelDeleted { id } => {
+                self.channels.delete(&id);
+                Ok(Answer::Done)
+            }
+            Command::Initiate(request) => self.initiate(now, request),
+            Command::Accept { call, user, device } => self.accept(now, call, user, device),
+            Command::Decline { call, user, busy } => self.decline(now, call, user, busy),
+            Command::Cancel { call, user } => self.cancel(now, call, user),
+            Command::Join { call, user, device } => self.join(now, call, user, device),
+            Command::Leave { call, user } => self.leave(now, call, user),
+            Command::End { call, user, reason } => self.end(now, call, user, reason),
+            Command::Invite { call, user, users } => self.invite(now, call, user, users),
+            Command::SetMediaState { call, user, is_muted, is_video_enabled, is_screen_sharing, video_quality } => {
+                let asked = crate::acts::MediaWish { is_muted, is_video_enabled, is_screen_sharing, video_quality };
+                self.set_media_state(now, call, user, asked)
+            }
+            Command::MediaJoined { call, user, device } => self.media_joined(now, call, user, device),
+            Command::MediaConnected { call, user } => self.media_connected(now, call, user),
+            Command::MediaLeft { call, user, clean } => self.media_left(now, call, user, clean),
+            Command::Restore(stored) => self.take_up(now, *stored, None),
+        }
     }
 
     /// Lets every timer that is due fire.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = now;
-        unimplemented!()
+        self.advance(now);
     }
 
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or(Output::Idle)
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        self.timers.next().map_or(Output::Idle, Output::Timeout)
     }
 
     /// A running call (a finished one is kept for the idempotency window only).
     pub fn call(&self, id: CallId) -> Option<CallSnapshot> {
-        let _ = id;
-        unimplemented!()
+        self.calls.get(&id).map(Call::snapshot)
     }
 
     /// The running calls a user rings for or is in, newest first.
     pub fn active_calls(&self, user: &UserId) -> Vec<CallSnapshot> {
-        let _ = user;
-        unimplemented!()
+        let mut active: Vec<&Call> = self.calls_of(user).collect();
+        active.sort_by_key(|call| std::cmp::Reverse((call.created_at, call.id)));
+        active.into_iter().map(Call::snapshot).collect()
     }
 
     /// Whether this user may enter the call's media room now: accepted, joined, or being rung.
     pub fn may_enter(&self, call: CallId, user: &UserId) -> bool {
-        let _ = (call, user);
-        unimplemented!()
+        let call = self.calls.get(&call).filter(|call| !call.is_over());
+        call.and_then(|call| call.part(user)).is_some_and(Part::is_engaged)
     }
 
     /// Presence of a user.
     pub fn presence(&self, user: &UserId) -> PresenceState {
-        let _ = user;
-        unimplemented!()
+        if self.calls_of(user).any(|call| call.part(user).is_some_and(Part::is_joined)) {
+            PresenceState::InCall
+        } else if self.devices.is_online(user) {
+            PresenceState::Online
+        } else {
+            PresenceState::Offline
+        }
+    }
+
+    /// A channel, its members and its running call.
+    pub fn channel(&self, id: &ChannelId) -> Option<ChannelSnapshot> {
+        self.channels.snapshot(id)
+    }
+
+    /// The calls that ring for a user or that the user is in, in the order of their ids.
+    pub(crate) fn calls_of(&self, user: &UserId) -> impl Iterator<Item = &Call> {
+        self.of_user.get(user).into_iter().flatten().filter_map(|id| self.calls.get(id))
+    }
+
+    /// One output that is no change of a call.
+    pub(crate) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Makes a change and all that follows from it: to the journal first, then to devices, then to the media side.
+    pub(crate) fn transition(&mut self, now: Timestamp, id: CallId, change: Change) {
+        let mut next = Some(change);
+        while let Some(change) = next {
+            let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
+            let rang: Vec<UserId> = call.pending().map(|part| part.user.clone()).collect();
+            call.apply(now, &change);
+            tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
+            let call = &self.calls[&id];
+            self.outputs.push_back(Output::Record(Box::new(Record {
+                at: now,
+                event: change.event().to_owned(),
+                user: change.actor().cloned(),
+                payload: change.payload(),
+                call: call.snapshot(),
+            })));
+            let deliveries = deliver::deliveries(call, &change, &rang, now);
+            let reached = deliveries.into_iter().filter(|delivery| self.devices.reaches(delivery));
+            self.outputs.extend(reached.map(Output::Deliver));
+            self.outputs.extend(deliver::room_act(call, &change).map(Output::Room));
+            next = rules::consequence(call, &change, now);
+            self.index(id);
+        }
+    }
+
+    /// Brings what is derived from a call in line with it: whose it is, its channel's, its timer.
+    pub(crate) fn index(&mut self, id: CallId) {
+        self.touched.insert(id);
+        let call = &self.calls[&id];
+        for part in &call.parts {
+            if part.is_engaged() && !call.is_over() {
+                self.of_user.entry(part.user.clone()).or_default().insert(id);
+            } else if let Some(calls) = self.of_user.get_mut(&part.user) {
+                calls.remove(&id);
+                if calls.is_empty() {
+                    self.of_user.remove(&part.user);
+                }
+            }
+        }
+        if let Some(channel) = call.channel.as_ref().filter(|_| call.in_channel) {
+            if call.is_over() {
+                self.channels.call_ended(channel, id);
+            } else {
+                self.channels.call_began(channel, id);
+            }
+        }
+        if let Phase::Over(over) = &call.phase {
+            self.finished.insert((over.forget_at, id));
+        }
+        self.arm(id);
+    }
+
+    fn arm(&mut self, id: CallId) {
+        let deadline = self.calls.get(&id).and_then(rules::next_deadline);
+        self.timers.set(Timer::Call(id), deadline.map(|(at, _)| at));
+    }
+
+    fn forget_the_oldest(&mut self) {
+        while self.finished.len() > MOST_FINISHED {
+            if let Some((_, id)) = self.finished.pop_first() {
+                self.calls.remove(&id);
+                self.arm(id);
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.clock = self.clock.max(now);
+        let now = self.clock;
+        self.forget_the_oldest();
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Call(id) => self.call_is_due(now, id),
+                Timer::Offline(user) => {
+                    self.devices.give_up(&user);
+                    self.moved = Some(user);
+                }
+            }
+            self.tell_presence(now);
+        }
+        now
+    }
+
+    fn call_is_due(&mut self, now: Timestamp, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some((at, deadline)) = rules::next_deadline(call) else { return };
+        debug_assert!(at <= now, "every change of a call arms its timer anew");
+        if deadline == Deadline::Forget {
+            self.finished.remove(&(at, id));
+            self.calls.remove(&id);
+        } else if let Some(change) = rules::fire(call, deadline, now) {
+            self.transition(now, id, change);
+        }
+    }
+
+    fn device_connected(&mut self, now: Timestamp, user: UserId, device: DeviceId) -> Result<Answer, CommandError> {
+        if !self.devices.connect(&user, &device) {
+            return Err(CommandError::InvalidState("too many devices"));
+        }
+        self.moved = Some(user.clone());
+        self.timers.set(Timer::Offline(user.clone()), None);
+        let calls: Vec<CallId> = self.calls_of(&user).map(|call| call.id).collect();
+        for id in calls {
+            self.note_caller(id, &user, None);
+            let call = &self.calls[&id];
+            match call.part(&user).map(|part| &part.state) {
+                Some(PartState::Invited) => {
+                    let rang = Change::Rang { users: vec![user.clone()], device: Some(device.clone()) };
+                    self.transition(now, id, rang);
+                }
+                Some(PartState::Ringing) => {
+                    let incoming = Delivery { device: Some(device.clone()), ..deliver::incoming(call, &user) };
+                    self.outputs.push_back(Output::Deliver(incoming));
+                }
+                Some(PartState::Joined(_) | PartState::Gone { .. }) | None => {}
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn device_disconnected(&mut self, now: Timestamp, user: UserId, device: DeviceId) -> Result<Answer, CommandError> {
+        self.moved = Some(user.clone());
+        if self.devices.disconnect(&user, &device) == Disconnected::LastDevice {
+            self.timers.set(Timer::Offline(user.clone()), Some(now + OFFLINE_AFTER));
+            let calls: Vec<CallId> = self.calls_of(&user).map(|call| call.id).collect();
+            for id in calls {
+                self.note_caller(id, &user, Some(now));
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Notes since when a caller whose call is not taken yet has no device. No transition: nothing that others see.
+    fn note_caller(&mut self, id: CallId, user: &UserId, lost: Option<Timestamp>) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| &call.initiator == user) else { return };
+        if let Phase::Waiting { caller_lost, .. } = &mut call.phase {
+            *caller_lost = lost;
+            self.arm(id);
+        }
+    }
+
+    /// Tells those concerned of every presence that the input changed.
+    fn tell_presence(&mut self, at: Timestamp) {
+        let touched = std::mem::take(&mut self.touched);
+        let calls: Vec<&Call> = touched.iter().filter_map(|id| self.calls.get(id)).collect();
+        let mut candidates: BTreeSet<UserId> = self.moved.take().into_iter().collect();
+        candidates.extend(calls.iter().flat_map(|call| &call.parts).map(|part| part.user.clone()));
+        let mut told = Vec::new();
+        for user in candidates {
+            let state = self.presence(&user);
+            if !self.devices.tell(&user, state) {
+                continue;
+            }
+            for mate in self.concerned(&user, &touched) {
+                let event = CallEvent::Presence { user: user.clone(), at, state };
+                told.push(Delivery { user: mate, device: None, except: None, event });
+            }
+        }
+        self.outputs.extend(told.into_iter().map(Output::Deliver));
+    }
+
+    /// The connected users who share a channel or a call with this one; a call that just ended counts.
+    fn concerned(&self, user: &UserId, touched: &BTreeSet<CallId>) -> BTreeSet<UserId> {
+        let running = self.calls_of(user).flat_map(|call| call.parts.iter().filter(|part| part.is_engaged()));
+        let just_now = touched.iter().filter_map(|id| self.calls.get(id)).filter(|call| call.part(user).is_some());
+        let in_calls = running.chain(just_now.flat_map(|call| &call.parts)).map(|part| &part.user);
+        let mut mates: BTreeSet<&UserId> = self.channels.mates(user).collect();
+        mates.extend(in_calls);
+        mates.remove(user);
+        mates.into_iter().filter(|mate| self.devices.is_connected(mate)).cloned().collect()
     }
 }

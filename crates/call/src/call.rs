@@ -1,0 +1,314 @@
+//! One call: its state machine. `apply` is the only place where a call's state changes.
+//!
+//! Which change is allowed or follows is decided elsewhere (`answering`, `rules`); who is told is `deliver`'s matter.
+
+use std::time::Duration;
+
+use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Timestamp, Topology, UserId};
+
+use crate::change::{Change, Ending, Newcomer};
+use crate::part::{Gone, Link, Part, PartState};
+use crate::request::Origin;
+use crate::snapshot::CallSnapshot;
+
+/// A call and everyone who has or had a part in it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub id: CallId,
+    pub kind: CallKind,
+    pub media: CallMedia,
+    pub topology: Topology,
+    pub initiator: UserId,
+    pub channel: Option<ChannelId>,
+    pub in_channel: bool,
+    pub created_at: Timestamp,
+    /// How long it rings for each who is called.
+    pub ring_for: Duration,
+    pub max_participants: usize,
+    pub metadata: serde_json::Value,
+    /// The request it came from; `None` after a restart.
+    pub origin: Option<Origin>,
+    pub windows: Windows,
+    pub phase: Phase,
+    /// In the order they were added, the caller first.
+    pub parts: Vec<Part>,
+}
+
+/// The times after which something is given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Windows {
+    pub reconnect: Duration,
+    pub empty: Duration,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// Nobody has taken it. `caller_lost`: since when none of the caller's devices is connected, had there been one.
+    Waiting { told: bool, caller_lost: Option<Timestamp> },
+    /// Somebody took it.
+    Running(Running),
+    /// Over.
+    Over(Over),
+}
+
+/// A call that somebody took.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub started_at: Timestamp,
+    pub connected_at: Option<Timestamp>,
+    /// Since when nobody has media.
+    pub empty_since: Option<Timestamp>,
+    pub recovery: Option<Recovery>,
+}
+
+/// After a restart, until the first participant is back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recovery {
+    /// The last moment the call is known to have run.
+    pub seen: Timestamp,
+    /// When it is given up.
+    pub until: Timestamp,
+}
+
+/// A call that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Over {
+    pub ending: Ending,
+    pub started_at: Option<Timestamp>,
+    pub connected_at: Option<Timestamp>,
+    /// When even its id is forgotten.
+    pub forget_at: Timestamp,
+}
+
+/// How long a finished call is kept, so that a repeated request finds it.
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(600);
+
+impl Call {
+    /// The word for where it stands.
+    pub fn status(&self) -> CallStatus {
+        match &self.phase {
+            Phase::Waiting { told: false, .. } => CallStatus::Initiating,
+            Phase::Waiting { told: true, .. } => CallStatus::Ringing,
+            Phase::Running(Running { connected_at: None, .. }) => CallStatus::Connecting,
+            Phase::Running(Running { connected_at: Some(_), .. }) => CallStatus::Connected,
+            Phase::Over(over) => over.ending.status,
+        }
+    }
+
+    /// Whether nobody has taken it yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    /// Whether somebody took it and it is not over.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running(_))
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over(_))
+    }
+
+    /// The part of one user.
+    pub fn part(&self, user: &UserId) -> Option<&Part> {
+        self.parts.iter().find(|part| &part.user == user)
+    }
+
+    fn part_mut(&mut self, user: &UserId) -> &mut Part {
+        self.parts.iter_mut().find(|part| &part.user == user).expect("a change names only who has a part")
+    }
+
+    /// Those who are being rung or about to be.
+    pub fn pending(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.is_pending())
+    }
+
+    /// How many are in the call, lost ones included.
+    pub fn joined(&self) -> usize {
+        self.parts.iter().filter(|part| part.is_joined()).count()
+    }
+
+    /// When the ringing of one part ends.
+    pub fn ring_until(&self, part: &Part) -> Timestamp {
+        part.invited_at + self.ring_for
+    }
+
+    /// Makes one change. The one door for the state of a call.
+    pub fn apply(&mut self, now: Timestamp, change: &Change) {
+        match change {
+            Change::Initiated { .. } | Change::Restored => {}
+            Change::Rang { users, .. } => self.apply_rang(users),
+            Change::Accepted { user, device } => {
+                self.part_mut(user).join(now, device.clone());
+                self.start(now);
+                self.recovered();
+            }
+            Change::Joined { user, device, id } => {
+                if self.part(user).is_none() {
+                    self.parts.push(Part::invited(*id, user.clone(), now, self.media));
+                }
+                self.part_mut(user).join(now, device.clone());
+                self.start(now);
+                self.recovered();
+            }
+            Change::Returned { user, device } => {
+                self.link(user, Link::Absent { since: now });
+                self.stay_on(user, device);
+            }
+            Change::EnteredRoom { user, device } => {
+                let link = self.part(user).and_then(Part::stay).map(|stay| stay.link);
+                // A second session of one who has media does not take the media away.
+                if link != Some(Link::Up) {
+                    self.link(user, Link::InRoom);
+                }
+                self.stay_on(user, device);
+            }
+            Change::MediaUp { user } => self.link(user, Link::Up),
+            Change::Connected => self.apply_connected(now),
+            Change::Lost { user, until } => self.link(user, Link::Lost { since: now, until: *until }),
+            Change::Left { user, reason, .. } => self.part_mut(user).leave(now, Gone::Left(*reason)),
+            Change::Declined { user, busy } => {
+                let how = if *busy { Gone::Busy } else { Gone::Declined };
+                self.part_mut(user).leave(now, how);
+            }
+            Change::Missed { users } => users.iter().for_each(|user| self.miss(now, user)),
+            Change::Invited { newcomers, .. } => self.apply_invited(now, newcomers),
+            Change::Media { user, state } => self.part_mut(user).media = *state,
+            Change::Ended(ending) => self.apply_ended(now, ending),
+        }
+        self.note_empty(now);
+    }
+
+    fn apply_rang(&mut self, users: &[UserId]) {
+        for user in users {
+            self.part_mut(user).state = PartState::Ringing;
+        }
+        if let Phase::Waiting { told, .. } = &mut self.phase {
+            *told = true;
+        }
+    }
+
+    fn apply_connected(&mut self, now: Timestamp) {
+        if let Phase::Running(running) = &mut self.phase {
+            running.connected_at = Some(now);
+        }
+    }
+
+    fn apply_invited(&mut self, now: Timestamp, newcomers: &[Newcomer]) {
+        self.kind = CallKind::Group;
+        for newcomer in newcomers {
+            if self.part(&newcomer.user).is_none() {
+                self.parts.push(Part::invited(newcomer.id, newcomer.user.clone(), now, self.media));
+            }
+            let part = self.part_mut(&newcomer.user);
+            part.invited_at = now;
+            part.state = PartState::Invited;
+            if newcomer.busy {
+                part.leave(now, Gone::Busy);
+            }
+        }
+    }
+
+    fn apply_ended(&mut self, now: Timestamp, ending: &Ending) {
+        let (started_at, connected_at) = match &self.phase {
+            Phase::Waiting { .. } => (None, None),
+            Phase::Running(running) => (Some(running.started_at), running.connected_at),
+            Phase::Over(_) => unreachable!("a call ends once"),
+        };
+        for part in &mut self.parts {
+            let reason = match (&part.state, ending.reason) {
+                (PartState::Gone { .. }, _) => continue,
+                (PartState::Joined(_), reason) => reason,
+                (PartState::Ringing, EndReason::NoAnswer | EndReason::Timeout) => EndReason::NoAnswer,
+                (PartState::Invited, EndReason::NoAnswer | EndReason::Timeout) => EndReason::Timeout,
+                (PartState::Ringing | PartState::Invited, _) => EndReason::Cancelled,
+            };
+            part.leave(ending.at, Gone::Left(reason));
+        }
+        self.phase = Phase::Over(Over { ending: ending.clone(), started_at, connected_at, forget_at: now + KEPT_FOR });
+    }
+
+    /// The first accept: the caller is in the call from now on, and has as long as anyone to bring media.
+    fn start(&mut self, now: Timestamp) {
+        if !self.is_waiting() {
+            return;
+        }
+        self.phase = Phase::Running(Running { started_at: now, connected_at: None, empty_since: None, recovery: None });
+        for part in self.parts.iter_mut().filter(|part| part.is_joined()) {
+            part.joined_at.get_or_insert(now);
+            let stay = part.stay_mut().expect("filtered by is_joined");
+            stay.from.get_or_insert(now);
+            if let Link::Absent { since } = &mut stay.link {
+                *since = now;
+            }
+        }
+    }
+
+    /// What is known of someone's media. A sign of life also ends the recovery after a restart.
+    fn link(&mut self, user: &UserId, link: Link) {
+        let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a link");
+        stay.link = link;
+        if !matches!(link, Link::Lost { .. }) {
+            self.recovered();
+        }
+    }
+
+    fn recovered(&mut self) {
+        if let Phase::Running(running) = &mut self.phase {
+            running.recovery = None;
+        }
+    }
+
+    fn stay_on(&mut self, user: &UserId, device: &model::DeviceId) {
+        let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a device in it");
+        stay.device = device.clone();
+    }
+
+    fn miss(&mut self, now: Timestamp, user: &UserId) {
+        let part = self.part_mut(user);
+        let reason = if matches!(part.state, PartState::Ringing) { EndReason::NoAnswer } else { EndReason::Timeout };
+        part.leave(now, Gone::Left(reason));
+    }
+
+    fn note_empty(&mut self, now: Timestamp) {
+        let somebody = self.parts.iter().any(Part::is_up);
+        if let Phase::Running(running) = &mut self.phase {
+            if somebody {
+                running.empty_since = None;
+            } else {
+                running.empty_since.get_or_insert(now);
+            }
+        }
+    }
+
+    /// As others see it.
+    pub fn snapshot(&self) -> CallSnapshot {
+        let (started_at, connected_at, ending) = match &self.phase {
+            Phase::Waiting { .. } => (None, None, None),
+            Phase::Running(running) => (Some(running.started_at), running.connected_at, None),
+            Phase::Over(over) => (over.started_at, over.connected_at, Some(&over.ending)),
+        };
+        CallSnapshot {
+            id: self.id,
+            kind: self.kind,
+            media: self.media,
+            topology: self.topology,
+            status: self.status(),
+            initiator: self.initiator.clone(),
+            channel: self.channel.clone(),
+            in_channel: self.in_channel,
+            created_at: self.created_at,
+            started_at,
+            connected_at,
+            ended_at: ending.map(|ending| ending.at),
+            end_reason: ending.map(|ending| ending.reason),
+            ended_by: ending.and_then(|ending| ending.by.clone()),
+            ring_until: self.created_at + self.ring_for,
+            max_participants: self.max_participants,
+            metadata: self.metadata.clone(),
+            participants: self.parts.iter().map(Part::snapshot).collect(),
+        }
+    }
+}

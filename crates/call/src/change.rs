@@ -1,0 +1,167 @@
+//! Every way in which a call changes, with its name and payload in the event log.
+//!
+//! A change is decided by the rules, applied by `Call::apply`, told by `deliver`. It is a fact, not a wish.
+
+use model::{CallStatus, DeviceId, EndReason, ParticipantId, Timestamp, UserId};
+use serde_json::{Value, json};
+
+use crate::part::MediaState;
+
+/// One transition of one call.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// Made; the parts stand as the constructor left them.
+    Initiated { by: UserId },
+    /// Devices of these users were told.
+    Rang { users: Vec<UserId>, device: Option<DeviceId> },
+    /// One who was being rung took it.
+    Accepted { user: UserId, device: DeviceId },
+    /// One who was not being rung came in: late, or again after leaving. `id` is used where there is no part yet.
+    Joined { user: UserId, device: DeviceId, id: ParticipantId },
+    /// One who was lost asks to come back and has the window anew for it.
+    Returned { user: UserId, device: DeviceId },
+    /// The media side has them in the room.
+    EnteredRoom { user: UserId, device: DeviceId },
+    /// Media flows.
+    MediaUp { user: UserId },
+    /// Two have media.
+    Connected,
+    /// The media side lost them; the window is open until then.
+    Lost { user: UserId, until: Timestamp },
+    /// Out, by their own wish or not.
+    Left { user: UserId, reason: EndReason, exit: Exit },
+    /// Does not want it.
+    Declined { user: UserId, busy: bool },
+    /// Rang out for these.
+    Missed { users: Vec<UserId> },
+    /// More are rung in.
+    Invited { by: UserId, newcomers: Vec<Newcomer> },
+    /// Someone's microphone, camera or screen.
+    Media { user: UserId, state: MediaState },
+    /// Running again after a restart of the server.
+    Restored,
+    /// Over.
+    Ended(Ending),
+}
+
+/// Which way someone left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Said so; the media side is yet to be told.
+    Asked,
+    /// Left the room itself.
+    Room,
+    /// A window ran out.
+    Expired,
+}
+
+/// One who is rung into a call that is already there.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    pub id: ParticipantId,
+    pub user: UserId,
+    /// Too many calls ring there already.
+    pub busy: bool,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending {
+    pub status: CallStatus,
+    pub reason: EndReason,
+    pub by: Option<UserId>,
+    /// The moment it counts as over; before now where the end is known only later.
+    pub at: Timestamp,
+    /// What the client said of it.
+    pub note: Option<String>,
+}
+
+impl Ending {
+    /// An end that no person made.
+    pub fn new(status: CallStatus, reason: EndReason, at: Timestamp) -> Self {
+        Self { status, reason, by: None, at, note: None }
+    }
+}
+
+impl Change {
+    /// The name in the event log.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Change::Initiated { .. } => "initiated",
+            Change::Rang { .. } => "ringing",
+            Change::Accepted { .. } => "accepted",
+            Change::Joined { .. } => "participant_joined",
+            Change::Returned { .. } => "participant_returned",
+            Change::EnteredRoom { .. } => "media_joined",
+            Change::MediaUp { .. } => "media_connected",
+            Change::Connected => "connected",
+            Change::Lost { .. } => "participant_disconnected",
+            Change::Left { .. } => "participant_left",
+            Change::Declined { .. } => "declined",
+            Change::Missed { .. } => "missed",
+            Change::Invited { .. } => "invited",
+            Change::Media { .. } => "media_state_changed",
+            Change::Restored => "restored",
+            Change::Ended(_) => "ended",
+        }
+    }
+
+    /// The person who made it happen, if one did.
+    pub fn actor(&self) -> Option<&UserId> {
+        match self {
+            Change::Initiated { by } | Change::Invited { by, .. } => Some(by),
+            Change::Accepted { user, .. }
+            | Change::Joined { user, .. }
+            | Change::Returned { user, .. }
+            | Change::EnteredRoom { user, .. }
+            | Change::MediaUp { user }
+            | Change::Declined { user, .. }
+            | Change::Media { user, .. } => Some(user),
+            Change::Left { user, exit, .. } => match exit {
+                Exit::Asked | Exit::Room => Some(user),
+                Exit::Expired => None,
+            },
+            Change::Ended(ending) => ending.by.as_ref(),
+            Change::Rang { .. }
+            | Change::Connected
+            | Change::Lost { .. }
+            | Change::Missed { .. }
+            | Change::Restored => None,
+        }
+    }
+
+    /// More about it, for the event log.
+    pub fn payload(&self) -> Value {
+        match self {
+            Change::Initiated { .. } | Change::Connected | Change::Restored => json!({}),
+            Change::Rang { users, .. } | Change::Missed { users } => json!({ "users": users }),
+            Change::Accepted { user, device }
+            | Change::Joined { user, device, .. }
+            | Change::Returned { user, device }
+            | Change::EnteredRoom { user, device } => json!({ "user": user, "device": device }),
+            Change::MediaUp { user } => json!({ "user": user }),
+            Change::Lost { user, until } => json!({ "user": user, "until": until.to_rfc3339() }),
+            Change::Left { user, reason, .. } => json!({ "user": user, "reason": reason }),
+            Change::Declined { user, busy } => {
+                json!({ "user": user, "reason": if *busy { EndReason::Busy } else { EndReason::Declined } })
+            }
+            Change::Invited { newcomers, .. } => {
+                json!({ "users": newcomers.iter().map(|newcomer| &newcomer.user).collect::<Vec<_>>() })
+            }
+            Change::Media { user, state } => json!({
+                "user": user,
+                "isMuted": state.is_muted,
+                "isVideoEnabled": state.is_video_enabled,
+                "isScreenSharing": state.is_screen_sharing,
+                "videoQuality": state.video_quality,
+            }),
+            Change::Ended(ending) => {
+                let mut payload = json!({ "status": ending.status, "reason": ending.reason });
+                if let Some(note) = &ending.note {
+                    payload["note"] = Value::from(note.as_str());
+                }
+                payload
+            }
+        }
+    }
+}

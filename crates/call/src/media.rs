@@ -1,0 +1,88 @@
+//! What the media side says: who is in a call's room, who has media, who is gone.
+
+use model::{CallId, DeviceId, Timestamp, UserId};
+
+use crate::change::{Change, Exit};
+use crate::command::{Answer, CommandError};
+use crate::output::{Output, RoomAct};
+use crate::part::{Link, Part, PartState};
+use crate::switchboard::Switchboard;
+
+impl Switchboard {
+    pub(crate) fn media_joined(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        user: UserId,
+        device: DeviceId,
+    ) -> Result<Answer, CommandError> {
+        let call = self.calls.get(&id).ok_or(CommandError::CallNotFound)?;
+        if call.is_over() {
+            let error = CommandError::CallOver(call.status());
+            return self.turn_out(error, RoomAct::Close { call: id });
+        }
+        let remove = RoomAct::Remove { call: id, user: user.clone() };
+        let known = match call.part(&user).map(|part| &part.state) {
+            None => return self.turn_out(CommandError::CallNotFound, remove),
+            Some(PartState::Gone { .. }) => {
+                return self.turn_out(CommandError::InvalidState("not in the call any more"), remove);
+            }
+            Some(PartState::Invited | PartState::Ringing) => {
+                if let Err(full) = self.take(now, id, &user, device.clone()) {
+                    return self.turn_out(full, remove);
+                }
+                false
+            }
+            Some(PartState::Joined(stay)) => stay.device == device && matches!(stay.link, Link::InRoom | Link::Up),
+        };
+        let joined = self.calls[&id].part(&user).is_some_and(Part::is_joined);
+        if !known && joined {
+            self.transition(now, id, Change::EnteredRoom { user, device });
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Someone slipped into a room whose door had just closed: the call is as it was, the media side has to put them out.
+    fn turn_out(&mut self, error: CommandError, act: RoomAct) -> Result<Answer, CommandError> {
+        self.push(Output::Room(act));
+        Err(error)
+    }
+
+    pub(crate) fn media_connected(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
+        let call = self.seen_by(id, &user)?;
+        if call.is_over() {
+            return Err(CommandError::CallOver(call.status()));
+        }
+        let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
+        match link {
+            None => Err(CommandError::InvalidState("not in the call")),
+            Some(Link::Up) => Ok(Answer::Done),
+            Some(Link::Absent { .. } | Link::InRoom | Link::Lost { .. }) => {
+                self.transition(now, id, Change::MediaUp { user });
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    pub(crate) fn media_left(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        user: UserId,
+        clean: bool,
+    ) -> Result<Answer, CommandError> {
+        let call = self.seen_by(id, &user)?;
+        let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
+        match link {
+            // Late news of a session before this stay, or of one that the call's end closed.
+            None | Some(Link::Absent { .. }) => {}
+            Some(Link::InRoom | Link::Up | Link::Lost { .. }) if clean => self.go(now, id, &user, Exit::Room),
+            Some(Link::InRoom | Link::Up) => {
+                let until = now + call.windows.reconnect;
+                self.transition(now, id, Change::Lost { user, until });
+            }
+            Some(Link::Lost { .. }) => {}
+        }
+        Ok(Answer::Done)
+    }
+}
