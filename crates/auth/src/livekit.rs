@@ -1,8 +1,14 @@
 //! LiveKit's access token (JWT HS256).
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use jsonwebtoken::{Algorithm, DecodingKey};
+use model::{CallId, DeviceId, Secret, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+
+use crate::user::{open, sign};
+use crate::{LONGEST_TOKEN, Unauthorized, in_time};
 
 /// The claims of a LiveKit access token.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -58,4 +64,112 @@ pub struct VideoGrant {
     pub hidden: bool,
     pub recorder: bool,
     pub agent: bool,
+}
+
+/// The attribute of a call's token that names the device it was minted for.
+const DEVICE_ATTRIBUTE: &str = "stoa.device";
+
+/// An API key with its secret. LiveKit's development secret has six bytes, so any length is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveKitKey {
+    /// The key (`iss`).
+    pub key: String,
+    /// Its secret.
+    pub secret: Secret<String>,
+}
+
+/// The API keys whose tokens are taken; calls' own tokens are minted with the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveKitKeys {
+    own: LiveKitKey,
+    others: Vec<LiveKitKey>,
+}
+
+impl LiveKitKeys {
+    /// With the key that mints calls' tokens.
+    pub fn new(own: LiveKitKey) -> Self {
+        Self { own, others: Vec::new() }
+    }
+
+    /// Takes tokens of another key, too.
+    pub fn and(mut self, other: LiveKitKey) -> Self {
+        self.others.push(other);
+        self
+    }
+
+    /// The key that mints.
+    pub fn own(&self) -> &LiveKitKey {
+        &self.own
+    }
+
+    /// Checks signature and time of an access token. What it grants is for the caller to look at.
+    pub fn verify(&self, now: Timestamp, token: &str) -> Result<LiveKitClaims, Unauthorized> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(Unauthorized);
+        }
+        // The issuer is read before the signature holds: it only chooses the key the signature must hold under.
+        let issuer: Issuer = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Unauthorized)?;
+        let key = std::iter::once(&self.own).chain(&self.others).find(|key| key.key == issuer.iss).ok_or(Unauthorized)?;
+        let claims: LiveKitClaims = open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
+        if claims.iss != key.key || !in_time(now, Some(claims.nbf as f64), claims.exp as f64) {
+            return Err(Unauthorized);
+        }
+        Ok(claims)
+    }
+}
+
+#[derive(Deserialize)]
+struct Issuer {
+    iss: String,
+}
+
+impl LiveKitClaims {
+    /// The device a call's token was minted for.
+    pub fn device(&self) -> Option<&str> {
+        self.attributes.get(DEVICE_ATTRIBUTE).map(String::as_str)
+    }
+}
+
+/// Mints an access token; the issuer is the key.
+pub fn mint_livekit(key: &LiveKitKey, claims: &LiveKitClaims) -> String {
+    let claims = LiveKitClaims { iss: key.key.clone(), ..claims.clone() };
+    sign(key.secret.reveal().as_bytes(), &claims)
+}
+
+/// What lets one device of one user into a call's room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallPass<'a> {
+    /// The call; its room has its name.
+    pub call: CallId,
+    /// Who.
+    pub user: &'a UserId,
+    /// Which device.
+    pub device: &'a DeviceId,
+    /// What the others see.
+    pub name: &'a str,
+    /// How long it is good for.
+    pub ttl: Duration,
+}
+
+/// Mints the token of a call's room; also says when it expires.
+pub fn mint_call_pass(key: &LiveKitKey, pass: &CallPass<'_>, now: Timestamp) -> (String, Timestamp) {
+    let expires = now + pass.ttl;
+    let claims = LiveKitClaims {
+        sub: pass.user.to_string(),
+        name: pass.name.to_owned(),
+        exp: expires.as_millis().div_euclid(1_000).max(0) as u64,
+        nbf: now.as_millis().div_euclid(1_000).max(0) as u64,
+        attributes: HashMap::from([(DEVICE_ATTRIBUTE.to_owned(), pass.device.to_string())]),
+        video: VideoGrant {
+            room_join: true,
+            room: pass.call.to_string(),
+            can_publish: Some(true),
+            can_subscribe: Some(true),
+            can_publish_data: Some(true),
+            can_update_own_metadata: Some(true),
+            ..VideoGrant::default()
+        },
+        ..LiveKitClaims::default()
+    };
+    (mint_livekit(key, &claims), expires)
 }
