@@ -1,0 +1,263 @@
+/**
+ * The call book: what this tab knows of calls, and how each server event changes it. Pure: events in, the next book and
+ * the notices worth telling a person out. It owns no socket, no media and no clock.
+ */
+import type { CallEvent } from "../events";
+import type { Call, CallStatus, EndReason, Participant, ParticipantStatus } from "../types";
+
+/** A call that rings on this device. */
+export interface Incoming {
+  call: Call;
+  callerName: string;
+  ringUntil: string;
+}
+
+/**
+ * Where this tab stands in its call: `dialing` (asked for, no answer yet), `ringing` (others ring), `joining` (our own
+ * entry is under way), `active`, `leaving` (hung up, the server has yet to say so).
+ */
+export type CallPhase = "dialing" | "ringing" | "joining" | "active" | "leaving";
+
+/** The one call that this tab is in. Its id is chosen here, so that events that outrun the answer find it; `call` is null until then. */
+export interface Current {
+  callId: string;
+  call: Call | null;
+  direction: "outgoing" | "incoming";
+  phase: CallPhase;
+  /** Whom it goes to, for the screen while there is no call yet. */
+  target: CallTarget;
+  /** When the talk began, server time. */
+  since: string | null;
+}
+
+export type CallTarget = { userId: string } | { userIds: string[] } | { channelId: string } | { callId: string };
+
+export interface CallBook {
+  /** Ringing here, oldest first. */
+  incoming: readonly Incoming[];
+  /** Calls of mine that ring or run, by id. */
+  running: Readonly<Record<string, Call>>;
+  current: Current | null;
+}
+
+/** Something to tell the person, once. */
+export type Notice =
+  | { kind: "missed"; callId: string; userId: string; channelId: string | null; video: boolean }
+  | { kind: "declined" | "busy"; callId: string; userId: string }
+  | { kind: "no_answer"; callId: string; userId: string | null }
+  | { kind: "elsewhere"; callId: string }
+  | { kind: "joined" | "left"; callId: string; userId: string }
+  | { kind: "cancelled" | "lost"; callId: string }
+  | { kind: "ended"; callId: string; seconds: number | null };
+
+export interface Step {
+  book: CallBook;
+  notices: Notice[];
+}
+
+export const emptyBook: CallBook = { incoming: [], running: {}, current: null };
+
+/** Who is asking: the signed-in user on this device. */
+export interface Me {
+  userId: string;
+  deviceId: string;
+}
+
+const OVER: ReadonlySet<CallStatus> = new Set<CallStatus>([
+  "ended", "failed", "cancelled", "declined", "busy", "timeout", "no_answer",
+]);
+const RINGS: ReadonlySet<ParticipantStatus> = new Set<ParticipantStatus>(["invited", "ringing"]);
+const PRESENT: ReadonlySet<ParticipantStatus> = new Set<ParticipantStatus>(["connecting", "connected", "disconnected"]);
+
+export const isOver = (call: Call): boolean => OVER.has(call.status);
+export const isRinging = (p: Participant): boolean => RINGS.has(p.status);
+export const isPresent = (p: Participant): boolean => PRESENT.has(p.status);
+
+export function participantOf(call: Call, userId: string): Participant | undefined {
+  return call.participants.find((p) => p.userId === userId);
+}
+
+/** The next book after one server event. */
+export function applyEvent(book: CallBook, event: CallEvent, me: Me): Step {
+  switch (event.name) {
+    case "call:incoming":
+      return onIncoming(book, event.data);
+    case "call:accepted":
+      return onAnswered(book, event.data, me);
+    case "call:declined":
+      return onDeclined(book, event.data);
+    case "call:cancelled":
+      return quiet(stopRinging(book, event.data.callId));
+    case "call:missed": {
+      const { callId, callerId, channelId, type } = event.data;
+      const video = type === "video";
+      return { book: stopRinging(book, callId), notices: [{ kind: "missed", callId, userId: callerId, channelId, video }] };
+    }
+    case "call:answered-elsewhere":
+      return onElsewhere(book, event.data, me);
+    case "call:participant-joined":
+      return onJoined(book, event.data, me);
+    case "call:participant-left":
+      return onLeft(book, event.data, me);
+    case "call:media-state-changed": {
+      const { callId, userId, isMuted, isVideoEnabled, isScreenSharing } = event.data;
+      return quiet(patchParticipant(book, callId, userId, { isMuted, isVideoEnabled, isScreenSharing }));
+    }
+    case "call:topology-changed":
+      return quiet(patchCall(book, event.data.callId, (call) => ({ ...call, topology: event.data.topology })));
+    case "call:ended":
+      return endCall(book, event.data.call, event.data.reason, me);
+  }
+}
+
+/** The book after a full look at the server, as done at each connect: what is gone is gone, what rings rings. */
+export function applySnapshot(book: CallBook, active: readonly Call[], me: Me): CallBook {
+  const running = Object.fromEntries(active.map((call) => [call.id, call]));
+  const { current } = book;
+  const kept = current ? running[current.callId] : undefined;
+  const incoming = active.flatMap((call): Incoming[] => {
+    const mine = participantOf(call, me.userId);
+    if (!mine || !isRinging(mine) || call.initiatorId === me.userId || call.id === current?.callId) return [];
+    return [book.incoming.find((i) => i.call.id === call.id) ?? incomingOf(call)];
+  });
+  // Not asked for yet, or the asking is under way: the answer will say.
+  if (!current || current.call === null) return { ...book, incoming, running };
+  return { incoming, running, current: kept ? withCall(current, kept, me) : null };
+}
+
+/** The book once this device is in `call` (the answer to accept, join or initiate). */
+export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
+  const next = stopRinging({ ...book, running: { ...book.running, [call.id]: call } }, call.id);
+  if (!next.current) return next;
+  return { ...next, current: withCall({ ...next.current, callId: call.id }, call, me) };
+}
+
+/** The call is over: by event, by the answer to our own hang-up, or because the server no longer knows it. */
+export function endCall(book: CallBook, call: Call, reason: EndReason, me: Me): Step {
+  const { [call.id]: _gone, ...running } = book.running;
+  const next = stopRinging({ ...book, running }, call.id);
+  if (next.current?.callId !== call.id) return quiet(next);
+  return { book: { ...next, current: null }, notices: [endNotice(call, reason, me)] };
+}
+
+function endNotice(call: Call, reason: EndReason, me: Me): Notice {
+  const callId = call.id;
+  const other = call.participants.find((p) => p.userId !== me.userId)?.userId ?? null;
+  switch (reason) {
+    case "declined":
+    case "busy":
+      return other === null ? { kind: "cancelled", callId } : { kind: reason, callId, userId: other };
+    case "no_answer":
+    case "timeout":
+      return { kind: "no_answer", callId, userId: call.kind === "one_to_one" ? other : null };
+    case "cancelled":
+      return { kind: "cancelled", callId };
+    case "connection_lost":
+    case "server_failure":
+      return { kind: "lost", callId };
+    case "completed":
+    case "empty":
+    case "removed":
+      return { kind: "ended", callId, seconds: call.duration };
+  }
+}
+
+function onIncoming(book: CallBook, data: { call: Call; caller: { name: string }; ringUntil: string }): Step {
+  const { call, caller, ringUntil } = data;
+  const next = { ...book, running: { ...book.running, [call.id]: call } };
+  if (book.current?.callId === call.id || book.incoming.some((i) => i.call.id === call.id)) return quiet(next);
+  return quiet({ ...next, incoming: [...book.incoming, { call, callerName: caller.name, ringUntil }] });
+}
+
+function onAnswered(book: CallBook, data: { callId: string; userId: string; at: string }, me: Me): Step {
+  const next = patchParticipant(book, data.callId, data.userId, { status: "connecting" });
+  return quiet(data.userId === me.userId ? next : begin(next, data.callId, data.at));
+}
+
+function onDeclined(book: CallBook, data: { callId: string; userId: string; reason: EndReason }): Step {
+  const status = data.reason === "busy" ? "busy" : "declined";
+  const next = patchParticipant(book, data.callId, data.userId, { status });
+  const { current } = next;
+  // In a one-to-one the call's end says it.
+  if (current?.callId !== data.callId || current.call?.kind !== "group") return quiet(next);
+  return { book: next, notices: [{ kind: status, callId: data.callId, userId: data.userId }] };
+}
+
+function onElsewhere(book: CallBook, data: { callId: string; deviceId: string | null }, me: Me): Step {
+  if (data.deviceId === me.deviceId) return quiet(book);
+  const rang = book.incoming.some((i) => i.call.id === data.callId);
+  const next = stopRinging(book, data.callId);
+  return rang ? { book: next, notices: [{ kind: "elsewhere", callId: data.callId }] } : quiet(next);
+}
+
+function onJoined(book: CallBook, data: { callId: string; userId: string; at: string; participant: Participant }, me: Me): Step {
+  const { callId, userId, at, participant } = data;
+  const before = book.running[callId];
+  const known = before ? participantOf(before, userId) : undefined;
+  const next = patchCall(book, callId, (call) => ({ ...call, participants: upsert(call.participants, participant) }));
+  if (userId === me.userId) return quiet(next);
+  const begun = begin(next, callId, at);
+  // One who only comes back from a lost connection did not join anew.
+  if (begun.current?.callId !== callId || known?.status === "disconnected") return quiet(begun);
+  return { book: begun, notices: [{ kind: "joined", callId, userId }] };
+}
+
+function onLeft(book: CallBook, data: { callId: string; userId: string; reason: EndReason; at: string }, me: Me): Step {
+  const { callId, userId, reason, at } = data;
+  const next = patchParticipant(book, callId, userId, { status: "left", leftAt: at, leftReason: reason });
+  if (userId === me.userId || next.current?.callId !== callId) return quiet(next);
+  return { book: next, notices: [{ kind: "left", callId, userId }] };
+}
+
+/** Somebody else is there: the talk begins, unless it had begun. */
+function begin(book: CallBook, callId: string, at: string): CallBook {
+  const { current } = book;
+  if (current?.callId !== callId) return book;
+  const phase = current.phase === "ringing" ? "active" : current.phase;
+  return { ...book, current: { ...current, phase, since: current.since ?? at } };
+}
+
+function withCall(current: Current, call: Call, me: Me): Current {
+  const others = current.since !== null || call.participants.some((p) => p.userId !== me.userId && isPresent(p));
+  const settled = current.phase === "dialing" || current.phase === "joining" || current.phase === "ringing";
+  const phase = settled ? (others || current.direction === "incoming" ? "active" : "ringing") : current.phase;
+  return { ...current, call, phase, since: current.since ?? call.connectedAt ?? (others ? call.startedAt : null) };
+}
+
+function stopRinging(book: CallBook, callId: string): CallBook {
+  if (!book.incoming.some((i) => i.call.id === callId)) return book;
+  return { ...book, incoming: book.incoming.filter((i) => i.call.id !== callId) };
+}
+
+function patchParticipant(book: CallBook, callId: string, userId: string, change: Partial<Participant>): CallBook {
+  return patchCall(book, callId, (call) => ({
+    ...call,
+    participants: call.participants.map((p) => (p.userId === userId ? { ...p, ...change } : p)),
+  }));
+}
+
+function patchCall(book: CallBook, callId: string, change: (call: Call) => Call): CallBook {
+  const call = book.running[callId];
+  if (!call) return book;
+  const changed = change(call);
+  const { current } = book;
+  return {
+    incoming: book.incoming.map((i) => (i.call.id === callId ? { ...i, call: changed } : i)),
+    running: { ...book.running, [callId]: changed },
+    current: current?.callId === callId ? { ...current, call: changed } : current,
+  };
+}
+
+function upsert(participants: readonly Participant[], one: Participant): Participant[] {
+  const known = participants.some((p) => p.userId === one.userId);
+  return known ? participants.map((p) => (p.userId === one.userId ? one : p)) : [...participants, one];
+}
+
+function incomingOf(call: Call): Incoming {
+  const caller = participantOf(call, call.initiatorId);
+  return { call, callerName: caller?.name ?? call.initiatorId, ringUntil: call.ringUntil };
+}
+
+function quiet(book: CallBook): Step {
+  return { book, notices: [] };
+}

@@ -1,0 +1,259 @@
+/**
+ * Carries calls out: asks the server, moves the book, and lets the media follow. It decides nothing that a pure function
+ * of `book` or `rejoin` could decide, and owns the only timers of a call.
+ */
+import type { Emitter } from "../emitter";
+import { codeOf, StoaError } from "../errors";
+import type { CallEvent } from "../events";
+import { loadMedia, type MediaSession } from "../media/session";
+import type { MediaLoss } from "../media/types";
+import type { Rest } from "../rest";
+import { withNames, type StoaStore } from "../state";
+import type { Call, Connection, Initiate } from "../types";
+import {
+  applyEvent, applySnapshot, endCall, enterCall, isPresent, participantOf, type CallBook, type CallTarget, type Current, type Me, type Notice,
+} from "./book";
+import { afterLoss, isFinal, REJOIN_DELAYS } from "./rejoin";
+
+export interface CallControllerParts {
+  rest: Rest;
+  store: StoaStore;
+  media: MediaSession;
+  notices: Emitter<Notice>;
+  me: () => Me;
+}
+
+export class CallController {
+  readonly #parts: CallControllerParts;
+
+  constructor(parts: CallControllerParts) {
+    this.#parts = parts;
+    parts.media.lost.on((loss) => void this.#onLost(loss));
+  }
+
+  /** Calls a person, several, or a channel. */
+  async start(target: CallTarget, video: boolean): Promise<void> {
+    if ("callId" in target) return this.enter(target.callId, video);
+    const { rest } = this.#parts;
+    const callId = randomCallId();
+    try {
+      await this.#take({ direction: "outgoing", phase: "dialing", target, callId, call: null, since: null }, video, () =>
+        rest.initiate({ ...bodyOf(target, video), callId }),
+      );
+    } catch (error) {
+      const running = runningCall(error);
+      if (running === null) throw error;
+      // Somebody began the channel's call a moment ago: that is the one to be in.
+      await this.enter(running, video);
+    }
+  }
+
+  /** Takes a ringing call on this device. */
+  async accept(callId: string, video: boolean): Promise<void> {
+    const { rest } = this.#parts;
+    await this.#take(this.#joining(callId), video, () => rest.accept(callId));
+  }
+
+  /** Enters a running call: late, or again after a reload. */
+  async enter(callId: string, video: boolean): Promise<void> {
+    const { rest } = this.#parts;
+    await this.#take(this.#joining(callId), video, () => rest.join(callId));
+  }
+
+  async decline(callId: string): Promise<void> {
+    this.#setBook((book) => ({ ...book, incoming: book.incoming.filter((i) => i.call.id !== callId) }));
+    try {
+      await this.#parts.rest.decline(callId);
+    } catch (error) {
+      // It stopped ringing by itself meanwhile.
+      if (!isFinal(codeOf(error))) throw error;
+    }
+  }
+
+  /** Hangs up: ends a one-to-one, leaves a group, gives up while it rings. */
+  async hangUp(): Promise<void> {
+    const { current } = this.#book;
+    if (!current) return;
+    this.#parts.media.close();
+    const { callId, call } = current;
+    if (call === null) { this.#setCurrent(null); return; }
+    this.#setCurrent({ ...current, phase: "leaving" });
+    try {
+      const after = await this.#say(callId, call, current.phase);
+      this.#finish(after);
+    } catch (error) {
+      if (this.#isCurrent(callId)) this.#setCurrent(null);
+      if (!isFinal(codeOf(error))) throw error;
+    }
+  }
+
+  onEvent(event: CallEvent): void {
+    if (event.name === "call:incoming") void loadMedia().catch(() => undefined);
+    const before = this.#book.current;
+    const { book, notices } = applyEvent(this.#book, event, this.#parts.me());
+    if (before && !book.current) this.#parts.media.close();
+    this.#setBook(() => book);
+    for (const notice of notices) this.#parts.notices.emit(notice);
+  }
+
+  /** Looks at the server anew: after each connect, since events may have been missed. */
+  async sync(): Promise<void> {
+    const active = await this.#parts.rest.activeCalls();
+    const before = this.#book.current;
+    const book = applySnapshot(this.#book, active, this.#parts.me());
+    this.#setBook(() => book);
+    if (!before || book.current || before.phase === "joining") return;
+    // Our call ended while we were not listening: the server still knows how.
+    this.#parts.media.close();
+    const call = await this.#parts.rest.call(before.callId).catch(() => null);
+    const notice = call?.endReason ? endCall({ ...book, current: before }, call, call.endReason, this.#parts.me()).notices : [];
+    for (const one of notice) this.#parts.notices.emit(one);
+  }
+
+  /** Leaves without a word, for sign-out. */
+  drop(): void {
+    this.#parts.media.close();
+    this.#setCurrent(null);
+  }
+
+  async #take(current: Current, video: boolean, ask: () => Promise<Connection & { call: Call }>): Promise<void> {
+    if (this.#book.current) await this.hangUp();
+    const { media, me } = this.#parts;
+    this.#setBook((book) => ({ ...book, current, incoming: book.incoming.filter((i) => i.call.id !== current.callId) }));
+    const prepared = media.prepare(me().userId, { audio: true, video });
+    prepared.catch(() => undefined);
+    let answer: Connection & { call: Call };
+    try {
+      answer = await ask();
+    } catch (error) {
+      if (this.#isCurrent(current.callId)) this.drop();
+      throw error;
+    }
+    if (!this.#isCurrent(current.callId) && !this.#isCurrent(answer.callId)) {
+      // Hung up before the server had answered.
+      await this.#say(answer.callId, answer.call, current.phase).catch(() => undefined);
+      return;
+    }
+    this.#setBook((book) => enterCall(book, answer.call, me()));
+    try {
+      await media.connect(answer.livekitUrl, answer.token, prepared);
+    } catch {
+      if (this.#isCurrent(answer.callId)) await this.#rejoin(answer.callId);
+    }
+  }
+
+  async #onLost(loss: MediaLoss): Promise<void> {
+    const callId = this.#book.current?.callId;
+    if (!callId) return;
+    switch (afterLoss(loss)) {
+      case "rejoin":
+        return this.#rejoin(callId);
+      case "taken_elsewhere":
+        this.drop();
+        { this.#parts.notices.emit({ kind: "elsewhere", callId }); return; }
+      case "await_end":
+        await pause(1500);
+        if (this.#isCurrent(callId)) this.#giveUp(callId);
+    }
+  }
+
+  /** Asks to be let in again, with pauses that grow, until in or told that there is no way back. */
+  async #rejoin(callId: string): Promise<void> {
+    const { media, me, rest } = this.#parts;
+    const { microphoneOn, cameraOn } = media.store.getState();
+    for (const delay of REJOIN_DELAYS) {
+      await pause(delay);
+      if (!this.#isCurrent(callId)) return;
+      try {
+        const answer = await rest.join(callId);
+        if (!this.#isCurrent(callId)) return;
+        this.#setBook((book) => enterCall(book, answer.call, me()));
+        const prepared = media.prepare(me().userId, { audio: microphoneOn, video: cameraOn });
+        media.store.setState({ connection: "reconnecting" });
+        await media.connect(answer.livekitUrl, answer.token, prepared); return;
+      } catch (error) {
+        if (error instanceof StoaError && isFinal(error.code)) break;
+      }
+    }
+    if (this.#isCurrent(callId)) this.#giveUp(callId);
+  }
+
+  #giveUp(callId: string): void {
+    this.drop();
+    this.#parts.notices.emit({ kind: "lost", callId });
+    void this.sync().catch(() => undefined);
+  }
+
+  #say(callId: string, call: Call, phase: Current["phase"]): Promise<Call> {
+    const { rest, me } = this.#parts;
+    const mine = call.initiatorId === me().userId;
+    if (mine && (phase === "ringing" || phase === "dialing")) return rest.cancel(callId);
+    return call.kind === "one_to_one" ? rest.end(callId) : rest.leave(callId);
+  }
+
+  /** The answer to our own hang-up: the call as it now is, which for a group may run on without us. */
+  #finish(call: Call): void {
+    if (!this.#isCurrent(call.id)) return;
+    const { me, notices } = this.#parts;
+    if (call.endReason) {
+      const { book, notices: told } = endCall(this.#book, call, call.endReason, me());
+      this.#setBook(() => book);
+      for (const notice of told) notices.emit(notice);
+      return;
+    }
+    this.#setBook((book) => ({ ...book, running: { ...book.running, [call.id]: call }, current: null }));
+    const mine = participantOf(call, me().userId);
+    notices.emit({ kind: "ended", callId: call.id, seconds: mine && !isPresent(mine) ? mine.duration : null });
+  }
+
+  #joining(callId: string): Current {
+    const call = this.#book.running[callId] ?? null;
+    return { callId, call, direction: "incoming", phase: "joining", target: { callId }, since: null };
+  }
+
+  get #book(): CallBook {
+    return this.#parts.store.getState().book;
+  }
+
+  #isCurrent(callId: string): boolean {
+    return this.#book.current?.callId === callId;
+  }
+
+  #setCurrent(current: Current | null): void {
+    this.#setBook((book) => ({ ...book, current }));
+  }
+
+  #setBook(change: (book: CallBook) => CallBook): void {
+    this.#parts.store.setState(({ book, users }) => {
+      const next = change(book);
+      return next === book ? {} : { book: next, users: withNames(users, Object.values(next.running)) };
+    });
+  }
+}
+
+function bodyOf(target: Exclude<CallTarget, { callId: string }>, video: boolean): Initiate {
+  const type = video ? "video" : "voice";
+  if ("userId" in target) return { type, targetUserId: target.userId };
+  if ("userIds" in target) return { type, targetUserIds: target.userIds };
+  return { type, channelId: target.channelId };
+}
+
+/** The id of the call that runs in the channel already, if that is what the server objected to. */
+function runningCall(error: unknown): string | null {
+  if (!(error instanceof StoaError) || error.code !== "channel_call_active") return null;
+  const details = error.details as { callId?: unknown } | null | undefined;
+  return typeof details?.callId === "string" ? details.callId : null;
+}
+
+/** A version 4 UUID; `crypto.randomUUID` needs a secure context, which a phone on the LAN may not have. */
+function randomCallId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

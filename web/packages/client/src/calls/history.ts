@@ -1,0 +1,68 @@
+/** A past call as a line in a list: who it was with, which way it went, how it came out. Pure. */
+import type { Call } from "../types";
+import { isOver, participantOf } from "./book";
+
+export type CallResult =
+  | "running" | "completed" | "missed" | "declined" | "busy" | "no_answer" | "cancelled" | "failed";
+
+export interface HistoryLine {
+  callId: string;
+  direction: "outgoing" | "incoming";
+  result: CallResult;
+  /** Seconds talked; null when nobody talked. */
+  seconds: number | null;
+  video: boolean;
+  at: string;
+  /** Whom a "call back" would reach. */
+  other: { kind: "user"; id: string } | { kind: "channel"; id: string } | { kind: "users"; ids: string[] };
+}
+
+export function historyLine(call: Call, userId: string): HistoryLine {
+  const mine = participantOf(call, userId);
+  const outgoing = call.initiatorId === userId;
+  const talked = mine?.joinedAt != null && call.connectedAt !== null;
+  return {
+    callId: call.id,
+    direction: outgoing ? "outgoing" : "incoming",
+    result: resultOf(call, outgoing, talked, mine?.status),
+    seconds: talked ? lengthOf(call, mine.duration) : null,
+    video: call.media !== "voice",
+    at: call.createdAt,
+    other: otherOf(call, userId),
+  };
+}
+
+function resultOf(call: Call, outgoing: boolean, talked: boolean, mine: string | undefined): CallResult {
+  if (!isOver(call)) return "running";
+  if (talked) return "completed";
+  if (!outgoing) return mine === "declined" || mine === "busy" ? "declined" : "missed";
+  switch (call.status) {
+    case "declined":
+    case "busy":
+    case "cancelled":
+      return call.status;
+    case "timeout":
+    case "no_answer":
+      return "no_answer";
+    case "failed":
+      return "failed";
+    case "ended":
+    case "initiating":
+    case "ringing":
+    case "connecting":
+    case "connected":
+      return "cancelled";
+  }
+}
+
+/** In a one-to-one the call's own length; in a group, how long I was in it. */
+function lengthOf(call: Call, mine: number): number | null {
+  return call.kind === "one_to_one" || mine === 0 ? call.duration : mine;
+}
+
+function otherOf(call: Call, userId: string): HistoryLine["other"] {
+  if (call.kind === "group" && call.channelId !== null) return { kind: "channel", id: call.channelId };
+  const ids = call.participants.map((p) => p.userId).filter((id) => id !== userId);
+  const [first] = ids;
+  return ids.length === 1 && first !== undefined ? { kind: "user", id: first } : { kind: "users", ids };
+}

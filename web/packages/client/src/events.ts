@@ -1,0 +1,59 @@
+/** The Socket.IO namespace in types: what arrives, what may be sent, and the acknowledgements. */
+import type { Call, Channel, EndReason, Participant, Presence, Topology, User } from "./types";
+
+interface OfCall {
+  callId: string;
+  at: string;
+}
+
+/** Server → client, by name. */
+export interface ServerEvents {
+  "call:incoming": OfCall & { call: Call; caller: User; ringUntil: string };
+  "call:accepted": OfCall & { userId: string };
+  "call:declined": OfCall & { userId: string; reason: EndReason };
+  "call:cancelled": OfCall;
+  "call:missed": OfCall & { callerId: string; type: string; channelId: string | null };
+  "call:answered-elsewhere": OfCall & { deviceId: string | null };
+  "call:participant-joined": OfCall & { userId: string; participant: Participant };
+  "call:participant-left": OfCall & { userId: string; reason: EndReason };
+  "call:media-state-changed": OfCall & {
+    userId: string;
+    isMuted: boolean;
+    isVideoEnabled: boolean;
+    isScreenSharing: boolean;
+  };
+  "call:topology-changed": OfCall & { topology: Topology };
+  "call:ended": OfCall & { call: Call; reason: EndReason; endedBy: string | null; duration: number | null };
+  "presence:state": { users: Record<string, Presence> };
+  "presence:changed": { userId: string; presence: Presence; at: string };
+  "channel:changed": { channel: Channel };
+  "channel:deleted": { channelId: string };
+}
+
+export type ServerEventName = keyof ServerEvents;
+
+/** One event as it came in: a union to switch on. */
+export type ServerEvent = { [K in ServerEventName]: { name: K; data: ServerEvents[K] } }[ServerEventName];
+
+/** The events about calls; what the call book is fed with. */
+export type CallEvent = Extract<ServerEvent, { name: `call:${string}` }>;
+
+export type Ack = { ok: true } | { ok: false; error: { code: string; message: string } };
+
+export const SERVER_EVENTS: readonly ServerEventName[] = [
+  "call:incoming",
+  "call:accepted",
+  "call:declined",
+  "call:cancelled",
+  "call:missed",
+  "call:answered-elsewhere",
+  "call:participant-joined",
+  "call:participant-left",
+  "call:media-state-changed",
+  "call:topology-changed",
+  "call:ended",
+  "presence:state",
+  "presence:changed",
+  "channel:changed",
+  "channel:deleted",
+];

@@ -1,0 +1,21 @@
+/** @stoa/client: calls on a Stoa server, without a framework. */
+export { createStoa, soundOf, Stoa, type StoaOptions } from "./stoa";
+export type { History, SessionPhase, StoaState } from "./state";
+export {
+  isOver, isPresent, isRinging, participantOf,
+  type CallBook, type CallPhase, type CallTarget, type Current, type Incoming, type Notice,
+} from "./calls/book";
+export { historyLine, type CallResult, type HistoryLine } from "./calls/history";
+export { gridFor, tilesOf, type Tile, type TileState } from "./media/tiles";
+export type { Device, DevicesState } from "./media/devices";
+export type { CaptureChoice } from "./media/options";
+export type {
+  AudioSource, LineQuality, MediaConnection, MediaProblem, MediaState, Person, TrackHandle,
+} from "./media/types";
+export { codeOf, StoaError } from "./errors";
+export { Emitter } from "./emitter";
+export { Rest, type RestOptions } from "./rest";
+export { Signal, type Link } from "./signal";
+export { claimDeviceId } from "./device-id";
+export type { CallEvent, ServerEvent, ServerEvents } from "./events";
+export type * from "./types";

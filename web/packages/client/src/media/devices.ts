@@ -1,0 +1,96 @@
+/** The microphones, cameras and speakers there are, and which of them the person chose. The choice outlives the page. */
+import { createStore, type StoreApi } from "zustand/vanilla";
+
+import type { CaptureChoice } from "./options";
+
+export interface Device {
+  id: string;
+  /** Empty until the browser was allowed to use devices. */
+  label: string;
+}
+
+export interface DevicesState {
+  microphones: readonly Device[];
+  cameras: readonly Device[];
+  speakers: readonly Device[];
+  /** Whether this browser can send sound to a chosen speaker. */
+  canChooseSpeaker: boolean;
+  choice: CaptureChoice;
+}
+
+const KEY = "stoa.devices";
+const none: CaptureChoice = { microphone: null, camera: null, speaker: null, noiseSuppression: true };
+
+export class Devices {
+  readonly store: StoreApi<DevicesState>;
+  #watching = false;
+
+  constructor(readonly storage: Pick<Storage, "getItem" | "setItem"> | null = browserStorage()) {
+    this.store = createStore(() => ({
+      microphones: [],
+      cameras: [],
+      speakers: [],
+      canChooseSpeaker: typeof HTMLMediaElement !== "undefined" && "setSinkId" in HTMLMediaElement.prototype,
+      choice: readChoice(storage),
+    }));
+  }
+
+  get choice(): CaptureChoice {
+    return this.store.getState().choice;
+  }
+
+  choose(change: Partial<CaptureChoice>): void {
+    const choice = { ...this.choice, ...change };
+    this.store.setState({ choice });
+    try {
+      this.storage?.setItem(KEY, JSON.stringify(choice));
+    } catch {
+      // Storage may be forbidden or full; the choice then lasts as long as the page.
+    }
+  }
+
+  /** Reads the list, and from then on keeps up with what is plugged in and out. */
+  async refresh(): Promise<void> {
+    const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
+    if (!mediaDevices) return;
+    if (!this.#watching) {
+      this.#watching = true;
+      mediaDevices.addEventListener("devicechange", () => void this.refresh());
+    }
+    this.store.setState(listed(await mediaDevices.enumerateDevices()));
+  }
+}
+
+/** Sorts the browser's list by kind; its aliases of other entries are left out. */
+export function listed(all: readonly Pick<MediaDeviceInfo, "kind" | "deviceId" | "label">[]) {
+  const of = (kind: MediaDeviceKind): Device[] =>
+    all
+      .filter((d) => d.kind === kind && d.deviceId !== "" && d.deviceId !== "communications")
+      .map((d) => ({ id: d.deviceId, label: d.label }));
+  return { microphones: of("audioinput"), cameras: of("videoinput"), speakers: of("audiooutput") };
+}
+
+function readChoice(storage: Pick<Storage, "getItem"> | null): CaptureChoice {
+  try {
+    const stored: unknown = JSON.parse(storage?.getItem(KEY) ?? "null");
+    if (typeof stored !== "object" || stored === null) return none;
+    const { microphone, camera, speaker, noiseSuppression } = stored as Partial<Record<keyof CaptureChoice, unknown>>;
+    const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+    return {
+      microphone: text(microphone),
+      camera: text(camera),
+      speaker: text(speaker),
+      noiseSuppression: noiseSuppression !== false,
+    };
+  } catch {
+    return none;
+  }
+}
+
+function browserStorage(): Storage | null {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,55 @@
+/** What the media side shows of itself: plain data, and tracks as handles that only attach and detach. */
+
+export interface TrackHandle {
+  /** Stable as long as the track is. */
+  readonly key: string;
+  attach(element: HTMLMediaElement): void;
+  detach(element: HTMLMediaElement): void;
+}
+
+export type AudioSource = "microphone" | "screen_share_audio";
+export type LineQuality = "excellent" | "good" | "poor" | "lost" | "unknown";
+
+/** One person in the room, as media sees them. */
+export interface Person {
+  userId: string;
+  name: string | null;
+  local: boolean;
+  speaking: boolean;
+  /** True as well when no microphone is published. */
+  muted: boolean;
+  /** Null while the camera is off or its track has not arrived. */
+  camera: TrackHandle | null;
+  cameraOn: boolean;
+  screen: TrackHandle | null;
+  screenOn: boolean;
+  audio: readonly { source: AudioSource; track: TrackHandle }[];
+  quality: LineQuality;
+}
+
+export type MediaConnection = "idle" | "connecting" | "connected" | "reconnecting";
+
+export interface MediaState {
+  connection: MediaConnection;
+  people: readonly Person[];
+  microphoneOn: boolean;
+  cameraOn: boolean;
+  screenOn: boolean;
+  /** The browser wants a gesture before it plays sound. */
+  soundBlocked: boolean;
+}
+
+export const idleMedia: MediaState = {
+  connection: "idle",
+  people: [],
+  microphoneOn: false,
+  cameraOn: false,
+  screenOn: false,
+  soundBlocked: false,
+};
+
+/** Why a person's wish for media could not be met. */
+export type MediaProblem = "microphone_denied" | "camera_denied" | "microphone_missing" | "camera_missing" | "screen_failed" | "insecure";
+
+/** Why a room was left without our asking. */
+export type MediaLoss = "room_closed" | "removed" | "duplicate" | "failure";

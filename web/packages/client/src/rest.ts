@@ -1,0 +1,143 @@
+/** The REST API, one method an operation: answers are unwrapped, refusals thrown as `StoaError`. Keeps no state. */
+import createClient, { type Client } from "openapi-fetch";
+
+import { StoaError } from "./errors";
+import type { paths } from "./schema";
+import type { Call, Channel, Initiate, Initiated, Joined, Session, User } from "./types";
+
+export interface RestOptions {
+  /** Where the server is; empty for the page's own origin. */
+  baseUrl?: string;
+  /** Names this device, so that the server can tell a user's devices apart. */
+  deviceId: string;
+  /** A bearer token for hosts; without it the session cookie counts. */
+  token?: (() => string | undefined) | undefined;
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface HistoryQuery {
+  channelId?: string;
+  userId?: string;
+  before?: string;
+  limit?: number;
+}
+
+interface Reply<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+export class Rest {
+  readonly #http: Client<paths>;
+
+  constructor(options: RestOptions) {
+    this.#http = createClient<paths>({
+      baseUrl: options.baseUrl ?? "",
+      credentials: "same-origin",
+      ...(options.fetch ? { fetch: options.fetch } : {}),
+    });
+    this.#http.use({
+      onRequest({ request }) {
+        request.headers.set("Stoa-Device", options.deviceId);
+        const token = options.token?.();
+        if (token) request.headers.set("Authorization", `Bearer ${token}`);
+        return request;
+      },
+    });
+  }
+
+  session(): Promise<Session> {
+    return answer(this.#http.GET("/api/session"));
+  }
+
+  async signInAsGuest(name: string): Promise<User> {
+    return (await answer(this.#http.POST("/api/session/guest", { body: { name } }))).user;
+  }
+
+  async signIn(username: string, password: string): Promise<User> {
+    return (await answer(this.#http.POST("/api/session/sign-in", { body: { username, password } }))).user;
+  }
+
+  async signUp(username: string, password: string, name?: string): Promise<User> {
+    const body = { username, password, ...(name ? { name } : {}) };
+    return (await answer(this.#http.POST("/api/session/sign-up", { body }))).user;
+  }
+
+  async signInAsAdmin(code: string): Promise<User> {
+    return (await answer(this.#http.POST("/api/session/admin", { body: { code } }))).user;
+  }
+
+  async signOut(): Promise<void> {
+    await answer(this.#http.POST("/api/session/sign-out"));
+  }
+
+  async users(query?: string, limit = 200): Promise<User[]> {
+    const params = { query: { limit, ...(query ? { query } : {}) } };
+    return (await answer(this.#http.GET("/api/users", { params }))).users;
+  }
+
+  async user(id: string): Promise<User> {
+    return (await answer(this.#http.GET("/api/users/{id}", { params: { path: { id } } }))).user;
+  }
+
+  async channels(): Promise<Channel[]> {
+    return (await answer(this.#http.GET("/api/channels"))).channels;
+  }
+
+  async createChannel(name: string, members: string[]): Promise<Channel> {
+    return (await answer(this.#http.POST("/api/channels", { body: { name, members } }))).channel;
+  }
+
+  initiate(body: Initiate): Promise<Initiated> {
+    return answer(this.#http.POST("/api/calls/initiate", { body }));
+  }
+
+  accept(id: string): Promise<Joined> {
+    return answer(this.#http.POST("/api/calls/{id}/accept", { params: { path: { id } } }));
+  }
+
+  join(id: string): Promise<Joined> {
+    return answer(this.#http.POST("/api/calls/{id}/join", { params: { path: { id } } }));
+  }
+
+  async decline(id: string, reason: "declined" | "busy" = "declined"): Promise<Call> {
+    return (await answer(this.#http.POST("/api/calls/{id}/decline", { params: { path: { id } }, body: { reason } }))).call;
+  }
+
+  async cancel(id: string): Promise<Call> {
+    return (await answer(this.#http.POST("/api/calls/{id}/cancel", { params: { path: { id } } }))).call;
+  }
+
+  async leave(id: string): Promise<Call> {
+    return (await answer(this.#http.POST("/api/calls/{id}/leave", { params: { path: { id } } }))).call;
+  }
+
+  async end(id: string): Promise<Call> {
+    return (await answer(this.#http.POST("/api/calls/{id}/end", { params: { path: { id } }, body: {} }))).call;
+  }
+
+  async invite(id: string, userIds: string[]): Promise<Call> {
+    return (await answer(this.#http.POST("/api/calls/{id}/invite", { params: { path: { id } }, body: { userIds } }))).call;
+  }
+
+  async call(id: string): Promise<Call> {
+    return (await answer(this.#http.GET("/api/calls/{id}", { params: { path: { id } } }))).call;
+  }
+
+  async activeCalls(): Promise<Call[]> {
+    return (await answer(this.#http.GET("/api/calls/active"))).calls;
+  }
+
+  async history(query: HistoryQuery = {}): Promise<{ calls: Call[]; next: string | null }> {
+    return answer(this.#http.GET("/api/calls", { params: { query } }));
+  }
+}
+
+async function answer<T>(pending: Promise<Reply<T>>): Promise<T> {
+  const reply = await pending.catch((cause: unknown) => {
+    throw new StoaError("network", cause instanceof Error ? cause.message : "No answer from the server.", 0);
+  });
+  if (!reply.response.ok || reply.data === undefined) throw StoaError.from(reply.error, reply.response.status);
+  return reply.data;
+}

@@ -1,0 +1,70 @@
+/** The Socket.IO session: connects, reconnects and hands on each event. Knows nothing of what the events mean. */
+import { io, type Socket } from "socket.io-client";
+
+import { Emitter } from "./emitter";
+import { SERVER_EVENTS, type ServerEvent, type ServerEvents } from "./events";
+
+/** Whether events arrive: `lost` after a session that stood has gone, until it is back. */
+export type Link = "off" | "connecting" | "online" | "lost";
+
+export interface SignalOptions {
+  baseUrl?: string;
+  deviceId: string;
+  token?: (() => string | undefined) | undefined;
+}
+
+type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void };
+type Send = Record<string, never>;
+
+export class Signal {
+  readonly events = new Emitter<ServerEvent>();
+  readonly link = new Emitter<Link>();
+  /** The server refused the session itself; trying again with the same credentials is of no use. */
+  readonly refused = new Emitter<string>();
+
+  readonly #options: SignalOptions;
+  #socket: Socket<Listen, Send> | null = null;
+  #stood = false;
+
+  constructor(options: SignalOptions) {
+    this.#options = options;
+  }
+
+  connect(): void {
+    if (this.#socket) return;
+    const { baseUrl, deviceId, token } = this.#options;
+    const socket: Socket<Listen, Send> = io(baseUrl ?? "", {
+      transports: ["websocket", "polling"],
+      auth: (give) => give({ deviceId, token: token?.() }),
+      reconnectionDelay: 400,
+      reconnectionDelayMax: 4000,
+      withCredentials: true,
+    });
+    this.#socket = socket;
+    this.link.emit("connecting");
+    socket.on("connect", () => {
+      this.#stood = true;
+      this.link.emit("online");
+    });
+    socket.on("disconnect", (reason) => {
+      this.link.emit("lost");
+      // The server closed it on purpose (it is stopping, or the session ended): the client must ask again itself.
+      if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), 1000);
+    });
+    socket.on("connect_error", (error) => {
+      this.link.emit(this.#stood ? "lost" : "connecting");
+      if (!socket.active) this.refused.emit(error.message);
+    });
+    for (const name of SERVER_EVENTS) {
+      socket.on(name, (data: ServerEvents[typeof name]) => this.events.emit({ name, data } as ServerEvent));
+    }
+  }
+
+  disconnect(): void {
+    this.#socket?.removeAllListeners();
+    this.#socket?.disconnect();
+    this.#socket = null;
+    this.#stood = false;
+    this.link.emit("off");
+  }
+}

@@ -1,0 +1,69 @@
+/** The one store that views read: session, link, directory and call book. Changed only by `Stoa`. */
+import { createStore, type StoreApi } from "zustand/vanilla";
+
+import { emptyBook, type CallBook } from "./calls/book";
+import type { Link } from "./signal";
+import type { Call, Channel, Presence, Session, User } from "./types";
+
+export type SessionPhase = "loading" | "unreachable" | "signed_out" | "signed_in";
+
+export interface History {
+  calls: readonly Call[];
+  /** Where the next page begins; null at the end. */
+  next: string | null;
+  phase: "unread" | "loading" | "read";
+}
+
+export interface StoaState {
+  phase: SessionPhase;
+  session: Session | null;
+  me: User | null;
+  link: Link;
+  users: Readonly<Record<string, User>>;
+  channels: Readonly<Record<string, Channel>>;
+  book: CallBook;
+  history: History;
+}
+
+export type StoaStore = StoreApi<StoaState>;
+
+const signedOut = {
+  me: null,
+  users: {},
+  channels: {},
+  book: emptyBook,
+  history: { calls: [], next: null, phase: "unread" },
+} satisfies Partial<StoaState>;
+
+export function createStoaStore(): StoaStore {
+  return createStore<StoaState>(() => ({ phase: "loading", session: null, link: "off", ...signedOut }));
+}
+
+/** What is left of the state once nobody is signed in. */
+export function forgetUser(): Partial<StoaState> {
+  return { phase: "signed_out", ...signedOut };
+}
+
+export function withPresence(users: StoaState["users"], changed: Readonly<Record<string, Presence>>): StoaState["users"] {
+  const next = { ...users };
+  for (const [id, presence] of Object.entries(changed)) {
+    const user = next[id];
+    if (user) next[id] = { ...user, presence };
+  }
+  return next;
+}
+
+/** Names learnt from calls and callers, for those whom the directory does not list. */
+export function withNames(users: StoaState["users"], calls: readonly Call[]): StoaState["users"] {
+  const unknown = calls.flatMap((call) => call.participants).filter((p) => !(p.userId in users));
+  if (unknown.length === 0) return users;
+  const next = { ...users };
+  for (const { userId, name, avatarUrl } of unknown) {
+    next[userId] = { id: userId, name, avatarUrl, presence: "offline", isGuest: false };
+  }
+  return next;
+}
+
+export function byId<T extends { id: string }>(list: readonly T[]): Record<string, T> {
+  return Object.fromEntries(list.map((one) => [one.id, one]));
+}

@@ -1,0 +1,253 @@
+/**
+ * A Stoa server seen from one browser tab: sign in, directory, calls. Everything a view needs hangs here; views read the
+ * stores and call the methods.
+ */
+import { CallController } from "./calls/controller";
+import type { CallTarget, Me, Notice } from "./calls/book";
+import { ServerClock } from "./clock";
+import { claimDeviceId } from "./device-id";
+import { Emitter } from "./emitter";
+import { codeOf } from "./errors";
+import type { ServerEvent } from "./events";
+import { Devices } from "./media/devices";
+import type { CaptureChoice } from "./media/options";
+import { MediaSession } from "./media/session";
+import { Rest } from "./rest";
+import { Ringer, type Sound } from "./ring";
+import { Signal } from "./signal";
+import { byId, createStoaStore, forgetUser, withPresence, type StoaState, type StoaStore } from "./state";
+import type { Channel, User } from "./types";
+
+export interface StoaOptions {
+  /** Where the server is; empty for the page's own origin. */
+  baseUrl?: string;
+  /** A host app's bearer token; without it the session cookie counts. */
+  token?: () => string | undefined;
+  /** Names the device; by default each tab is one. */
+  deviceId?: string;
+}
+
+const HISTORY_PAGE = 30;
+const DIRECTORY_EVERY = 15_000;
+
+export class Stoa {
+  readonly store: StoaStore = createStoaStore();
+  readonly devices = new Devices();
+  readonly media = new MediaSession(() => this.devices.choice);
+  readonly clock = new ServerClock();
+  readonly notices = new Emitter<Notice>();
+
+  readonly #deviceId: string;
+  readonly #rest: Rest;
+  readonly #signal: Signal;
+  readonly #calls: CallController;
+  readonly #ringer = new Ringer();
+  #directoryTimer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(deviceId: string, options: StoaOptions = {}) {
+    this.#deviceId = deviceId;
+    const shared = { ...options, deviceId };
+    this.#rest = new Rest(shared);
+    this.#signal = new Signal(shared);
+    const { store, media, notices } = this;
+    this.#calls = new CallController({ rest: this.#rest, store, media, notices, me: () => this.#me() });
+    this.#signal.events.on((event) => this.#onEvent(event));
+    this.#signal.link.on((link) => {
+      store.setState({ link });
+      if (link === "online") void this.#sync();
+    });
+    this.#signal.refused.on(() => void this.start());
+    notices.on((notice) => this.#onNotice(notice));
+    store.subscribe((state) => this.#ringer.play(soundOf(state)));
+  }
+
+  /** Learns who is signed in, and connects if somebody is. */
+  async start(): Promise<void> {
+    try {
+      const session = await this.#rest.session();
+      if (session.user) this.#enter(session.user, session);
+      else this.#forget(session);
+    } catch (error) {
+      if (this.store.getState().phase !== "signed_in") this.store.setState({ phase: "unreachable" });
+      if (codeOf(error) === "network") setTimeout(() => void this.start(), 2000);
+    }
+  }
+
+  async signInAsGuest(name: string): Promise<void> {
+    await this.#rest.signInAsGuest(name);
+    await this.start();
+  }
+
+  async signIn(username: string, password: string): Promise<void> {
+    await this.#rest.signIn(username, password);
+    await this.start();
+  }
+
+  async signUp(username: string, password: string, name?: string): Promise<void> {
+    await this.#rest.signUp(username, password, name);
+    await this.start();
+  }
+
+  /** Trades the code of an admin link for a session. */
+  async signInAsAdmin(code: string): Promise<void> {
+    await this.#rest.signInAsAdmin(code);
+    await this.start();
+  }
+
+  async signOut(): Promise<void> {
+    if (this.store.getState().book.current) await this.hangUp().catch(() => undefined);
+    await this.#rest.signOut();
+    this.#forget(null);
+    await this.start();
+  }
+
+  call(target: CallTarget, options: { video: boolean }): Promise<void> {
+    return this.#calls.start(target, options.video);
+  }
+
+  accept(callId: string, options: { video: boolean }): Promise<void> {
+    return this.#calls.accept(callId, options.video);
+  }
+
+  enter(callId: string, options: { video: boolean }): Promise<void> {
+    return this.#calls.enter(callId, options.video);
+  }
+
+  decline(callId: string): Promise<void> {
+    return this.#calls.decline(callId);
+  }
+
+  async hangUp(): Promise<void> {
+    await this.#calls.hangUp();
+  }
+
+  /** Chooses a device; a running call moves to it. */
+  async chooseDevice(change: Partial<CaptureChoice>): Promise<void> {
+    this.devices.choose(change);
+    const { microphone, camera, speaker, noiseSuppression } = change;
+    if (microphone) await this.media.useDevice("audioinput", microphone);
+    if (camera) await this.media.useDevice("videoinput", camera);
+    if (speaker) await this.media.useDevice("audiooutput", speaker);
+    if (noiseSuppression !== undefined) await this.media.restartMicrophone();
+  }
+
+  async createChannel(name: string, members: string[]): Promise<Channel> {
+    const channel = await this.#rest.createChannel(name, members);
+    this.#putChannel(channel);
+    return channel;
+  }
+
+  /** Reads the newest calls, or with `more` the page after those read. */
+  async readHistory(more = false): Promise<void> {
+    const { history } = this.store.getState();
+    if (more && history.next === null) return;
+    this.store.setState({ history: { ...history, phase: "loading" } });
+    try {
+      const query = { limit: HISTORY_PAGE, ...(more && history.next !== null ? { before: history.next } : {}) };
+      const page = await this.#rest.history(query);
+      const calls = more ? [...history.calls, ...page.calls] : page.calls;
+      this.store.setState({ history: { calls, next: page.next, phase: "read" } });
+    } catch (error) {
+      this.store.setState({ history: { ...history, phase: "read" } });
+      throw error;
+    }
+  }
+
+  #enter(me: User, session: StoaState["session"]): void {
+    this.store.setState(({ users }) => ({ phase: "signed_in", session, me, users: { ...users, [me.id]: me } }));
+    this.#signal.connect();
+    clearInterval(this.#directoryTimer);
+    this.#directoryTimer = setInterval(() => this.#lookAround(), DIRECTORY_EVERY);
+  }
+
+  #forget(session: StoaState["session"]): void {
+    this.#calls.drop();
+    this.#signal.disconnect();
+    clearInterval(this.#directoryTimer);
+    this.store.setState(({ session: before }) => ({ ...forgetUser(), session: session ?? before }));
+  }
+
+  async #sync(): Promise<void> {
+    // Each part stands by itself: one that fails does not keep the others from being seen.
+    const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.readHistory()]);
+    if (done.some((one) => one.status === "rejected" && codeOf(one.reason) === "unauthorized")) await this.start();
+  }
+
+  async #readDirectory(): Promise<void> {
+    const list = await this.#rest.users();
+    this.store.setState(({ users }) => ({ users: { ...users, ...byId(list) } }));
+  }
+
+  async #readChannels(): Promise<void> {
+    this.store.setState({ channels: byId(await this.#rest.channels()) });
+  }
+
+  /** People come and go whom no event tells of: those one shares nothing with yet. */
+  #lookAround(): void {
+    const { link } = this.store.getState();
+    if (link === "online" && document.visibilityState === "visible") void this.#readDirectory().catch(() => undefined);
+  }
+
+  #onEvent(event: ServerEvent): void {
+    switch (event.name) {
+      case "presence:state":
+        return this.#putPresence(event.data.users);
+      case "presence:changed":
+        this.clock.observe(event.data.at, Date.now());
+        return this.#putPresence({ [event.data.userId]: event.data.presence });
+      case "channel:changed":
+        return this.#putChannel(event.data.channel);
+      case "channel:deleted":
+        return this.store.setState(({ channels }) => {
+          const { [event.data.channelId]: _gone, ...rest } = channels;
+          return { channels: rest };
+        });
+      default:
+        this.clock.observe(event.data.at, Date.now());
+        this.#calls.onEvent(event);
+        if (event.name === "call:ended" || event.name === "call:missed") void this.readHistory().catch(() => undefined);
+        if (event.name === "call:ended") this.#freeChannel(event.data.callId);
+    }
+  }
+
+  #putPresence(changed: Record<string, User["presence"]>): void {
+    const { users } = this.store.getState();
+    if (Object.keys(changed).some((id) => !(id in users))) void this.#readDirectory().catch(() => undefined);
+    this.store.setState({ users: withPresence(users, changed) });
+  }
+
+  #putChannel(channel: Channel): void {
+    const { me } = this.store.getState();
+    this.store.setState(({ channels }) => {
+      const { [channel.id]: _old, ...rest } = channels;
+      return { channels: me && !channel.members.includes(me.id) ? rest : { ...rest, [channel.id]: channel } };
+    });
+  }
+
+  #freeChannel(callId: string): void {
+    this.store.setState(({ channels }) => {
+      const held = Object.values(channels).find((c) => c.activeCallId === callId);
+      return held ? { channels: { ...channels, [held.id]: { ...held, activeCallId: null } } } : {};
+    });
+  }
+
+  #onNotice(notice: Notice): void {
+    if (notice.kind === "joined" || notice.kind === "left") this.#ringer.sign(notice.kind);
+    if (notice.kind === "ended" || notice.kind === "lost") this.#ringer.sign("ended");
+  }
+
+  #me(): Me {
+    return { userId: this.store.getState().me?.id ?? "", deviceId: this.#deviceId };
+  }
+}
+
+/** A `Stoa` whose device is this tab. */
+export async function createStoa(options: StoaOptions = {}): Promise<Stoa> {
+  return new Stoa(options.deviceId ?? (await claimDeviceId()), options);
+}
+
+/** What should be heard: another's call, unless one talks; or that one's own call rings. */
+export function soundOf({ book }: Pick<StoaState, "book">): Sound | null {
+  if (book.current) return book.current.phase === "ringing" && book.current.direction === "outgoing" ? "ringback" : null;
+  return book.incoming.length > 0 ? "ring" : null;
+}

@@ -1,0 +1,30 @@
+/** The server's words, taken from its OpenAPI document. This file is the only one that names the generated schema's parts. */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Call = Schemas["Call"];
+export type CallKind = Schemas["CallKind"];
+export type CallMedia = Schemas["CallMedia"];
+export type CallStatus = Schemas["CallStatus"];
+export type Channel = Schemas["Channel"];
+export type EndReason = Schemas["EndReason"];
+export type Features = Schemas["Features"];
+export type IceServer = Schemas["IceServer"];
+export type Initiate = Schemas["Initiate"];
+export type Initiated = Schemas["Initiated"];
+export type Joined = Schemas["Joined"];
+export type Participant = Schemas["Participant"];
+export type ParticipantStatus = Schemas["ParticipantStatus"];
+export type Permission = Schemas["Permission"];
+export type Presence = Schemas["Presence"];
+export type Session = Schemas["Session"];
+export type Topology = Schemas["Topology"];
+export type User = Schemas["User"];
+
+/** What connects a device to a call's room. */
+export interface Connection {
+  callId: string;
+  livekitUrl: string;
+  token: string;
+}
