@@ -1,0 +1,172 @@
+//! Calls: journal records in, snapshots and event logs out.
+
+use std::collections::HashMap;
+
+use call::{CallSnapshot, ParticipantSnapshot, Record};
+use control::{StoreError, StoredEvent};
+use model::{CallId, UserId};
+use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
+
+use super::rows::{self, CALL_COLUMNS};
+use super::{SqliteStore, people, store_error};
+
+/// The highest journal sequence that is in the store.
+pub(super) async fn applied(pool: &SqlitePool) -> Result<u64, StoreError> {
+    let applied: i64 =
+        sqlx::query_scalar("SELECT applied FROM journal_position").fetch_one(pool).await.map_err(store_error)?;
+    u64::try_from(applied).map_err(|_| StoreError::Fault("journal_position is negative".to_owned()))
+}
+
+/// Applies records in order, all or none; ones already there are passed over.
+pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Result<(), StoreError> {
+    let mut transaction = store.write().await?;
+    let applied: i64 = sqlx::query_scalar("SELECT applied FROM journal_position")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+    let fresh: Vec<&(u64, Record)> = records.iter().filter(|(sequence, _)| *sequence as i64 > applied).collect();
+    let Some((last, _)) = fresh.last() else { return Ok(()) };
+    // A record carries its whole call, so of a batch only each call's last one is written; its events all are.
+    let latest: HashMap<CallId, u64> = fresh.iter().map(|(sequence, record)| (record.call.id, *sequence)).collect();
+    for (_, record) in fresh.iter().filter(|(sequence, record)| latest[&record.call.id] == *sequence) {
+        write_call(&mut transaction, &record.call).await.map_err(apply_error)?;
+    }
+    for (sequence, record) in &fresh {
+        write_event(&mut transaction, *sequence, record).await.map_err(apply_error)?;
+    }
+    sqlx::query("UPDATE journal_position SET applied = ?")
+        .bind(*last as i64)
+        .execute(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+    transaction.commit().await.map_err(store_error)
+}
+
+/// Nothing in a record can be "taken": a unique key that is hit here is a fault.
+fn apply_error(error: sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match store_error(error) {
+        StoreError::Conflict => StoreError::Fault(text),
+        other => other,
+    }
+}
+
+async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> Result<(), sqlx::Error> {
+    let named: Vec<&UserId> = std::iter::once(&call.initiator).chain(call.participants.iter().map(|p| &p.user)).collect();
+    people::make_bare(connection, &named, call.created_at).await?;
+    let duration = call.ended_at.and_then(|end| call.duration_seconds(end)).map(|seconds| seconds as i64);
+    sqlx::query(
+        "INSERT INTO calls (id, kind, media, topology, status, initiator_id, channel_id, in_channel, created_at, started_at, \
+            connected_at, ended_at, duration, end_reason, ended_by, ring_until, max_participants, metadata) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT (id) DO UPDATE SET kind = ?2, media = ?3, topology = ?4, status = ?5, channel_id = ?7, in_channel = ?8, \
+            started_at = ?10, connected_at = ?11, ended_at = ?12, duration = ?13, end_reason = ?14, ended_by = ?15, \
+            ring_until = ?16, max_participants = ?17, metadata = ?18",
+    )
+    .bind(call.id.0)
+    .bind(call.kind.number())
+    .bind(call.media.number())
+    .bind(call.topology.number())
+    .bind(call.status.number())
+    .bind(call.initiator.as_str())
+    .bind(call.channel.as_ref().map(|channel| channel.as_str()))
+    .bind(call.in_channel)
+    .bind(call.created_at.0)
+    .bind(call.started_at.map(|at| at.0))
+    .bind(call.connected_at.map(|at| at.0))
+    .bind(call.ended_at.map(|at| at.0))
+    .bind(duration)
+    .bind(call.end_reason.map(|reason| reason.number()))
+    .bind(call.ended_by.as_ref().map(|user| user.as_str()))
+    .bind(call.ring_until.0)
+    .bind(call.max_participants as i64)
+    .bind(call.metadata.to_string())
+    .execute(&mut *connection)
+    .await?;
+    for (position, participant) in call.participants.iter().enumerate() {
+        write_participant(connection, call, position, participant).await?;
+    }
+    Ok(())
+}
+
+async fn write_participant(
+    connection: &mut SqliteConnection,
+    call: &CallSnapshot,
+    position: usize,
+    participant: &ParticipantSnapshot,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO call_participants (id, call_id, user_id, position, status, device_id, invited_at, joined_at, left_at, \
+            left_reason, duration, is_muted, is_video_enabled, is_screen_sharing, video_quality, call_created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         ON CONFLICT (id) DO UPDATE SET position = ?4, status = ?5, device_id = ?6, invited_at = ?7, joined_at = ?8, \
+            left_at = ?9, left_reason = ?10, duration = ?11, is_muted = ?12, is_video_enabled = ?13, \
+            is_screen_sharing = ?14, video_quality = ?15",
+    )
+    .bind(participant.id.0)
+    .bind(call.id.0)
+    .bind(participant.user.as_str())
+    .bind(position as i64)
+    .bind(participant.status.number())
+    .bind(participant.device.as_ref().map(|device| device.as_str()))
+    .bind(participant.invited_at.0)
+    .bind(participant.joined_at.map(|at| at.0))
+    .bind(participant.left_at.map(|at| at.0))
+    .bind(participant.left_reason.map(|reason| reason.number()))
+    .bind(participant.seconds.min(i64::MAX as u64) as i64)
+    .bind(participant.is_muted)
+    .bind(participant.is_video_enabled)
+    .bind(participant.is_screen_sharing)
+    .bind(participant.video_quality.number())
+    .bind(call.created_at.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn write_event(connection: &mut SqliteConnection, sequence: u64, record: &Record) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO call_events (id, call_id, at, event, user_id, payload) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(sequence as i64)
+        .bind(record.call.id.0)
+        .bind(record.at.0)
+        .bind(&record.event)
+        .bind(record.user.as_ref().map(|user| user.as_str()))
+        .bind(record.payload.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Calls that are not over, oldest first.
+pub(super) async fn running(pool: &SqlitePool) -> Result<Vec<CallSnapshot>, StoreError> {
+    let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE ended_at IS NULL ORDER BY created_at");
+    let found = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await.map_err(store_error)?;
+    rows::calls(pool, &found).await
+}
+
+/// One call.
+pub(super) async fn one(pool: &SqlitePool, id: CallId) -> Result<Option<CallSnapshot>, StoreError> {
+    let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE id = ?");
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_all(pool).await.map_err(store_error)?;
+    Ok(rows::calls(pool, &found).await?.pop())
+}
+
+/// A call's events in order.
+pub(super) async fn events(pool: &SqlitePool, call: CallId) -> Result<Vec<StoredEvent>, StoreError> {
+    sqlx::query("SELECT id, at, event, user_id, payload FROM call_events WHERE call_id = ? ORDER BY id")
+        .bind(call.0)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?
+        .iter()
+        .map(|row| {
+            Ok(StoredEvent {
+                id: rows::get(row, "id")?,
+                at: rows::time(row, "at")?,
+                event: rows::get(row, "event")?,
+                user: rows::maybe_id(row, "user_id")?,
+                payload: rows::json(row, "payload")?,
+            })
+        })
+        .collect()
+}

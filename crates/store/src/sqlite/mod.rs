@@ -1,0 +1,149 @@
+//! The truth in one SQLite file.
+//!
+//! One writer connection (SQLite has one writer anyway; waiting for it here is fair and needs no retries) and a few readers that
+//! WAL lets go on meanwhile. `synchronous = FULL`: accounts, sessions and channels are in no journal, and a journal segment is
+//! removed once its records are committed here, so a commit has to survive the loss of power. Records come in batches, so
+//! the price is one fsync a batch.
+
+mod calls;
+mod channels;
+mod history;
+mod open;
+mod people;
+mod rows;
+
+use async_trait::async_trait;
+use call::{CallSnapshot, Record};
+use control::{Account, CallPage, Channel, HistoryQuery, Store, StoreError, StoredEvent, User, UserPatch};
+use model::{CallId, ChannelId, Permission, Timestamp, UserId};
+use sqlx::SqlitePool;
+
+pub use open::{MigrationReport, OpenError, migrate};
+
+/// The store in one file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Begins a transaction that has the write lock from its first statement on: it cannot fail midway for want of it.
+    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+    }
+
+    /// Closes every connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn applied(&self) -> Result<u64, StoreError> {
+        calls::applied(&self.readers).await
+    }
+    async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
+        calls::apply(self, records).await
+    }
+    async fn running_calls(&self) -> Result<Vec<CallSnapshot>, StoreError> {
+        calls::running(&self.readers).await
+    }
+    async fn call(&self, id: CallId) -> Result<Option<CallSnapshot>, StoreError> {
+        calls::one(&self.readers, id).await
+    }
+    async fn history(&self, query: &HistoryQuery) -> Result<CallPage, StoreError> {
+        history::page(&self.readers, query).await
+    }
+    async fn events(&self, call: CallId) -> Result<Vec<StoredEvent>, StoreError> {
+        calls::events(&self.readers, call).await
+    }
+
+    async fn upsert_user(&self, id: &UserId, patch: &UserPatch, now: Timestamp) -> Result<User, StoreError> {
+        people::upsert_user(self, id, patch, now).await
+    }
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        people::users(&self.readers, ids).await
+    }
+    async fn search_users(&self, query: &str, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, StoreError> {
+        people::search(&self.readers, query, after, limit).await
+    }
+
+    async fn create_account(&self, account: &Account, name: &str, now: Timestamp) -> Result<(), StoreError> {
+        people::create_account(self, account, name, now).await
+    }
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError> {
+        people::account(&self.readers, username).await
+    }
+
+    async fn upsert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
+        channels::upsert(self, channel).await
+    }
+    async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError> {
+        channels::one(&self.readers, id).await
+    }
+    async fn channels(&self, of: Option<&UserId>) -> Result<Vec<Channel>, StoreError> {
+        channels::list(&self.readers, of).await
+    }
+    async fn delete_channel(&self, id: &ChannelId) -> Result<(), StoreError> {
+        channels::delete(self, id).await
+    }
+
+    async fn put_session(
+        &self,
+        token_hash: &[u8; 32],
+        user: &UserId,
+        permissions: &[Permission],
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        people::put_session(self, token_hash, user, permissions, expires).await
+    }
+    async fn session(
+        &self,
+        token_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<(UserId, Vec<Permission>)>, StoreError> {
+        people::session(&self.readers, token_hash, now).await
+    }
+    async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+        people::delete_session(self, token_hash).await
+    }
+}
+
+/// What a driver's error means to the control plane.
+fn store_error(error: sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match error {
+        sqlx::Error::Database(e) if e.is_unique_violation() => StoreError::Conflict,
+        sqlx::Error::Database(e) if e.code().is_some_and(|code| is_passing(&code)) => {
+            StoreError::Unavailable(e.message().to_owned())
+        }
+        sqlx::Error::PoolTimedOut => StoreError::Unavailable("no connection to the database became free".to_owned()),
+        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => StoreError::Unavailable(text),
+        _ => StoreError::Fault(text),
+    }
+}
+
+/// Whether waiting may mend it. The low byte of an extended result code is the primary one.
+fn is_passing(code: &str) -> bool {
+    const PERM: i32 = 3;
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const NOMEM: i32 = 7;
+    const READONLY: i32 = 8;
+    const INTERRUPT: i32 = 9;
+    const IOERR: i32 = 10;
+    const CORRUPT: i32 = 11;
+    const FULL: i32 = 13;
+    const CANTOPEN: i32 = 14;
+    const PROTOCOL: i32 = 15;
+    const NOTADB: i32 = 26;
+    let primary = code.parse::<i32>().map_or(0, |code| code & 0xff);
+    // A damaged file is no passing matter, but it is the operator's to put back, and the journal keeps everything until then.
+    matches!(
+        primary,
+        PERM | BUSY | LOCKED | NOMEM | READONLY | INTERRUPT | IOERR | CORRUPT | FULL | CANTOPEN | PROTOCOL | NOTADB
+    )
+}
