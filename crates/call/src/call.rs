@@ -246,7 +246,8 @@ impl Call {
         }
     }
 
-    /// What is known of someone's media. A sign of life also ends the recovery after a restart.
+    /// What is known of someone's media. A sign of life also ends the wait for a caller whose devices vanished and
+    /// the recovery after a restart.
     fn link(&mut self, user: &UserId, link: Link) {
         let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a link");
         stay.link = link;
@@ -256,8 +257,10 @@ impl Call {
     }
 
     fn recovered(&mut self) {
-        if let Phase::Running(running) = &mut self.phase {
-            running.recovery = None;
+        match &mut self.phase {
+            Phase::Waiting { caller_lost, .. } => *caller_lost = None,
+            Phase::Running(running) => running.recovery = None,
+            Phase::Over(_) => {}
         }
     }
 

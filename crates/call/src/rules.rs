@@ -80,9 +80,11 @@ fn two_have_media(call: &Call, running: &Running) -> Option<Change> {
 pub(crate) fn next_deadline(call: &Call) -> Option<(Timestamp, Deadline)> {
     let of_phase = match &call.phase {
         Phase::Over(over) => return Some((over.forget_at, Deadline::Forget)),
-        Phase::Waiting { caller_lost, .. } => caller_lost
-            .filter(|_| !caller_in_room(call))
-            .map(|since| (since + call.windows.reconnect, Deadline::CallerLost)),
+        // One who has been in the room has a window of its own.
+        Phase::Waiting { caller_lost, .. } => {
+            let since = caller_lost.filter(|_| caller_is_absent(call));
+            since.map(|since| (since + call.windows.reconnect, Deadline::CallerLost))
+        }
         Phase::Running(running) => {
             let empty = running.empty_since.map(|since| (since + call.windows.empty, Deadline::Empty));
             let recovery = running.recovery.map(|recovery| (recovery.until, Deadline::Recovery));
@@ -96,9 +98,9 @@ pub(crate) fn next_deadline(call: &Call) -> Option<(Timestamp, Deadline)> {
     of_phase.into_iter().chain(ring).chain(lost).min()
 }
 
-fn caller_in_room(call: &Call) -> bool {
+fn caller_is_absent(call: &Call) -> bool {
     let stay = call.part(&call.initiator).and_then(Part::stay);
-    stay.is_some_and(|stay| matches!(stay.link, Link::InRoom | Link::Up))
+    stay.is_none_or(|stay| matches!(stay.link, Link::Absent { .. }))
 }
 
 fn given_up_at(call: &Call, part: &Part) -> Option<Timestamp> {

@@ -1,0 +1,182 @@
+//! What all tests of the switchboard share: short names, outputs as lines of text, and a watch over what must always hold.
+#![allow(dead_code, missing_docs)]
+
+mod script;
+mod watch;
+
+use std::fmt::Write;
+
+use call::{CallEvent, CallSnapshot, Delivery, Output, PresenceState, RoomAct};
+use model::{CallId, ChannelId, DeviceId, UserId};
+
+pub use script::Desk;
+pub use watch::Watch;
+
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub fn device(name: &str) -> DeviceId {
+    DeviceId::new(name).unwrap()
+}
+
+pub fn channel(name: &str) -> ChannelId {
+    ChannelId::new(name).unwrap()
+}
+
+/// The call of this number.
+pub fn call_id(number: u64) -> CallId {
+    format!("00000000-0000-4000-8000-{number:012x}").parse().unwrap()
+}
+
+fn opt<T: std::fmt::Display>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// All of a call in one line.
+pub fn full_call(call: &CallSnapshot) -> String {
+    let mut line = format!(
+        "{} {} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {}",
+        call.id,
+        call.kind,
+        call.media,
+        call.status,
+        call.initiator,
+        opt(call.channel.as_ref()),
+        call.in_channel,
+        call.created_at.0,
+        opt(call.started_at.map(|at| at.0)),
+        opt(call.connected_at.map(|at| at.0)),
+        opt(call.ended_at.map(|at| at.0)),
+        call.ring_until.0,
+        call.max_participants,
+        opt(call.end_reason),
+        opt(call.ended_by.as_ref()),
+        call.metadata,
+    );
+    for part in &call.participants {
+        write!(
+            line,
+            " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{}]",
+            part.user,
+            part.status,
+            opt(part.device.as_ref()),
+            part.invited_at.0,
+            opt(part.joined_at.map(|at| at.0)),
+            opt(part.left_at.map(|at| at.0)),
+            opt(part.left_reason),
+            part.seconds,
+            part.is_muted,
+            part.is_video_enabled,
+            part.is_screen_sharing,
+            part.video_quality,
+        )
+        .unwrap();
+    }
+    line
+}
+
+/// Where a delivery goes.
+fn address(delivery: &Delivery) -> String {
+    match (&delivery.device, &delivery.except) {
+        (Some(device), None) => format!("{}/{device}", delivery.user),
+        (None, Some(device)) => format!("{}!{device}", delivery.user),
+        (None, None) => delivery.user.to_string(),
+        (Some(_), Some(_)) => panic!("a delivery is to one device or to all but one: {delivery:?}"),
+    }
+}
+
+fn presence_word(state: PresenceState) -> &'static str {
+    match state {
+        PresenceState::Offline => "offline",
+        PresenceState::Online => "online",
+        PresenceState::InCall => "in_call",
+    }
+}
+
+/// All of an output in one line.
+pub fn full_line(output: &Output) -> String {
+    match output {
+        Output::Record(record) => format!(
+            "log {} at {} by {} {} | {}",
+            record.event,
+            record.at.0,
+            opt(record.user.as_ref()),
+            record.payload,
+            full_call(&record.call)
+        ),
+        Output::Deliver(delivery) => format!("{} < {}", address(delivery), full_event(&delivery.event)),
+        Output::Room(act) => full_act(act),
+        Output::Timeout(at) => format!("timeout {}", at.0),
+        Output::Idle => "idle".to_owned(),
+    }
+}
+
+fn full_act(act: &RoomAct) -> String {
+    match act {
+        RoomAct::Open { call, max_participants } => format!("room {call} open {max_participants}"),
+        RoomAct::Remove { call, user } => format!("room {call} remove {user}"),
+        RoomAct::Close { call } => format!("room {call} close"),
+    }
+}
+
+fn full_event(event: &CallEvent) -> String {
+    match event {
+        CallEvent::Incoming { call, ring_until } => format!("incoming until {} | {}", ring_until.0, full_call(call)),
+        CallEvent::Accepted { call, at, user } => format!("accepted {call} at {} {user}", at.0),
+        CallEvent::Declined { call, at, user, reason } => format!("declined {call} at {} {user} {reason}", at.0),
+        CallEvent::Cancelled { call, at } => format!("cancelled {call} at {}", at.0),
+        CallEvent::Missed { call, at, caller, media, channel } => {
+            format!("missed {call} at {} {caller} {media} {}", at.0, opt(channel.as_ref()))
+        }
+        CallEvent::AnsweredElsewhere { call, at, device } => {
+            format!("answered-elsewhere {call} at {} {}", at.0, opt(device.as_ref()))
+        }
+        CallEvent::ParticipantJoined { call, at, user } => format!("joined {call} at {} {user}", at.0),
+        CallEvent::ParticipantLeft { call, at, user, reason } => format!("left {call} at {} {user} {reason}", at.0),
+        CallEvent::MediaStateChanged { call, at, user, is_muted, is_video_enabled, is_screen_sharing } => {
+            format!("media {call} at {} {user} {is_muted}/{is_video_enabled}/{is_screen_sharing}", at.0)
+        }
+        CallEvent::TopologyChanged { call, at, topology } => format!("topology {call} at {} {topology}", at.0),
+        CallEvent::Ended { call, at, reason, by } => {
+            format!("ended at {} {reason} {} | {}", at.0, opt(by.as_ref()), full_call(call))
+        }
+        CallEvent::Presence { user, at, state } => format!("presence at {} {user} {}", at.0, presence_word(*state)),
+    }
+}
+
+/// The gist of an output, for scripts.
+pub fn short_line(output: &Output) -> String {
+    match output {
+        Output::Record(record) => {
+            let parts: Vec<String> =
+                record.call.participants.iter().map(|part| format!("{} {}", part.user, part.status)).collect();
+            format!("log {}: {} [{}]", record.event, record.call.status, parts.join(", "))
+        }
+        Output::Deliver(delivery) => format!("{} < {}", address(delivery), short_event(&delivery.event)),
+        Output::Room(RoomAct::Open { .. }) => "room open".to_owned(),
+        Output::Room(RoomAct::Remove { user, .. }) => format!("room remove {user}"),
+        Output::Room(RoomAct::Close { .. }) => "room close".to_owned(),
+        Output::Timeout(at) => format!("timeout {}", at.0),
+        Output::Idle => "idle".to_owned(),
+    }
+}
+
+fn short_event(event: &CallEvent) -> String {
+    match event {
+        CallEvent::Incoming { call, .. } => format!("incoming from {}", call.initiator),
+        CallEvent::Accepted { user, .. } => format!("accepted {user}"),
+        CallEvent::Declined { user, reason, .. } => format!("{reason} {user}"),
+        CallEvent::Cancelled { .. } => "cancelled".to_owned(),
+        CallEvent::Missed { caller, .. } => format!("missed {caller}"),
+        CallEvent::AnsweredElsewhere { .. } => "answered-elsewhere".to_owned(),
+        CallEvent::ParticipantJoined { user, .. } => format!("joined {user}"),
+        CallEvent::ParticipantLeft { user, reason, .. } => format!("left {user} {reason}"),
+        CallEvent::MediaStateChanged { user, is_muted, is_video_enabled, is_screen_sharing, .. } => {
+            format!("media {user} muted={is_muted} video={is_video_enabled} screen={is_screen_sharing}")
+        }
+        CallEvent::TopologyChanged { topology, .. } => format!("topology {topology}"),
+        CallEvent::Ended { call, reason, .. } => format!("ended {} {reason}", call.status),
+        CallEvent::Presence { user, state, .. } => format!("{user} is {}", presence_word(*state)),
+    }
+}
