@@ -1,15 +1,25 @@
 //! What `api` calls: one async method a use case.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use call::{CallSnapshot, CommandError, InitiateCall, ParticipantSnapshot, PresenceState};
+use call::{Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target};
 use model::{CallId, ChannelId, DeviceId, ErrorCode, RoomName, Timestamp, UserId, VideoQuality};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 
+use crate::clock::Clock;
 use crate::directory::{Account, Channel, NewChannel, User, UserPatch};
-use crate::media::{MediaNotice, MediaPlane};
+use crate::media::MediaPlane;
 use crate::notice::Notice;
+use crate::roster::Roster;
 use crate::store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};
+use crate::switchboard_thread::{Job, Seen, look};
+
+/// How long a list waits for what was acknowledged before it to arrive in the store.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long the end waits for the store; what it has not taken by then is in the journal for the next start.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// The control plane's settings, validated.
 #[derive(Debug, Clone)]
@@ -45,6 +55,15 @@ pub enum ControlError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+    /// It cannot be done at present.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// The journal cannot be used; at the start only.
+    #[error("{0}")]
+    Journal(String),
+    /// A fault of ours; the log has the rest.
+    #[error("{0}")]
+    Internal(&'static str),
 }
 
 impl ControlError {
@@ -58,7 +77,8 @@ impl ControlError {
             ControlError::UserNotFound(_) => ErrorCode::UserNotFound,
             ControlError::ChannelNotFound => ErrorCode::ChannelNotFound,
             ControlError::Forbidden(_) => ErrorCode::Forbidden,
-            ControlError::Stopping => ErrorCode::Unavailable,
+            ControlError::Stopping | ControlError::Unavailable(_) => ErrorCode::Unavailable,
+            ControlError::Journal(_) | ControlError::Internal(_) => ErrorCode::Internal,
         }
     }
 }
@@ -72,85 +92,110 @@ pub struct Joined {
     pub participant: ParticipantSnapshot,
 }
 
-/// Starts the control plane.
-#[derive(Debug)]
-pub struct Control;
-
-impl Control {
-    /// Opens the journal, replays it into the store, restores running calls, starts the call thread and the store writer.
-    /// `media_notices` is what the workers say; `media` is what they can be asked.
-    pub async fn start(
-        settings: Settings,
-        store: Arc<dyn Store>,
-        media: Arc<dyn MediaPlane>,
-        media_notices: mpsc::Receiver<MediaNotice>,
-    ) -> Result<Handle, ControlError> {
-        let _ = (settings, store, media, media_notices);
-        unimplemented!()
-    }
+/// What every clone of a [`Handle`] shares.
+pub(crate) struct Shared {
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) notices: broadcast::Sender<Arc<Notice>>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) media: Arc<dyn MediaPlane>,
+    /// The last sequence in the journal, and the last one in the store.
+    pub(crate) durable: watch::Receiver<u64>,
+    pub(crate) taken: watch::Receiver<u64>,
+    /// Whether the store took the last batch.
+    pub(crate) store_available: Arc<AtomicBool>,
+    pub(crate) strict_users: bool,
+    /// Held over a channel's write to the store and its way to the switchboard, so that the two see the same order.
+    pub(crate) channel_writes: Mutex<()>,
 }
 
 /// Cheap to clone; every method may be called from any task.
 #[derive(Clone)]
 pub struct Handle {
-    _private: (),
+    pub(crate) shared: Arc<Shared>,
 }
 
-#[allow(unused_variables)]
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
 impl Handle {
     /// Everything that goes out to devices, in order. A receiver that lags learns so and must resynchronise its clients.
     pub fn notices(&self) -> broadcast::Receiver<Arc<Notice>> {
-        unimplemented!()
+        self.shared.notices.subscribe()
     }
     /// Wall clock, as the whole control plane sees it.
     pub fn now(&self) -> Timestamp {
-        unimplemented!()
+        self.shared.clock.now()
     }
 
     /// A device's signalling connection is up.
     pub async fn device_connected(&self, user: &UserId, device: &DeviceId) -> Result<(), ControlError> {
-        unimplemented!()
+        self.command(Command::DeviceConnected { user: user.clone(), device: device.clone() }).await.map(drop)
     }
     /// A device's signalling connection is gone.
     pub async fn device_disconnected(&self, user: &UserId, device: &DeviceId) {
-        unimplemented!()
+        // Refused only where the server is stopping, and then everyone is gone.
+        drop(self.command(Command::DeviceDisconnected { user: user.clone(), device: device.clone() }).await);
     }
     /// Presence of users.
     pub async fn presence(&self, users: &[UserId]) -> Vec<(UserId, PresenceState)> {
-        unimplemented!()
+        let users = users.to_vec();
+        let found = self.read(move |switchboard, _| {
+            users.into_iter().map(|user| (user.clone(), switchboard.presence(&user))).collect()
+        });
+        found.await.unwrap_or_default()
+    }
+    /// Everyone whose presence this user is told of and who is not offline, for a device that has just connected.
+    pub async fn visible_presence(&self, user: &UserId) -> Vec<(UserId, PresenceState)> {
+        let user = user.clone();
+        let found = self.read(move |switchboard, roster| {
+            let audience = roster.audience(&user, switchboard);
+            audience.into_iter().map(|other| (other.clone(), switchboard.presence(&other))).collect()
+        });
+        found.await.unwrap_or_default()
     }
 
     /// Start a call.
     pub async fn initiate(&self, request: InitiateCall) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        if let Target::Users { users, .. } = &request.target {
+            self.must_know(users).await?;
+        }
+        if let Some(earlier) = self.earlier(&request).await? {
+            return Ok(earlier);
+        }
+        self.call_of(Command::Initiate(request)).await
     }
     /// Take a call.
     pub async fn accept(&self, call: CallId, user: &UserId, device: &DeviceId) -> Result<Joined, ControlError> {
-        unimplemented!()
+        self.joined_of(Command::Accept { call, user: user.clone(), device: device.clone() }).await
     }
     /// Refuse a call.
     pub async fn decline(&self, call: CallId, user: &UserId, busy: bool) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        self.call_of(Command::Decline { call, user: user.clone(), busy }).await
     }
     /// Give up while it rings.
     pub async fn cancel(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        self.call_of(Command::Cancel { call, user: user.clone() }).await
     }
     /// Enter or re-enter.
     pub async fn join(&self, call: CallId, user: &UserId, device: &DeviceId) -> Result<Joined, ControlError> {
-        unimplemented!()
+        self.joined_of(Command::Join { call, user: user.clone(), device: device.clone() }).await
     }
     /// Go.
     pub async fn leave(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        self.call_of(Command::Leave { call, user: user.clone() }).await
     }
     /// End for all.
     pub async fn end(&self, call: CallId, user: &UserId, reason: Option<String>) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        self.call_of(Command::End { call, user: user.clone(), reason }).await
     }
     /// Ring more people in.
     pub async fn invite(&self, call: CallId, user: &UserId, users: Vec<UserId>) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        self.must_know(&users).await?;
+        self.call_of(Command::Invite { call, user: user.clone(), users }).await
     }
     /// A participant's own media state.
     pub async fn set_media_state(
@@ -162,76 +207,280 @@ impl Handle {
         is_screen_sharing: Option<bool>,
         video_quality: Option<VideoQuality>,
     ) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        let user = user.clone();
+        let command =
+            Command::SetMediaState { call, user, is_muted, is_video_enabled, is_screen_sharing, video_quality };
+        self.call_of(command).await
     }
     /// A call the user has a part in (or a channel call of theirs), running or stored.
     pub async fn call(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
-        unimplemented!()
+        if let Some(seen) = self.seen(call, user).await? {
+            return if seen.visible { Ok(seen.call) } else { Err(CommandError::CallNotFound.into()) };
+        }
+        self.settle().await;
+        let stored = self.shared.store.call(call).await?.ok_or(CommandError::CallNotFound)?;
+        if stored.participant(user).is_some() || self.sees_in_channel(stored.clone(), user).await? {
+            return Ok(stored);
+        }
+        Err(CommandError::CallNotFound.into())
     }
     /// The user's ringing and running calls, newest first.
     pub async fn active_calls(&self, user: &UserId) -> Vec<CallSnapshot> {
-        unimplemented!()
+        let user = user.clone();
+        self.read(move |switchboard, _| switchboard.active_calls(&user)).await.unwrap_or_default()
     }
     /// History.
     pub async fn history(&self, query: HistoryQuery) -> Result<CallPage, ControlError> {
-        unimplemented!()
+        self.settle().await;
+        Ok(self.shared.store.history(&query).await?)
     }
     /// The event log of a call the user has a part in.
     pub async fn events(&self, call: CallId, user: &UserId) -> Result<Vec<StoredEvent>, ControlError> {
-        unimplemented!()
+        self.call(call, user).await?;
+        self.settle().await;
+        Ok(self.shared.store.events(call).await?)
     }
     /// Whether this identity may enter this room: a call's room asks the call; another room needs no call.
     /// `Ok(true)`: a call's room. `Ok(false)`: a room that no call made. `Err`: refused.
     pub async fn admit(&self, room: &RoomName, identity: &str) -> Result<bool, ControlError> {
-        unimplemented!()
+        const REFUSED: ControlError = ControlError::Forbidden("not allowed into this call's room");
+        let Ok(call) = room.as_str().parse::<CallId>() else { return Ok(false) };
+        let user = UserId::new(identity).map_err(|_| REFUSED)?;
+        match self.seen(call, &user).await? {
+            Some(seen) if seen.may_enter => Ok(true),
+            Some(_) => Err(REFUSED),
+            None => {
+                self.settle().await;
+                // Whoever holds a token for a call that is over is not to open a room under its name.
+                if self.shared.store.call(call).await?.is_some() { Err(REFUSED) } else { Ok(false) }
+            }
+        }
     }
 
     /// What a token or a host app newly says of a user; also makes it.
     pub async fn upsert_user(&self, id: &UserId, patch: UserPatch) -> Result<User, ControlError> {
-        unimplemented!()
+        Ok(self.shared.store.upsert_user(id, &patch, self.now()).await?)
     }
-    /// Users by id; an unknown id yields a bare user named by its id.
+    /// Users by id, in the order asked; an unknown id yields a bare user named by its id.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, ControlError> {
-        unimplemented!()
+        let known = self.shared.store.users(ids).await?;
+        let mut known: std::collections::HashMap<UserId, User> =
+            known.into_iter().map(|user| (user.id.clone(), user)).collect();
+        Ok(ids.iter().map(|id| known.remove(id).unwrap_or_else(|| self.bare(id))).collect())
     }
     /// Users by name.
-    pub async fn search_users(&self, query: &str, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, ControlError> {
-        unimplemented!()
+    pub async fn search_users(
+        &self,
+        query: &str,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, ControlError> {
+        Ok(self.shared.store.search_users(query, after, limit).await?)
     }
     /// Local accounts.
     pub async fn create_account(&self, account: Account, name: &str) -> Result<User, ControlError> {
-        unimplemented!()
+        self.shared.store.create_account(&account, name, self.now()).await?;
+        let mut users = self.users(std::slice::from_ref(&account.user)).await?;
+        users.pop().ok_or(ControlError::Internal("an account without its user"))
     }
     /// An account by name.
     pub async fn account(&self, username: &str) -> Result<Option<Account>, ControlError> {
-        unimplemented!()
+        Ok(self.shared.store.account(username).await?)
     }
-    /// Makes or replaces a channel; its members are told.
+
+    /// Makes or replaces a channel; its members are told. Only a member may replace one.
     pub async fn upsert_channel(&self, by: &UserId, channel: NewChannel) -> Result<Channel, ControlError> {
-        unimplemented!()
+        let mut channel = channel;
+        if !channel.members.contains(by) {
+            channel.members.insert(0, by.clone());
+        }
+        self.write_channel(Some(by), channel).await
+    }
+    /// The same for the host app, which need be no member.
+    pub async fn put_channel(&self, channel: NewChannel) -> Result<Channel, ControlError> {
+        self.write_channel(None, channel).await
     }
     /// A channel the user is a member of.
     pub async fn channel(&self, id: &ChannelId, user: &UserId) -> Result<Channel, ControlError> {
-        unimplemented!()
+        let channel = self.any_channel(id).await?;
+        if channel.members.contains(user) { Ok(channel) } else { Err(ControlError::ChannelNotFound) }
+    }
+    /// A channel, for the host app.
+    pub async fn any_channel(&self, id: &ChannelId) -> Result<Channel, ControlError> {
+        let id = id.clone();
+        let found = self.read(move |_, roster| roster.channel(&id).cloned()).await?;
+        found.ok_or(ControlError::ChannelNotFound)
     }
     /// The user's channels.
     pub async fn channels(&self, user: &UserId) -> Result<Vec<Channel>, ControlError> {
-        unimplemented!()
+        let user = user.clone();
+        self.read(move |_, roster| roster.channels_of(&user)).await
     }
-    /// Deletes a channel.
+    /// Deletes a channel the user is a member of.
     pub async fn delete_channel(&self, id: &ChannelId, user: &UserId) -> Result<(), ControlError> {
-        unimplemented!()
+        let order = self.shared.channel_writes.lock().await;
+        self.channel(id, user).await?;
+        self.remove_channel(id, order).await
     }
+    /// The same for the host app.
+    pub async fn drop_channel(&self, id: &ChannelId) -> Result<(), ControlError> {
+        let order = self.shared.channel_writes.lock().await;
+        self.any_channel(id).await?;
+        self.remove_channel(id, order).await
+    }
+
     /// The store, for sessions.
     pub fn store(&self) -> &Arc<dyn Store> {
-        unimplemented!()
+        &self.shared.store
     }
     /// The media side, for the LiveKit endpoint.
     pub fn media(&self) -> &Arc<dyn MediaPlane> {
-        unimplemented!()
+        &self.shared.media
     }
     /// Flushes journal and store; no command is taken after it.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        let (stopped, stops) = oneshot::channel();
+        if self.shared.jobs.send(Job::Stop(stopped)).await.is_ok() {
+            drop(stops.await);
+        }
+        let durable = *self.shared.durable.borrow();
+        if !self.wait_for_store(durable, FLUSH).await {
+            tracing::warn!("the store has not taken every record; the next start takes them over from the journal");
+        }
+    }
+}
+
+impl Handle {
+    async fn command(&self, command: Command) -> Result<Answer, ControlError> {
+        self.ask(|reply| Job::Command { command, reply: Some(reply) }).await
+    }
+
+    async fn ask(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<Answer, ControlError>>) -> Job,
+    ) -> Result<Answer, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.jobs.send(job(reply)).await.map_err(|_| ControlError::Stopping)?;
+        answer.await.map_err(|_| ControlError::Stopping)?
+    }
+
+    async fn call_of(&self, command: Command) -> Result<CallSnapshot, ControlError> {
+        match self.command(command).await? {
+            Answer::Call(call) | Answer::Joined { call, .. } => Ok(*call),
+            Answer::Done => Err(ControlError::Internal("an answer without its call")),
+        }
+    }
+
+    async fn joined_of(&self, command: Command) -> Result<Joined, ControlError> {
+        match self.command(command).await? {
+            Answer::Joined { call, participant } => Ok(Joined { call: *call, participant: *participant }),
+            Answer::Call(_) | Answer::Done => Err(ControlError::Internal("an answer without its participant")),
+        }
+    }
+
+    /// Asks the switchboard's thread. The answer comes when all that it may rest on is durable.
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Switchboard, &Roster) -> T + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let (tell, told) = oneshot::channel();
+        let reading = Job::Read(Box::new(move |switchboard, roster| {
+            let found = look(switchboard, roster);
+            Box::new(move || drop(tell.send(found)))
+        }));
+        self.shared.jobs.send(reading).await.map_err(|_| ControlError::Stopping)?;
+        told.await.map_err(|_| ControlError::Stopping)
+    }
+
+    async fn seen(&self, call: CallId, user: &UserId) -> Result<Option<Seen>, ControlError> {
+        let user = user.clone();
+        self.read(move |switchboard, roster| look(switchboard, roster, call, &user)).await
+    }
+
+    async fn sees_in_channel(&self, call: CallSnapshot, user: &UserId) -> Result<bool, ControlError> {
+        let user = user.clone();
+        self.read(move |_, roster| roster.sees_in_channel(&call, &user)).await
+    }
+
+    /// Waits for the store to have what was acknowledged before. Bounded, and not at all where the store is known to be away: an older
+    /// answer is better than none.
+    async fn settle(&self) {
+        if self.shared.store_available.load(Ordering::Relaxed) {
+            let durable = *self.shared.durable.borrow();
+            self.wait_for_store(durable, SETTLE).await;
+        }
+    }
+
+    async fn wait_for_store(&self, sequence: u64, patience: Duration) -> bool {
+        let mut taken = self.shared.taken.clone();
+        let done = tokio::time::timeout(patience, taken.wait_for(|taken| *taken >= sequence)).await;
+        matches!(done, Ok(Ok(_)))
+    }
+
+    /// A call of the same id that the switchboard has forgotten: the same request gives the same call.
+    async fn earlier(&self, request: &InitiateCall) -> Result<Option<CallSnapshot>, ControlError> {
+        let Some(id) = request.id else { return Ok(None) };
+        if self.read(move |switchboard, _| switchboard.call(id).is_some()).await? {
+            return Ok(None);
+        }
+        match self.shared.store.call(id).await {
+            Ok(Some(stored)) if call::same_request(&stored, request) => Ok(Some(stored)),
+            Ok(Some(_)) => Err(CommandError::CallIdConflict.into()),
+            Ok(None) => Ok(None),
+            // A new call does not wait for the database: an id that comes again comes within the switchboard's memory.
+            Err(StoreError::Unavailable(_)) => Ok(None),
+            Err(error @ (StoreError::Conflict | StoreError::Fault(_))) => Err(error.into()),
+        }
+    }
+
+    async fn must_know(&self, users: &[UserId]) -> Result<(), ControlError> {
+        if !self.shared.strict_users {
+            return Ok(());
+        }
+        let known = self.shared.store.users(users).await?;
+        match users.iter().find(|user| !known.iter().any(|known| known.id == **user)) {
+            Some(unknown) => Err(ControlError::UserNotFound(unknown.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn bare(&self, id: &UserId) -> User {
+        User { id: id.clone(), name: id.to_string(), avatar_url: None, is_guest: false, created_at: self.now() }
+    }
+
+    async fn write_channel(&self, by: Option<&UserId>, new: NewChannel) -> Result<Channel, ControlError> {
+        self.must_know(&new.members).await?;
+        let _order = self.shared.channel_writes.lock().await;
+        let id = match new.id {
+            Some(id) => id,
+            None => ChannelId::new(uuid::Uuid::now_v7().to_string()).expect("a UUID keeps the rules of an id"),
+        };
+        let before = match self.any_channel(&id).await {
+            Ok(before) => Some(before),
+            Err(ControlError::ChannelNotFound) => None,
+            Err(error) => return Err(error),
+        };
+        if let (Some(before), Some(by)) = (&before, by)
+            && !before.members.contains(by)
+        {
+            return Err(ControlError::ChannelNotFound);
+        }
+        let mut seen = std::collections::HashSet::new();
+        let members = new.members.into_iter().filter(|member| seen.insert(member.clone())).collect();
+        let created_at = before.as_ref().map_or_else(|| self.now(), |before| before.created_at);
+        let channel = Channel { id: id.clone(), name: new.name, members, active_call: None, created_at };
+        self.shared.store.upsert_channel(&channel).await?;
+        self.ask(|reply| Job::ChannelPut(channel, reply)).await?;
+        self.any_channel(&id).await
+    }
+
+    /// `_order`: the lock under which the asker's right to it was looked at.
+    async fn remove_channel(
+        &self,
+        id: &ChannelId,
+        _order: tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<(), ControlError> {
+        self.shared.store.delete_channel(id).await?;
+        self.ask(|reply| Job::ChannelDeleted(id.clone(), reply)).await.map(drop)
     }
 }

@@ -3,16 +3,23 @@
 //!
 //! The only place that knows both a call and its room. Opens no socket: the web is `api`'s, the packets are `server`'s.
 
+mod clock;
 mod directory;
 mod handle;
 mod journal;
 mod media;
+mod nag;
 mod notice;
+mod rooms;
+mod roster;
+mod start;
 mod store;
+mod store_writer;
 mod switchboard_thread;
 
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
-pub use handle::{Control, ControlError, Handle, Joined, Settings};
+pub use handle::{ControlError, Handle, Joined, Settings};
 pub use media::{ConnectError, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
 pub use notice::{Notice, NoticeBody};
+pub use start::Control;
 pub use store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};

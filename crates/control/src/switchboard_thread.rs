@@ -1,1 +1,343 @@
 //! The thread that owns the switchboard.
+//!
+//! It takes what is waiting, up to a batch, runs the commands, appends their records to the journal, makes the journal
+//! durable with **one fsync for the whole batch**, and only then lets anything out: events to devices, acts to the media side,
+//! answers to those who asked, in the order in which they came about. So nobody is ever told of something that a crash can undo.
+//!
+//! Where the journal's own disk refuses (full, gone), calls that run are not held up: what happens is kept in memory and written
+//! once the disk takes it, events and answers go out meanwhile, and new calls are refused. The log says so.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use call::{Answer, CallEvent, CallSnapshot, Command, Output, Record, RoomAct, Switchboard};
+use model::{CallId, ChannelId, Timestamp, UserId};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Clock;
+use crate::directory::Channel;
+use crate::handle::ControlError;
+use crate::journal::Journal;
+use crate::nag::Nag;
+use crate::notice::{Notice, NoticeBody};
+use crate::rooms::RoomJob;
+use crate::roster::Roster;
+
+/// Commands taken before the journal is fsynced: enough to hide the disk's latency under load, few enough to keep an answer within it.
+const BATCH: usize = 256;
+/// The longest sleep: a machine that was suspended, or whose clock was set forward, notices within it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How soon a journal that could not be written is tried again, and a timer that panicked.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Who waits for an answer.
+pub(crate) type Reply = oneshot::Sender<Result<Answer, ControlError>>;
+/// A question: looks, and gives what sends the answer off when it may be known.
+pub(crate) type Reading = Box<dyn FnOnce(&Switchboard, &Roster) -> Box<dyn FnOnce() + Send> + Send>;
+
+/// What the thread is asked.
+pub(crate) enum Job {
+    /// To the call core.
+    Command {
+        /// What.
+        command: Command,
+        /// Who waits.
+        reply: Option<Reply>,
+    },
+    /// A channel as it was just written to the store.
+    ChannelPut(Channel, Reply),
+    /// A channel that was just deleted from the store.
+    ChannelDeleted(ChannelId, Reply),
+    /// A question.
+    Read(Reading),
+    /// The last one: what came before is finished, then the thread ends.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What a batch lets out when it is durable.
+enum Effect {
+    Notice(Notice),
+    Room(RoomAct),
+    Reply { reply: Reply, answer: Result<Answer, ControlError>, after_rooms: bool },
+    Told(Box<dyn FnOnce() + Send>),
+}
+
+/// What the thread works with; made by [`crate::Control::start`].
+pub(crate) struct Owner {
+    pub(crate) switchboard: Switchboard,
+    pub(crate) roster: Roster,
+    pub(crate) journal: Journal,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) notices: broadcast::Sender<Arc<Notice>>,
+    pub(crate) rooms: mpsc::UnboundedSender<RoomJob>,
+    pub(crate) durable: watch::Sender<u64>,
+    pub(crate) work: Work,
+}
+
+/// The batch at hand, and what the log was last told.
+#[derive(Default)]
+pub(crate) struct Work {
+    effects: Vec<Effect>,
+    nag: Nag,
+    wake: Option<Timestamp>,
+    timer_panicked: bool,
+    journal_fails: bool,
+}
+
+/// What there is at the start: channels first, then the calls that ran, each with the last moment it is known to have run.
+pub(crate) struct Restored {
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) calls: Vec<(CallSnapshot, Timestamp)>,
+}
+
+impl Owner {
+    /// Starts the thread. It ends with [`Job::Stop`] or when nobody can ask any more.
+    pub(crate) fn start(mut self, restored: Restored, jobs: mpsc::Receiver<Job>) -> std::io::Result<()> {
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.expect("a runtime with nothing but a clock needs nothing that can be missing");
+            self.take_up(restored);
+            runtime.block_on(self.run(jobs));
+        };
+        std::thread::Builder::new().name("switchboard".to_owned()).spawn(run).map(drop)
+    }
+
+    fn take_up(&mut self, restored: Restored) {
+        for channel in restored.channels {
+            let command = Command::ChannelUpserted { id: channel.id.clone(), members: channel.members.clone() };
+            self.roster.put_channel(channel);
+            drop(self.command(command));
+        }
+        for (call, seen) in restored.calls {
+            let id = call.id;
+            self.roster.note_call(&call);
+            let now = self.clock.now();
+            let taken = catch_unwind(AssertUnwindSafe(|| self.switchboard.restore(now, call, seen)));
+            if !matches!(taken, Ok(Ok(_))) {
+                tracing::error!(call = %id, ?taken, "could not take up a call that was running");
+            }
+            self.drain();
+        }
+        self.finish();
+    }
+
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        loop {
+            let first = match timeout_at(self.wake_at(), jobs.recv()).await {
+                Ok(Some(job)) => Some(job),
+                Ok(None) => break,
+                Err(_) => None,
+            };
+            self.let_time_pass();
+            let mut stop = None;
+            let mut job = first;
+            for _ in 0..BATCH {
+                match job.take().map_or_else(|| jobs.try_recv().ok(), Some) {
+                    Some(Job::Stop(stopped)) => {
+                        stop = Some(stopped);
+                        break;
+                    }
+                    Some(next) => self.handle(next),
+                    None => break,
+                }
+            }
+            self.finish();
+            if let Some(stopped) = stop {
+                // Whoever asks from here on learns that nobody is there.
+                jobs.close();
+                let _ = stopped.send(());
+                break;
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let wait = match self.work.wake {
+            Some(at) => at.since(self.clock.now()),
+            None => LONGEST_SLEEP,
+        };
+        let wait = if self.work.timer_panicked { wait.max(RETRY) } else { wait };
+        let wait = if self.work.journal_fails { wait.min(RETRY) } else { wait };
+        Instant::now() + wait.min(LONGEST_SLEEP)
+    }
+
+    fn let_time_pass(&mut self) {
+        let now = self.clock.now();
+        if self.work.wake.is_none_or(|at| at > now) {
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.switchboard.handle_timeout(now)));
+        self.work.timer_panicked = outcome.is_err();
+        if outcome.is_err() {
+            tracing::error!("a timer of the switchboard panicked");
+        }
+        self.drain();
+    }
+
+    fn handle(&mut self, job: Job) {
+        match job {
+            Job::Command { command, reply } => {
+                let before = self.work.effects.len();
+                let answer = self.command(command);
+                if let Some(reply) = reply {
+                    let opens = |effect: &Effect| matches!(effect, Effect::Room(RoomAct::Open { .. }));
+                    let after_rooms = self.work.effects[before..].iter().any(opens);
+                    self.work.effects.push(Effect::Reply { reply, answer, after_rooms });
+                }
+            }
+            Job::ChannelPut(channel, reply) => self.put_channel(channel, reply),
+            Job::ChannelDeleted(id, reply) => self.delete_channel(&id, reply),
+            Job::Read(reading) => {
+                let told = reading(&self.switchboard, &self.roster);
+                self.work.effects.push(Effect::Told(told));
+            }
+            Job::Stop(_) => unreachable!("taken out by the loop"),
+        }
+    }
+
+    /// Runs one command and takes what comes of it into the batch.
+    fn command(&mut self, command: Command) -> Result<Answer, ControlError> {
+        if self.work.journal_fails && matches!(command, Command::Initiate(_)) {
+            return Err(ControlError::Unavailable("new calls cannot be recorded at present"));
+        }
+        let now = self.clock.now();
+        if let Command::DeviceConnected { user, .. } | Command::DeviceDisconnected { user, .. } = &command {
+            self.roster.watch(user, now);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.switchboard.handle_command(now, command)));
+        self.drain();
+        match outcome {
+            Ok(answer) => answer.map_err(ControlError::Call),
+            Err(_) => {
+                tracing::error!("a command panicked in the switchboard");
+                Err(ControlError::Internal("a command could not be carried out"))
+            }
+        }
+    }
+
+    /// Takes everything out of the switchboard.
+    fn drain(&mut self) {
+        loop {
+            match self.switchboard.poll_output() {
+                Output::Record(record) => self.record(*record),
+                // Presence is told from here, to more than the core knows of.
+                Output::Deliver(call::Delivery { event: CallEvent::Presence { .. }, .. }) => {}
+                Output::Deliver(call::Delivery { user, device, except, event }) => {
+                    let body = NoticeBody::Call(Box::new(event));
+                    self.work.effects.push(Effect::Notice(Notice { user, device, except, body }));
+                }
+                Output::Room(act) => self.work.effects.push(Effect::Room(act)),
+                Output::Timeout(at) => {
+                    self.work.wake = Some(at);
+                    return;
+                }
+                Output::Idle => {
+                    self.work.wake = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        self.journal.append(&record);
+        if let Some(channel) = self.roster.note_call(&record.call) {
+            let notices = channel.members.iter().map(|member| changed(member, channel));
+            self.work.effects.extend(notices);
+        }
+        for participant in &record.call.participants {
+            self.look_at_presence(&participant.user);
+        }
+    }
+
+    /// Tells a change of presence, if there is one.
+    fn look_at_presence(&mut self, user: &UserId) {
+        let state = self.switchboard.presence(user);
+        if !self.roster.note_presence(user, state) {
+            return;
+        }
+        let at = self.clock.now();
+        for other in self.roster.audience(user, &self.switchboard) {
+            let body = NoticeBody::Presence { user: user.clone(), at, state };
+            self.work.effects.push(Effect::Notice(Notice { user: other, device: None, except: None, body }));
+        }
+    }
+
+    fn put_channel(&mut self, channel: Channel, reply: Reply) {
+        let command = Command::ChannelUpserted { id: channel.id.clone(), members: channel.members.clone() };
+        let answer = self.command(command);
+        let id = channel.id.clone();
+        let before = self.roster.put_channel(channel);
+        let channel = self.roster.channel(&id).expect("put there just now");
+        let effects = &mut self.work.effects;
+        effects.extend(channel.members.iter().map(|member| changed(member, channel)));
+        let gone = before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
+        effects.extend(gone.map(|member| deleted(member, &id)));
+        effects.push(Effect::Reply { reply, answer, after_rooms: false });
+    }
+
+    fn delete_channel(&mut self, id: &ChannelId, reply: Reply) {
+        let answer = self.command(Command::ChannelDeleted { id: id.clone() });
+        let members = self.roster.remove_channel(id).map(|channel| channel.members).unwrap_or_default();
+        self.work.effects.extend(members.into_iter().map(|member| deleted(member, id)));
+        self.work.effects.push(Effect::Reply { reply, answer, after_rooms: false });
+    }
+
+    /// Makes the batch durable and lets out what it came to.
+    fn finish(&mut self) {
+        for user in self.roster.watched(self.clock.now()) {
+            self.look_at_presence(&user);
+        }
+        let written = self.journal.commit();
+        self.work.journal_fails = written.is_err();
+        match written {
+            Ok(last) => {
+                if self.work.nag.calm() {
+                    tracing::info!("the journal is written again");
+                }
+                self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last);
+            }
+            Err(error) => {
+                let given_up = self.journal.given_up();
+                if self.work.nag.due() {
+                    tracing::warn!(%error, given_up, "the journal cannot be written: calls go on, new ones are refused");
+                }
+            }
+        }
+        for effect in self.work.effects.drain(..) {
+            match effect {
+                // Nobody listening is no fault.
+                Effect::Notice(notice) => drop(self.notices.send(Arc::new(notice))),
+                Effect::Room(act) => drop(self.rooms.send(RoomJob::Act(act))),
+                Effect::Reply { reply, answer, after_rooms: false } => drop(reply.send(answer)),
+                Effect::Reply { reply, answer, after_rooms: true } => drop(self.rooms.send(RoomJob::Answer(reply, answer))),
+                Effect::Told(told) => told(),
+            }
+        }
+    }
+}
+
+fn changed(member: &UserId, channel: &Channel) -> Effect {
+    let body = NoticeBody::ChannelChanged(channel.clone());
+    Effect::Notice(Notice { user: member.clone(), device: None, except: None, body })
+}
+
+fn deleted(member: UserId, id: &ChannelId) -> Effect {
+    Effect::Notice(Notice { user: member, device: None, except: None, body: NoticeBody::ChannelDeleted(id.clone()) })
+}
+
+/// A call as the switchboard has it, and whether this user may know of it and enter its room.
+pub(crate) struct Seen {
+    pub(crate) call: CallSnapshot,
+    pub(crate) visible: bool,
+    pub(crate) may_enter: bool,
+}
+
+/// Looks a call up for a user.
+pub(crate) fn look(switchboard: &Switchboard, roster: &Roster, id: CallId, user: &UserId) -> Option<Seen> {
+    let call = switchboard.call(id)?;
+    let visible = call.participant(user).is_some() || roster.sees_in_channel(&call, user);
+    Some(Seen { visible, may_enter: switchboard.may_enter(id, user), call })
+}

@@ -1,0 +1,141 @@
+//! A call and its room: what the call core wants done in the room, and what the room says happened to the call.
+//!
+//! The room of a call has the call's id for a name; a user's identity there is the user's id. Rooms with another name are
+//! no call's and none of this concerns them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use call::{Answer, Command, CommandError, RoomAct};
+use model::{CallId, DeviceId, RoomName, UserId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::handle::ControlError;
+use crate::media::{MediaNotice, MediaNoticeKind, MediaPlane};
+use crate::switchboard_thread::{Job, Reply};
+
+/// A worker that does not answer within this holds up no other call.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the switchboard's thread hands over, in order.
+#[derive(Debug)]
+pub(crate) enum RoomJob {
+    /// To carry out.
+    Act(RoomAct),
+    /// To answer once what came before is carried out: who is given a token for a room must find it open.
+    Answer(Reply, Result<Answer, ControlError>),
+}
+
+/// Carries out what the switchboard wants of the media side, in order, until the switchboard is gone.
+pub(crate) async fn carry_out(media: Arc<dyn MediaPlane>, mut jobs: mpsc::UnboundedReceiver<RoomJob>) {
+    while let Some(job) = jobs.recv().await {
+        match job {
+            RoomJob::Act(act) => {
+                if tokio::time::timeout(PATIENCE, perform(&*media, &act)).await.is_err() {
+                    tracing::warn!(?act, "the media side did not answer in time");
+                }
+            }
+            RoomJob::Answer(reply, answer) => drop(reply.send(answer)),
+        }
+    }
+}
+
+async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
+    match act {
+        RoomAct::Open { call, max_participants } => media.open_room(RoomName::from(*call), *max_participants).await,
+        RoomAct::Remove { call, user } => media.remove_participant(&RoomName::from(*call), user.as_str()).await,
+        RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
+    }
+}
+
+/// Turns what happens in rooms into commands, in order, until the media side or the switchboard is gone.
+pub(crate) async fn listen(
+    media: Arc<dyn MediaPlane>,
+    mut notices: mpsc::Receiver<MediaNotice>,
+    jobs: mpsc::Sender<Job>,
+) {
+    while let Some(notice) = notices.recv().await {
+        let Some(command) = command(&notice) else { continue };
+        let (reply, answer) = oneshot::channel();
+        let joined = matches!(command, Command::MediaJoined { .. });
+        if jobs.send(Job::Command { command, reply: Some(reply) }).await.is_err() {
+            return;
+        }
+        if joined {
+            // Not awaited here: an answer waits for the disk, and the next notice need not.
+            tokio::spawn(put_out_if_refused(Arc::clone(&media), notice, answer));
+        }
+    }
+}
+
+/// The edge asks before it lets anyone in, but the call may end or the user be removed between the question and the join.
+async fn put_out_if_refused(
+    media: Arc<dyn MediaPlane>,
+    notice: MediaNotice,
+    answer: oneshot::Receiver<Result<Answer, ControlError>>,
+) {
+    let Ok(Err(ControlError::Call(error))) = answer.await else { return };
+    match error {
+        CommandError::CallOver(_) | CommandError::Forbidden(_) | CommandError::InvalidState(_) | CommandError::CallFull(_) => {
+            tracing::debug!(room = %notice.room, %error, "putting out a participant whom the call does not take");
+            media.remove_participant(&notice.room, &notice.identity).await;
+        }
+        // A UUID may be the name of a room that no call made.
+        CommandError::CallNotFound
+        | CommandError::ChannelNotFound
+        | CommandError::AnsweredElsewhere
+        | CommandError::CallIdConflict
+        | CommandError::ChannelCallActive(_)
+        | CommandError::AlreadyInCall(_)
+        | CommandError::NobodyToCall
+        | CommandError::FeatureDisabled(_) => {}
+    }
+}
+
+/// The command that a notice comes to; `None` for rooms and identities that are no call's.
+fn command(notice: &MediaNotice) -> Option<Command> {
+    let call: CallId = notice.room.as_str().parse().ok()?;
+    let user = UserId::new(&notice.identity).ok()?;
+    Some(match &notice.kind {
+        MediaNoticeKind::Joined { device } => {
+            let device = device.as_deref().and_then(|device| DeviceId::new(device).ok());
+            Command::MediaJoined { call, user, device: device.unwrap_or_else(DeviceId::unnamed) }
+        }
+        MediaNoticeKind::Connected => Command::MediaConnected { call, user },
+        MediaNoticeKind::Left { clean } => Command::MediaLeft { call, user, clean: *clean },
+        MediaNoticeKind::MediaState { is_muted, is_video_enabled, is_screen_sharing } => Command::SetMediaState {
+            call,
+            user,
+            is_muted: Some(*is_muted),
+            is_video_enabled: Some(*is_video_enabled),
+            is_screen_sharing: Some(*is_screen_sharing),
+            video_quality: None,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(room: &str, identity: &str, kind: MediaNoticeKind) -> MediaNotice {
+        MediaNotice { room: RoomName::new(room).expect("a name"), identity: identity.to_owned(), kind }
+    }
+
+    #[test]
+    fn only_calls_rooms_lead_to_commands() {
+        let id = "0192d3b4-0000-7000-8000-000000000001";
+        assert_eq!(command(&notice("lobby", "ann", MediaNoticeKind::Connected)), None);
+        assert_eq!(command(&notice(id, "", MediaNoticeKind::Connected)), None);
+        let call: CallId = id.parse().unwrap();
+        let user = UserId::new("ann").unwrap();
+        assert_eq!(
+            command(&notice(id, "ann", MediaNoticeKind::Joined { device: None })),
+            Some(Command::MediaJoined { call, user: user.clone(), device: DeviceId::unnamed() })
+        );
+        assert_eq!(
+            command(&notice(id, "ann", MediaNoticeKind::Left { clean: true })),
+            Some(Command::MediaLeft { call, user, clean: true })
+        );
+    }
+}

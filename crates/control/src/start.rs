@@ -1,0 +1,105 @@
+//! Putting the control plane together.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use call::{CallSnapshot, Switchboard};
+use model::Timestamp;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::handle::{ControlError, Handle, Settings, Shared};
+use crate::journal::Journal;
+use crate::media::{MediaNotice, MediaPlane};
+use crate::rooms;
+use crate::roster::Roster;
+use crate::store::{Store, StoreError};
+use crate::store_writer::StoreWriter;
+use crate::switchboard_thread::{Job, Owner, Restored, Work};
+
+/// Commands that may wait; whoever comes after waits too.
+const WAITING: usize = 1_024;
+/// Events that a slow listener may be behind before it has to resynchronise its clients.
+const NOTICES: usize = 16_384;
+
+/// Starts the control plane.
+#[derive(Debug)]
+pub struct Control;
+
+impl Control {
+    /// Opens the journal, replays it into the store, restores running calls, starts the call thread and the store writer.
+    /// `media_notices` is what the workers say; `media` is what they can be asked.
+    pub async fn start(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        media: Arc<dyn MediaPlane>,
+        media_notices: mpsc::Receiver<MediaNotice>,
+    ) -> Result<Handle, ControlError> {
+        let applied = store.applied().await?;
+        let (journal, reader) =
+            Journal::open(&settings.journal_dir, applied).map_err(|error| ControlError::Journal(error.to_string()))?;
+        let store_available = Arc::new(AtomicBool::new(true));
+        let refused = settings.journal_dir.join("refused.jsonl");
+        let mut writer = StoreWriter::new(Arc::clone(&store), reader, refused, applied, Arc::clone(&store_available));
+        writer.catch_up(journal.last()).await?;
+        let restored = Restored { channels: store.channels(None).await?, calls: running_calls(&*store).await? };
+
+        let clock = Arc::new(Clock::new());
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (notices, _) = broadcast::channel(NOTICES);
+        let (rooms, room_jobs) = mpsc::unbounded_channel();
+        let (durable, durable_seen) = watch::channel(journal.last());
+        let (taken, taken_seen) = watch::channel(journal.last());
+        let owner = Owner {
+            switchboard: Switchboard::new(settings.call, settings.seed),
+            roster: Roster::default(),
+            journal,
+            clock: Arc::clone(&clock),
+            notices: notices.clone(),
+            rooms,
+            durable,
+            work: Work::default(),
+        };
+        owner
+            .start(restored, waiting)
+            .map_err(|error| ControlError::Journal(format!("cannot start the switchboard's thread: {error}")))?;
+        tokio::spawn(writer.run(durable_seen.clone(), taken));
+        tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
+        tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone()));
+        ready(&jobs).await?;
+        Ok(Handle {
+            shared: Arc::new(Shared {
+                jobs,
+                notices,
+                clock,
+                store,
+                media,
+                durable: durable_seen,
+                taken: taken_seen,
+                store_available,
+                strict_users: settings.strict_users,
+                channel_writes: Mutex::new(()),
+            }),
+        })
+    }
+}
+
+/// Running calls, each with the last moment it is known to have run.
+async fn running_calls(store: &dyn Store) -> Result<Vec<(CallSnapshot, Timestamp)>, StoreError> {
+    let mut calls = Vec::new();
+    for call in store.running_calls().await? {
+        let seen = store.events(call.id).await?.last().map_or(call.created_at, |event| event.at);
+        calls.push((call, seen));
+    }
+    Ok(calls)
+}
+
+/// Waits until the thread has taken up what there was.
+async fn ready(jobs: &mpsc::Sender<Job>) -> Result<(), ControlError> {
+    let (tell, told) = oneshot::channel();
+    let question = Job::Read(Box::new(move |_, _| Box::new(move || {
+            let _ = tell.send(());
+        })));
+    jobs.send(question).await.map_err(|_| ControlError::Stopping)?;
+    told.await.map_err(|_| ControlError::Stopping)
+}
