@@ -1,2 +1,6 @@
 //! The binary `stoa`.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {}

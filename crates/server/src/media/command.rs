@@ -1,0 +1,171 @@
+//! What a worker can be asked, and the handle that asks it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use control::{ConnectError, SignalFrame};
+use livekit::{ConnectionId, Join, SignalRequest};
+use model::RoomName;
+use tokio::sync::{mpsc, oneshot};
+
+use super::tcp::Accepted;
+
+/// Commands that may wait for a worker; askers wait beyond.
+pub const COMMANDS: usize = 4_096;
+
+/// A room of a worker, for as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomKey {
+    /// Its place.
+    pub slot: usize,
+    /// Which of the rooms that have had the place.
+    pub generation: u64,
+}
+
+/// One input of a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Open a room where there is none.
+    Open {
+        /// Its name.
+        room: RoomName,
+        /// 0: no limit.
+        max_participants: usize,
+    },
+    /// Delete a room.
+    Close {
+        /// Its name.
+        room: RoomName,
+    },
+    /// Put a participant out.
+    Remove {
+        /// Where.
+        room: RoomName,
+        /// Whom.
+        identity: String,
+    },
+    /// Connect a client.
+    Connect(Box<Connect>),
+    /// A message of a client.
+    Signal {
+        /// Where.
+        room: RoomKey,
+        /// Whose.
+        connection: ConnectionId,
+        /// What.
+        message: Box<SignalRequest>,
+    },
+    /// A client's WebSocket is gone.
+    Disconnected {
+        /// Where.
+        room: RoomKey,
+        /// Whose.
+        connection: ConnectionId,
+    },
+    /// A TCP connection whose first frame names a peer of this worker.
+    Tcp(Box<Accepted>),
+    /// Names of the rooms, with the participants in each.
+    Rooms(oneshot::Sender<Vec<(RoomName, usize)>>),
+    /// Tell everyone and stop.
+    Stop(oneshot::Sender<()>),
+}
+
+/// A client that wants in.
+#[derive(Debug)]
+pub struct Connect {
+    /// Where.
+    pub room: RoomName,
+    /// Who and how.
+    pub join: Join,
+    /// Open the room where there is none.
+    pub create: bool,
+    /// To its WebSocket.
+    pub responses: mpsc::Sender<SignalFrame>,
+    /// What came of it.
+    pub reply: oneshot::Sender<Result<(RoomKey, ConnectionId), ConnectRefused>>,
+}
+
+/// Why a client was not connected.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConnectRefused {
+    /// The room lives on another worker: look it up again.
+    Elsewhere,
+    /// Refused.
+    Refused(ConnectError),
+}
+
+/// What a worker publishes of itself, for placement and metrics. Written by the worker alone.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Rooms open.
+    pub rooms: AtomicU64,
+    /// Participants in them.
+    pub participants: AtomicU64,
+    /// Signalling connections.
+    pub connections: AtomicU64,
+    /// TCP connections for media.
+    pub tcp_connections: AtomicU64,
+    /// UDP datagrams in.
+    pub datagrams_in: AtomicU64,
+    /// UDP bytes in.
+    pub bytes_in: AtomicU64,
+    /// Receiving system calls.
+    pub receives: AtomicU64,
+    /// UDP datagrams out.
+    pub datagrams_out: AtomicU64,
+    /// UDP bytes out.
+    pub bytes_out: AtomicU64,
+    /// Sending system calls.
+    pub sends: AtomicU64,
+    /// Datagrams the kernel or a slow TCP reader did not take.
+    pub refused: AtomicU64,
+    /// Datagrams for no peer.
+    pub unrouted: AtomicU64,
+    /// RTP packets in.
+    pub rtp_in: AtomicU64,
+    /// RTP packets forwarded.
+    pub rtp_out: AtomicU64,
+    /// RTP packets dropped before forwarding.
+    pub rtp_dropped: AtomicU64,
+    /// Keyframe requests to publishers.
+    pub keyframe_requests: AtomicU64,
+    /// Rooms ended by a panic.
+    pub panics: AtomicU64,
+    /// Time spent working, in µs.
+    pub busy_micros: AtomicU64,
+}
+
+/// Asks one worker.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {
+    commands: mpsc::Sender<Command>,
+    waker: Arc<mio::Waker>,
+    gauges: Arc<Gauges>,
+}
+
+/// The worker has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+impl WorkerHandle {
+    /// A handle over a worker's ends.
+    pub fn new(commands: mpsc::Sender<Command>, waker: Arc<mio::Waker>, gauges: Arc<Gauges>) -> Self {
+        Self { commands, waker, gauges }
+    }
+
+    /// Hands a command over; waits where too many wait already.
+    pub async fn send(&self, command: Command) -> Result<(), Stopped> {
+        self.commands.send(command).await.map_err(|_| Stopped)?;
+        self.waker.wake().map_err(|_| Stopped)
+    }
+
+    /// What the worker says of itself.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// How much it has to do, to compare with another's.
+    pub fn load(&self) -> (u64, u64) {
+        (self.gauges.participants.load(Ordering::Relaxed), self.gauges.rooms.load(Ordering::Relaxed))
+    }
+}

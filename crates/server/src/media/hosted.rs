@@ -1,0 +1,179 @@
+//! A room as its worker holds it: the LiveKit core, the WebSockets of its clients, and when it wants to be woken.
+//! The one place where a room's panic is caught.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use control::{MediaNotice, MediaNoticeKind, SignalFrame};
+use livekit::{ConnectionId, Room, RoomEvent};
+use model::RoomName;
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::mpsc;
+
+use super::command::RoomKey;
+
+/// A room on its worker.
+pub struct Hosted {
+    /// Its name.
+    pub name: RoomName,
+    /// Which room of its place this is.
+    pub key: RoomKey,
+    /// The core.
+    pub room: Room,
+    /// Where its clients listen.
+    pub links: Links,
+    /// Whom the control plane believes to be in it.
+    pub members: FxHashSet<String>,
+    /// When the core wants to be woken.
+    pub deadline: Option<Instant>,
+    /// The earliest reminder in the worker's heap.
+    pub reminded: Option<Instant>,
+    /// Fed since it was last settled.
+    pub dirty: bool,
+    /// To be taken away once settled.
+    pub over: bool,
+    /// It panicked: to be buried.
+    pub panicked: bool,
+}
+
+/// A room panicked: nothing in it may be touched any more.
+#[derive(Debug)]
+pub struct Panicked;
+
+impl Hosted {
+    /// A room that has just been made.
+    pub fn new(name: RoomName, key: RoomKey, room: Room) -> Self {
+        Self {
+            name,
+            key,
+            room,
+            links: Links::default(),
+            members: FxHashSet::default(),
+            deadline: None,
+            reminded: None,
+            dirty: false,
+            over: false,
+            panicked: false,
+        }
+    }
+
+    /// What the control plane is told of a room's event; `None`: nothing.
+    pub fn notice(&mut self, event: RoomEvent) -> Option<MediaNotice> {
+        let (identity, kind) = match event {
+            RoomEvent::Joined { identity, device } => {
+                self.members.insert(identity.clone());
+                (identity, MediaNoticeKind::Joined { device })
+            }
+            RoomEvent::Connected { identity } => (identity, MediaNoticeKind::Connected),
+            RoomEvent::Left { identity, clean } => {
+                self.members.remove(&identity);
+                (identity, MediaNoticeKind::Left { clean })
+            }
+            RoomEvent::MediaState { identity, is_muted, is_video_enabled, is_screen_sharing } => {
+                (identity, MediaNoticeKind::MediaState { is_muted, is_video_enabled, is_screen_sharing })
+            }
+            RoomEvent::Empty => {
+                self.over = true;
+                return None;
+            }
+        };
+        Some(MediaNotice { room: self.name.clone(), identity, kind })
+    }
+
+    /// What the control plane is told when the room is lost with everyone in it.
+    pub fn everyone_lost(&mut self) -> Vec<MediaNotice> {
+        let room = &self.name;
+        let kind = MediaNoticeKind::Left { clean: false };
+        let lost = |identity| MediaNotice { room: room.clone(), identity, kind: kind.clone() };
+        self.members.drain().map(lost).collect()
+    }
+}
+
+/// Runs a room's code; a panic in it is caught here, and logged by the panic hook.
+pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|_| Panicked)
+}
+
+/// The WebSockets of a room's clients.
+#[derive(Debug, Default)]
+pub struct Links {
+    open: FxHashMap<ConnectionId, mpsc::Sender<SignalFrame>>,
+    lost: Vec<ConnectionId>,
+}
+
+impl Links {
+    /// A client listens.
+    pub fn open(&mut self, connection: ConnectionId, responses: mpsc::Sender<SignalFrame>) {
+        self.open.insert(connection, responses);
+    }
+
+    /// A client no longer listens; `false`: it was not known to.
+    pub fn close(&mut self, connection: ConnectionId) -> bool {
+        self.open.remove(&connection).is_some()
+    }
+
+    /// Sends to a client. One that does not keep up is cut off, and the room is to be told.
+    pub fn send(&mut self, connection: ConnectionId, frame: SignalFrame) {
+        let Some(responses) = self.open.get(&connection) else { return };
+        let closes = matches!(frame, SignalFrame::Close(_));
+        match responses.try_send(frame) {
+            Ok(()) if closes => {
+                self.open.remove(&connection);
+            }
+            Ok(()) => {}
+            Err(_) => {
+                self.open.remove(&connection);
+                self.lost.push(connection);
+            }
+        }
+    }
+
+    /// Those cut off since the last time.
+    pub fn take_lost(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Closes all with a reason.
+    pub fn close_all(&mut self, reason: &'static str) {
+        for (_, responses) in self.open.drain() {
+            // One that does not keep up learns by the closed channel.
+            let _ = responses.try_send(SignalFrame::Close(reason));
+        }
+    }
+
+    /// How many listen.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_keep_up_is_cut_off_and_reported_once() {
+        let mut links = Links::default();
+        let (responses, mut receiver) = mpsc::channel(2);
+        links.open(ConnectionId(1), responses);
+        for _ in 0..4 {
+            links.send(ConnectionId(1), SignalFrame::Close("x"));
+        }
+        assert!(links.take_lost().is_empty(), "a close is the last frame");
+        assert!(matches!(receiver.try_recv(), Ok(SignalFrame::Close("x"))));
+        assert!(receiver.try_recv().is_err());
+
+        let (responses, _receiver) = mpsc::channel(1);
+        links.open(ConnectionId(2), responses);
+        let message = || SignalFrame::Message(Box::default());
+        (0..3).for_each(|_| links.send(ConnectionId(2), message()));
+        assert_eq!(links.take_lost(), [ConnectionId(2)]);
+        assert_eq!(links.len(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_caught() {
+        assert!(guarded(|| panic!("in a room")).is_err());
+        assert!(matches!(guarded(|| 1), Ok(1)));
+    }
+}

@@ -1,0 +1,146 @@
+//! The media plane as the control plane sees it: finds or chooses the worker of a room, and asks it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{ConnectError, MediaPlane, SignalLink, SignalRequestFrame};
+use livekit::{ConnectionId, Join};
+use model::RoomName;
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::{Command, Connect, ConnectRefused, RoomKey, WorkerHandle};
+use super::directory::Directory;
+
+/// Messages to a client that may wait for its WebSocket; one that lets more wait is cut off.
+const RESPONSES: usize = 1_024;
+/// Messages of a client that may wait for its room.
+const REQUESTS: usize = 64;
+/// How often a room is looked up again when it moves while it is being entered.
+const LOOKUPS: usize = 4;
+/// How long workers may take to tell everyone that the server stops.
+const STOP: Duration = Duration::from_secs(2);
+
+/// The workers of this server.
+pub struct Plane {
+    workers: Arc<[WorkerHandle]>,
+    directory: Arc<Directory>,
+    stopping: AtomicBool,
+}
+
+impl Plane {
+    /// Over running workers.
+    pub fn new(workers: Arc<[WorkerHandle]>, directory: Arc<Directory>) -> Self {
+        Self { workers, directory, stopping: AtomicBool::new(false) }
+    }
+
+    /// The workers.
+    pub fn workers(&self) -> &Arc<[WorkerHandle]> {
+        &self.workers
+    }
+
+    /// Tells every client that the server stops, and stops the workers.
+    pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let all = self.workers.iter().map(|worker| async move {
+            let (reply, stopped) = oneshot::channel();
+            if worker.send(Command::Stop(reply)).await.is_ok() {
+                let _ = stopped.await;
+            }
+        });
+        if tokio::time::timeout(STOP, futures_util::future::join_all(all)).await.is_err() {
+            tracing::warn!("a media worker did not stop in time");
+        }
+    }
+
+    fn least_loaded(&self) -> usize {
+        let loads = self.workers.iter().enumerate();
+        loads.min_by_key(|(_, worker)| worker.load()).map_or(0, |(index, _)| index)
+    }
+
+    fn worker_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
+        self.workers.get(self.directory.find(room)?)
+    }
+}
+
+#[async_trait]
+impl MediaPlane for Plane {
+    async fn open_room(&self, room: RoomName, max_participants: usize) {
+        if self.stopping.load(Ordering::Relaxed) {
+            return;
+        }
+        let index = self.directory.place(&room, || self.least_loaded());
+        let _ = self.workers[index].send(Command::Open { room, max_participants }).await;
+    }
+
+    async fn close_room(&self, room: &RoomName) {
+        if let Some(worker) = self.worker_of(room) {
+            let _ = worker.send(Command::Close { room: room.clone() }).await;
+        }
+    }
+
+    async fn remove_participant(&self, room: &RoomName, identity: &str) {
+        if let Some(worker) = self.worker_of(room) {
+            let _ = worker.send(Command::Remove { room: room.clone(), identity: identity.to_owned() }).await;
+        }
+    }
+
+    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError> {
+        for _ in 0..LOOKUPS {
+            if self.stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            let index = match self.directory.find(&room) {
+                Some(index) => index,
+                None if create => self.directory.place(&room, || self.least_loaded()),
+                None => return Err(ConnectError::RoomNotFound),
+            };
+            let worker = &self.workers[index];
+            let (responses, from_room) = mpsc::channel(RESPONSES);
+            let (reply, answer) = oneshot::channel();
+            let connect = Connect { room: room.clone(), join: join.clone(), create, responses, reply };
+            if worker.send(Command::Connect(Box::new(connect))).await.is_err() {
+                break;
+            }
+            match answer.await {
+                Ok(Ok((key, connection))) => {
+                    let (requests, to_room) = mpsc::channel(REQUESTS);
+                    tokio::spawn(pump(to_room, worker.clone(), key, connection));
+                    return Ok(SignalLink { requests, responses: from_room });
+                }
+                Ok(Err(ConnectRefused::Elsewhere)) => {}
+                Ok(Err(ConnectRefused::Refused(error))) => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Err(ConnectError::Unavailable)
+    }
+
+    async fn rooms(&self) -> Vec<(RoomName, usize)> {
+        let mut rooms = Vec::new();
+        for worker in self.workers.iter() {
+            let (reply, answer) = oneshot::channel();
+            if worker.send(Command::Rooms(reply)).await.is_ok() {
+                rooms.extend(answer.await.unwrap_or_default());
+            }
+        }
+        rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rooms
+    }
+}
+
+/// Carries a client's messages to its room until its WebSocket is gone.
+async fn pump(
+    mut requests: mpsc::Receiver<SignalRequestFrame>,
+    worker: WorkerHandle,
+    room: RoomKey,
+    connection: ConnectionId,
+) {
+    while let Some(SignalRequestFrame::Message(message)) = requests.recv().await {
+        if worker.send(Command::Signal { room, connection, message }).await.is_err() {
+            return;
+        }
+    }
+    let _ = worker.send(Command::Disconnected { room, connection }).await;
+}

@@ -1,0 +1,146 @@
+//! Where ICE-TCP connections arrive: accepts, reads until the first frame is whole, and hands the socket to the worker
+//! that the frame's ufrag names. What says nothing sensible in time is closed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::addresses::Addresses;
+use super::command::{Command, WorkerHandle};
+use super::routes::binding_request_ufrag;
+use super::tcp::{Accepted, Frames};
+use super::worker::worker_of;
+
+/// How long a connection may take to send its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// Connections that have not yet sent one; more wait in the kernel.
+const PENDING: usize = 512;
+/// Pause after the kernel refuses to accept (out of descriptors).
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until it is aborted.
+pub async fn run(listener: TcpListener, addresses: Addresses, workers: Arc<[WorkerHandle]>) {
+    let pending = Arc::new(Semaphore::new(PENDING));
+    let port = listener.local_addr().map_or(0, |addr| addr.port());
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&pending).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                let (addresses, workers) = (addresses.clone(), Arc::clone(&workers));
+                tokio::spawn(async move {
+                    let _permit = permit;
+                    if let Err(error) = hand_over(stream, remote, port, &addresses, &workers).await {
+                        tracing::debug!(%remote, %error, "an ICE-TCP connection was refused");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting on the ICE-TCP port failed");
+                tokio::time::sleep(REFUSED_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn hand_over(
+    stream: TcpStream,
+    remote: SocketAddr,
+    port: u16,
+    addresses: &Addresses,
+    workers: &[WorkerHandle],
+) -> io::Result<()> {
+    let (ufrag, frames) = tokio::time::timeout(FIRST_FRAME, first_frame(&stream)).await??;
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let worker = worker_of(&ufrag).and_then(|index| workers.get(index)).ok_or_else(|| invalid("unknown ufrag"))?;
+    let local = SocketAddr::new(addresses.announced_for(stream.local_addr()?.ip().to_canonical()), port);
+    let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+    let accepted = Accepted { stream: stream.into_std()?, remote, local, frames, ufrag };
+    worker.send(Command::Tcp(Box::new(accepted))).await.map_err(|_| invalid("the worker has stopped"))
+}
+
+/// Reads until the first frame is whole; it stays in the buffer for the worker.
+async fn first_frame(stream: &TcpStream) -> io::Result<(String, Frames)> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let mut frames = Frames::default();
+    loop {
+        match frames.peek().map_err(|_| invalid("frame too long"))? {
+            Some(frame) => {
+                let ufrag = binding_request_ufrag(frame).ok_or_else(|| invalid("not a binding request"))?;
+                return Ok((ufrag.to_owned(), frames));
+            }
+            None => {
+                stream.readable().await?;
+                match frames.fill(TryRead(stream)) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+}
+
+struct TryRead<'a>(&'a TcpStream);
+
+impl io::Read for TryRead<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::routes::tests::binding_request;
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (client.expect("connects"), server.expect("accepts").0)
+    }
+
+    fn framed(frame: &[u8]) -> Vec<u8> {
+        let mut wire = (frame.len() as u16).to_be_bytes().to_vec();
+        wire.extend(frame);
+        wire
+    }
+
+    #[tokio::test]
+    async fn the_first_frame_names_the_peer_and_stays_for_the_worker() {
+        let (mut client, server) = pair().await;
+        let request = binding_request("01abcd:them");
+        let wire = framed(&request);
+        let (head, tail) = wire.split_at(5);
+        let (head, tail) = (head.to_vec(), tail.to_vec());
+        tokio::spawn(async move {
+            client.write_all(&head).await.expect("open");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            client.write_all(&tail).await.expect("open");
+            client.write_all(&framed(b"second")).await.expect("open");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        let (ufrag, mut frames) = first_frame(&server).await.expect("a frame");
+        assert_eq!(ufrag, "01abcd");
+        assert_eq!(frames.take(), Ok(Some(&request[..])));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_binding_request_is_refused() {
+        for bytes in [framed(b"GET / HTTP/1.1"), b"\xff\xff garbage".to_vec(), framed(b"")] {
+            let (mut client, server) = pair().await;
+            client.write_all(&bytes).await.expect("open");
+            assert!(first_frame(&server).await.is_err(), "{bytes:?}");
+        }
+        let (client, server) = pair().await;
+        drop(client);
+        assert!(first_frame(&server).await.is_err(), "closed at once");
+    }
+}

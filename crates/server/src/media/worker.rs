@@ -1,0 +1,649 @@
+//! A worker: one thread that owns its sockets and rooms, and drives them.
+//!
+//! The loop: wait → commands → receive → feed rooms → wake rooms that are due → settle every room touched (flush it,
+//! carry out what it wants) → send. Nothing waits to fill a batch, nothing is shared with another thread but the command
+//! channel and published counters.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use control::{ConnectError, MediaNotice, SignalFrame};
+use livekit::{ConnectionId, Output, Room};
+use mio::{Events, Interest, Poll, Token};
+use model::RoomName;
+use sfu::{Datagram, Transmit, Transport};
+use slab::Slab;
+use tokio::sync::{mpsc, oneshot};
+
+use super::RoomDefaults;
+use super::addresses::Addresses;
+use super::command::{Command, Connect, ConnectRefused, Gauges, RoomKey};
+use super::directory::Directory;
+use super::hosted::{Hosted, Panicked, guarded};
+use super::outbox::Outbox;
+use super::routes::{Route, Routes, Slot};
+use super::socket::{Inbox, UdpPort, UdpPorts};
+use super::tcp::{Accepted, TcpConnections};
+use super::timers::Timers;
+
+/// The waker's token; the sockets' follow, then those of TCP connections.
+pub const WAKER: Token = Token(0);
+const UDP_V4: Token = Token(1);
+const UDP_V6: Token = Token(2);
+const FIRST_TCP: usize = 16;
+
+/// Receiving system calls a round and socket: more would make the rooms wait.
+const RECEIVES_A_ROUND: usize = 2;
+/// Commands a round.
+const COMMANDS_A_ROUND: usize = 256;
+/// How often counters are published and idle connections looked for.
+const PUBLISH: Duration = Duration::from_millis(250);
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long what a stopping worker says may take to leave its sockets.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// What a worker is made of.
+pub struct Parts {
+    /// Which of the workers.
+    pub index: usize,
+    /// Its poll, with the waker registered.
+    pub poll: Poll,
+    /// Its sockets.
+    pub ports: UdpPorts,
+    /// TCP port announced, if any.
+    pub tcp_port: Option<u16>,
+    /// Addresses announced.
+    pub addresses: Addresses,
+    /// How rooms are set up.
+    pub defaults: RoomDefaults,
+    /// What it is asked.
+    pub commands: mpsc::Receiver<Command>,
+    /// What it tells.
+    pub notices: mpsc::Sender<MediaNotice>,
+    /// Where rooms are.
+    pub directory: Arc<Directory>,
+    /// What it publishes.
+    pub gauges: Arc<Gauges>,
+}
+
+/// One worker.
+pub struct Worker {
+    index: usize,
+    poll: Poll,
+    commands: mpsc::Receiver<Command>,
+    rooms: Slab<Hosted>,
+    dirty: Vec<Slot>,
+    timers: Timers,
+    io: Io,
+    told: Told,
+    defaults: RoomDefaults,
+    directory: Arc<Directory>,
+    gauges: Arc<Gauges>,
+    retired: sfu::RoomStats,
+    generation: u64,
+    connection: u64,
+    published: Instant,
+    busy: Duration,
+    panics: u64,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// The socket side, apart so that it can be lent while a room is.
+struct Io {
+    ports: UdpPorts,
+    readable: [bool; 2],
+    inbox: Option<Inbox>,
+    outbox: Outbox,
+    tcp: TcpConnections,
+    routes: Routes,
+    addresses: Addresses,
+    udp_port: u16,
+    unrouted: u64,
+}
+
+/// Notices on their way to the control plane, which may be slower for a while.
+struct Told {
+    sender: mpsc::Sender<MediaNotice>,
+    waiting: VecDeque<MediaNotice>,
+}
+
+impl Worker {
+    /// Registers the sockets.
+    pub fn new(mut parts: Parts) -> io::Result<Self> {
+        let registry = parts.poll.registry();
+        registry.register(parts.ports.v4.source(), UDP_V4, Interest::READABLE)?;
+        if let Some(v6) = &mut parts.ports.v6 {
+            registry.register(v6.source(), UDP_V6, Interest::READABLE)?;
+        }
+        let udp_port = parts.ports.v4.port()?;
+        let mut defaults = parts.defaults;
+        defaults.candidates = parts.addresses.candidates(udp_port, parts.tcp_port, parts.ports.v6.is_some());
+        defaults.ufrag_prefix = ufrag_prefix(parts.index);
+        let io = Io {
+            ports: parts.ports,
+            readable: [true; 2],
+            inbox: Some(Inbox::default()),
+            outbox: Outbox::default(),
+            tcp: TcpConnections::default(),
+            routes: Routes::default(),
+            addresses: parts.addresses,
+            udp_port,
+            unrouted: 0,
+        };
+        Ok(Self {
+            index: parts.index,
+            poll: parts.poll,
+            commands: parts.commands,
+            rooms: Slab::new(),
+            dirty: Vec::new(),
+            timers: Timers::default(),
+            io,
+            told: Told { sender: parts.notices, waiting: VecDeque::new() },
+            defaults,
+            directory: parts.directory,
+            gauges: parts.gauges,
+            retired: sfu::RoomStats::default(),
+            generation: 0,
+            connection: 0,
+            published: Instant::now(),
+            busy: Duration::ZERO,
+            panics: 0,
+            stopping: None,
+        })
+    }
+
+    /// Runs until it is told to stop, or nobody can tell it anything any more.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(1_024);
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, Some(self.sleep_for(Instant::now())))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(worker = self.index, %error, "waiting for packets failed");
+                return;
+            }
+            let now = Instant::now();
+            let open = self.round(now, &events);
+            self.busy += now.elapsed();
+            if let Some(stopped) = self.stopping.take() {
+                self.say_last_words(&mut events);
+                let _ = stopped.send(());
+                return;
+            }
+            if !open {
+                return;
+            }
+        }
+    }
+
+    /// One turn of the loop; `false`: nobody can ask for anything any more.
+    fn round(&mut self, now: Instant, events: &Events) -> bool {
+        let open = self.take_commands(now);
+        for event in events {
+            self.take_event(now, event);
+        }
+        self.receive(now);
+        self.wake_due(now);
+        self.settle_dirty(now);
+        self.io.outbox.flush(&mut self.io.ports);
+        self.io.tcp.write_queued(self.poll.registry());
+        self.told.flush();
+        if now.saturating_duration_since(self.published) >= PUBLISH {
+            self.publish(now);
+        }
+        open
+    }
+
+    fn sleep_for(&self, now: Instant) -> Duration {
+        if self.io.readable[0] || (self.io.readable[1] && self.io.ports.v6.is_some()) || !self.commands.is_empty() {
+            return Duration::ZERO;
+        }
+        let longest = if self.told.waiting.is_empty() { LONGEST_SLEEP } else { Duration::from_millis(20) };
+        self.timers.next().map_or(longest, |at| at.saturating_duration_since(now).min(longest))
+    }
+
+    fn take_event(&mut self, now: Instant, event: &mio::event::Event) {
+        match event.token() {
+            WAKER => {}
+            UDP_V4 => self.io.readable[0] = true,
+            UDP_V6 => self.io.readable[1] = true,
+            Token(token) => {
+                let key = token - FIRST_TCP;
+                let write = !event.is_writable() || self.io.tcp.writable(key);
+                if !(write && self.read_tcp(now, key)) {
+                    self.io.tcp.close(self.poll.registry(), key);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Instant) {
+        let Some(mut inbox) = self.io.inbox.take() else { return };
+        for family in 0..2 {
+            for _ in 0..RECEIVES_A_ROUND {
+                if !self.io.readable[family] {
+                    break;
+                }
+                match self.io.receive_into(&mut inbox, family) {
+                    Ok(()) => self.feed(now, &inbox),
+                    Err(error) => {
+                        self.io.readable[family] = false;
+                        if error.kind() != io::ErrorKind::WouldBlock {
+                            tracing::debug!(worker = self.index, %error, "receiving failed");
+                        }
+                    }
+                }
+            }
+        }
+        self.io.inbox = Some(inbox);
+    }
+
+    fn feed(&mut self, now: Instant, inbox: &Inbox) {
+        for received in inbox.datagrams() {
+            let Some(route) = self.io.routes.route(received.source, received.contents) else {
+                self.io.unrouted += 1;
+                continue;
+            };
+            let local = received.local.unwrap_or_else(|| received.source.ip());
+            let datagram = Datagram {
+                transport: Transport::Udp,
+                source: received.source,
+                destination: SocketAddr::new(self.io.addresses.announced_for(local), self.io.udp_port),
+                contents: received.contents,
+            };
+            feed_room(&mut self.rooms, &mut self.dirty, now, route, datagram);
+        }
+    }
+
+    fn read_tcp(&mut self, now: Instant, key: usize) -> bool {
+        let Self { io, rooms, dirty, .. } = self;
+        io.tcp.read(key, now, |frame| {
+            let (source, destination, contents) = (frame.source, frame.destination, frame.contents);
+            let datagram = Datagram { transport: Transport::Tcp, source, destination, contents };
+            feed_room(rooms, dirty, now, frame.route, datagram);
+        })
+    }
+
+    fn wake_due(&mut self, now: Instant) {
+        while let Some(slot) = self.timers.pop_due(now) {
+            let Some(hosted) = self.rooms.get_mut(slot) else { continue };
+            hosted.reminded = None;
+            match hosted.deadline {
+                Some(at) if at <= now => {
+                    hosted.deadline = None;
+                    touch(hosted, &mut self.dirty, |room| room.handle_timeout(now));
+                }
+                Some(at) => {
+                    hosted.reminded = Some(at);
+                    self.timers.push(at, slot);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Flushes every room touched and carries out what it wants.
+    fn settle_dirty(&mut self, now: Instant) {
+        while let Some(slot) = self.dirty.pop() {
+            let Some(hosted) = self.rooms.get_mut(slot) else { continue };
+            hosted.dirty = false;
+            let settled = if hosted.over { Ok(None) } else { settle(hosted, &mut self.io, &mut self.told, &self.poll, now) };
+            match settled {
+                Ok(Some(at)) => remind(hosted, &mut self.timers, at),
+                Ok(None) => {}
+                Err(Panicked) => self.bury(slot),
+            }
+            let Some(hosted) = self.rooms.get_mut(slot) else { continue };
+            let lost = hosted.links.take_lost();
+            for connection in lost {
+                touch(hosted, &mut self.dirty, |room| room.handle_disconnect(now, connection));
+            }
+            if hosted.over && !hosted.dirty {
+                self.remove(slot);
+            }
+        }
+    }
+
+    /// A room panicked: its clients are cut off and may come back to a new one.
+    fn bury(&mut self, slot: Slot) {
+        let Some(hosted) = self.rooms.get_mut(slot) else { return };
+        tracing::error!(room = %hosted.name, worker = self.index, "a room failed and was closed; its clients will reconnect");
+        hosted.links.close_all("the room failed");
+        let lost = hosted.everyone_lost();
+        self.panics += 1;
+        self.told.waiting.extend(lost);
+        // What a panic left half done may panic again when dropped.
+        let removed = self.take_out(slot);
+        let _ = guarded(move || drop(removed));
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        if let Some(mut hosted) = self.take_out(slot) {
+            hosted.links.close_all("the room is closed");
+            self.told.waiting.extend(hosted.everyone_lost());
+            if let Ok(stats) = guarded(|| hosted.room.stats()) {
+                add(&mut self.retired, &stats);
+            }
+        }
+    }
+
+    fn take_out(&mut self, slot: Slot) -> Option<Hosted> {
+        let hosted = self.rooms.try_remove(slot)?;
+        self.io.routes.close_room(slot);
+        self.io.tcp.close_room(self.poll.registry(), slot);
+        self.directory.release(&hosted.name, self.index);
+        Some(hosted)
+    }
+
+    fn take_commands(&mut self, now: Instant) -> bool {
+        for _ in 0..COMMANDS_A_ROUND {
+            match self.commands.try_recv() {
+                Ok(command) => self.take_command(now, command),
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn take_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Open { room, max_participants } => {
+                if self.find(&room).is_none() && self.open(now, room, max_participants).is_none() {
+                    tracing::debug!("another worker has the room");
+                }
+            }
+            Command::Close { room } => match self.find(&room) {
+                Some(slot) => {
+                    self.touch(slot, |room| room.close(now));
+                    self.settle_dirty(now);
+                    if self.rooms.contains(slot) {
+                        self.remove(slot);
+                    }
+                }
+                None => self.directory.release(&room, self.index),
+            },
+            Command::Remove { room, identity } => {
+                if let Some(slot) = self.find(&room) {
+                    self.touch(slot, |room| {
+                        room.remove_participant(now, &identity);
+                    });
+                }
+            }
+            Command::Connect(connect) => self.connect(now, *connect),
+            Command::Signal { room, connection, message } => {
+                self.touch_key(room, |room| room.handle_signal(now, connection, *message));
+            }
+            Command::Disconnected { room, connection } => {
+                let known = self.rooms.get_mut(room.slot).is_some_and(|h| h.key == room && h.links.close(connection));
+                if known {
+                    self.touch_key(room, |room| room.handle_disconnect(now, connection));
+                }
+            }
+            Command::Tcp(accepted) => self.take_tcp(now, *accepted),
+            Command::Rooms(reply) => {
+                let rooms = self.rooms.iter().map(|(_, hosted)| (hosted.name.clone(), hosted.members.len())).collect();
+                let _ = reply.send(rooms);
+            }
+            Command::Stop(reply) => self.stop(now, reply),
+        }
+    }
+
+    fn find(&self, room: &RoomName) -> Option<Slot> {
+        // Rooms are found by name only when one opens, closes or is entered.
+        self.rooms.iter().find(|(_, hosted)| hosted.name == *room).map(|(slot, _)| slot)
+    }
+
+    fn open(&mut self, now: Instant, name: RoomName, max_participants: usize) -> Option<Slot> {
+        if !self.directory.claim(&name, self.index) {
+            return None;
+        }
+        let init = self.defaults.init(now, &name, max_participants);
+        let Ok(room) = guarded(|| Room::new(now, init)) else {
+            self.directory.release(&name, self.index);
+            return None;
+        };
+        self.generation += 1;
+        let entry = self.rooms.vacant_entry();
+        let slot = entry.key();
+        let hosted = entry.insert(Hosted::new(name, RoomKey { slot, generation: self.generation }, room));
+        hosted.dirty = true;
+        self.dirty.push(slot);
+        Some(slot)
+    }
+
+    fn connect(&mut self, now: Instant, connect: Connect) {
+        let Connect { room: name, join, create, responses, reply } = connect;
+        let found = match self.find(&name) {
+            Some(slot) => Ok(slot),
+            None if create => self.open(now, name, 0).ok_or(ConnectRefused::Elsewhere),
+            None => {
+                self.directory.release(&name, self.index);
+                Err(ConnectRefused::Refused(ConnectError::RoomNotFound))
+            }
+        };
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(refused) => {
+                let _ = reply.send(Err(refused));
+                return;
+            }
+        };
+        self.connection += 1;
+        let connection = ConnectionId(self.connection);
+        let hosted = &mut self.rooms[slot];
+        let key = hosted.key;
+        hosted.links.open(connection, responses);
+        if reply.send(Ok((key, connection))).is_err() {
+            // The client went away while it waited.
+            hosted.links.close(connection);
+            return;
+        }
+        self.touch(slot, |room| room.handle_connect(now, connection, join));
+    }
+
+    fn take_tcp(&mut self, now: Instant, accepted: Accepted) {
+        let Some(route) = self.io.routes.by_ufrag(&accepted.ufrag) else { return };
+        match self.io.tcp.add(self.poll.registry(), FIRST_TCP, accepted, route, now) {
+            Ok(key) => {
+                // The first frame is in its buffer already: no event will tell of it.
+                if !self.read_tcp(now, key) {
+                    self.io.tcp.close(self.poll.registry(), key);
+                }
+            }
+            Err(error) => tracing::warn!(worker = self.index, %error, "a TCP connection could not be taken over"),
+        }
+    }
+
+    fn stop(&mut self, now: Instant, reply: oneshot::Sender<()>) {
+        self.settle_dirty(now);
+        for (_, hosted) in &mut self.rooms {
+            hosted.links.close_all("the server is stopping");
+        }
+        self.stopping = Some(reply);
+    }
+
+    fn say_last_words(&mut self, events: &mut Events) {
+        let until = Instant::now() + LAST_WORDS;
+        self.io.outbox.flush(&mut self.io.ports);
+        self.io.tcp.write_queued(self.poll.registry());
+        while self.io.tcp.any_waiting() && Instant::now() < until {
+            let _ = self.poll.poll(events, Some(Duration::from_millis(20)));
+            self.io.tcp.write_all();
+        }
+    }
+
+    fn touch_key(&mut self, key: RoomKey, act: impl FnOnce(&mut Room)) {
+        if self.rooms.get(key.slot).is_some_and(|hosted| hosted.key == key) {
+            self.touch(key.slot, act);
+        }
+    }
+
+    fn touch(&mut self, slot: Slot, act: impl FnOnce(&mut Room)) {
+        if let Some(hosted) = self.rooms.get_mut(slot) {
+            touch(hosted, &mut self.dirty, act);
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        self.published = now;
+        self.io.tcp.close_idle(self.poll.registry(), now);
+        let mut rtp = self.retired;
+        let (mut participants, mut connections) = (0, 0);
+        for (_, hosted) in &self.rooms {
+            add(&mut rtp, &hosted.room.stats());
+            participants += hosted.members.len() as u64;
+            connections += hosted.links.len() as u64;
+        }
+        let (gauges, counts) = (&self.gauges, &self.io.ports.counts);
+        gauges.rooms.store(self.rooms.len() as u64, Relaxed);
+        gauges.participants.store(participants, Relaxed);
+        gauges.connections.store(connections, Relaxed);
+        gauges.tcp_connections.store(self.io.tcp.len() as u64, Relaxed);
+        gauges.datagrams_in.store(counts.received, Relaxed);
+        gauges.bytes_in.store(counts.bytes_received, Relaxed);
+        gauges.receives.store(counts.receives, Relaxed);
+        gauges.datagrams_out.store(counts.sent, Relaxed);
+        gauges.bytes_out.store(counts.bytes_sent, Relaxed);
+        gauges.sends.store(counts.sends, Relaxed);
+        gauges.refused.store(counts.refused + self.io.tcp.dropped(), Relaxed);
+        gauges.unrouted.store(self.io.unrouted, Relaxed);
+        gauges.rtp_in.store(rtp.packets_in, Relaxed);
+        gauges.rtp_out.store(rtp.packets_out, Relaxed);
+        gauges.rtp_dropped.store(rtp.packets_dropped, Relaxed);
+        gauges.keyframe_requests.store(rtp.keyframe_requests, Relaxed);
+        gauges.panics.store(self.panics, Relaxed);
+        gauges.busy_micros.store(u64::try_from(self.busy.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+/// Two base-36 digits that open every ICE ufrag of a worker's rooms: TCP connections find their worker by them.
+pub fn ufrag_prefix(worker: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let digit = |n: usize| char::from(DIGITS[n % 36]);
+    [digit(worker / 36), digit(worker)].iter().collect()
+}
+
+/// The worker of a ufrag.
+pub fn worker_of(ufrag: &str) -> Option<usize> {
+    let digits = ufrag.get(..2)?;
+    digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(())?;
+    usize::from_str_radix(digits, 36).ok()
+}
+
+/// Acts on a room and marks it. One that panics is marked too: settling it will find out by its flag.
+fn touch(hosted: &mut Hosted, dirty: &mut Vec<Slot>, act: impl FnOnce(&mut Room)) {
+    if !hosted.panicked && guarded(|| act(&mut hosted.room)).is_err() {
+        hosted.panicked = true;
+    }
+    if !hosted.dirty {
+        hosted.dirty = true;
+        dirty.push(hosted.key.slot);
+    }
+}
+
+fn feed_room(rooms: &mut Slab<Hosted>, dirty: &mut Vec<Slot>, now: Instant, route: Route, datagram: Datagram<'_>) {
+    if let Some(hosted) = rooms.get_mut(route.slot) {
+        touch(hosted, dirty, |room| room.handle_datagram(now, route.peer, datagram));
+    }
+}
+
+fn remind(hosted: &mut Hosted, timers: &mut Timers, at: Instant) {
+    hosted.deadline = Some(at);
+    if hosted.reminded.is_none_or(|reminded| at < reminded) {
+        hosted.reminded = Some(at);
+        timers.push(at, hosted.key.slot);
+    }
+}
+
+/// Flushes a room and carries out its outputs; says when it wants to be woken.
+fn settle(
+    hosted: &mut Hosted,
+    io: &mut Io,
+    told: &mut Told,
+    poll: &Poll,
+    now: Instant,
+) -> Result<Option<Instant>, Panicked> {
+    if hosted.panicked {
+        return Err(Panicked);
+    }
+    guarded(|| hosted.room.flush(now))?;
+    guarded(|| {
+        loop {
+            match hosted.room.poll_output() {
+                Output::Transmit(transmit) => io.transmit(&transmit),
+                Output::Timeout(at) => return Some(at),
+                Output::Signal(connection, message) => hosted.links.send(connection, SignalFrame::Message(message)),
+                Output::Close(connection, reason) => hosted.links.send(connection, SignalFrame::Close(reason)),
+                Output::PeerOpened(peer, ufrag) => io.routes.open(Route { slot: hosted.key.slot, peer }, &ufrag),
+                Output::PeerClosed(peer) => {
+                    io.routes.close(hosted.key.slot, peer);
+                    io.tcp.close_peer(poll.registry(), hosted.key.slot, peer);
+                }
+                Output::Event(event) => told.waiting.extend(hosted.notice(event)),
+            }
+        }
+    })
+}
+
+fn add(sum: &mut sfu::RoomStats, stats: &sfu::RoomStats) {
+    sum.packets_in += stats.packets_in;
+    sum.packets_out += stats.packets_out;
+    sum.bytes_out += stats.bytes_out;
+    sum.keyframe_requests += stats.keyframe_requests;
+    sum.packets_dropped += stats.packets_dropped;
+}
+
+impl Io {
+    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<()> {
+        let socket: Option<&UdpPort> = if family == 0 { Some(&self.ports.v4) } else { self.ports.v6.as_ref() };
+        match socket {
+            Some(socket) => inbox.receive(socket, &mut self.ports.counts),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        match transmit.transport {
+            Transport::Udp => {
+                let source = self.addresses.source_for(transmit.source.ip());
+                self.outbox.push(&mut self.ports, source, transmit.destination, &transmit.contents);
+            }
+            Transport::Tcp => self.tcp.send(transmit.destination, &transmit.contents),
+        }
+    }
+}
+
+impl Told {
+    fn flush(&mut self) {
+        while let Some(notice) = self.waiting.pop_front() {
+            match self.sender.try_send(notice) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(notice)) => {
+                    self.waiting.push_front(notice);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => self.waiting.clear(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ufrag_names_its_worker() {
+        for worker in [0, 1, 35, 36, 1_295] {
+            assert_eq!(worker_of(&format!("{}xyz", ufrag_prefix(worker))), Some(worker));
+        }
+        assert_eq!(worker_of("0"), None);
+        assert_eq!(worker_of("+1"), None);
+        assert_eq!(worker_of("é"), None);
+    }
+}
