@@ -8,7 +8,11 @@
 //! Sans-IO: `handle_*(now, …)`, then [`MediaRoom::poll_output`] until it says [`Output::Timeout`].
 //! Knows nothing of LiveKit, calls or sockets.
 
+mod codec;
+mod keyed;
 mod media;
+mod peer;
+pub mod room;
 mod types;
 
 pub use media::MediaRoom;

@@ -1,130 +1,419 @@
 //! [`MediaRoom`]: one room with its peers, the type a worker thread owns and drives.
 
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use crate::types::*;
+use crate::keyed::Keyed;
+use crate::peer::{Peer, PeerEvent};
+use crate::room::packet::Egress;
+use crate::room::{Line, Room, RoomOutput};
+use crate::types::{
+    Codec, DataLane, Datagram, Kind, MediaEvent, MidName, Negotiated, NegotiationError, Output, ParticipantKey,
+    PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference, TrackSpec,
+};
+
+/// What a room without anything to do waits for.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// A connected client that says nothing for this long is lost: it checks its path every 2.5 s or more often.
+const SILENT: Duration = Duration::from_secs(8);
 
 /// A room and the WebRTC connections in it. Sans-IO: feed it with `handle_*` and commands, then take
 /// [`MediaRoom::poll_output`] until it says [`Output::Timeout`].
+///
+/// A panic inside closes the room's connections and leaves the process alone.
 #[derive(Debug)]
 pub struct MediaRoom {
     config: RoomConfig,
-    now: Instant,
+    room: Room,
+    peers: Keyed<PeerKey, Box<Peer>>,
+    tracks: Keyed<TrackKey, PeerKey>,
+    next_peer: u32,
+    /// Connections with packets queued.
+    dirty: Vec<PeerKey>,
+    events: VecDeque<PeerEvent>,
+    outputs: VecDeque<Output>,
+    last_now: Instant,
+    broken: bool,
 }
 
-#[expect(unused_variables, reason = "signatures first")]
 impl MediaRoom {
     /// An empty room.
     pub fn new(now: Instant, config: RoomConfig) -> Self {
-        Self { config, now }
+        Self {
+            room: Room::new(config.clone()),
+            config,
+            peers: Keyed::default(),
+            tracks: Keyed::default(),
+            next_peer: 1,
+            dirty: Vec::new(),
+            events: VecDeque::new(),
+            outputs: VecDeque::new(),
+            last_now: now,
+            broken: false,
+        }
     }
 
     /// Adds a participant.
     pub fn join(&mut self, now: Instant, rights: Rights) -> ParticipantKey {
-        ParticipantKey(0)
+        self.guarded(now, ParticipantKey(0), |room| room.room.join(now, rights))
     }
 
     /// Takes a participant out: closes its peers, ends its tracks and subscriptions.
-    pub fn leave(&mut self, now: Instant, participant: ParticipantKey) {}
+    pub fn leave(&mut self, now: Instant, participant: ParticipantKey) {
+        self.guarded(now, (), |room| {
+            let of_participant = |(key, peer): (PeerKey, &Box<Peer>)| (peer.participant == participant).then_some(key);
+            let peers: Vec<_> = room.peers.iter().filter_map(of_participant).collect();
+            room.room.leave(now, participant);
+            for peer in peers {
+                room.remove_peer(now, peer);
+            }
+        });
+    }
 
     /// Changes what a participant may do; what it may no longer do ends.
-    pub fn set_rights(&mut self, now: Instant, participant: ParticipantKey, rights: Rights) {}
+    pub fn set_rights(&mut self, now: Instant, participant: ParticipantKey, rights: Rights) {
+        self.guarded(now, (), |room| room.room.set_rights(now, participant, rights));
+    }
 
     /// Opens a connection for a participant.
     pub fn open_peer(&mut self, now: Instant, participant: ParticipantKey, config: PeerConfig) -> PeerKey {
-        PeerKey(0)
+        let key = PeerKey(self.next_peer);
+        self.next_peer += 1;
+        self.guarded(now, (), |room| {
+            let peer = Peer::new(now, key, participant, config, &room.config);
+            room.peers.insert(key, Box::new(peer));
+        });
+        key
     }
 
     /// Closes a connection. No event follows.
-    pub fn close_peer(&mut self, now: Instant, peer: PeerKey) {}
+    pub fn close_peer(&mut self, now: Instant, peer: PeerKey) {
+        self.guarded(now, (), |room| room.remove_peer(now, peer));
+    }
 
     /// Takes an offer of the client and answers it.
     pub fn accept_offer(&mut self, now: Instant, peer: PeerKey, sdp: &str) -> Result<Negotiated, NegotiationError> {
-        Err(NegotiationError::UnknownPeer)
+        self.negotiate(now, peer, |peer, events| peer.accept_offer(sdp, events))
     }
 
     /// Makes an offer to the client. `None`: nothing to negotiate, or an offer is outstanding (ask again after its answer).
     pub fn create_offer(&mut self, now: Instant, peer: PeerKey, ice_restart: bool) -> Result<Option<String>, NegotiationError> {
-        Err(NegotiationError::UnknownPeer)
+        self.negotiate(now, peer, |peer, events| Ok(peer.create_offer(ice_restart, events)))
     }
 
     /// Takes the client's answer to the outstanding offer.
     pub fn accept_answer(&mut self, now: Instant, peer: PeerKey, sdp: &str) -> Result<(), NegotiationError> {
-        Err(NegotiationError::UnknownPeer)
+        self.negotiate(now, peer, |peer, _| peer.accept_answer(sdp))
     }
 
     /// Adds a candidate the client trickled: the `candidate:…` attribute, with or without `a=`.
     pub fn add_remote_candidate(&mut self, now: Instant, peer: PeerKey, candidate: &str) -> Result<(), NegotiationError> {
-        Err(NegotiationError::UnknownPeer)
+        self.negotiate(now, peer, |peer, _| peer.add_remote_candidate(candidate))
     }
 
     /// Announces a track.
     pub fn publish(&mut self, now: Instant, participant: ParticipantKey, spec: TrackSpec) -> TrackKey {
-        TrackKey(0)
+        self.guarded(now, TrackKey(0), |room| room.room.publish(now, participant, spec))
     }
 
     /// Ties a track to the m-line its packets come in on. `rids` as offered: `q`, `h`, `f`; empty: one encoding.
-    pub fn bind_track(&mut self, now: Instant, track: TrackKey, peer: PeerKey, mid: MidName, rids: &[String]) {}
+    pub fn bind_track(&mut self, now: Instant, track: TrackKey, peer: PeerKey, mid: MidName, rids: &[String]) {
+        self.guarded(now, (), |room| {
+            let participant = room.room.track_owner(track);
+            let Some(known) = room.peers.get_mut(peer).filter(|peer| Some(peer.participant) == participant) else {
+                return;
+            };
+            let layers = known.bind_track(track, &mid, rids);
+            room.tracks.insert(track, peer);
+            room.room.bind_track(now, track, &layers);
+        });
+    }
 
     /// Ends a track and every subscription to it.
-    pub fn unpublish(&mut self, now: Instant, track: TrackKey) {}
+    pub fn unpublish(&mut self, now: Instant, track: TrackKey) {
+        self.guarded(now, (), |room| {
+            if let Some(peer) = room.tracks.remove(track).and_then(|peer| room.peers.get_mut(peer)) {
+                peer.unbind_track(track);
+            }
+            room.room.unpublish(now, track);
+        });
+    }
 
     /// Mutes or unmutes a track.
-    pub fn set_track_muted(&mut self, now: Instant, track: TrackKey, muted: bool) {}
+    pub fn set_track_muted(&mut self, now: Instant, track: TrackKey, muted: bool) {
+        self.guarded(now, (), |room| room.room.set_track_muted(now, track, muted));
+    }
 
-    /// Subscribes a participant to a track. [`MediaEvent::SubscriptionWanted`] follows once its codec is known.
-    pub fn subscribe(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey) {}
+    /// Subscribes a participant to a track. [`MediaEvent::SubscriptionWanted`] follows once the track is bound.
+    pub fn subscribe(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey) {
+        self.guarded(now, (), |room| room.room.subscribe(now, subscriber, track));
+    }
 
     /// Ends a subscription. [`MediaEvent::SubscriptionEnded`] follows.
-    pub fn unsubscribe(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey) {}
+    pub fn unsubscribe(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey) {
+        self.guarded(now, (), |room| room.room.unsubscribe(now, subscriber, track));
+    }
 
     /// Says what a subscriber wants of a track.
-    pub fn set_preference(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, preference: TrackPreference) {}
+    pub fn set_preference(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, preference: TrackPreference) {
+        self.guarded(now, (), |room| room.room.set_preference(now, subscriber, track, preference));
+    }
 
-    /// Gives a subscription its m-line: forwarding starts with the next keyframe.
-    pub fn bind_subscription(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, peer: PeerKey, mid: MidName) {}
+    /// Gives a subscription its m-line: forwarding starts with the next keyframe. The m-line may still be under
+    /// negotiation; packets flow once it is settled.
+    pub fn bind_subscription(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, peer: PeerKey, mid: MidName) {
+        self.guarded(now, (), |room| {
+            let Some(known) = room.peers.get_mut(peer).filter(|peer| peer.participant == subscriber) else { return };
+            let Some((slot, codecs)) = known.line(&mid) else {
+                tracing::debug!(peer = peer.0, mid = mid.0, "no such m-line for a subscription");
+                return;
+            };
+            let line = Line { egress: Egress { peer, slot }, mid, codecs };
+            room.room.bind_subscription(now, subscriber, track, line);
+        });
+    }
 
     /// Adds a sendonly m-line to a connection where the server offers; it goes into the next offer.
     pub fn add_send_media(&mut self, now: Instant, peer: PeerKey, kind: Kind) -> MidName {
-        MidName(String::new())
+        let none = MidName(String::new());
+        self.guarded(now, none.clone(), |room| room.peers.get_mut(peer).map_or(none, |peer| peer.add_send_media(kind)))
     }
 
     /// Sends on a data channel. `false`: it is not open, or its buffer is full.
     pub fn send_data(&mut self, now: Instant, peer: PeerKey, lane: DataLane, data: &[u8]) -> bool {
-        false
+        self.guarded(now, false, |room| {
+            let sent = room.peers.get_mut(peer).is_some_and(|peer| peer.send_data(lane, data));
+            if sent {
+                room.mark_dirty(peer);
+            }
+            sent
+        })
     }
 
     /// Bytes that wait in a data channel's send buffer.
-    pub fn data_buffered(&self, peer: PeerKey, lane: DataLane) -> usize {
-        0
+    pub fn data_buffered(&mut self, peer: PeerKey, lane: DataLane) -> usize {
+        self.peers.get_mut(peer).map_or(0, |peer| peer.data_buffered(lane))
     }
 
     /// Feeds a datagram. May be called many times before [`MediaRoom::flush`].
-    pub fn handle_datagram(&mut self, now: Instant, peer: PeerKey, datagram: Datagram<'_>) {}
+    pub fn handle_datagram(&mut self, now: Instant, peer: PeerKey, datagram: Datagram<'_>) {
+        self.guarded(now, (), |room| {
+            let Some(known) = room.peers.get_mut(peer) else { return };
+            known.handle_datagram(now, datagram, &mut room.events, &mut room.outputs);
+            room.handle_peer_events(now, peer);
+        });
+    }
 
     /// Does what is due at `now`, flushing included.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.guarded(now, (), |room| {
+            let due = |(key, peer): (PeerKey, &Box<Peer>)| peer.poll_timeout().is_some_and(|at| at <= now).then_some(key);
+            let due: Vec<_> = room.peers.iter().filter_map(due).collect();
+            for key in due {
+                if let Some(peer) = room.peers.get_mut(key) {
+                    peer.handle_timeout(now, &mut room.events, &mut room.outputs);
+                }
+                room.handle_peer_events(now, key);
+            }
+            room.room.handle_timeout(now);
+            room.settle();
+            room.flush_dirty(now);
+        });
+    }
 
     /// Writes what the datagrams fed so far have queued for subscribers.
-    pub fn flush(&mut self, now: Instant) {}
+    pub fn flush(&mut self, now: Instant) {
+        self.guarded(now, (), |room| {
+            room.settle();
+            room.flush_dirty(now);
+        });
+    }
 
     /// The next thing the room wants done.
     pub fn poll_output(&mut self) -> Output {
-        Output::Timeout(self.now + Duration::from_secs(3600))
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if !self.dirty.is_empty() {
+            return Output::Timeout(self.last_now);
+        }
+        let peers = self.peers.iter().filter_map(|(_, peer)| peer.poll_timeout()).min();
+        let next = [peers, self.room.poll_timeout()].into_iter().flatten().min();
+        Output::Timeout(next.unwrap_or(self.last_now + IDLE))
     }
 
     /// Counters.
     pub fn stats(&self) -> RoomStats {
-        RoomStats::default()
+        self.room.stats()
     }
 
     /// How a connection does. `None`: no such connection.
     pub fn peer_stats(&self, peer: PeerKey) -> Option<PeerStats> {
-        None
+        self.peers.get(peer).map(|peer| peer.stats())
     }
 
     /// No participants.
     pub fn is_empty(&self) -> bool {
-        true
+        self.room.is_empty()
+    }
+
+    fn negotiate<T>(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        change: impl FnOnce(&mut Peer, &mut VecDeque<PeerEvent>) -> Result<T, NegotiationError>,
+    ) -> Result<T, NegotiationError> {
+        self.guarded(now, Err(NegotiationError::UnknownPeer), |room| {
+            let known = room.peers.get_mut(peer).ok_or(NegotiationError::UnknownPeer)?;
+            let result = change(known, &mut room.events);
+            let lines: Vec<(u16, Vec<Codec>)> = known.lines().collect();
+            for (slot, codecs) in lines {
+                room.room.set_line_codecs(now, Egress { peer, slot }, &codecs);
+            }
+            room.handle_peer_events(now, peer);
+            room.mark_dirty(peer);
+            result
+        })
+    }
+
+    fn remove_peer(&mut self, now: Instant, key: PeerKey) {
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        peer.say_goodbye(now, &mut self.outputs);
+        self.room.unbind_peer(key);
+        self.dirty.retain(|dirty| *dirty != key);
+        let bound: Vec<_> = self.tracks.iter().filter(|(_, peer)| **peer == key).map(|(track, _)| track).collect();
+        for track in bound {
+            self.tracks.remove(track);
+            self.room.bind_track(now, track, &[]);
+        }
+    }
+
+    fn handle_peer_events(&mut self, now: Instant, key: PeerKey) {
+        while let Some(event) = self.events.pop_front() {
+            let Some(peer) = self.peers.get(key) else { continue };
+            let participant = peer.participant;
+            let event = match event {
+                PeerEvent::Packet(track, layer, packet) => {
+                    self.room.handle_packet(now, track, layer, packet);
+                    self.distribute();
+                    continue;
+                }
+                PeerEvent::KeyframeWanted(slot) => {
+                    self.room.handle_keyframe_request(now, participant, Egress { peer: key, slot });
+                    continue;
+                }
+                PeerEvent::Estimate(estimate) => {
+                    self.room.handle_estimate(now, participant, estimate);
+                    continue;
+                }
+                PeerEvent::Measured => {
+                    let silent = peer.is_silent(now, SILENT);
+                    let stats = peer.stats();
+                    let loss = stats.loss_up.unwrap_or(0.0).max(stats.loss_down.unwrap_or(0.0));
+                    self.room.handle_measurement(participant, loss, stats.rtt, silent);
+                    continue;
+                }
+                PeerEvent::Connected => MediaEvent::PeerConnected(key),
+                PeerEvent::Disconnected => MediaEvent::PeerDisconnected(key),
+                PeerEvent::Closed => MediaEvent::PeerClosed(key),
+                PeerEvent::IceUfrag(ufrag) => MediaEvent::IceUfrag(key, ufrag),
+                PeerEvent::DataOpen(lane) => MediaEvent::DataOpen(key, lane),
+                PeerEvent::Data(lane, data) => MediaEvent::Data(key, lane, data),
+            };
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    /// Hands the room's packets to their connections' queues.
+    fn distribute(&mut self) {
+        for forward in self.room.drain_forwards() {
+            let key = forward.egress.peer;
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            if peer.queue(forward) && !self.dirty.contains(&key) {
+                self.dirty.push(key);
+            }
+        }
+    }
+
+    /// Carries out what the room has decided.
+    fn settle(&mut self) {
+        while let Some(output) = self.room.poll_output() {
+            match output {
+                RoomOutput::Event(event) => self.outputs.push_back(Output::Event(event)),
+                RoomOutput::RequestKeyframe { track, layer } => {
+                    let peer = self.tracks.get(track).copied();
+                    if let Some(peer) = peer
+                        && let Some(known) = self.peers.get_mut(peer)
+                        && known.request_keyframe(track, layer)
+                    {
+                        self.mark_dirty(peer);
+                    }
+                }
+                RoomOutput::Bandwidth { participant, used, desired } => {
+                    for (_, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.participant == participant) {
+                        peer.set_bandwidth(used, desired);
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush_dirty(&mut self, now: Instant) {
+        // A flush can bring new events (an estimate, say), and those new packets; what they dirty is flushed, too.
+        let mut rounds = 0;
+        while !self.dirty.is_empty() && rounds < 4 {
+            rounds += 1;
+            let mut dirty = std::mem::take(&mut self.dirty);
+            for key in dirty.drain(..) {
+                if let Some(peer) = self.peers.get_mut(key) {
+                    peer.flush(now, &mut self.events, &mut self.outputs);
+                }
+                self.handle_peer_events(now, key);
+            }
+            if self.dirty.is_empty() {
+                self.dirty = dirty;
+            }
+            self.settle();
+        }
+    }
+
+    fn mark_dirty(&mut self, peer: PeerKey) {
+        if !self.dirty.contains(&peer) {
+            self.dirty.push(peer);
+        }
+    }
+
+    /// Runs one entry point. A panic closes every connection of the room; from then on it only refuses.
+    fn guarded<T>(&mut self, now: Instant, refused: T, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.last_now = self.last_now.max(now);
+        if self.broken {
+            return refused;
+        }
+        let work = |room: &mut Self| {
+            let result = work(room);
+            room.settle();
+            result
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(result) => result,
+            Err(panic) if self.config.rethrow_panics => resume_unwind(panic),
+            Err(panic) => {
+                self.break_down(&panic);
+                refused
+            }
+        }
+    }
+
+    fn break_down(&mut self, panic: &Box<dyn std::any::Any + Send>) {
+        let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(panic = what.unwrap_or("unknown"), "a media room panicked; its connections are closed");
+        self.broken = true;
+        self.events.clear();
+        self.dirty.clear();
+        for key in self.peers.keys() {
+            self.outputs.push_back(Output::Event(MediaEvent::PeerClosed(key)));
+        }
+        self.peers = Keyed::default();
     }
 }

@@ -238,6 +238,8 @@ pub enum MediaEvent {
     PeerDisconnected(PeerKey),
     /// The connection is dead: closed, failed, or a panic was caught in its room.
     PeerClosed(PeerKey),
+    /// The connection is now addressed by another local ICE ufrag, too (ICE restart): the worker demultiplexes by it.
+    IceUfrag(PeerKey, String),
     /// A data channel is open.
     DataOpen(PeerKey, DataLane),
     /// A message on a data channel.

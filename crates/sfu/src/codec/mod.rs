@@ -1,0 +1,31 @@
+//! The little of each codec that forwarding needs: where a keyframe starts, and the running numbers to rewrite.
+//!
+//! Nothing here looks at pictures; what cannot be parsed (end-to-end encrypted payloads) is opaque, never an error.
+
+pub(crate) mod av1;
+pub(crate) mod descriptor;
+pub(crate) mod h264;
+pub(crate) mod red;
+pub(crate) mod vp8;
+pub(crate) mod vp9;
+
+use crate::types::Codec;
+
+/// A subscriber that knows nothing yet can start decoding with this packet.
+///
+/// `descriptor` is the packet's dependency descriptor, which works where the payload is encrypted.
+pub fn starts_keyframe(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> bool {
+    match codec {
+        Codec::Opus | Codec::Red => true,
+        Codec::Vp8 => vp8::starts_keyframe(payload),
+        Codec::H264 => h264::starts_keyframe(payload),
+        Codec::Vp9 => match descriptor {
+            Some(descriptor) => descriptor::starts_coded_sequence(descriptor),
+            None => vp9::starts_keyframe(payload),
+        },
+        Codec::Av1 => match descriptor {
+            Some(descriptor) => descriptor::starts_coded_sequence(descriptor),
+            None => av1::starts_keyframe(payload),
+        },
+    }
+}

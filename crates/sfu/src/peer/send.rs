@@ -1,0 +1,205 @@
+//! From the room's packets to the connection's RTP streams.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::Rtc;
+use str0m::media::{MediaTime, Mid, Pt};
+use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpWrite, Ssrc, VideoOrientation, Vp8Descriptor};
+
+use super::extension::DependencyDescriptorBytes;
+use super::receive::format_of;
+use super::{Peer, PeerEvent};
+use crate::room::packet::{Extensions, Format, Forward, Packet, Rewrite};
+use crate::types::{Codec, Kind, MidName, Output};
+
+/// Retransmission reaches back this far: two seconds of a good camera.
+const RTX_PACKETS: usize = 1_024;
+const RTX_AGE: Duration = Duration::from_secs(2);
+
+/// The m-lines to the client and the packets that wait for them.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    lines: Vec<SendLine>,
+    queue: Vec<Forward>,
+}
+
+#[derive(Debug)]
+struct SendLine {
+    mid: Mid,
+    ssrc: Option<Ssrc>,
+    kind: Option<Kind>,
+    formats: Vec<(Format, Pt)>,
+}
+
+impl Outbound {
+    pub(super) fn slot_of(&self, mid: Mid) -> Option<u16> {
+        let at = self.lines.iter().position(|line| line.mid == mid)?;
+        u16::try_from(at).ok()
+    }
+
+    pub(super) fn renegotiated(&mut self, rtc: &mut Rtc) {
+        for line in &mut self.lines {
+            line.refresh(rtc);
+        }
+    }
+}
+
+impl SendLine {
+    fn new(mid: Mid, rtc: &mut Rtc) -> Self {
+        let mut line = Self { mid, ssrc: None, kind: None, formats: Vec::new() };
+        line.refresh(rtc);
+        line
+    }
+
+    /// Payload types and stream, as negotiated now.
+    fn refresh(&mut self, rtc: &mut Rtc) {
+        self.formats.clear();
+        let Some(media) = rtc.media(self.mid) else {
+            self.ssrc = None;
+            return;
+        };
+        let kind = if media.kind().is_audio() { Kind::Audio } else { Kind::Video };
+        self.kind = Some(kind);
+        for params in rtc.codec_config().params() {
+            let Some(format) = format_of(params) else { continue };
+            if !media.remote_pts().contains(&params.pt()) {
+                continue;
+            }
+            self.formats.push((format, params.pt()));
+            if let Some(red) = params.red() {
+                self.formats.push((Format { codec: Codec::Red, profile: 0 }, red));
+            }
+        }
+        let mut api = rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mid, None);
+        let ssrc = stream.as_ref().map(|stream| stream.ssrc());
+        if ssrc != self.ssrc
+            && let Some(stream) = stream
+            && kind == Kind::Video
+        {
+            // No cap on the share of retransmissions: on a bad path they are what keeps the picture.
+            stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, None);
+        }
+        self.ssrc = ssrc;
+    }
+
+    /// The payload type for a format: the same profile, else the same way of packing, else the same codec.
+    fn pt_for(&self, format: Format) -> Option<Pt> {
+        let same_codec = || self.formats.iter().filter(|(known, _)| known.codec == format.codec);
+        let exact = same_codec().find(|(known, _)| known.profile == format.profile);
+        let profile = || same_codec().find(|(known, _)| known.profile >> 8 == format.profile >> 8);
+        let packing = || same_codec().find(|(known, _)| known.profile >> 24 == format.profile >> 24);
+        exact.or_else(profile).or_else(packing).or_else(|| same_codec().next()).map(|(_, pt)| *pt)
+    }
+}
+
+impl Peer {
+    /// The number of an m-line and what it can carry. `None`: there is no such m-line towards the client.
+    pub(crate) fn line(&mut self, mid: &MidName) -> Option<(u16, Vec<Codec>)> {
+        let mid = Mid::from(mid.0.as_str());
+        let known = self.outbound.slot_of(mid);
+        let slot = match known {
+            Some(slot) => slot,
+            None => {
+                let reserved = self.wanted.iter().any(|wanted| wanted.mid() == mid);
+                if self.rtc.media(mid).is_none() && !reserved {
+                    return None;
+                }
+                self.outbound.lines.push(SendLine::new(mid, &mut self.rtc));
+                self.outbound.slot_of(mid)?
+            }
+        };
+        let line = &self.outbound.lines[usize::from(slot)];
+        Some((slot, line.formats.iter().map(|(format, _)| format.codec).collect()))
+    }
+
+    /// Every m-line's codecs, after a negotiation.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (u16, Vec<Codec>)> + '_ {
+        let codecs = |line: &SendLine| line.formats.iter().map(|(format, _)| format.codec).collect();
+        (0..).zip(self.outbound.lines.iter().map(codecs))
+    }
+
+    /// Queues a packet for the next flush. `true`: the first one since the last.
+    pub(crate) fn queue(&mut self, forward: Forward) -> bool {
+        self.outbound.queue.push(forward);
+        self.outbound.queue.len() == 1
+    }
+
+    /// Writes all that is queued and sends it in one go.
+    pub(crate) fn flush(&mut self, now: Instant, events: &mut VecDeque<PeerEvent>, out: &mut VecDeque<Output>) {
+        let mut queue = std::mem::take(&mut self.outbound.queue);
+        for forward in queue.drain(..) {
+            self.write(forward);
+        }
+        self.outbound.queue = queue;
+        self.handle_timeout(now, events, out);
+    }
+
+    fn write(&mut self, forward: Forward) {
+        let Some(line) = self.outbound.lines.get(usize::from(forward.egress.slot)) else { return };
+        let (Some(ssrc), Some(pt)) = (line.ssrc, line.pt_for(forward.packet.format)) else { return };
+        let nackable = line.kind == Some(Kind::Video);
+        let packet = &forward.packet;
+        let mut write = RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.arrival, Arc::clone(&packet.payload))
+            .marker(packet.marker)
+            .nackable(nackable)
+            .ext_vals(extension_values(&packet.extensions, &forward));
+        if let Some(patch) = vp8_patch(packet, forward.rewrite) {
+            write = write.vp8_patch(patch);
+        }
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            stream.write_rtp(write);
+        }
+    }
+}
+
+fn vp8_patch(packet: &Packet, rewrite: Rewrite) -> Option<str0m::rtp::Vp8Patch> {
+    let Rewrite::Vp8 { picture_id, tl0_pic_idx } = rewrite else { return None };
+    if picture_id.is_none() && tl0_pic_idx.is_none() {
+        return None;
+    }
+    let mut patch = Vp8Descriptor::parse(&packet.payload).ok()?.patch();
+    if let Some(picture_id) = picture_id {
+        patch = patch.picture_id(picture_id);
+    }
+    if let Some(tl0_pic_idx) = tl0_pic_idx {
+        patch = patch.tl0_pic_idx(tl0_pic_idx);
+    }
+    patch.build().ok()
+}
+
+fn extension_values(extensions: &Extensions, forward: &Forward) -> ExtensionValues {
+    let hundredths = |units: u16| MediaTime::from_hundredths(u64::from(units));
+    let mut values = ExtensionValues {
+        audio_level: extensions.audio_level.map(|(level, _)| -(level.min(127) as i8)),
+        voice_activity: extensions.audio_level.map(|(_, active)| active),
+        video_orientation: extensions.video_orientation.map(VideoOrientation::from),
+        video_content_type: extensions.video_content_type,
+        abs_capture_time: extensions
+            .capture_time
+            .map(|(capture_time, clock_offset)| AbsCaptureTime { capture_time, clock_offset }),
+        play_delay_min: extensions.playout_delay.map(|(min, _)| hundredths(min)),
+        play_delay_max: extensions.playout_delay.map(|(_, max)| hundredths(max)),
+        ..ExtensionValues::default()
+    };
+    if let Some(bytes) = &extensions.dependency_descriptor
+        && !forward.without_descriptor
+    {
+        values.user_values.set(DependencyDescriptorBytes(renumbered(bytes, forward.rewrite)));
+    }
+    values
+}
+
+/// The descriptor with its frame number in the subscriber's count.
+fn renumbered(bytes: &Arc<[u8]>, rewrite: Rewrite) -> Arc<[u8]> {
+    let Rewrite::FrameNumber(number) = rewrite else { return Arc::clone(bytes) };
+    let number = number.to_be_bytes();
+    if bytes.get(1..3).is_none_or(|known| known == number) {
+        return Arc::clone(bytes);
+    }
+    let mut changed: Arc<[u8]> = Arc::from(&bytes[..]);
+    Arc::make_mut(&mut changed)[1..3].copy_from_slice(&number);
+    changed
+}

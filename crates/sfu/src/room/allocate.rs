@@ -1,0 +1,170 @@
+//! Which layer each subscription of one subscriber gets: a function over plain data.
+
+use model::Bitrate;
+
+use crate::types::Layer;
+
+/// A step up must fit with this much to spare (percent), so that a wavering estimate does not switch to and fro.
+const UPGRADE_HEADROOM: u64 = 115;
+
+/// One video subscription, as far as its layer is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// A screen is served before cameras.
+    pub screen: bool,
+    /// Higher is served first.
+    pub priority: u32,
+    /// The most the subscriber can use. `None`: it wants nothing.
+    pub max: Option<Layer>,
+    /// What each layer costs, low to high; `None` where there is no such layer now.
+    pub costs: [Option<Bitrate>; 3],
+    /// What it has.
+    pub current: Option<Layer>,
+}
+
+/// What a subscriber is to get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allocation {
+    /// The layer of each subscription, in the order of the wants.
+    pub layers: Vec<Option<Layer>>,
+    /// What the allocation costs.
+    pub used: Bitrate,
+    /// What everything wanted would cost: what to probe for.
+    pub desired: Bitrate,
+}
+
+/// Divides `budget` (`None`: no limit is known) among `wants`.
+///
+/// Everyone gets the lowest layer first, in order of need; then screens are raised, then the rest, step by step.
+/// The first in order always keeps its lowest layer: some picture is better than none.
+pub fn allocate(budget: Option<Bitrate>, wants: &[Want]) -> Allocation {
+    let mut order: Vec<usize> = (0..wants.len()).collect();
+    order.sort_by_key(|&at| (!wants[at].screen, std::cmp::Reverse(wants[at].priority), at));
+    let budget = budget.map_or(u64::MAX, Bitrate::as_bps);
+    let mut used = 0_u64;
+    let mut layers = vec![None; wants.len()];
+    for (rank, &at) in order.iter().enumerate() {
+        let Some((lowest, cost)) = usable(&wants[at]).next() else { continue };
+        if rank == 0 || fits(budget, used, cost, wants[at].current.is_none()) {
+            layers[at] = Some(lowest);
+            used += cost;
+        }
+    }
+    for screens in [true, false] {
+        raise(budget, &mut used, wants, &order, &mut layers, screens);
+    }
+    let desired = wants.iter().filter_map(|want| usable(want).last()).map(|(_, cost)| cost).sum();
+    Allocation { layers, used: Bitrate(used), desired: Bitrate(desired) }
+}
+
+fn raise(budget: u64, used: &mut u64, wants: &[Want], order: &[usize], layers: &mut [Option<Layer>], screens: bool) {
+    loop {
+        let mut raised = false;
+        for &at in order.iter().filter(|&&at| wants[at].screen == screens) {
+            let Some(layer) = layers[at] else { continue };
+            let here = cost(&wants[at], layer);
+            let Some((next, there)) = usable(&wants[at]).find(|(next, _)| *next > layer) else { continue };
+            let upgrade = wants[at].current.is_none_or(|current| next > current);
+            if fits(budget, *used - here, there, upgrade) {
+                *used = *used - here + there;
+                layers[at] = Some(next);
+                raised = true;
+            }
+        }
+        if !raised {
+            return;
+        }
+    }
+}
+
+fn fits(budget: u64, used: u64, cost: u64, upgrade: bool) -> bool {
+    let asked = if upgrade { cost.saturating_mul(UPGRADE_HEADROOM) / 100 } else { cost };
+    used.saturating_add(asked) <= budget
+}
+
+/// The layers a subscription could get, low to high. Where none is small enough, the smallest there is.
+fn usable(want: &Want) -> impl Iterator<Item = (Layer, u64)> + '_ {
+    let present = || {
+        let layers = [Layer::Low, Layer::Medium, Layer::High];
+        layers.into_iter().zip(want.costs).filter_map(|(layer, cost)| Some((layer, cost?.as_bps())))
+    };
+    let smallest = present().next().map(|(layer, _)| layer);
+    let max = want.max;
+    present().filter(move |(layer, _)| max.is_some_and(|max| *layer <= max || Some(*layer) == smallest))
+}
+
+fn cost(want: &Want, layer: Layer) -> u64 {
+    want.costs[layer as usize].map_or(0, Bitrate::as_bps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAMERA: [Option<u64>; 3] = [Some(150), Some(500), Some(1700)];
+
+    fn want(costs: [Option<u64>; 3], max: Option<Layer>, current: Option<Layer>) -> Want {
+        Want { screen: false, priority: 0, max, costs: costs.map(|cost| cost.map(Bitrate::kbps)), current }
+    }
+
+    fn layers(budget: u64, wants: &[Want]) -> Vec<Option<Layer>> {
+        allocate(Some(Bitrate::kbps(budget)), wants).layers
+    }
+
+    const LOW: Option<Layer> = Some(Layer::Low);
+    const MEDIUM: Option<Layer> = Some(Layer::Medium);
+    const HIGH: Option<Layer> = Some(Layer::High);
+
+    #[test]
+    fn one_camera_by_budget() {
+        for (budget, current, expected) in [
+            (10, None, LOW),
+            (10, HIGH, LOW),
+            (500, None, LOW),
+            (500, MEDIUM, MEDIUM),
+            (580, None, MEDIUM),
+            (1700, MEDIUM, MEDIUM),
+            (1700, HIGH, HIGH),
+            (1960, MEDIUM, HIGH),
+            (9000, None, HIGH),
+        ] {
+            assert_eq!(layers(budget, &[want(CAMERA, HIGH, current)]), [expected], "{budget} from {current:?}");
+        }
+    }
+
+    #[test]
+    fn the_maximum_and_the_layers_there_are() {
+        for (costs, max, expected) in [
+            (CAMERA, LOW, LOW),
+            (CAMERA, MEDIUM, MEDIUM),
+            (CAMERA, None, None),
+            ([None, None, Some(1700)], LOW, HIGH),
+            ([Some(150), None, Some(1700)], MEDIUM, LOW),
+            ([None, None, None], HIGH, None),
+        ] {
+            assert_eq!(layers(9000, &[want(costs, max, None)]), [expected], "{costs:?} up to {max:?}");
+        }
+    }
+
+    #[test]
+    fn screens_first_then_priority_then_order() {
+        let camera = want(CAMERA, HIGH, None);
+        let screen = Want { screen: true, ..want([None, None, Some(2500)], HIGH, None) };
+        let liked = Want { priority: 5, ..camera.clone() };
+        assert_eq!(layers(2600, &[camera.clone(), screen.clone()]), [None, HIGH]);
+        assert_eq!(layers(3100, &[camera.clone(), screen.clone()]), [LOW, HIGH]);
+        assert_eq!(layers(800, &[camera.clone(), liked.clone()]), [LOW, MEDIUM]);
+        assert_eq!(layers(350, &[camera.clone(), camera.clone(), liked]), [LOW, None, LOW]);
+        assert_eq!(layers(10, &[camera.clone(), screen]), [None, HIGH], "the first keeps its picture");
+        assert_eq!(layers(1300, &[camera.clone(), camera]), [MEDIUM, MEDIUM]);
+    }
+
+    #[test]
+    fn without_an_estimate_everyone_gets_the_most() {
+        let all = allocate(None, &[want(CAMERA, HIGH, None), want(CAMERA, MEDIUM, None)]);
+        assert_eq!(all.layers, [HIGH, MEDIUM]);
+        assert_eq!((all.used, all.desired), (Bitrate::kbps(2200), Bitrate::kbps(2200)));
+        let tight = allocate(Some(Bitrate::kbps(400)), &[want(CAMERA, HIGH, None)]);
+        assert_eq!((tight.used, tight.desired), (Bitrate::kbps(150), Bitrate::kbps(1700)));
+    }
+}

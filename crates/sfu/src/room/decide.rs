@@ -1,0 +1,215 @@
+//! The room's recurring decisions: layers, demand, keyframes, quality. Each asks a pure function and acts on it.
+
+use std::time::Instant;
+
+use model::Bitrate;
+
+use super::allocate::{Allocation, allocate};
+use super::{Participant, Room, RoomOutput, quality};
+use crate::types::{Kind, Layer, MediaEvent, ParticipantKey, TrackKey};
+
+/// What an audio subscription is taken to need.
+const AUDIO_BITRATE: u64 = 40_000;
+/// Audio takes at most this share (percent) of the estimate out of the video's budget.
+const AUDIO_SHARE: u64 = 30;
+/// Retransmissions, headers and feedback live on the rest (percent).
+const VIDEO_SHARE: u64 = 95;
+const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
+
+impl Room {
+    /// Looks at everything that changes by time alone.
+    pub(super) fn review(&mut self, now: Instant) {
+        self.unsettled.clear();
+        self.unsettled.extend(self.participants.keys());
+        self.settle(now);
+        let tracks: Vec<_> = self.tracks.keys().collect();
+        for track in tracks {
+            self.review_demand(now, track);
+        }
+        self.forget_idle_keyframes();
+        self.ask_keyframes(now);
+    }
+
+    /// The participant's layers have to be chosen again.
+    pub(super) fn unsettle(&mut self, participant: ParticipantKey) {
+        if !self.unsettled.contains(&participant) {
+            self.unsettled.push(participant);
+        }
+    }
+
+    pub(super) fn unsettle_subscribers(&mut self, track: TrackKey) {
+        let Some(known) = self.tracks.get(track) else { return };
+        let subscribers: Vec<_> = known.subscriptions.keys().collect();
+        for subscriber in subscribers {
+            self.unsettle(subscriber);
+        }
+    }
+
+    /// Chooses the layers of all who are unsettled.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        for participant in unsettled.drain(..) {
+            self.choose_layers(now, participant);
+        }
+        self.unsettled = unsettled;
+        self.ask_keyframes(now);
+    }
+
+    fn choose_layers(&mut self, now: Instant, subscriber: ParticipantKey) {
+        let Some(participant) = self.participants.get(subscriber) else { return };
+        let mut video = Vec::new();
+        let mut wants = Vec::new();
+        let mut audio = Vec::new();
+        for key in &participant.subscribed {
+            let Some(track) = self.tracks.get(*key) else { continue };
+            let Some(subscription) = track.subscriptions.get(subscriber) else { continue };
+            if subscription.line.is_none() {
+                continue;
+            }
+            match track.spec.kind {
+                Kind::Audio => audio.push((*key, track.wanted_layer(&subscription.preference).is_some())),
+                Kind::Video => {
+                    video.push(*key);
+                    wants.push(track.want(now, subscription));
+                }
+            }
+        }
+        for (key, enabled) in &audio {
+            self.aim(now, subscriber, *key, enabled.then_some(Layer::High), false);
+        }
+        let budget = self.participants.get(subscriber).and_then(|participant| video_budget(participant, audio.len()));
+        let Allocation { layers, used, desired } = allocate(budget, &wants);
+        let mut starved = false;
+        for ((key, layer), want) in video.into_iter().zip(layers).zip(&wants) {
+            let has_layers = want.costs.iter().any(Option::is_some);
+            let held_back = layer.is_none() && want.max.is_some() && has_layers;
+            starved |= held_back || layer < want.max.min(highest(&want.costs));
+            self.aim(now, subscriber, key, layer, held_back);
+        }
+        let audio_needs = AUDIO_BITRATE * audio.len() as u64;
+        self.tell_bandwidth(subscriber, used, Bitrate(desired.as_bps() + audio_needs), starved);
+    }
+
+    /// Gives a subscription its layer.
+    fn aim(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, layer: Option<Layer>, starved: bool) {
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        let muted = known.spec.muted;
+        let Some(subscription) = known.subscriptions.get_mut(subscriber) else { return };
+        subscription.target = layer;
+        if layer.is_none() {
+            subscription.forwarder.pause();
+        }
+        let changed = subscription.starved != starved;
+        subscription.starved = starved;
+        if let Some(layer) = layer
+            && known.spec.kind == Kind::Video
+            && !muted
+            && subscription.waits_for(layer)
+            && let Some(ingress) = &mut known.ingress[layer as usize]
+        {
+            ingress.want_keyframe();
+            self.watch(now);
+        }
+        if changed {
+            self.tell(MediaEvent::StreamState { subscriber, track, paused: starved });
+        }
+    }
+
+    fn tell_bandwidth(&mut self, subscriber: ParticipantKey, used: Bitrate, desired: Bitrate, starved: bool) {
+        let Some(participant) = self.participants.get_mut(subscriber) else { return };
+        participant.measured.starved = starved;
+        let (told_used, told_desired) = participant.bandwidth_told;
+        participant.bandwidth_told.0 = used;
+        if differs(told_desired, desired) || differs(told_used, used) {
+            participant.bandwidth_told = (used, desired);
+            self.outputs.push_back(RoomOutput::Bandwidth { participant: subscriber, used, desired });
+        }
+    }
+
+    pub(super) fn review_demand(&mut self, now: Instant, track: TrackKey) {
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        if known.spec.kind != Kind::Video || !known.is_bound() {
+            return;
+        }
+        if let Some(highest) = known.demand_change(now) {
+            self.tell(MediaEvent::LayerDemand { track, highest });
+        }
+    }
+
+    /// What stays lost leads to a keyframe request.
+    pub(super) fn give_up_missing(&mut self, now: Instant) {
+        let mut watch = false;
+        for (_, track) in self.tracks.iter_mut() {
+            if track.spec.kind != Kind::Video {
+                continue;
+            }
+            let rtt = self.participants.get(track.owner).and_then(|owner| owner.measured.rtt);
+            for layer in LAYERS {
+                let used = track.is_used(layer);
+                let Some(ingress) = &mut track.ingress[layer as usize] else { continue };
+                if ingress.give_up_missing(now, rtt) && used {
+                    ingress.want_keyframe();
+                }
+                watch |= ingress.has_gaps();
+            }
+        }
+        if watch {
+            self.watch(now);
+        }
+    }
+
+    pub(super) fn ask_keyframes(&mut self, now: Instant) {
+        let mut waiting = false;
+        for (key, track) in self.tracks.iter_mut() {
+            let only = track.has_one_encoding();
+            for layer in LAYERS {
+                let Some(ingress) = &mut track.ingress[layer as usize] else { continue };
+                if !ingress.is_live(now) {
+                    continue;
+                }
+                if ingress.ask_keyframe(now, only) {
+                    self.stats.keyframe_requests += 1;
+                    self.outputs.push_back(RoomOutput::RequestKeyframe { track: key, layer });
+                }
+                waiting |= ingress.keyframe_due(only).is_some();
+            }
+        }
+        if waiting {
+            self.watch(now);
+        }
+    }
+
+    fn forget_idle_keyframes(&mut self) {
+        for (_, track) in self.tracks.iter_mut() {
+            for layer in LAYERS {
+                let used = track.is_used(layer);
+                if let Some(ingress) = &mut track.ingress[layer as usize]
+                    && !used
+                {
+                    ingress.forget_keyframe();
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell_quality(&mut self) {
+        let grades: Vec<_> =
+            self.participants.iter().map(|(key, participant)| (key, quality::grade(participant.measured))).collect();
+        self.tell(MediaEvent::Quality(grades));
+    }
+}
+
+fn video_budget(participant: &Participant, audio: usize) -> Option<Bitrate> {
+    let estimate = participant.estimate?.as_bps();
+    let for_audio = (AUDIO_BITRATE * audio as u64).min(estimate * AUDIO_SHARE / 100);
+    Some(Bitrate((estimate - for_audio) * VIDEO_SHARE / 100))
+}
+
+fn highest(costs: &[Option<Bitrate>; 3]) -> Option<Layer> {
+    LAYERS.into_iter().rev().find(|layer| costs[*layer as usize].is_some())
+}
+
+/// By more than a tenth.
+fn differs(told: Bitrate, now: Bitrate) -> bool {
+    told.as_bps().abs_diff(now.as_bps()) * 10 > told.as_bps().max(now.as_bps())
+}

@@ -1,0 +1,106 @@
+//! A media packet as the room sees it, and as a subscriber is to get it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::types::{Codec, PeerKey};
+
+/// What a packet's payload is, exactly enough to find the subscriber's payload type for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// The codec.
+    pub codec: Codec,
+    /// H.264: `packetization-mode` in the top byte, `profile-level-id` below; VP9: `profile-id`; others 0.
+    pub profile: u32,
+}
+
+/// Header extensions that travel from publisher to subscriber.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extensions {
+    /// −dBov (0 loudest, 127 silence) and voice activity (RFC 6464).
+    pub audio_level: Option<(u8, bool)>,
+    /// The byte of 3GPP TS 26.114 §7.4.5.
+    pub video_orientation: Option<u8>,
+    /// 0 unspecified, 1 screen.
+    pub video_content_type: Option<u8>,
+    /// When the frame was captured, and the sender's estimate of the clock offset.
+    pub capture_time: Option<(SystemTime, Option<i64>)>,
+    /// Least and most playout delay in units of 10 ms.
+    pub playout_delay: Option<(u16, u16)>,
+    /// The dependency descriptor as it was on the wire.
+    pub dependency_descriptor: Option<Arc<[u8]>>,
+}
+
+/// The publisher's clock by its last sender report (RFC 3550 §6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderClock {
+    /// Wall clock of the sender.
+    pub ntp: SystemTime,
+    /// RTP time of the same moment.
+    pub rtp: u32,
+}
+
+/// One RTP packet of one encoding of a track.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// What it holds.
+    pub format: Format,
+    /// Who sent it: a new value means a new sequence.
+    pub ssrc: u32,
+    /// Extended sequence number.
+    pub seq: u64,
+    /// RTP time.
+    pub timestamp: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// When it came in.
+    pub arrival: Instant,
+    /// The payload without header.
+    pub payload: Arc<[u8]>,
+    /// What travels in the header.
+    pub extensions: Extensions,
+    /// The sender's clock, once a report has come.
+    pub clock: Option<SenderClock>,
+}
+
+/// What has to change in a payload or extension for one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewrite {
+    /// Nothing.
+    None,
+    /// The VP8 payload descriptor's running numbers.
+    Vp8 {
+        /// Picture id, where the descriptor has one.
+        picture_id: Option<u16>,
+        /// TL0PICIDX, where the descriptor has one.
+        tl0_pic_idx: Option<u8>,
+    },
+    /// The frame number of the dependency descriptor.
+    FrameNumber(u16),
+}
+
+/// Where a subscription's packets go: an m-line of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Egress {
+    /// The connection.
+    pub peer: PeerKey,
+    /// The m-line, by the number the connection gave it.
+    pub slot: u16,
+}
+
+/// One packet for one subscriber.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Where to.
+    pub egress: Egress,
+    /// What, shared by all who get it.
+    pub packet: Arc<Packet>,
+    /// Extended sequence number for this subscriber.
+    pub seq: u64,
+    /// RTP time for this subscriber.
+    pub timestamp: u32,
+    /// What else to change.
+    pub rewrite: Rewrite,
+    /// The subscriber's payloads carry no dependency descriptor.
+    pub without_descriptor: bool,
+}

@@ -1,0 +1,339 @@
+//! A published track with those who subscribe to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::Bitrate;
+
+use super::allocate::Want;
+use super::forwarder::{Forwarder, Verdict};
+use super::ingress::{Ingress, Taken};
+use super::packet::{Egress, Format, Forward, Packet};
+use crate::codec::{self, red};
+use crate::keyed::Keyed;
+use crate::types::{Codec, Layer, LayerSpec, MidName, ParticipantKey, RoomStats, TrackPreference, TrackSpec};
+
+/// A layer that nobody wants any more is still asked for this long: people look away and back.
+const DEMAND_DELAY: Duration = Duration::from_millis(2_500);
+/// A stand-in until a layer was announced or measured.
+const USUAL_BITRATE: [Bitrate; 3] = [Bitrate::kbps(150), Bitrate::kbps(500), Bitrate::kbps(1_700)];
+
+/// The m-line a subscription goes out on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where.
+    pub egress: Egress,
+    /// Its name.
+    pub mid: MidName,
+    /// What the subscriber can take on it.
+    pub codecs: Vec<Codec>,
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) owner: ParticipantKey,
+    pub(super) spec: TrackSpec,
+    /// The encodings of the m-line it is bound to; empty: unbound.
+    pub(super) bound: Vec<Layer>,
+    pub(super) format: Option<Format>,
+    pub(super) ingress: [Option<Ingress>; 3],
+    pub(super) subscriptions: Keyed<ParticipantKey, Subscription>,
+    demand: Demand,
+}
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) preference: TrackPreference,
+    pub(super) line: Option<Line>,
+    pub(super) forwarder: Forwarder,
+    /// The layer it should get.
+    pub(super) target: Option<Layer>,
+    /// Held back for want of bandwidth.
+    pub(super) starved: bool,
+    /// Its first packet went out.
+    pub(super) started: bool,
+}
+
+#[derive(Debug, Default)]
+struct Demand {
+    told: Option<Option<Layer>>,
+    lower_since: Option<Instant>,
+}
+
+/// What the caller has to follow up after a packet.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The codec has just become known.
+    pub(super) format: Option<Format>,
+    /// A layer has just come alive.
+    pub(super) layer_appeared: bool,
+    /// Packets are missing, or a keyframe is waited for.
+    pub(super) watch: bool,
+    /// Subscriptions of which the first packet went out.
+    pub(super) started: Vec<ParticipantKey>,
+}
+
+impl Track {
+    pub(super) fn new(owner: ParticipantKey, spec: TrackSpec) -> Self {
+        Self {
+            owner,
+            spec,
+            bound: Vec::new(),
+            format: None,
+            ingress: [None, None, None],
+            subscriptions: Keyed::default(),
+            demand: Demand::default(),
+        }
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        !self.bound.is_empty()
+    }
+
+    pub(super) fn has_one_encoding(&self) -> bool {
+        self.bound.len() <= 1
+    }
+
+    /// Takes a packet in and writes what each subscriber gets of it into `out`.
+    pub(super) fn handle_packet(&mut self, layer: Layer, packet: Packet, out: &mut Vec<Forward>, stats: &mut RoomStats) -> Outcome {
+        let mut outcome = Outcome::default();
+        let packet = Arc::new(packet);
+        let descriptor = packet.extensions.dependency_descriptor.as_deref();
+        let starts = codec::starts_keyframe(packet.format.codec, &packet.payload, descriptor);
+        if self.format.is_none_or(|format| format.codec != packet.format.codec && !is_opus(format, packet.format)) {
+            self.format = Some(packet.format);
+            outcome.format = Some(packet.format);
+        }
+        let kind = self.spec.kind;
+        let was_live = self.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.is_live(packet.arrival));
+        let ingress = self.ingress[layer as usize].get_or_insert_with(|| Ingress::new(kind, layer, &packet));
+        let taken = ingress.take(&packet, starts);
+        outcome.layer_appeared = !was_live;
+        outcome.watch = ingress.has_gaps();
+        if taken == Taken::Restarted {
+            tracing::debug!(?layer, ssrc = packet.ssrc, "publisher started another sequence");
+        }
+        if self.spec.muted {
+            stats.packets_dropped += 1;
+            return outcome;
+        }
+        let mut held = Vec::new();
+        let mut primary = None;
+        for (subscriber, subscription) in self.subscriptions.iter_mut() {
+            let Some(line) = &subscription.line else { continue };
+            let Some(packet) = takeable(line, &packet, &mut primary) else {
+                stats.packets_dropped += 1;
+                continue;
+            };
+            let numbered = match subscription.forwarder.handle(subscription.target, layer, packet, starts) {
+                Verdict::Drop => {
+                    if subscription.waits_for(layer) {
+                        ingress.want_keyframe();
+                        outcome.watch = true;
+                    }
+                    stats.packets_dropped += 1;
+                    continue;
+                }
+                Verdict::Continue(numbered) => numbered,
+                Verdict::Switched(numbered) => {
+                    held.clear();
+                    ingress.held_after(packet.seq, &mut held);
+                    numbered
+                }
+            };
+            let without_descriptor = !matches!(packet.format.codec, Codec::Vp9 | Codec::Av1);
+            let forward = |packet: &Arc<Packet>, numbered: super::forwarder::Numbered| Forward {
+                egress: line.egress,
+                packet: Arc::clone(packet),
+                seq: numbered.seq,
+                timestamp: numbered.timestamp,
+                rewrite: numbered.rewrite,
+                without_descriptor,
+            };
+            out.push(forward(packet, numbered));
+            for late in held.drain(..) {
+                if let Verdict::Continue(numbered) = subscription.forwarder.handle(subscription.target, layer, &late, false) {
+                    out.push(forward(&late, numbered));
+                }
+            }
+            if !subscription.started {
+                subscription.started = true;
+                outcome.started.push(subscriber);
+            }
+        }
+        outcome
+    }
+
+    /// The layer a preference asks for, `None` where it asks for nothing.
+    pub(super) fn wanted_layer(&self, preference: &TrackPreference) -> Option<Layer> {
+        if preference.disabled {
+            return None;
+        }
+        if preference.width == 0 || preference.height == 0 || self.spec.layers.is_empty() {
+            return Some(preference.max_layer);
+        }
+        let mut layers: Vec<&LayerSpec> = self.spec.layers.iter().collect();
+        layers.sort_by_key(|spec| spec.layer);
+        let enough = layers.iter().find(|spec| shows(spec, preference.width, preference.height));
+        let by_size = enough.map_or(Layer::High, |spec| spec.layer);
+        Some(by_size.min(preference.max_layer))
+    }
+
+    /// The question to put to the allocation for one subscription.
+    pub(super) fn want(&self, now: Instant, subscription: &Subscription) -> Want {
+        let mut costs = [None; 3];
+        let any_live = self.ingress.iter().flatten().any(|ingress| ingress.is_live(now));
+        for layer in &self.bound {
+            let ingress = self.ingress[*layer as usize].as_ref();
+            let live = ingress.is_some_and(|ingress| ingress.is_live(now));
+            if any_live && !live {
+                continue;
+            }
+            let measured = ingress.map_or(Bitrate::ZERO, |ingress| ingress.bitrate(now));
+            let announced = self.spec.layers.iter().find(|spec| spec.layer == *layer).map(|spec| spec.bitrate);
+            let announced = announced.filter(|bitrate| *bitrate > Bitrate::ZERO);
+            let expected = announced.unwrap_or(USUAL_BITRATE[*layer as usize]);
+            costs[*layer as usize] = Some(if measured > Bitrate::ZERO { measured } else { expected });
+        }
+        Want {
+            screen: self.spec.screen,
+            priority: subscription.preference.priority,
+            max: self.wanted_layer(&subscription.preference),
+            costs,
+            current: subscription.target,
+        }
+    }
+
+    /// Which layers anyone wants, if that is news.
+    pub(super) fn demand_change(&mut self, now: Instant) -> Option<Option<Layer>> {
+        let wanted = self.subscriptions.iter().filter_map(|(_, one)| self.wanted_layer(&one.preference)).max();
+        let Some(told) = self.demand.told else {
+            // A publisher sends everything until told otherwise: the first word is spared until it lowers something.
+            self.demand.told = Some(Some(Layer::High));
+            return self.demand_change(now);
+        };
+        if wanted > told {
+            self.demand = Demand { told: Some(wanted), lower_since: None };
+            return Some(wanted);
+        }
+        if wanted == told {
+            self.demand.lower_since = None;
+            return None;
+        }
+        let since = *self.demand.lower_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < DEMAND_DELAY {
+            return None;
+        }
+        self.demand = Demand { told: Some(wanted), lower_since: None };
+        Some(wanted)
+    }
+
+    /// Somebody is fed from this layer or waits for it.
+    pub(super) fn is_used(&self, layer: Layer) -> bool {
+        !self.spec.muted
+            && self.subscriptions.iter().any(|(_, one)| {
+                one.line.is_some() && (one.forwarder.layer() == Some(layer) || one.target == Some(layer))
+            })
+    }
+}
+
+impl Subscription {
+    pub(super) fn new(forwarder: Forwarder) -> Self {
+        Self {
+            preference: TrackPreference::default(),
+            line: None,
+            forwarder,
+            target: None,
+            starved: false,
+            started: false,
+        }
+    }
+
+    /// It should get this layer, and needs a keyframe for it.
+    pub(super) fn waits_for(&self, layer: Layer) -> bool {
+        self.line.is_some() && self.target == Some(layer) && self.forwarder.layer() != Some(layer)
+    }
+}
+
+/// The packet in a form that the line can carry: RED is unwrapped for those who do not take it.
+fn takeable<'a>(line: &Line, packet: &'a Arc<Packet>, primary: &'a mut Option<Arc<Packet>>) -> Option<&'a Arc<Packet>> {
+    if line.codecs.contains(&packet.format.codec) {
+        return Some(packet);
+    }
+    if packet.format.codec != Codec::Red || !line.codecs.contains(&Codec::Opus) {
+        return None;
+    }
+    if primary.is_none() {
+        let (_, block) = red::primary(&packet.payload)?;
+        let mut opus = Packet::clone(packet);
+        opus.payload = Arc::from(&packet.payload[block]);
+        opus.format = Format { codec: Codec::Opus, profile: 0 };
+        *primary = Some(Arc::new(opus));
+    }
+    primary.as_ref()
+}
+
+/// A publisher may change between RED and plain Opus at any packet.
+fn is_opus(a: Format, b: Format) -> bool {
+    let opus = |format: Format| matches!(format.codec, Codec::Opus | Codec::Red);
+    opus(a) && opus(b)
+}
+
+/// The layer is large enough for an element of this size, whichever way either is turned; a tenth may be missing.
+fn shows(spec: &LayerSpec, width: u32, height: u32) -> bool {
+    let (long, short) = (spec.width.max(spec.height), spec.width.min(spec.height));
+    let (need_long, need_short) = (width.max(height), width.min(height));
+    u64::from(long) * 10 >= u64::from(need_long) * 9 && u64::from(short) * 10 >= u64::from(need_short) * 9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Kind;
+
+    fn camera() -> Track {
+        let layer = |layer, width, height, kbps| LayerSpec { layer, width, height, bitrate: Bitrate::kbps(kbps) };
+        let layers = vec![
+            layer(Layer::Low, 320, 180, 150),
+            layer(Layer::Medium, 640, 360, 500),
+            layer(Layer::High, 1280, 720, 1_700),
+        ];
+        Track::new(ParticipantKey(0), TrackSpec { kind: Kind::Video, screen: false, muted: false, layers })
+    }
+
+    #[test]
+    fn an_elements_size_names_a_layer() {
+        let track = camera();
+        for (width, height, expected) in [
+            (0, 0, Layer::High),
+            (160, 90, Layer::Low),
+            (340, 190, Layer::Low),
+            (400, 225, Layer::Medium),
+            (180, 320, Layer::Low),
+            (1920, 1080, Layer::High),
+        ] {
+            let preference = TrackPreference { width, height, ..TrackPreference::default() };
+            assert_eq!(track.wanted_layer(&preference), Some(expected), "{width}×{height}");
+        }
+        let capped = TrackPreference { max_layer: Layer::Low, width: 1920, height: 1080, ..TrackPreference::default() };
+        assert_eq!(track.wanted_layer(&capped), Some(Layer::Low));
+        assert_eq!(track.wanted_layer(&TrackPreference { disabled: true, ..capped }), None);
+    }
+
+    #[test]
+    fn demand_rises_at_once_and_falls_after_a_while() {
+        let mut track = camera();
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        assert_eq!(track.demand_change(start), None);
+        assert_eq!(track.demand_change(start + second), None, "nobody yet, but perhaps soon");
+        assert_eq!(track.demand_change(start + second * 3), Some(None));
+        track.subscriptions.insert(ParticipantKey(1), Subscription::new(Forwarder::new(Kind::Video, 1)));
+        assert_eq!(track.demand_change(start + second * 4), Some(Some(Layer::High)));
+        let small = TrackPreference { max_layer: Layer::Low, ..TrackPreference::default() };
+        track.subscriptions.get_mut(ParticipantKey(1)).expect("just put in").preference = small;
+        assert_eq!(track.demand_change(start + second * 5), None);
+        assert_eq!(track.demand_change(start + second * 8), Some(Some(Layer::Low)));
+        assert_eq!(track.demand_change(start + second * 20), None);
+    }
+}
