@@ -1,0 +1,48 @@
+# The two commands that a newcomer needs are `make run` and `make test`. All caches lie in .cache/ and target/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CARGO_INCREMENTAL := 1
+export npm_config_cache := $(CURDIR)/.cache/npm
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+
+STOA := target/release/stoa
+# Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
+ARGS ?=
+
+.PHONY: help run build web test bench fuzz lint clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: build ## build everything and start a server for trying out, on http://localhost:7880
+	exec $(STOA) serve --dev $(ARGS)
+
+build: web ## leave the release binary, web app inside, in target/release/stoa
+	cargo build --release -p server
+
+web: web/node_modules/.package-lock.json
+	cd web && npm run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci
+	@touch $@
+
+test: ## set up and run every test there is
+	scripts/test
+
+bench: build ## load a server with rooms of one publisher and ten subscribers, and report the cost of a packet
+	scripts/bench $(ARGS)
+
+fuzz: ## ten minutes for each parser that faces a peer
+	fuzz/run 600
+
+lint: web ## formatting, clippy, ESLint, types
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	cd web && npm run lint
+	cd tests && npm ci --silent && npm run check
+	@if command -v cargo-deny >/dev/null; then cargo deny check; fi
+
+clean: ## remove what was built and cached
+	cargo clean
+	rm -rf .cache web/node_modules web/app/dist tests/node_modules

@@ -1,0 +1,138 @@
+//! The rules of the house that a compiler does not know: who may build on whom, who may name what, and how long a file may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use architecture::Workspace;
+
+/// Pure crates: no socket, no clock, no database, no runtime.
+const CORES: [&str; 7] = ["model", "auth", "call", "sfu", "livekit", "turn", "client"];
+
+/// What no core may be built on, however far down.
+const SHELL: [&str; 13] = [
+    "tokio", "async-std", "axum", "hyper", "reqwest", "sqlx", "sqlx-core", "socketioxide", "mio", "control", "store", "api",
+    "server",
+];
+
+#[test]
+fn cores_stand_on_no_runtime_no_web_and_no_database() {
+    let workspace = Workspace::read();
+    for core in CORES.into_iter().filter(|core| workspace.members().contains_key(*core)) {
+        let reach = workspace.reach(core);
+        for shell in SHELL {
+            assert!(!reach.contains_key(shell), "{core} reaches {shell}: {}", reach[shell].join(" → "));
+        }
+    }
+}
+
+#[test]
+fn the_call_machine_knows_no_media_and_media_no_call() {
+    let workspace = Workspace::read();
+    for (from, to) in [("call", "sfu"), ("call", "livekit"), ("sfu", "livekit"), ("sfu", "call"), ("livekit", "call")] {
+        let reach = workspace.reach(from);
+        assert!(!reach.contains_key(to), "{from} reaches {to}: {}", reach[to].join(" → "));
+    }
+}
+
+#[test]
+fn the_api_does_not_touch_the_webrtc_engine_or_the_database() {
+    let workspace = Workspace::read();
+    for part in ["str0m", "sfu", "sqlx", "store"] {
+        assert!(!workspace.direct("api").contains(part), "api depends on {part}");
+    }
+}
+
+#[test]
+fn production_code_is_not_built_on_the_simulation() {
+    let workspace = Workspace::read();
+    for member in workspace.members().keys().filter(|name| *name != "sim") {
+        assert!(!workspace.reach(member).contains_key("sim"), "{member} is built on sim");
+    }
+}
+
+#[test]
+fn str0m_is_named_by_the_peer_module_and_by_the_test_client_alone() {
+    let workspace = Workspace::read();
+    let allowed = ["crates/sfu/src/peer", "crates/client/src", "crates/sim/", "crates/bench/", "tests/architecture/"];
+    for path in tracked(&workspace, &["rs"]) {
+        if allowed.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let source = read(&workspace, &path);
+        let line = source.lines().position(|line| code(line).contains("str0m::"));
+        assert!(line.is_none(), "{}:{} names str0m", path.display(), line.unwrap_or(0) + 1);
+    }
+}
+
+#[test]
+fn each_core_forbids_the_clock_and_unordered_iteration() {
+    let workspace = Workspace::read();
+    for core in ["call", "sfu", "livekit"] {
+        let path = workspace.members()[core].join("clippy.toml");
+        let bans = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+        for ban in ["std::time::Instant::now", "std::time::SystemTime::now", "std::collections::HashMap::iter"] {
+            assert!(bans.contains(ban), "{} does not ban {ban}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_web_client_does_not_build_on_react() {
+    let workspace = Workspace::read();
+    let path = workspace.root().join("web/packages/client/package.json");
+    let package: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).expect("the client's package.json")).expect("JSON");
+    for kind in ["dependencies", "peerDependencies"] {
+        for name in package[kind].as_object().into_iter().flat_map(|table| table.keys()) {
+            assert!(!name.starts_with("react") && !name.contains("/react"), "@stoa/client: {kind} has {name}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_800_lines() {
+    let workspace = Workspace::read();
+    let long: Vec<String> = tracked(&workspace, &["rs", "ts", "tsx", "mjs", "css"])
+        .into_iter()
+        .map(|path| (read(&workspace, &path), path))
+        .filter(|(source, _)| !source.lines().take(4).any(|line| line.contains("auto-generated")))
+        .map(|(source, path)| (source.lines().count(), path))
+        .filter(|(lines, _)| *lines > 800)
+        .map(|(lines, path)| format!("{} has {lines}", path.display()))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn dependencies_of_the_workspace_are_pinned() {
+    let workspace = Workspace::read();
+    let manifest = fs::read_to_string(workspace.root().join("Cargo.toml")).expect("the workspace's manifest");
+    let table = manifest.split("[workspace.dependencies]").nth(1).expect("a table of dependencies");
+    for line in table.lines().map(str::trim).take_while(|line| !line.starts_with('[')) {
+        let given = !line.is_empty() && !line.starts_with('#') && !line.contains("path =");
+        assert!(!given || line.contains("\"="), "not pinned: {line}");
+    }
+}
+
+/// Files under version control with one of the endings, relative to the checkout.
+fn tracked(workspace: &Workspace, endings: &[&str]) -> Vec<PathBuf> {
+    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(workspace.root()).output().expect("git runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
+        .split('\0')
+        .map(PathBuf::from)
+        .filter(|path| path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted)))
+        .filter(|path| workspace.root().join(path).exists())
+        .collect();
+    assert!(files.len() > 20, "git lists {} files", files.len());
+    files
+}
+
+fn read(workspace: &Workspace, path: &Path) -> String {
+    fs::read_to_string(workspace.root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or("")
+}

@@ -1,0 +1,14 @@
+// One browser scene at a time: every test here runs real browsers, and two cores are all there may be.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["support/**/*.test.ts", "e2e/**/*.test.ts", "livekit-web/**/*.test.ts"],
+    pool: "forks",
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 20_000,
+    reporters: ["verbose"],
+  },
+});
