@@ -112,7 +112,7 @@ export class MediaSession {
 
   /** Moves a running call to another device. */
   async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
-    await this.#room?.switchActiveDevice(kind, deviceId, kind !== "audiooutput");
+    await this.#room?.switchActiveDevice(kind, deviceId, deviceId !== "default");
   }
 
   /** Opens the microphone anew, for a change in how it is processed. */

@@ -1,0 +1,62 @@
+/** The app: who is signed in decides what is shown; calls lie over all of it. */
+import type { Stoa } from "@stoa/client";
+import { Announcer, CallView, IncomingCall } from "@stoa/react/components";
+import { StoaProvider, useCurrentCall, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
+import { useCallback, useEffect } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useErrorToast } from "./errors";
+import { SignIn } from "./pages/sign-in";
+import { Shell } from "./pages/shell";
+import { Notices } from "./parts/notices";
+import { useWakeLock } from "./parts/wake-lock";
+
+export function App({ stoa }: { stoa: Stoa }) {
+  const { t } = useTranslation();
+  const say: Say = useCallback((phrase, values) => t(phrase, { ns: "calls", ...values }), [t]);
+  return (
+    <StoaProvider stoa={stoa} say={say}>
+      <Screen />
+      <Notices />
+    </StoaProvider>
+  );
+}
+
+function Screen() {
+  const { t } = useTranslation();
+  const phase = useStoaState((s) => s.phase);
+  switch (phase) {
+    case "loading":
+      return <p className="app-wait" role="status">{t("app.loading")}</p>;
+    case "unreachable":
+      return <p className="app-wait" role="status">{t("app.unreachable")}</p>;
+    case "signed_out":
+      return <SignIn />;
+    case "signed_in":
+      return <SignedIn />;
+  }
+}
+
+function SignedIn() {
+  const onError = useErrorToast();
+  const inCall = useCurrentCall() !== null;
+  useWakeLock(inCall);
+  useTitle();
+  return (
+    <>
+      <div inert={inCall}><Shell /></div>
+      <CallView onError={onError} />
+      <IncomingCall onError={onError} />
+      <Announcer />
+    </>
+  );
+}
+
+/** A tab in the background shows who calls. */
+function useTitle(): void {
+  const { t } = useTranslation();
+  const caller = useIncomingCall()?.callerName ?? null;
+  useEffect(() => {
+    document.title = caller === null ? t("app.name") : t("title.calling", { name: caller });
+  }, [caller, t]);
+}

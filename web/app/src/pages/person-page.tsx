@@ -1,0 +1,49 @@
+/** One person: presence, two ways to call, and the calls there were. */
+import { historyLine } from "@stoa/client";
+import { Avatar, CallButtons, Icon } from "@stoa/react/components";
+import { useSay, useStoaState } from "@stoa/react/hooks";
+import { useMemo } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useErrorToast } from "../errors";
+import { HistoryList } from "../parts/history-list";
+import { linkTo } from "../routes";
+
+export function PersonPage({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const onError = useErrorToast();
+  const person = useStoaState((s) => s.users[id]);
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const calls = useStoaState((s) => s.history.calls);
+  const shared = useMemo(
+    () =>
+      calls.filter((call) => {
+        const { other } = historyLine(call, me);
+        return other.kind === "user" && other.id === id;
+      }),
+    [calls, me, id],
+  );
+  if (!person) return <p className="app-page app-empty">{t("people.unknown")}</p>;
+  return (
+    <div className="app-page">
+      <a className="app-back" {...linkTo({ at: "people" })}><Icon name="back" />{t("people.back")}</a>
+      <header className="app-page-head">
+        <Avatar name={person.name} id={person.id} url={person.avatarUrl} size="huge" />
+        <div>
+          <h1>{person.name}</h1>
+          <p className="app-presence" data-presence={person.presence}>{say(`presence.${person.presence}`)}</p>
+          {person.id === me ? null : <CallButtons target={{ userId: person.id }} onError={onError} />}
+        </div>
+      </header>
+      {shared.length > 0 ? (
+        <>
+          <h2>{t("people.callsWith", { name: person.name })}</h2>
+          <HistoryList calls={shared} label={t("people.callsWith", { name: person.name })} />
+        </>
+      ) : (
+        <p className="app-empty">{t("people.noCalls", { name: person.name })}</p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,81 @@
+/** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
+import { Icon, RejoinBanner, type IconName } from "@stoa/react/components";
+import { useStoaState } from "@stoa/react/hooks";
+import { useTranslation } from "react-i18next";
+
+import { useErrorToast } from "../errors";
+import { AccountMenu } from "../parts/account-menu";
+import { ChannelList } from "../parts/channel-list";
+import { Mark } from "../parts/mark";
+import { PeopleList } from "../parts/people-list";
+import { linkTo, useRoute, type Route } from "../routes";
+import { ChannelPage } from "./channel-page";
+import { HistoryPage } from "./history-page";
+import { PersonPage } from "./person-page";
+
+export function Shell() {
+  const { t } = useTranslation();
+  const route = useRoute();
+  const onError = useErrorToast();
+  return (
+    <div className="app-shell" data-view={viewOf(route)}>
+      <a className="app-skip" href="#content">{t("app.skip")}</a>
+      <aside className="app-side" aria-label={t("sidebar")}>
+        <header className="app-side-head">
+          <a {...linkTo({ at: "recent" })} className="app-home" aria-current={route.at === "recent" ? "page" : undefined}>
+            <Mark /><span>{t("app.name")}</span>
+          </a>
+          <AccountMenu />
+        </header>
+        <PeopleList />
+        <ChannelList />
+      </aside>
+      <main className="app-main" id="content" tabIndex={-1}>
+        <LinkLost />
+        <RejoinBanner onError={onError} />
+        <Page route={route} />
+      </main>
+      <Places route={route} />
+    </div>
+  );
+}
+
+function Page({ route }: { route: Route }) {
+  switch (route.at) {
+    case "person":
+      return <PersonPage key={route.id} id={route.id} />;
+    case "channel":
+      return <ChannelPage key={route.id} id={route.id} />;
+    case "recent":
+    case "people":
+    case "channels":
+    case "admin":
+      return <HistoryPage />;
+  }
+}
+
+function Places({ route }: { route: Route }) {
+  const { t } = useTranslation();
+  const places: { to: Route; icon: IconName; label: string; here: boolean }[] = [
+    { to: { at: "recent" }, icon: "clock", label: t("places.recent"), here: route.at === "recent" },
+    { to: { at: "people" }, icon: "people", label: t("places.people"), here: route.at === "people" || route.at === "person" },
+    { to: { at: "channels" }, icon: "hash", label: t("places.channels"), here: route.at === "channels" || route.at === "channel" },
+  ];
+  return (
+    <nav className="app-places" aria-label={t("places")}>
+      {places.map(({ to, icon, label, here }) => (
+        <a key={icon} {...linkTo(to)} aria-current={here ? "page" : undefined}><Icon name={icon} size={22} />{label}</a>
+      ))}
+    </nav>
+  );
+}
+
+function LinkLost() {
+  const { t } = useTranslation();
+  const lost = useStoaState((s) => s.link === "lost");
+  return lost ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
+}
+
+function viewOf(route: Route): "people" | "channels" | "page" {
+  return route.at === "people" || route.at === "channels" ? route.at : "page";
+}

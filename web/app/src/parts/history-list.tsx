@@ -1,0 +1,75 @@
+/** Past calls as lines: who, which way, how it came out, how long; and the way back to them. */
+import { historyLine, type Call, type CallTarget, type HistoryLine } from "@stoa/client";
+import { Avatar, Icon, type IconName } from "@stoa/react/components";
+import { clockText, useNames, useStoa, useStoaState } from "@stoa/react/hooks";
+import { useTranslation } from "react-i18next";
+
+import { useErrorToast } from "../errors";
+
+export function HistoryList({ calls, label }: { calls: readonly Call[]; label: string }) {
+  const me = useStoaState((s) => s.me?.id ?? "");
+  return (
+    <ul className="app-list app-history" aria-label={label}>
+      {calls.map((call) => <Line key={call.id} line={historyLine(call, me)} />)}
+    </ul>
+  );
+}
+
+function Line({ line }: { line: HistoryLine }) {
+  const { t, i18n } = useTranslation();
+  const stoa = useStoa();
+  const names = useNames();
+  const onError = useErrorToast();
+  const busy = useStoaState((s) => s.book.current !== null);
+  const picture = useStoaState((s) => (line.other.kind === "user" ? s.users[line.other.id]?.avatarUrl : null));
+  const name = names.other(line.other);
+  const missed = line.result === "missed";
+  const again = t(line.other.kind === "user" ? "history.back" : "history.again", { name });
+  const callAgain = (): void => void stoa.call(targetOf(line.other), { video: line.video }).catch(onError);
+  return (
+    <li className="app-row" data-call-id={line.callId} data-direction={line.direction} data-result={line.result}>
+      {line.other.kind === "user" ? (
+        <Avatar name={name} id={line.other.id} url={picture} />
+      ) : (
+        <span className="app-row-sign" aria-hidden="true"><Icon name={line.other.kind === "channel" ? "hash" : "people"} size={19} /></span>
+      )}
+      <span className="app-row-text">
+        <b>{name}</b>
+        <small>
+          <Icon name={wayOf(line)} size={15} />
+          {missed ? t("history.result.missed") : t(`history.${line.direction}`)}
+          {missed || line.result === "completed" ? null : <span>{t(`history.result.${line.result}`)}</span>}
+          {line.seconds === null ? null : <time data-seconds={line.seconds}>{clockText(line.seconds)}</time>}
+        </small>
+      </span>
+      <span className="app-row-when">{whenText(line.at, i18n.language)}</span>
+      <button type="button" className="stoa-icon-button" aria-label={again} title={again} disabled={busy} onClick={callAgain}>
+        <Icon name={line.video ? "video" : "phone"} size={19} />
+      </button>
+    </li>
+  );
+}
+
+function targetOf(other: HistoryLine["other"]): CallTarget {
+  switch (other.kind) {
+    case "user":
+      return { userId: other.id };
+    case "channel":
+      return { channelId: other.id };
+    case "users":
+      return { userIds: [...other.ids] };
+  }
+}
+
+function wayOf(line: HistoryLine): IconName {
+  return line.result === "missed" ? "missed" : line.direction;
+}
+
+/** The time today, the day and time before. */
+export function whenText(at: string, language: string, now = new Date()): string {
+  const date = new Date(at);
+  const time = date.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
+  if (date.toDateString() === now.toDateString()) return time;
+  const year = date.getFullYear() === now.getFullYear() ? {} : ({ year: "numeric" } as const);
+  return `${date.toLocaleDateString(language, { month: "short", day: "numeric", ...year })}, ${time}`;
+}

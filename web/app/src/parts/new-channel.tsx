@@ -1,0 +1,85 @@
+/** The dialog for a new channel: a name, and who is in it. */
+import { Avatar } from "@stoa/react/components";
+import { usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
+import { Dialog } from "radix-ui";
+import { useId, useState, type FormEvent, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useErrorText } from "../errors";
+import { go } from "../routes";
+
+export interface NewChannelProps {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  children: ReactNode;
+}
+
+export function NewChannel({ open, onOpenChange, children }: NewChannelProps) {
+  const { t } = useTranslation();
+  return (
+    <Dialog.Root open={open} onOpenChange={onOpenChange}>
+      <Dialog.Trigger asChild>{children}</Dialog.Trigger>
+      <Dialog.Portal>
+        <Dialog.Overlay className="stoa-veil" />
+        <Dialog.Content className="app-dialog" aria-describedby={undefined}>
+          <Dialog.Title>{t("channels.new")}</Dialog.Title>
+          <ChannelForm onDone={() => onOpenChange(false)} />
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function ChannelForm({ onDone }: { onDone: () => void }) {
+  const { t } = useTranslation();
+  const stoa = useStoa();
+  const textOf = useErrorText();
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const people = usePeople();
+  const id = useId();
+  const [name, setName] = useState("");
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [error, setError] = useState<string | null>(null);
+  const toggle = (userId: string): void => {
+    setChosen((before) => {
+      const next = new Set(before);
+      if (!next.delete(userId)) next.add(userId);
+      return next;
+    });
+  };
+  const create = (event: FormEvent): void => {
+    event.preventDefault();
+    if (name.trim() === "") return;
+    stoa.createChannel(name.trim(), [me, ...chosen]).then(
+      (channel) => {
+        onDone();
+        go({ at: "channel", id: channel.id });
+      },
+      (reason: unknown) => setError(textOf(reason)),
+    );
+  };
+  return (
+    <form className="app-form" onSubmit={create}>
+      <div className="app-field">
+        <label htmlFor={id}>{t("channels.name")}</label>
+        <input id={id} value={name} maxLength={80} autoFocus placeholder={t("channels.namePlaceholder")} onChange={(e) => setName(e.target.value)} />
+      </div>
+      <fieldset className="app-picks">
+        <legend>{t("channels.pick")}</legend>
+        {people.length === 0 ? <p className="app-empty">{t("channels.nobody")}</p> : null}
+        {people.map((person) => (
+          <label key={person.id} className="app-pick">
+            <Avatar name={person.name} id={person.id} url={person.avatarUrl} size="small" />
+            <span>{person.name}</span>
+            <input type="checkbox" checked={chosen.has(person.id)} onChange={() => toggle(person.id)} />
+          </label>
+        ))}
+      </fieldset>
+      {error === null ? null : <p className="app-error" role="alert">{error}</p>}
+      <div className="app-form-acts">
+        <button type="button" className="stoa-button" onClick={onDone}>{t("channels.cancel")}</button>
+        <button type="submit" className="stoa-button" data-tone="accent" disabled={name.trim() === ""}>{t("channels.create")}</button>
+      </div>
+    </form>
+  );
+}

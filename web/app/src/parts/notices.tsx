@@ -1,0 +1,46 @@
+/** Toasts: what happened to calls, and what media could not be had. */
+import type { MediaProblem, Notice } from "@stoa/client";
+import { clockText, useMediaProblems, useNames, useNotices, useStoa } from "@stoa/react/hooks";
+import { useTranslation } from "react-i18next";
+import { toast, Toaster } from "sonner";
+
+import { useErrorToast } from "../errors";
+
+export function Notices() {
+  const { t } = useTranslation();
+  const stoa = useStoa();
+  const names = useNames();
+  const onError = useErrorToast();
+  useMediaProblems((problem: MediaProblem) => toast.warning(t(`problem.${problem}`), { id: `problem-${problem}`, duration: 8000 }));
+  useNotices((notice: Notice) => {
+    const id = `call-${notice.callId}`;
+    switch (notice.kind) {
+      case "missed": {
+        const target = notice.channelId === null ? { userId: notice.userId } : { channelId: notice.channelId };
+        const again = (): void => void stoa.call(target, { video: notice.video }).catch(onError);
+        toast(t("toast.missed", { name: names.user(notice.userId) }), {
+          id, duration: 20_000, action: { label: t("toast.callBack"), onClick: again },
+        });
+        return;
+      }
+      case "declined":
+      case "busy":
+        return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { id: `${id}-${notice.userId}` });
+      case "no_answer":
+        return void toast(notice.userId === null ? t("toast.nobody") : t("toast.noAnswer", { name: names.user(notice.userId) }), { id });
+      case "joined":
+      case "left":
+        return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { duration: 2500 });
+      case "elsewhere":
+      case "cancelled":
+      case "lost":
+        return void toast(t(`toast.${notice.kind}`), { id });
+      case "ended":
+        return void toast(
+          notice.seconds === null ? t("toast.ended") : t("toast.endedAfter", { length: clockText(notice.seconds) }),
+          { id },
+        );
+    }
+  });
+  return <Toaster position="top-center" containerAriaLabel={t("toasts")} className="app-toaster" toastOptions={{ className: "app-toast" }} />;
+}

@@ -1,0 +1,45 @@
+/** Everyone one can call: with presence, and two ways to do it. */
+import { Avatar, CallButtons, Icon } from "@stoa/react/components";
+import { usePeople, useSay } from "@stoa/react/hooks";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useErrorToast } from "../errors";
+import { linkTo, useRoute } from "../routes";
+
+export function PeopleList() {
+  const { t } = useTranslation();
+  const say = useSay();
+  const onError = useErrorToast();
+  const route = useRoute();
+  const [search, setSearch] = useState("");
+  const people = usePeople(search);
+  return (
+    <section className="app-list-section" data-section="people" aria-label={t("people.title")}>
+      <h2>{t("people.title")}</h2>
+      <label className="app-search">
+        <Icon name="search" size={17} />
+        <input type="search" aria-label={t("people.find")} placeholder={t("people.find")} value={search} onChange={(e) => setSearch(e.target.value)} />
+      </label>
+      {people.length === 0 ? (
+        <p className="app-empty">{search ? t("people.noMatch") : t("people.none")}</p>
+      ) : (
+        <ul className="app-list" aria-label={t("people.title")}>
+          {people.map((person) => (
+            <li
+              key={person.id} className="app-row" data-user-id={person.id} data-presence={person.presence}
+              data-here={route.at === "person" && route.id === person.id}
+            >
+              <Avatar name={person.name} id={person.id} url={person.avatarUrl} presence={person.presence} />
+              <span className="app-row-text">
+                <a {...linkTo({ at: "person", id: person.id })}>{person.name}</a>
+                <small>{say(`presence.${person.presence}`)}</small>
+              </span>
+              <CallButtons target={{ userId: person.id }} name={person.name} onError={onError} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

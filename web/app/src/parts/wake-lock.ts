@@ -1,0 +1,25 @@
+/** Keeps the screen on during a call, where the browser can. */
+import { useEffect } from "react";
+
+export function useWakeLock(wanted: boolean): void {
+  useEffect(() => {
+    const { wakeLock } = navigator as { wakeLock?: WakeLock };
+    if (!wanted || !wakeLock) return;
+    let over = false;
+    let held: WakeLockSentinel | null = null;
+    const hold = async (): Promise<void> => {
+      if (over || document.visibilityState !== "visible") return;
+      held = await wakeLock.request("screen").catch(() => null);
+      if (over) void held?.release();
+    };
+    const onVisible = (): void => void hold();
+    void hold();
+    // The browser takes it back when the tab is hidden.
+    document.addEventListener("visibilitychange", onVisible);
+    return () => {
+      over = true;
+      document.removeEventListener("visibilitychange", onVisible);
+      void held?.release();
+    };
+  }, [wanted]);
+}

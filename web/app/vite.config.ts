@@ -1,0 +1,12 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+// For `npm run dev` beside a running server.
+const server = process.env.STOA_DEV_SERVER ?? "http://localhost:7880";
+const proxied = { target: server, changeOrigin: false, ws: true };
+
+export default defineConfig({
+  plugins: [react()],
+  build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 700, reportCompressedSize: true },
+  server: { port: 5173, proxy: { "/api": proxied, "/socket.io": proxied, "/rtc": proxied } },
+});

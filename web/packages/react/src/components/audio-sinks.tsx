@@ -1,0 +1,27 @@
+/** Where the others are heard: one audio element a track, in the document, seen by nobody. */
+import type { TrackHandle } from "@stoa/client";
+import { useEffect, useRef } from "react";
+
+import { useMediaState } from "../hooks/store";
+
+export function AudioSinks() {
+  const people = useMediaState((s) => s.people);
+  return (
+    <div hidden>
+      {people.flatMap((person) =>
+        person.audio.map(({ source, track }) => <Sink key={track.key} track={track} userId={person.userId} source={source} />),
+      )}
+    </div>
+  );
+}
+
+function Sink({ track, userId, source }: { track: TrackHandle; userId: string; source: string }) {
+  const element = useRef<HTMLAudioElement>(null);
+  useEffect(() => {
+    const audio = element.current;
+    if (!audio) return;
+    track.attach(audio);
+    return () => track.detach(audio);
+  }, [track]);
+  return <audio ref={element} data-user-id={userId} data-source={source} autoPlay />;
+}

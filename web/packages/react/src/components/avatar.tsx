@@ -1,0 +1,36 @@
+/** A person as a figure in a niche: an arch with initials or a picture, and their presence at its foot. */
+import type { Presence } from "@stoa/client";
+import { useState } from "react";
+
+export interface AvatarProps {
+  name: string;
+  id: string;
+  url?: string | null | undefined;
+  size?: "small" | "medium" | "large" | "huge";
+  presence?: Presence | undefined;
+}
+
+export function Avatar({ name, id, url, size = "medium", presence }: AvatarProps) {
+  const [broken, setBroken] = useState(false);
+  return (
+    <span className="stoa-avatar" data-size={size} data-hue={hueOf(id)} aria-hidden="true">
+      <span className="stoa-avatar-niche">
+        {url && !broken ? <img src={url} alt="" onError={() => setBroken(true)} /> : initials(name)}
+      </span>
+      {presence ? <span className="stoa-presence" data-presence={presence} /> : null}
+    </span>
+  );
+}
+
+/** One of the six colours of the painted porch, always the same for the same person. */
+export function hueOf(id: string): number {
+  let sum = 7;
+  for (const char of id) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 9973;
+  return sum % 6;
+}
+
+export function initials(name: string): string {
+  const words = name.trim().split(/\s+/u).filter(Boolean);
+  const [first, last] = [words[0], words.length > 1 ? words.at(-1) : undefined];
+  return [first, last].map((word) => (word ? String.fromCodePoint(word.codePointAt(0) ?? 32) : "")).join("").toLocaleUpperCase();
+}

@@ -1,0 +1,85 @@
+/** The ringing dialog: an alertdialog that takes the focus, with three ways to answer. Esc declines. */
+import type { Incoming } from "@stoa/client";
+import { AlertDialog } from "radix-ui";
+import { useRef, type MouseEvent } from "react";
+
+import { useIncomingCall } from "../hooks/call";
+import { useSay, useStoa, type Say } from "../hooks/context";
+import { useNames } from "../hooks/names";
+import { useStoaState } from "../hooks/store";
+import { Avatar } from "./avatar";
+import { Icon } from "./icons";
+
+/** A key that was on its way to something else when the dialog opened must not answer a call. */
+const DEAF_MS = 500;
+
+export function IncomingCall({ onError }: { onError: (error: unknown) => void }) {
+  const incoming = useIncomingCall();
+  return incoming ? <Ringing key={incoming.call.id} incoming={incoming} onError={onError} /> : null;
+}
+
+function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: unknown) => void }) {
+  const stoa = useStoa();
+  const say = useSay();
+  const names = useNames();
+  const { call, callerName } = incoming;
+  const picture = useStoaState((s) => s.users[call.initiatorId]?.avatarUrl);
+  const video = call.media !== "voice";
+  const channel = call.kind === "group" && call.channelId !== null ? names.channel(call.channelId) : null;
+  const preferred = useRef<HTMLButtonElement>(null);
+  const opened = useRef(Number.POSITIVE_INFINITY);
+
+  const accept = (withVideo: boolean) => (event: MouseEvent): void => {
+    const byKey = event.detail === 0;
+    if (byKey && performance.now() - opened.current < DEAF_MS) return;
+    void stoa.accept(call.id, { video: withVideo }).catch(onError);
+  };
+  const decline = (): void => void stoa.decline(call.id).catch(onError);
+
+  return (
+    <AlertDialog.Root open>
+      <AlertDialog.Portal>
+        <AlertDialog.Overlay className="stoa-veil" />
+        <AlertDialog.Content
+          className="stoa-incoming"
+          aria-describedby={undefined}
+          onEscapeKeyDown={(event) => {
+            event.preventDefault();
+            decline();
+          }}
+          onOpenAutoFocus={(event) => {
+            event.preventDefault();
+            opened.current = performance.now();
+            preferred.current?.focus();
+          }}
+        >
+          <AlertDialog.Title className="stoa-hidden">{titleOf(say, callerName, channel, video)}</AlertDialog.Title>
+          <div className="stoa-incoming-who" aria-hidden="true">
+            <span className="stoa-incoming-niche"><Avatar name={callerName} id={call.initiatorId} url={picture} size="huge" /></span>
+            <strong>{callerName}</strong>
+            <span>
+              {say(video ? "incoming.hintVideo" : "incoming.hintVoice")}
+              {channel === null ? null : ` ${say("incoming.hintIn", { channel })}`}
+            </span>
+          </div>
+          <div className="stoa-incoming-answers">
+            <button ref={video ? preferred : undefined} type="button" className="stoa-button" data-tone="go" onClick={accept(true)}>
+              <Icon name="video" />{say("incoming.acceptVideo")}
+            </button>
+            <button ref={video ? undefined : preferred} type="button" className="stoa-button" data-tone="go" data-quiet={video} onClick={accept(false)}>
+              <Icon name="phone" />{say("incoming.acceptVoice")}
+            </button>
+            <button type="button" className="stoa-button" data-tone="stop" data-quiet onClick={decline}>
+              <Icon name="hangUp" />{say("incoming.decline")}
+            </button>
+          </div>
+        </AlertDialog.Content>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  );
+}
+
+function titleOf(say: Say, name: string, channel: string | null, video: boolean): string {
+  if (channel === null) return say(video ? "incoming.video" : "incoming.voice", { name });
+  return say(video ? "incoming.videoIn" : "incoming.voiceIn", { name, channel });
+}

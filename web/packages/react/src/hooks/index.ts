@@ -1,0 +1,9 @@
+/** @stoa/react/hooks: calls as headless React hooks. */
+export { StoaProvider, useSay, useStoa, type Say, type StoaProviderProps } from "./context";
+export { english, speak, type Phrase, type Words } from "./words";
+export { useDevicesState, useMediaState, useReadable, useStoaState } from "./store";
+export { namesOf, useNames, type Names } from "./names";
+export { clockText, useCurrentCall, useGrid, useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
+export { useCallControls, useCallKeys, type CallControls, type Toggle } from "./controls";
+export { useMediaProblems, useNotices } from "./notices";
+export { useChannels, usePeople } from "./directory";
