@@ -3,14 +3,33 @@
 //! [`Room`] owns a [`sfu::MediaRoom`] and one `Session` a participant, turns signalling messages into the media room's
 //! commands and its events into signalling messages. It opens no socket, reads no clock, knows no call.
 
+mod data;
+mod data_tracks;
 mod decode;
+mod feedback;
+mod id;
+mod join;
+mod leave;
+mod limits;
+mod lines;
+mod negotiate;
+mod resume;
 mod room;
+mod sdp;
+mod session;
+mod signal;
+mod subscriptions;
+mod tracks;
 mod types;
+mod updates;
 
 pub use decode::{
     LONGEST_JOIN_REQUEST, decode_join_request, decode_query, decode_signal, decode_signal_json, encode_signal,
     encode_signal_json,
 };
+pub use join::SERVER_VERSION;
+pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
 pub use room::Room;
+pub use sdp::{DescriptionError, check_description};
 pub use types::*;

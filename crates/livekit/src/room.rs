@@ -1,60 +1,350 @@
-//! One LiveKit room.
-use std::time::Instant;
+//! One LiveKit room: what its owner calls, and the turn of events inside.
+//!
+//! The parts are in their own modules, all as `impl Room`: `join`, `leave`, `resume`, `signal`, `negotiate`, `tracks`,
+//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`. Nothing here does I/O.
 
-use crate::types::{ConnectionId, Join, Output, RoomInit};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
 use livekit_protocol as proto;
+use rustc_hash::FxHashMap;
+use sfu::{MediaEvent, MediaRoom, ParticipantKey, PeerKey, TrackKey};
 
-/// One LiveKit room: sessions over a media room.
-pub struct Room {}
+use crate::data::Replay;
+use crate::leave::{Departed, Departure};
+use crate::limits::{DATA_RETRY, OFFER_PATIENCE, SILENCE};
+use crate::session::{Link, Session};
+use crate::tracks::Track;
+use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
 
-#[allow(unused_variables)]
+/// One LiveKit room: sessions over a media room. Sans-IO: call `handle_*`, then [`Room::poll_output`] until
+/// [`Output::Timeout`].
+#[derive(Debug)]
+pub struct Room {
+    pub(crate) init: RoomInit,
+    pub(crate) media: MediaRoom,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) now: Instant,
+    pub(crate) sid: String,
+    pub(crate) sif_trailer: Vec<u8>,
+    pub(crate) metadata: String,
+    pub(crate) closed: bool,
+
+    pub(crate) sessions: BTreeMap<ParticipantKey, Session>,
+    pub(crate) identities: BTreeMap<String, ParticipantKey>,
+    pub(crate) connections: FxHashMap<ConnectionId, ParticipantKey>,
+    pub(crate) peers: FxHashMap<PeerKey, ParticipantKey>,
+    pub(crate) tracks: BTreeMap<TrackKey, Track>,
+    pub(crate) track_sids: BTreeMap<String, TrackKey>,
+    pub(crate) departed: VecDeque<Departed>,
+    pub(crate) replay: Replay,
+
+    /// What is told to the others at the end of the turn.
+    pub(crate) changed: BTreeSet<ParticipantKey>,
+    pub(crate) farewells: Vec<proto::ParticipantInfo>,
+    /// Who needs an offer (or to be asked for one) at the end of the turn.
+    pub(crate) renegotiate: BTreeSet<ParticipantKey>,
+    pub(crate) counts_changed: bool,
+    pub(crate) counts_sent: Option<Instant>,
+    pub(crate) quality: BTreeMap<ParticipantKey, sfu::Quality>,
+    /// Who speaks: the bits of each level.
+    pub(crate) speaking: BTreeMap<ParticipantKey, u32>,
+
+    /// Since when nobody is in it; `None` once `Empty` was said, or where somebody is.
+    empty_since: Option<Instant>,
+    /// The next of the room's own timers; `None`: to be found anew.
+    next_timer: Option<Instant>,
+    outputs: VecDeque<Output>,
+}
+
 impl Room {
     /// An empty room.
     pub fn new(now: Instant, init: RoomInit) -> Self {
-        unimplemented!()
+        let mut rng = fastrand::Rng::with_seed(init.seed);
+        let sid = crate::id::sid(&mut rng, "RM_");
+        let sif_trailer = std::iter::repeat_with(|| rng.u8(..)).take(16).collect();
+        Self {
+            media: MediaRoom::new(now, init.media.clone()),
+            init,
+            rng,
+            now,
+            sid,
+            sif_trailer,
+            metadata: String::new(),
+            closed: false,
+            sessions: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            connections: FxHashMap::default(),
+            peers: FxHashMap::default(),
+            tracks: BTreeMap::new(),
+            track_sids: BTreeMap::new(),
+            departed: VecDeque::new(),
+            replay: Replay::default(),
+            changed: BTreeSet::new(),
+            farewells: Vec::new(),
+            renegotiate: BTreeSet::new(),
+            counts_changed: false,
+            counts_sent: None,
+            quality: BTreeMap::new(),
+            speaking: BTreeMap::new(),
+            empty_since: Some(now),
+            next_timer: None,
+            outputs: VecDeque::new(),
+        }
     }
-    /// A client joins or resumes over a new signalling connection.
-    pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
-        unimplemented!()
+
+    /// Its sid.
+    pub fn sid(&self) -> &str {
+        &self.sid
     }
-    /// A message of a client.
-    pub fn handle_signal(&mut self, now: Instant, connection: ConnectionId, message: proto::SignalRequest) {
-        unimplemented!()
-    }
-    /// A WebSocket is gone.
+
+    /// A WebSocket is gone: its participant may resume for `departure_timeout`.
     pub fn handle_disconnect(&mut self, now: Instant, connection: ConnectionId) {
-        unimplemented!()
+        self.begin(now);
+        if let Some(key) = self.connections.remove(&connection)
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            session.link = Link::Lost { since: now, until: now + self.init.departure_timeout };
+            session.negotiation.asked = None;
+        }
     }
+
     /// A datagram of a peer: feed only, then `flush`.
-    pub fn handle_datagram(&mut self, now: Instant, peer: sfu::PeerKey, datagram: sfu::Datagram<'_>) {
-        unimplemented!()
+    pub fn handle_datagram(&mut self, now: Instant, peer: PeerKey, datagram: sfu::Datagram<'_>) {
+        self.now = now;
+        self.media.handle_datagram(now, peer, datagram);
     }
-    /// Timers that are due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        unimplemented!()
-    }
+
     /// Writes out what was fed since the last flush.
     pub fn flush(&mut self, now: Instant) {
-        unimplemented!()
+        self.now = now;
+        self.media.flush(now);
     }
+
+    /// Timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.media.handle_timeout(now);
+        if self.next_timer.is_none_or(|due| due <= now) {
+            self.begin(now);
+            self.expire();
+        }
+    }
+
     /// Puts a participant out; false where there is none.
     pub fn remove_participant(&mut self, now: Instant, identity: &str) -> bool {
-        unimplemented!()
+        self.begin(now);
+        let Some(key) = self.identities.get(identity).copied() else { return false };
+        self.depart(key, Departure::Removed);
+        true
     }
+
     /// Deletes the room: everyone is told.
     pub fn close(&mut self, now: Instant) {
-        unimplemented!()
+        self.end(now, Departure::RoomDeleted);
     }
-    /// Participants now.
+
+    /// The server stops: clients are told to come back (to a restarted server) rather than that the room is gone.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.end(now, Departure::ServerShutdown);
+    }
+
+    fn end(&mut self, now: Instant, departure: Departure) {
+        self.begin(now);
+        self.closed = true;
+        let keys: Vec<_> = self.sessions.keys().copied().collect();
+        for key in keys {
+            self.depart(key, departure);
+        }
+        self.empty_since = None;
+    }
+
+    /// Participants now, those who may still resume included.
     pub fn participant_count(&self) -> usize {
-        unimplemented!()
+        self.sessions.len()
     }
-    /// The next thing to carry out.
-    pub fn poll_output(&mut self) -> Output {
-        unimplemented!()
-    }
+
     /// Counters.
     pub fn stats(&self) -> sfu::RoomStats {
-        unimplemented!()
+        self.media.stats()
+    }
+
+    /// How a participant's connections do, by identity: the one to it, where it has two.
+    pub fn peer_stats(&self, identity: &str) -> Option<sfu::PeerStats> {
+        let session = self.sessions.get(self.identities.get(identity)?)?;
+        self.media.peer_stats(session.peers.subscriber())
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Output {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            match self.media.poll_output() {
+                sfu::Output::Transmit(transmit) => return Output::Transmit(transmit),
+                sfu::Output::Event(event) => self.handle_media(event),
+                sfu::Output::Timeout(media) => {
+                    if self.finish_turn() {
+                        continue;
+                    }
+                    return Output::Timeout(media.min(self.timer()));
+                }
+            }
+        }
+    }
+
+    /// A turn begins that may change anything.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.now = now;
+        self.next_timer = None;
+    }
+
+    /// What is said once a turn, after all of its changes. False where nothing was left to say.
+    fn finish_turn(&mut self) -> bool {
+        if self.changed.is_empty() && self.farewells.is_empty() && self.renegotiate.is_empty() {
+            return false;
+        }
+        self.next_timer = None;
+        self.tell_changes();
+        self.negotiate_all();
+        true
+    }
+
+    /// Lets the media room catch up with what it was told, its outputs kept for later.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            match self.media.poll_output() {
+                sfu::Output::Transmit(transmit) => self.outputs.push_back(Output::Transmit(transmit)),
+                sfu::Output::Event(event) => self.handle_media(event),
+                sfu::Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn handle_media(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::PeerConnected(peer) => self.peer_connected(peer),
+            // The client notices, and restarts ICE.
+            MediaEvent::PeerDisconnected(_) => {}
+            MediaEvent::PeerClosed(peer) => self.peer_closed(peer),
+            MediaEvent::IceUfrag(peer, ufrag) => self.ice_ufrag(peer, ufrag),
+            MediaEvent::DataOpen(peer, lane) => self.data_open(peer, lane),
+            MediaEvent::Data(peer, lane, bytes) => self.data_received(peer, lane, bytes),
+            MediaEvent::TrackStarted { track, codec } => self.track_started(track, codec),
+            MediaEvent::SubscriptionWanted { subscriber, track } => self.subscription_wanted(subscriber, track),
+            MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => self.subscription_ended(subscriber, track),
+            MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(track),
+            MediaEvent::StreamState { subscriber, track, paused } => self.stream_state(subscriber, track, paused),
+            MediaEvent::LayerDemand { track, highest } => self.layer_demand(track, highest),
+            MediaEvent::Speakers(speakers) => self.speakers_changed(&speakers),
+            MediaEvent::Quality(quality) => self.quality_measured(&quality),
+        }
+    }
+
+    fn peer_connected(&mut self, peer: PeerKey) {
+        let Some(key) = self.peers.get(&peer).copied() else { return };
+        let Some(session) = self.sessions.get(&key) else { return };
+        if session.peers.subscriber() == peer || !session.grant.subscribe {
+            self.activate(key);
+        }
+    }
+
+    /// A connection is dead and its client has not left: it must come anew.
+    fn peer_closed(&mut self, peer: PeerKey) {
+        if let Some(key) = self.peers.get(&peer).copied() {
+            self.begin(self.now);
+            self.depart(key, Departure::MediaLost);
+        }
+    }
+
+    pub(crate) fn out(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn event(&mut self, event: RoomEvent) {
+        self.out(Output::Event(event));
+    }
+
+    /// To a participant, where it is connected.
+    pub(crate) fn send(&mut self, key: ParticipantKey, message: proto::signal_response::Message) {
+        if let Some(connection) = self.sessions.get(&key).and_then(Session::connection) {
+            self.send_to(connection, message);
+        }
+    }
+
+    pub(crate) fn send_to(&mut self, connection: ConnectionId, message: proto::signal_response::Message) {
+        self.out(Output::Signal(connection, Box::new(proto::SignalResponse { message: Some(message) })));
+    }
+
+    /// Wall-clock time at `self.now`.
+    pub(crate) fn timestamp(&self) -> model::Timestamp {
+        let (opened, timestamp) = self.init.opened;
+        timestamp + self.now.saturating_duration_since(opened)
+    }
+
+    /// Somebody came or went.
+    pub(crate) fn count_changed(&mut self) {
+        self.counts_changed = true;
+        self.empty_since = match self.sessions.is_empty() {
+            true if !self.closed => Some(self.now),
+            _ => None,
+        };
+    }
+
+    /// When the room itself wants to be called.
+    fn timer(&mut self) -> Instant {
+        if let Some(next) = self.next_timer {
+            return next;
+        }
+        let far = self.now + Duration::from_secs(3600);
+        let next = self.sessions.values().map(|session| self.session_timer(session)).min().unwrap_or(far);
+        let empty = self.empty_since.map_or(far, |since| since + self.init.empty_timeout);
+        let counts = if self.counts_changed { self.counts_due() } else { far };
+        let next = next.min(empty).min(counts).min(far);
+        self.next_timer = Some(next);
+        next
+    }
+
+    fn session_timer(&self, session: &Session) -> Instant {
+        let link = match session.link {
+            Link::Lost { until, .. } => until,
+            Link::Connected(_) => session.heard + SILENCE,
+        };
+        let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
+        let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
+        [Some(link), data, asked].into_iter().flatten().min().unwrap_or(link).max(self.now + Duration::from_millis(1))
+    }
+
+    fn expire(&mut self) {
+        let now = self.now;
+        let keys: Vec<_> = self.sessions.keys().copied().collect();
+        for key in keys {
+            let Some(session) = self.sessions.get_mut(&key) else { continue };
+            match session.link {
+                Link::Lost { until, .. } if until <= now => {
+                    self.depart(key, Departure::Lost);
+                    continue;
+                }
+                Link::Connected(connection) if session.heard + SILENCE <= now => {
+                    if session.pinged {
+                        self.out(Output::Close(connection, "ping timeout"));
+                        self.handle_disconnect(now, connection);
+                    } else {
+                        session.heard = now;
+                    }
+                }
+                Link::Lost { .. } | Link::Connected(_) => {}
+            }
+            self.retry_data(key);
+            self.retry_asking(key);
+        }
+        if self.counts_changed && self.counts_due() <= now {
+            self.send_room_update();
+        }
+        if self.empty_since.is_some_and(|since| since + self.init.empty_timeout <= now) {
+            self.empty_since = None;
+            self.event(RoomEvent::Empty);
+        }
     }
 }

@@ -1,0 +1,224 @@
+//! Data tracks: frames of one publisher on the `_data_track` channel, each subscriber under a handle of its own.
+
+use std::collections::{BTreeMap, HashMap};
+
+use livekit_protocol as proto;
+use proto::request_response::{Reason, Request};
+use proto::signal_response::Message;
+use sfu::{DataLane, ParticipantKey};
+
+use crate::limits::{LONGEST_NAME, MOST_DATA_TRACKS, MOST_WISHES};
+use crate::room::Room;
+use crate::session::Session;
+
+/// Length of the fixed part of a frame's header, in bytes. The handle is at 2 and 3.
+const HEADER: usize = 12;
+
+/// Where a handle of a subscriber leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Source {
+    publisher: ParticipantKey,
+    sid: String,
+}
+
+/// The data tracks a participant publishes, and those it has subscribed to.
+#[derive(Debug, Default)]
+pub(crate) struct DataTracks {
+    published: Vec<proto::DataTrackInfo>,
+    subscribed: BTreeMap<u16, Source>,
+    next_handle: u16,
+}
+
+impl DataTracks {
+    /// What the others see.
+    pub fn infos(&self) -> Vec<proto::DataTrackInfo> {
+        self.published.clone()
+    }
+
+    /// It publishes this.
+    pub fn publishes(&self, sid: &str) -> bool {
+        self.published.iter().any(|track| track.sid == sid)
+    }
+
+    fn handle_of(&self, sid: &str) -> Option<u16> {
+        self.subscribed.iter().find(|(_, source)| source.sid == sid).map(|(handle, _)| *handle)
+    }
+
+    /// False where it was subscribed already, or no handle is free.
+    fn subscribe(&mut self, source: Source) -> bool {
+        if self.handle_of(&source.sid).is_some() || self.subscribed.len() >= MOST_WISHES {
+            return false;
+        }
+        loop {
+            self.next_handle = self.next_handle.checked_add(1).unwrap_or(1);
+            if !self.subscribed.contains_key(&self.next_handle) {
+                break;
+            }
+        }
+        self.subscribed.insert(self.next_handle, source);
+        true
+    }
+
+    fn unsubscribe(&mut self, sid: &str) -> bool {
+        let before = self.subscribed.len();
+        self.subscribed.retain(|_, source| source.sid != sid);
+        before != self.subscribed.len()
+    }
+}
+
+impl Room {
+    /// The client wants to publish a data track.
+    pub(crate) fn publish_data_track(&mut self, key: ParticipantKey, request: proto::PublishDataTrackRequest) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        if let Err((reason, message)) = admit(session, &request) {
+            self.respond(key, 0, reason, message, Some(Request::PublishDataTrack(request)));
+            return;
+        }
+        let info = proto::DataTrackInfo {
+            pub_handle: request.pub_handle,
+            sid: crate::id::sid(&mut self.rng, "DTR_"),
+            name: request.name,
+            encryption: request.encryption,
+            frame_encoding: request.frame_encoding,
+            schema: request.schema,
+        };
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.data_tracks.published.push(info.clone());
+        }
+        self.send(key, Message::PublishDataTrackResponse(proto::PublishDataTrackResponse { info: Some(info) }));
+        self.mark_changed(key);
+    }
+
+    /// The client ends a data track.
+    pub(crate) fn unpublish_data_track(&mut self, key: ParticipantKey, request: proto::UnpublishDataTrackRequest) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let published = &mut session.data_tracks.published;
+        let Some(at) = published.iter().position(|track| track.pub_handle == request.pub_handle) else {
+            self.respond(key, 0, Reason::NotFound, "", Some(Request::UnpublishDataTrack(request)));
+            return;
+        };
+        let info = published.remove(at);
+        self.forget(&info.sid);
+        self.send(key, Message::UnpublishDataTrackResponse(proto::UnpublishDataTrackResponse { info: Some(info) }));
+        self.mark_changed(key);
+    }
+
+    /// Nobody gets this data track any more.
+    fn forget(&mut self, sid: &str) {
+        let had: Vec<_> = self
+            .sessions
+            .values_mut()
+            .filter_map(|session| session.data_tracks.unsubscribe(sid).then_some(session.key))
+            .collect();
+        for key in had {
+            self.tell_data_handles(key);
+        }
+    }
+
+    /// A participant is gone, and its data tracks with it.
+    pub(crate) fn drop_data_tracks_of(&mut self, session: &Session) {
+        for track in &session.data_tracks.published {
+            self.forget(&track.sid);
+        }
+    }
+
+    /// The client subscribes to data tracks, or ends that.
+    pub(crate) fn update_data_subscription(&mut self, key: ParticipantKey, update: proto::UpdateDataSubscription) {
+        for update in update.updates.into_iter().take(MOST_WISHES) {
+            let mut publishers = self.sessions.values();
+            let publisher = publishers.find(|session| session.data_tracks.publishes(&update.track_sid));
+            let publisher = publisher.map(|publisher| (publisher.key, &publisher.rule));
+            let Some(session) = self.sessions.get(&key) else { return };
+            let allowed = publisher
+                .filter(|(_, rule)| session.grant.subscribe && rule.allows(&session.identity, &update.track_sid))
+                .map(|(publisher, _)| publisher);
+            let Some(session) = self.sessions.get_mut(&key) else { return };
+            match (update.subscribe, allowed) {
+                (true, Some(publisher)) => {
+                    session.data_tracks.subscribe(Source { publisher, sid: update.track_sid });
+                }
+                (true, None) => {}
+                (false, _) => {
+                    session.data_tracks.unsubscribe(&update.track_sid);
+                }
+            }
+        }
+        self.tell_data_handles(key);
+    }
+
+    /// Which handle is which data track.
+    pub(crate) fn tell_data_handles(&mut self, key: ParticipantKey) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let handles = session.data_tracks.subscribed.iter().filter_map(|(handle, source)| {
+            let publisher = self.sessions.get(&source.publisher)?;
+            let track = proto::data_track_subscriber_handles::PublishedDataTrack {
+                publisher_identity: publisher.identity.clone(),
+                publisher_sid: publisher.sid.clone(),
+                track_sid: source.sid.clone(),
+            };
+            Some((u32::from(*handle), track))
+        });
+        let sub_handles: HashMap<_, _> = handles.collect();
+        self.send(key, Message::DataTrackSubscriberHandles(proto::DataTrackSubscriberHandles { sub_handles }));
+    }
+
+    /// A frame of a data track, to its subscribers.
+    pub(crate) fn data_track_frame(&mut self, key: ParticipantKey, mut frame: Vec<u8>) {
+        let Some(handle) = handle(&frame) else { return };
+        let Some(session) = self.sessions.get(&key) else { return };
+        let track = session.data_tracks.published.iter().find(|track| track.pub_handle == u32::from(handle));
+        let Some(sid) = track.map(|track| track.sid.clone()) else { return };
+        for session in self.sessions.values() {
+            if let Some(handle) = session.data_tracks.handle_of(&sid) {
+                frame[2..4].copy_from_slice(&handle.to_be_bytes());
+                self.media.send_data(self.now, session.peers.subscriber(), DataLane::Track, &frame);
+            }
+        }
+    }
+}
+
+fn handle(frame: &[u8]) -> Option<u16> {
+    let header = frame.get(..HEADER)?;
+    Some(u16::from_be_bytes([header[2], header[3]]))
+}
+
+fn admit(session: &Session, request: &proto::PublishDataTrackRequest) -> Result<(), (Reason, &'static str)> {
+    let published = &session.data_tracks.published;
+    match request.pub_handle {
+        _ if !session.grant.data => Err((Reason::NotAllowed, "does not have permission to publish data")),
+        0 | 65_536.. => Err((Reason::InvalidHandle, "handle should be > 0 AND < 65536")),
+        _ if request.name.is_empty() || request.name.len() > LONGEST_NAME => {
+            Err((Reason::InvalidName, "name should not be empty and should not exceed 256 characters"))
+        }
+        handle if published.iter().any(|track| track.pub_handle == handle) => {
+            Err((Reason::DuplicateHandle, "a data track with same handle already exists"))
+        }
+        _ if published.iter().any(|track| track.name == request.name) => {
+            Err((Reason::DuplicateName, "a data track with same name already exists"))
+        }
+        _ if published.len() >= MOST_DATA_TRACKS => Err((Reason::LimitExceeded, "too many data tracks")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_are_unique_and_never_zero() {
+        let mut tracks = DataTracks { next_handle: u16::MAX - 1, ..Default::default() };
+        for sid in ["a", "b", "c"] {
+            assert!(tracks.subscribe(Source { publisher: ParticipantKey(1), sid: sid.into() }));
+        }
+        assert_eq!(["a", "b", "c"].map(|sid| tracks.handle_of(sid)), [Some(65_535), Some(1), Some(2)]);
+        assert!(!tracks.subscribe(Source { publisher: ParticipantKey(1), sid: "b".into() }));
+        assert!(tracks.unsubscribe("b") && !tracks.unsubscribe("b"));
+    }
+
+    #[test]
+    fn a_frame_shorter_than_its_header_has_no_handle() {
+        assert_eq!(handle(&[0; HEADER - 1]), None);
+        assert_eq!(handle(&[0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0]), Some(0x102));
+    }
+}

@@ -1,0 +1,147 @@
+//! What the media room measures, as clients are told it: speakers, quality, paused streams, wanted layers.
+
+use livekit_protocol as proto;
+use proto::VideoQuality;
+use proto::signal_response::Message;
+use sfu::{Layer, ParticipantKey, Quality, Speaker, TrackKey};
+
+use crate::room::Room;
+use crate::session::Session;
+
+impl Room {
+    /// Who speaks changed: those who changed are named, to all.
+    pub(crate) fn speakers_changed(&mut self, speakers: &[Speaker]) {
+        let speakers = self.speaker_infos(speakers);
+        if speakers.is_empty() {
+            return;
+        }
+        let connected: Vec<_> = self.sessions.values().filter_map(Session::connection).collect();
+        for connection in connected {
+            let speakers = speakers.clone();
+            self.send_to(connection, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
+        }
+    }
+
+    fn speaker_infos(&mut self, speakers: &[Speaker]) -> Vec<proto::SpeakerInfo> {
+        for speaker in speakers {
+            if speaker.active {
+                self.speaking.insert(speaker.participant, speaker.level.to_bits());
+            } else {
+                self.speaking.remove(&speaker.participant);
+            }
+        }
+        let visible = speakers.iter().filter_map(|speaker| {
+            let session = self.sessions.get(&speaker.participant).filter(|session| !session.grant.hidden)?;
+            Some(proto::SpeakerInfo { sid: session.sid.clone(), level: speaker.level, active: speaker.active })
+        });
+        visible.collect()
+    }
+
+    /// Who speaks now, to one who has just come.
+    pub(crate) fn tell_speakers_to(&mut self, key: ParticipantKey) {
+        let speakers: Vec<_> = self
+            .speaking
+            .iter()
+            .filter_map(|(participant, level)| {
+                let session = self.sessions.get(participant).filter(|session| !session.grant.hidden)?;
+                let level = f32::from_bits(*level);
+                Some(proto::SpeakerInfo { sid: session.sid.clone(), level, active: true })
+            })
+            .collect();
+        if !speakers.is_empty() {
+            self.send(key, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
+        }
+    }
+
+    /// Quality was measured. Everyone is told of everyone where anything is new.
+    pub(crate) fn quality_measured(&mut self, measured: &[(ParticipantKey, Quality)]) {
+        let mut news = false;
+        for (participant, quality) in measured {
+            if self.sessions.contains_key(participant) {
+                news |= self.quality.insert(*participant, *quality) != Some(*quality);
+            }
+        }
+        if !news {
+            return;
+        }
+        let infos: Vec<_> = self
+            .quality
+            .iter()
+            .filter_map(|(participant, quality)| Some((self.sessions.get(participant)?, *quality)))
+            .map(|(session, quality)| (session.key, session.grant.hidden, quality_info(&session.sid, quality)))
+            .collect();
+        let connected: Vec<_> =
+            self.sessions.values().filter_map(|session| Some((session.key, session.connection()?))).collect();
+        for (key, connection) in connected {
+            let visible = infos.iter().filter(|(other, hidden, _)| !hidden || *other == key);
+            let updates = visible.map(|(_, _, info)| info.clone()).collect();
+            self.send_to(connection, Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates }));
+        }
+    }
+
+    /// The server paused or resumed a subscription.
+    pub(crate) fn stream_state(&mut self, subscriber: ParticipantKey, track: TrackKey, paused: bool) {
+        let Some(track) = self.tracks.get(&track) else { return };
+        let Some(publisher) = self.sessions.get(&track.publisher) else { return };
+        let state = if paused { proto::StreamState::Paused } else { proto::StreamState::Active };
+        let info = proto::StreamStateInfo {
+            participant_sid: publisher.sid.clone(),
+            track_sid: track.info.sid.clone(),
+            state: state.into(),
+        };
+        self.send(subscriber, Message::StreamStateUpdate(proto::StreamStateUpdate { stream_states: vec![info] }));
+    }
+
+    /// Which layers of a track anyone wants.
+    #[allow(deprecated)]
+    pub(crate) fn layer_demand(&mut self, track: TrackKey, highest: Option<Layer>) {
+        let Some(track) = self.tracks.get(&track) else { return };
+        let subscribed_qualities = qualities(highest);
+        let codec = track.codec_name().to_ascii_lowercase();
+        let subscribed_codecs = match codec.as_str() {
+            "" => Vec::new(),
+            _ => vec![proto::SubscribedCodec { codec, qualities: subscribed_qualities.clone() }],
+        };
+        let track_sid = track.info.sid.clone();
+        let update = proto::SubscribedQualityUpdate { track_sid, subscribed_qualities, subscribed_codecs };
+        let publisher = track.publisher;
+        self.send(publisher, Message::SubscribedQualityUpdate(update));
+    }
+}
+
+fn qualities(highest: Option<Layer>) -> Vec<proto::SubscribedQuality> {
+    let layers = [(VideoQuality::Low, Layer::Low), (VideoQuality::Medium, Layer::Medium), (VideoQuality::High, Layer::High)];
+    let quality = |(quality, layer): (VideoQuality, Layer)| proto::SubscribedQuality {
+        quality: quality.into(),
+        enabled: highest.is_some_and(|highest| layer <= highest),
+    };
+    layers.map(quality).to_vec()
+}
+
+fn quality_info(sid: &str, quality: Quality) -> proto::ConnectionQualityInfo {
+    let (quality, score) = match quality {
+        Quality::Excellent => (proto::ConnectionQuality::Excellent, 5.0),
+        Quality::Good => (proto::ConnectionQuality::Good, 4.0),
+        Quality::Poor => (proto::ConnectionQuality::Poor, 2.0),
+        Quality::Lost => (proto::ConnectionQuality::Lost, 0.0),
+    };
+    proto::ConnectionQualityInfo { participant_sid: sid.to_owned(), quality: quality.into(), score }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_layers_are_told_as_qualities() {
+        for (highest, enabled) in [
+            (None, [false, false, false]),
+            (Some(Layer::Low), [true, false, false]),
+            (Some(Layer::Medium), [true, true, false]),
+            (Some(Layer::High), [true, true, true]),
+        ] {
+            let told: Vec<_> = qualities(highest).iter().map(|quality| quality.enabled).collect();
+            assert_eq!(told, enabled);
+        }
+    }
+}

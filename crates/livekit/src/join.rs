@@ -1,0 +1,221 @@
+//! How participants come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use livekit_protocol as proto;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use proto::signal_response::Message;
+use sfu::{ParticipantKey, PeerConfig, PeerKey, PeerRole};
+
+use crate::data::Mailbox;
+use crate::data_tracks::DataTracks;
+use crate::leave::{Departure, leave};
+use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
+use crate::room::Room;
+use crate::session::{Grant, Link, Negotiation, Peers, Session, Stage, SubscriptionRule, kind};
+use crate::types::{ClientParameters, ConnectionId, Join, Output, RoomEvent};
+use crate::updates::{attributes_are_too_long, merge_attributes};
+
+/// Announced as the server's version. Clients switch features by it: RPC wants 1.8.0, and past 1.13.6 they may send VP9 and
+/// AV1 as separate encodings, which is not forwarded by layer yet.
+pub const SERVER_VERSION: &str = "1.13.5";
+/// The signalling protocol this server speaks.
+const PROTOCOL: i32 = 16;
+/// The attribute of a token that names the device it was made for.
+const DEVICE_ATTRIBUTE: &str = "stoa.device";
+/// What may be published.
+const CODECS: [&str; 6] = ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
+
+impl Room {
+    /// A client joins or resumes over a new signalling connection. The token has been verified.
+    pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
+        self.begin(now);
+        match join.client.reconnect.clone() {
+            Some((sid, reason)) => self.resume(connection, join, &sid, reason),
+            None => self.join(connection, join),
+        }
+    }
+
+    fn join(&mut self, connection: ConnectionId, join: Join) {
+        if let Some(key) = self.identities.get(&join.claims.sub).copied() {
+            self.depart(key, Departure::Duplicate);
+            // Before the new one is there: it must not hear of its own end.
+            self.tell_changes();
+        }
+        let full = self.init.max_participants != 0 && self.sessions.len() >= self.init.max_participants;
+        if full || self.closed {
+            self.send_to(connection, leave(DisconnectReason::JoinFailure, Action::Disconnect));
+            self.out(Output::Close(connection, if full { "the room is full" } else { "the room is closed" }));
+            return;
+        }
+        let ice_servers = join.ice_servers.clone();
+        let device = join.claims.attributes.get(DEVICE_ATTRIBUTE).cloned();
+        let key = self.open_session(connection, join);
+        let session = &self.sessions[&key];
+        let identity = session.identity.clone();
+        let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
+        self.event(RoomEvent::Joined { identity, device });
+        self.send_join_response(key, ice_servers);
+        for request in add_tracks {
+            self.add_track(key, request);
+        }
+        self.reconcile_subscriber(key);
+        // What there is to receive goes into the first answer or offer already.
+        self.settle();
+        if let Some(offer) = offer {
+            self.handle_offer(key, offer);
+        }
+        if let Some(session) = self.sessions.get(&key)
+            && matches!(session.peers, Peers::Dual { .. })
+            && session.grant.subscribe
+        {
+            self.renegotiate.insert(key);
+        }
+        self.count_changed();
+        self.mark_changed(key);
+    }
+
+    fn open_session(&mut self, connection: ConnectionId, join: Join) -> ParticipantKey {
+        let Join { claims, mut client, .. } = join;
+        let kind = kind(&claims.kind);
+        let grant = Grant::new(&claims.video, kind);
+        let key = self.media.join(self.now, grant.rights());
+        let mut ufrags = Vec::new();
+        let peers = if client.single_peer_connection {
+            Peers::Single(self.open_peer(key, PeerRole::Both, &client, &mut ufrags))
+        } else {
+            Peers::Dual {
+                publisher: self.open_peer(key, PeerRole::Publisher, &client, &mut ufrags),
+                subscriber: self.open_peer(key, PeerRole::Subscriber, &client, &mut ufrags),
+            }
+        };
+        let (mut metadata, mut attributes) = (claims.metadata, claims.attributes);
+        if grant.update_metadata {
+            if !client.metadata.is_empty() && client.metadata.len() <= crate::limits::LONGEST_METADATA {
+                metadata = std::mem::take(&mut client.metadata);
+            }
+            let merged = merge_attributes(&attributes, &client.attributes);
+            if !attributes_are_too_long(&merged) {
+                attributes = merged;
+            }
+        }
+        let session = Session {
+            key,
+            sid: crate::id::sid(&mut self.rng, "PA_"),
+            identity: claims.sub,
+            name: claims.name,
+            metadata,
+            attributes,
+            kind,
+            grant,
+            link: Link::Connected(connection),
+            stage: Stage::Joined,
+            peers,
+            joined_at: self.timestamp(),
+            version: 0,
+            heard: self.now,
+            pinged: false,
+            tracks: Vec::new(),
+            rule: SubscriptionRule::default(),
+            negotiation: Negotiation::default(),
+            wishes: BTreeMap::new(),
+            preferences: BTreeMap::new(),
+            subscribed: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            mailbox: Mailbox::default(),
+            data_tracks: DataTracks::default(),
+            reported: None,
+            client,
+        };
+        self.connections.insert(connection, key);
+        self.identities.insert(session.identity.clone(), key);
+        for peer in peers.all() {
+            self.peers.insert(peer, key);
+        }
+        self.sessions.insert(key, session);
+        for (peer, ufrag) in ufrags {
+            self.out(Output::PeerOpened(peer, ufrag));
+        }
+        key
+    }
+
+    fn open_peer(
+        &mut self,
+        key: ParticipantKey,
+        role: PeerRole,
+        client: &ClientParameters,
+        ufrags: &mut Vec<(PeerKey, String)>,
+    ) -> PeerKey {
+        let ice_ufrag = format!("{}{}", self.init.ufrag_prefix, crate::id::ice_text(&mut self.rng, 8));
+        let config = PeerConfig {
+            role,
+            ice_ufrag: ice_ufrag.clone(),
+            ice_pwd: crate::id::ice_text(&mut self.rng, 24),
+            candidates: self.init.candidates.clone(),
+            ice_lite: Session::takes_ice_lite(client),
+            red: Session::takes_red(&client.info),
+        };
+        let peer = self.media.open_peer(self.now, key, config);
+        ufrags.push((peer, ice_ufrag));
+        peer
+    }
+
+    fn send_join_response(&mut self, key: ParticipantKey, ice_servers: Vec<proto::IceServer>) {
+        let session = &self.sessions[&key];
+        let response = proto::JoinResponse {
+            room: Some(self.room_info()),
+            participant: self.info(key),
+            other_participants: self.visible_infos(Some(key)),
+            server_version: SERVER_VERSION.to_owned(),
+            ice_servers,
+            subscriber_primary: matches!(session.peers, Peers::Dual { .. }) && session.grant.subscribe,
+            client_configuration: Some(client_configuration()),
+            ping_timeout: PING_TIMEOUT,
+            ping_interval: PING_INTERVAL,
+            server_info: Some(server_info(&self.sid)),
+            sif_trailer: self.sif_trailer.clone(),
+            enabled_publish_codecs: codecs(),
+            fast_publish: session.grant.publish,
+            ..Default::default()
+        };
+        self.send(key, Message::Join(response));
+        self.tell_speakers_to(key);
+    }
+
+    /// Media is up: the others may count on it.
+    pub(crate) fn activate(&mut self, key: ParticipantKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.stage == Stage::Active {
+            return;
+        }
+        session.stage = Stage::Active;
+        let identity = session.identity.clone();
+        self.event(RoomEvent::Connected { identity });
+        self.mark_changed(key);
+    }
+}
+
+/// What every client is told about reconnecting.
+pub(crate) fn client_configuration() -> proto::ClientConfiguration {
+    proto::ClientConfiguration {
+        resume_connection: proto::ClientConfigSetting::Enabled.into(),
+        ..Default::default()
+    }
+}
+
+/// What every client is told about the server.
+pub(crate) fn server_info(node: &str) -> proto::ServerInfo {
+    proto::ServerInfo {
+        edition: proto::server_info::Edition::Standard.into(),
+        version: SERVER_VERSION.to_owned(),
+        protocol: PROTOCOL,
+        node_id: node.to_owned(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn codecs() -> Vec<proto::Codec> {
+    CODECS.iter().map(|mime| proto::Codec { mime: (*mime).to_owned(), fmtp_line: String::new() }).collect()
+}

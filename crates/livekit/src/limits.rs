@@ -1,0 +1,46 @@
+//! What a client may ask of a room, and the times a room keeps. Each number protects the room or the other participants.
+
+use std::time::Duration;
+
+/// Longest display name, in bytes.
+pub(crate) const LONGEST_NAME: usize = 256;
+/// Longest participant metadata, in bytes.
+pub(crate) const LONGEST_METADATA: usize = 64 * 1024;
+/// Attributes of a participant, keys and values together, in bytes.
+pub(crate) const LONGEST_ATTRIBUTES: usize = 64 * 1024;
+/// Tracks that one participant may publish, announced ones included.
+pub(crate) const MOST_TRACKS: usize = 64;
+/// Data tracks that one participant may publish.
+pub(crate) const MOST_DATA_TRACKS: usize = 64;
+/// Longest text that names a track, its stream or its client-side id, in bytes.
+pub(crate) const LONGEST_TRACK_TEXT: usize = 512;
+/// m-lines in one description.
+pub(crate) const MOST_MEDIA: usize = 512;
+/// Longest session description, in bytes.
+pub(crate) const LONGEST_SDP: usize = 1024 * 1024;
+/// Entries a client may keep about tracks (settings, explicit subscriptions, permissions).
+pub(crate) const MOST_WISHES: usize = 4096;
+/// Longest data packet from a client, in bytes. Clients cap theirs at 64,000.
+pub(crate) const LONGEST_DATA: usize = 64 * 1024;
+/// Reliable bytes that wait for one slow or absent receiver.
+pub(crate) const MOST_WAITING_DATA: usize = 4 * 1024 * 1024;
+/// Reliable bytes kept to be sent again to those who resume.
+pub(crate) const MOST_REPLAY_DATA: usize = 1024 * 1024;
+/// Participants remembered after they left, for those who resume.
+pub(crate) const MOST_DEPARTED: usize = 256;
+
+/// Announced: a client pings so often, in seconds.
+pub(crate) const PING_INTERVAL: i32 = 5;
+/// Announced: a client takes the server for lost after so long, in seconds.
+pub(crate) const PING_TIMEOUT: i32 = 15;
+/// A client that has pinged and then says nothing for so long has lost its connection. Longer than what is announced, for
+/// timers of background tabs run late.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+/// How often a receiver with waiting reliable data is tried again.
+pub(crate) const DATA_RETRY: Duration = Duration::from_millis(20);
+/// How long a client may take to answer a request for an offer before it is asked again.
+pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(3);
+/// Room updates (participant counts) are sent at most so often.
+pub(crate) const ROOM_UPDATE_INTERVAL: Duration = Duration::from_secs(5);
+/// What left at most so long before a connection was lost is told again on resume: its news may have gone into a dead socket.
+pub(crate) const NEWS_LOST: Duration = Duration::from_secs(45);

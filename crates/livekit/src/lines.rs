@@ -1,0 +1,192 @@
+//! Which m-line of a connection carries which subscription. Pure.
+
+use sfu::{Kind, MidName, TrackKey};
+
+/// An m-line on which the server may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    mid: MidName,
+    kind: Kind,
+    /// The client would receive on it.
+    usable: bool,
+    track: Option<TrackKey>,
+    /// The media room knows of `track` here.
+    bound: bool,
+}
+
+/// The m-lines towards one subscriber, and the tracks that wait for one.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: Vec<Line>,
+    waiting: Vec<(TrackKey, Kind)>,
+}
+
+impl Lines {
+    /// A track wants an m-line. Nothing happens where it waits or has one.
+    pub fn want(&mut self, track: TrackKey, kind: Kind) {
+        if !self.waits(track) && self.mid_of(track).is_none() {
+            self.waiting.push((track, kind));
+        }
+    }
+
+    /// A track needs no m-line any more. True where it had one.
+    pub fn end(&mut self, track: TrackKey) -> bool {
+        self.waiting.retain(|(waiting, _)| *waiting != track);
+        let line = self.lines.iter_mut().find(|line| line.track == Some(track));
+        if let Some(line) = line {
+            (line.track, line.bound) = (None, false);
+            return true;
+        }
+        false
+    }
+
+    /// An offer of the client names these m-lines; what it can no longer receive waits again.
+    pub fn offered(&mut self, offered: impl IntoIterator<Item = (MidName, Kind, bool)>) {
+        for (mid, kind, usable) in offered {
+            match self.lines.iter_mut().find(|line| line.mid == mid) {
+                Some(line) => {
+                    line.usable = usable;
+                    if !usable && let Some(track) = line.track.take() {
+                        line.bound = false;
+                        self.waiting.push((track, kind));
+                    }
+                }
+                None => self.lines.push(Line { mid, kind, usable, track: None, bound: false }),
+            }
+        }
+    }
+
+    /// The server made an m-line.
+    pub fn add(&mut self, mid: MidName, kind: Kind) {
+        self.lines.push(Line { mid, kind, usable: true, track: None, bound: false });
+    }
+
+    /// Gives free m-lines to those who wait, first come, first served.
+    pub fn fill(&mut self) {
+        let lines = &mut self.lines;
+        self.waiting.retain(|(track, kind)| {
+            let free = lines.iter_mut().find(|line| line.usable && line.track.is_none() && line.kind == *kind);
+            match free {
+                Some(line) => {
+                    (line.track, line.bound) = (Some(*track), false);
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+
+    /// How many m-lines are missing: audio, video.
+    pub fn lacking(&self) -> (u32, u32) {
+        let count = |kind| self.waiting.iter().filter(|(_, waiting)| *waiting == kind).count() as u32;
+        (count(Kind::Audio), count(Kind::Video))
+    }
+
+    /// What m-lines carry, by mid.
+    pub fn carried(&self) -> impl Iterator<Item = (&MidName, TrackKey)> {
+        self.lines.iter().filter_map(|line| Some((&line.mid, line.track?)))
+    }
+
+    /// The track of an m-line.
+    pub fn track_of(&self, mid: &MidName) -> Option<TrackKey> {
+        self.lines.iter().find(|line| line.mid == *mid)?.track
+    }
+
+    /// The m-line of a track.
+    pub fn mid_of(&self, track: TrackKey) -> Option<&MidName> {
+        Some(&self.lines.iter().find(|line| line.track == Some(track))?.mid)
+    }
+
+    fn waits(&self, track: TrackKey) -> bool {
+        self.waiting.iter().any(|(waiting, _)| *waiting == track)
+    }
+
+    /// The client knows of this track on this m-line. True where the media room has yet to be told so.
+    pub fn bind(&mut self, mid: &MidName, track: TrackKey) -> bool {
+        let line = self.lines.iter_mut().find(|line| line.mid == *mid && line.track == Some(track));
+        line.is_some_and(|line| !std::mem::replace(&mut line.bound, true))
+    }
+
+    /// What the media room has yet to be told; it counts as told from here on.
+    pub fn take_unbound(&mut self) -> Vec<(TrackKey, MidName)> {
+        let unbound = self.lines.iter_mut().filter(|line| !line.bound);
+        unbound
+            .filter_map(|line| {
+                let track = line.track?;
+                line.bound = true;
+                Some((track, line.mid.clone()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Kind::{Audio, Video};
+
+    fn mid(name: &str) -> MidName {
+        MidName(name.to_owned())
+    }
+
+    fn offered(lines: &mut Lines, text: &[(&str, Kind, bool)]) {
+        lines.offered(text.iter().map(|(name, kind, usable)| (mid(name), *kind, *usable)));
+    }
+
+    fn carried(lines: &Lines) -> Vec<(&str, u32)> {
+        lines.carried().map(|(mid, track)| (mid.0.as_str(), track.0)).collect()
+    }
+
+    #[test]
+    fn free_lines_of_the_right_kind_are_filled_in_order() {
+        let mut lines = Lines::default();
+        offered(&mut lines, &[("0", Audio, true), ("1", Video, true), ("2", Video, false), ("3", Video, true)]);
+        for (track, kind) in [(1, Video), (2, Video), (3, Video), (4, Audio)] {
+            lines.want(TrackKey(track), kind);
+        }
+        lines.fill();
+        assert_eq!(carried(&lines), [("0", 4), ("1", 1), ("3", 2)]);
+        assert_eq!(lines.lacking(), (0, 1));
+    }
+
+    #[test]
+    fn a_line_is_used_again_after_its_track_ended() {
+        let mut lines = Lines::default();
+        offered(&mut lines, &[("0", Audio, true)]);
+        lines.want(TrackKey(1), Audio);
+        lines.want(TrackKey(1), Audio);
+        lines.fill();
+        assert_eq!(lines.take_unbound(), [(TrackKey(1), mid("0"))]);
+        assert_eq!(lines.take_unbound(), []);
+        lines.want(TrackKey(2), Audio);
+        lines.fill();
+        assert_eq!(lines.lacking(), (1, 0));
+        assert!(lines.end(TrackKey(1)) && !lines.end(TrackKey(1)));
+        lines.fill();
+        assert_eq!(lines.take_unbound(), [(TrackKey(2), mid("0"))]);
+        assert_eq!(lines.lacking(), (0, 0));
+    }
+
+    #[test]
+    fn a_track_whose_line_was_stopped_waits_for_another() {
+        let mut lines = Lines::default();
+        offered(&mut lines, &[("0", Audio, true)]);
+        lines.want(TrackKey(1), Audio);
+        lines.fill();
+        lines.take_unbound();
+        offered(&mut lines, &[("0", Audio, false), ("1", Audio, true)]);
+        lines.fill();
+        assert_eq!(lines.take_unbound(), [(TrackKey(1), mid("1"))]);
+    }
+
+    #[test]
+    fn a_track_that_no_longer_waits_gets_nothing() {
+        let mut lines = Lines::default();
+        lines.want(TrackKey(1), Audio);
+        assert!(!lines.end(TrackKey(1)));
+        lines.add(mid("0"), Audio);
+        lines.fill();
+        assert_eq!(carried(&lines), []);
+        assert_eq!(lines.track_of(&mid("0")), None);
+    }
+}

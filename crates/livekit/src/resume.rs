@@ -1,0 +1,113 @@
+//! A client comes back to the session it had.
+
+use livekit_protocol as proto;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use proto::signal_response::Message;
+use sfu::ParticipantKey;
+
+use crate::join::{client_configuration, server_info};
+use crate::leave::{Departure, leave};
+use crate::limits::NEWS_LOST;
+use crate::room::Room;
+use crate::session::{Link, Peers};
+use crate::types::{ConnectionId, Join, Output};
+
+impl Room {
+    pub(crate) fn resume(&mut self, connection: ConnectionId, join: Join, sid: &str, _reason: i32) {
+        let key = self.identities.get(&join.claims.sub).copied();
+        let Some(key) = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid)) else {
+            self.send_to(connection, leave(DisconnectReason::StateMismatch, Action::Reconnect));
+            self.out(Output::Close(connection, "nothing to resume"));
+            return;
+        };
+        let since = self.take_over(key, connection);
+        self.send(
+            key,
+            Message::Reconnect(proto::ReconnectResponse {
+                ice_servers: join.ice_servers,
+                client_configuration: Some(client_configuration()),
+                server_info: Some(server_info(&self.sid)),
+                last_message_seq: self.sessions[&key].mailbox.last_sequence,
+            }),
+        );
+        self.tell_departed(key, since);
+        // News of this turn is part of the snapshot for this one, and news for the others.
+        self.tell_changes();
+        let mut participants = self.visible_infos(Some(key));
+        participants.extend(self.info(key));
+        self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
+        self.send(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.room_info()) }));
+        self.tell_speakers_to(key);
+        self.tell_data_handles(key);
+        if let Some(state) = join.client.sync_state {
+            self.sync_state(key, state);
+        }
+        if let Some(offer) = join.client.publisher_offer {
+            self.handle_offer(key, offer);
+        }
+        if let Some(session) = self.sessions.get_mut(&key)
+            && matches!(session.peers, Peers::Dual { .. })
+        {
+            session.negotiation.restart_ice = true;
+            self.renegotiate.insert(key);
+        }
+    }
+
+    /// The new connection takes the old one's place. Returns since when news may have been missed.
+    fn take_over(&mut self, key: ParticipantKey, connection: ConnectionId) -> std::time::Instant {
+        let now = self.now;
+        let session = self.sessions.get_mut(&key).expect("looked up by the caller");
+        let old = std::mem::replace(&mut session.link, Link::Connected(connection));
+        session.heard = now;
+        session.pinged = false;
+        session.negotiation.asked = None;
+        let since = match old {
+            Link::Connected(old) => {
+                self.connections.remove(&old);
+                self.out(Output::Close(old, "resumed elsewhere"));
+                now
+            }
+            Link::Lost { since, .. } => since,
+        };
+        self.connections.insert(connection, key);
+        since.checked_sub(NEWS_LOST).unwrap_or(since)
+    }
+
+    fn tell_departed(&mut self, key: ParticipantKey, since: std::time::Instant) {
+        let own = self.sessions.get(&key).map(|session| session.identity.clone()).unwrap_or_default();
+        let gone = self.departed.iter().filter(|departed| departed.at >= since && departed.info.identity != own);
+        let participants: Vec<_> = gone.map(|departed| departed.info.clone()).collect();
+        if !participants.is_empty() {
+            self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
+        }
+    }
+
+    /// What the client believes, after a resume.
+    pub(crate) fn sync_state(&mut self, key: ParticipantKey, state: proto::SyncState) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let knows = |sid: &str| {
+            self.track_sids.get(sid).is_some_and(|track| session.tracks.contains(track))
+        };
+        let mut tracks = state.publish_tracks.iter().map(|published| published.track.as_ref());
+        let mut data = state.publish_data_tracks.iter().map(|published| published.info.as_ref());
+        let agrees = tracks.all(|track| track.is_some_and(|track| knows(&track.sid)))
+            && data.all(|track| track.is_some_and(|track| session.data_tracks.publishes(&track.sid)));
+        if !agrees {
+            self.depart(key, Departure::OutOfStep);
+            return;
+        }
+        for sid in &state.track_sids_disabled {
+            if let Some(track) = self.track_sids.get(sid).copied() {
+                self.disable(key, track);
+            }
+        }
+        if let Some(subscription) = state.subscription {
+            self.update_subscription(key, subscription);
+        }
+        if let Some(subscription) = state.data_subscription {
+            self.update_data_subscription(key, subscription);
+        }
+        self.replay_to(key, &state.datachannel_receive_states);
+    }
+}

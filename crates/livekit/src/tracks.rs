@@ -1,0 +1,494 @@
+//! Publishing: announced tracks, their m-lines, their description to the others.
+
+use livekit_protocol as proto;
+use proto::request_response::{Reason, Request};
+use proto::signal_response::Message;
+use proto::{TrackSource, TrackType};
+use sfu::{Codec, Kind, Layer, LayerSpec, MidName, OfferedMedia, ParticipantKey, TrackKey, TrackSpec};
+
+use crate::limits::{LONGEST_NAME, LONGEST_TRACK_TEXT, MOST_TRACKS};
+use crate::room::Room;
+use crate::sdp::AudioWishes;
+use crate::types::RoomEvent;
+
+/// How far a track has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// The client has said that it will come. Only the client knows.
+    Announced,
+    /// It has an m-line.
+    Published(MidName),
+}
+
+/// One track of one participant.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub key: TrackKey,
+    pub publisher: ParticipantKey,
+    pub kind: Kind,
+    /// As the others see it.
+    pub info: proto::TrackInfo,
+    /// What the client calls it.
+    cid: String,
+    state: State,
+    /// The publisher was told that someone receives it.
+    pub seen: bool,
+}
+
+impl Track {
+    /// Others may subscribe.
+    pub fn is_published(&self) -> bool {
+        matches!(self.state, State::Published(_))
+    }
+
+    /// Its m-line.
+    pub fn mid(&self) -> Option<&MidName> {
+        match &self.state {
+            State::Published(mid) => Some(mid),
+            State::Announced => None,
+        }
+    }
+
+    /// Its codec as `a=rtpmap` names it; empty where the client did not say.
+    pub fn codec_name(&self) -> &str {
+        self.info.mime_type.split_once('/').map_or("", |(_, codec)| codec)
+    }
+
+    /// How the client should send it.
+    pub fn audio_wishes(&self) -> AudioWishes {
+        let has = |feature: proto::AudioTrackFeature| self.info.audio_features.contains(&feature.into());
+        AudioWishes {
+            red: !self.info.disable_red && self.info.encryption == i32::from(proto::encryption::Type::None),
+            dtx: !has(proto::AudioTrackFeature::TfNoDtx),
+            stereo: has(proto::AudioTrackFeature::TfStereo),
+        }
+    }
+
+    fn source(&self) -> TrackSource {
+        self.info.source()
+    }
+}
+
+impl Room {
+    /// The client announces a track.
+    pub(crate) fn add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest) {
+        if let Err(reason) = self.admit_track(key, &request) {
+            self.respond(key, 0, reason, "", Some(Request::AddTrack(request)));
+            return;
+        }
+        if let Some(known) = self.track_sids.get(&request.sid).and_then(|track| self.tracks.get(track))
+            && known.publisher == key
+        {
+            // Another codec for a track that is there: the one it has will do.
+            let track = Some(known.info.clone());
+            self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track }));
+            return;
+        }
+        let sid = crate::id::sid(&mut self.rng, sid_prefix(&request));
+        let info = track_info(&request, sid.clone());
+        let kind = if info.r#type() == TrackType::Audio { Kind::Audio } else { Kind::Video };
+        let spec = TrackSpec {
+            kind,
+            screen: info.source() == TrackSource::ScreenShare,
+            muted: info.muted,
+            layers: layer_specs(&request),
+        };
+        let track = self.media.publish(self.now, key, spec);
+        let response = proto::TrackPublishedResponse { cid: request.cid.clone(), track: Some(info.clone()) };
+        self.track_sids.insert(sid, track);
+        let state = State::Announced;
+        self.tracks.insert(track, Track { key: track, publisher: key, kind, info, cid: request.cid, state, seen: false });
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.tracks.push(track);
+        }
+        self.send(key, Message::TrackPublished(response));
+        // Its offer may have been here first.
+        let unclaimed = self.sessions.get_mut(&key).map(|session| std::mem::take(&mut session.negotiation.unclaimed));
+        self.assign_media(key, unclaimed.unwrap_or_default());
+    }
+
+    fn admit_track(&self, key: ParticipantKey, request: &proto::AddTrackRequest) -> Result<(), Reason> {
+        let session = self.sessions.get(&key).ok_or(Reason::NotFound)?;
+        if !session.grant.may_publish(request.source()) {
+            return Err(Reason::NotAllowed);
+        }
+        match TrackType::try_from(request.r#type) {
+            Ok(TrackType::Audio | TrackType::Video) => {}
+            Ok(TrackType::Data) | Err(_) => return Err(Reason::UnsupportedType),
+        }
+        let texts = [&request.cid, &request.stream, &request.sid];
+        let too_long = texts.iter().any(|text| text.len() > LONGEST_TRACK_TEXT) || request.name.len() > LONGEST_NAME;
+        let too_many = request.layers.len() > 8 || request.simulcast_codecs.len() > 8;
+        if too_long || too_many || session.tracks.len() >= MOST_TRACKS {
+            return Err(Reason::LimitExceeded);
+        }
+        Ok(())
+    }
+
+    /// An offer of the client: which of its m-lines carry which of its tracks.
+    pub(crate) fn claim_media(&mut self, key: ParticipantKey, media: &[OfferedMedia]) {
+        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
+        for track in &own {
+            let Some(mid) = self.tracks.get(track).and_then(Track::mid) else { continue };
+            let Some(line) = media.iter().find(|line| line.mid == *mid) else { continue };
+            if !line.sends || self.is_replaced(key, *track, line) {
+                self.withdraw(*track);
+            }
+        }
+        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
+        let taken: Vec<MidName> = own.iter().filter_map(|track| self.tracks.get(track)?.mid().cloned()).collect();
+        let free = media.iter().filter(|line| line.sends && !taken.contains(&line.mid)).cloned().collect();
+        self.assign_media(key, free);
+    }
+
+    /// The m-line now names another announced track.
+    fn is_replaced(&self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) -> bool {
+        self.announced(key).any(|other| other.key != track && is_named(other, line))
+    }
+
+    fn announced(&self, key: ParticipantKey) -> impl Iterator<Item = &Track> {
+        let own = self.sessions.get(&key).map(|session| session.tracks.as_slice()).unwrap_or_default();
+        own.iter().filter_map(|track| self.tracks.get(track)).filter(|track| !track.is_published())
+    }
+
+    /// Gives sending m-lines to announced tracks: by name, and what then remains by kind, in order.
+    fn assign_media(&mut self, key: ParticipantKey, mut media: Vec<OfferedMedia>) {
+        let mut pairs = Vec::new();
+        media.retain(|line| {
+            let named = self.announced(key).find(|track| is_named(track, line)).map(|track| track.key);
+            let named = named.filter(|track| !pairs.iter().any(|(taken, _)| taken == track));
+            named.inspect(|track| pairs.push((*track, line.clone()))).is_none()
+        });
+        media.retain(|line| {
+            let fits = |track: &&Track| track.kind == line.kind && !pairs.iter().any(|(taken, _)| *taken == track.key);
+            let next = self.announced(key).find(fits).map(|track| track.key);
+            next.inspect(|track| pairs.push((*track, line.clone()))).is_none()
+        });
+        for (track, line) in pairs {
+            self.published(key, track, &line);
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.negotiation.unclaimed = media;
+        }
+    }
+
+    #[allow(deprecated)]
+    fn published(&mut self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) {
+        let Some(peer) = self.sessions.get(&key).map(|session| session.peers.publisher()) else { return };
+        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        entry.state = State::Published(line.mid.clone());
+        entry.info.mid = line.mid.0.clone();
+        entry.info.simulcast = line.rids.len() > 1;
+        if let Some(codec) = entry.info.codecs.first_mut() {
+            codec.mid = line.mid.0.clone();
+        }
+        self.media.bind_track(self.now, track, peer, line.mid.clone(), &line.rids);
+        self.media_state(key);
+        self.mark_changed(key);
+        self.reconcile_track(track);
+    }
+
+    /// First media is there: the codec is certain.
+    pub(crate) fn track_started(&mut self, track: TrackKey, codec: Codec) {
+        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let mime = mime_of(codec);
+        if entry.info.mime_type.eq_ignore_ascii_case(mime) {
+            return;
+        }
+        entry.info.mime_type = mime.to_owned();
+        if let Some(codec) = entry.info.codecs.first_mut() {
+            codec.mime_type = mime.to_owned();
+        }
+        let publisher = entry.publisher;
+        self.mark_changed(publisher);
+    }
+
+    /// A track is over.
+    pub(crate) fn withdraw(&mut self, track: TrackKey) {
+        let Some(gone) = self.tracks.remove(&track) else { return };
+        self.track_sids.remove(&gone.info.sid);
+        self.media.unpublish(self.now, track);
+        for session in self.sessions.values_mut() {
+            session.wishes.remove(&track);
+            session.preferences.remove(&track);
+            session.subscribed.remove(&track);
+            session.denied.remove(&track);
+        }
+        if let Some(session) = self.sessions.get_mut(&gone.publisher) {
+            session.tracks.retain(|own| *own != track);
+        }
+        if gone.is_published() {
+            self.media_state(gone.publisher);
+            self.mark_changed(gone.publisher);
+        }
+    }
+
+    /// Every track of a participant is over.
+    pub(crate) fn withdraw_all(&mut self, key: ParticipantKey) {
+        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
+        for track in own {
+            self.withdraw(track);
+        }
+    }
+
+    /// The client mutes or unmutes a track of its own.
+    pub(crate) fn mute(&mut self, key: ParticipantKey, request: &proto::MuteTrackRequest) {
+        if let Some(track) = self.own_track(key, &request.sid) {
+            self.set_muted(track, request.muted);
+        }
+    }
+
+    /// The server mutes a track (unmuting is its publisher's own affair). False where there is none such.
+    pub fn mute_track(&mut self, now: std::time::Instant, identity: &str, track_sid: &str) -> bool {
+        self.begin(now);
+        let Some(key) = self.identities.get(identity).copied() else { return false };
+        let Some(track) = self.own_track(key, track_sid) else { return false };
+        self.set_muted(track, true);
+        self.send(key, Message::Mute(proto::MuteTrackRequest { sid: track_sid.to_owned(), muted: true }));
+        true
+    }
+
+    fn set_muted(&mut self, track: TrackKey, muted: bool) {
+        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        if std::mem::replace(&mut entry.info.muted, muted) == muted {
+            return;
+        }
+        let (publisher, published) = (entry.publisher, entry.is_published());
+        self.media.set_track_muted(self.now, track, muted);
+        if published {
+            self.media_state(publisher);
+            self.mark_changed(publisher);
+        }
+    }
+
+    fn own_track(&self, key: ParticipantKey, sid: &str) -> Option<TrackKey> {
+        let track = self.track_sids.get(sid).copied()?;
+        (self.tracks.get(&track)?.publisher == key).then_some(track)
+    }
+
+    /// The features of an audio track changed.
+    pub(crate) fn update_audio_track(&mut self, key: ParticipantKey, update: proto::UpdateLocalAudioTrack) {
+        let Some(track) = self.own_track(key, &update.track_sid) else { return };
+        let Some(entry) = self.tracks.get_mut(&track).filter(|_| update.features.len() <= 16) else { return };
+        entry.info.audio_features = update.features;
+        self.mark_changed(key);
+    }
+
+    /// The size of a video track changed.
+    pub(crate) fn update_video_track(&mut self, key: ParticipantKey, update: proto::UpdateLocalVideoTrack) {
+        let Some(track) = self.own_track(key, &update.track_sid) else { return };
+        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        (entry.info.width, entry.info.height) = (update.width, update.height);
+        self.mark_changed(key);
+    }
+
+    /// Says what a participant shows, where that changed.
+    fn media_state(&mut self, key: ParticipantKey) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let live = |source| {
+            let mut own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
+            own.any(|track| track.is_published() && !track.info.muted && track.source() == source)
+        };
+        let state = (!live(TrackSource::Microphone), live(TrackSource::Camera), live(TrackSource::ScreenShare));
+        let identity = session.identity.clone();
+        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.reported != Some(state)) else { return };
+        session.reported = Some(state);
+        let (is_muted, is_video_enabled, is_screen_sharing) = state;
+        self.event(RoomEvent::MediaState { identity, is_muted, is_video_enabled, is_screen_sharing });
+    }
+}
+
+/// The m-line's msid names the track as its client does. Some browsers put braces around.
+fn is_named(track: &Track, line: &OfferedMedia) -> bool {
+    let bare = |text: &str| text.trim_matches(['{', '}']).to_owned();
+    let named = line.msid.as_ref().is_some_and(|(_, id)| bare(id) == bare(&track.cid));
+    named && track.kind == line.kind && !track.cid.is_empty()
+}
+
+fn sid_prefix(request: &proto::AddTrackRequest) -> &'static str {
+    match (request.r#type(), request.source()) {
+        (TrackType::Audio, TrackSource::ScreenShareAudio) => "TR_AS",
+        (TrackType::Audio, _) => "TR_AM",
+        (_, TrackSource::ScreenShare) => "TR_VS",
+        _ => "TR_VC",
+    }
+}
+
+/// A codec's name as clients write it, as a mime type; `None` where it cannot be forwarded.
+fn mime_named(codec: &str) -> Option<&'static str> {
+    let codec = codec.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let codec = match codec.as_str() {
+        "opus" => Codec::Opus,
+        "red" => Codec::Red,
+        "vp8" => Codec::Vp8,
+        "h264" => Codec::H264,
+        "vp9" => Codec::Vp9,
+        "av1" => Codec::Av1,
+        _ => return None,
+    };
+    Some(mime_of(codec))
+}
+
+fn mime_of(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "audio/opus",
+        Codec::Red => "audio/red",
+        Codec::Vp8 => "video/VP8",
+        Codec::H264 => "video/H264",
+        Codec::Vp9 => "video/VP9",
+        Codec::Av1 => "video/AV1",
+    }
+}
+
+#[allow(deprecated)]
+fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo {
+    let video = request.r#type() == TrackType::Video;
+    let wanted = request.simulcast_codecs.first();
+    let fallback = if video { "video/VP8" } else { "audio/opus" };
+    let mime = wanted.map(|codec| mime_named(&codec.codec).unwrap_or(fallback));
+    let layers = layers(request);
+    let codecs = wanted.zip(mime).map(|(codec, mime)| proto::SimulcastCodecInfo {
+        mime_type: mime.to_owned(),
+        cid: codec.cid.clone(),
+        layers: layers.clone(),
+        video_layer_mode: codec.video_layer_mode,
+        ..Default::default()
+    });
+    let mut audio_features = request.audio_features.clone();
+    audio_features.truncate(16);
+    let mut flag = |on: bool, feature: proto::AudioTrackFeature| {
+        if on && !video && !audio_features.contains(&feature.into()) {
+            audio_features.push(feature.into());
+        }
+    };
+    flag(request.stereo, proto::AudioTrackFeature::TfStereo);
+    flag(request.disable_dtx, proto::AudioTrackFeature::TfNoDtx);
+    let has = |feature: proto::AudioTrackFeature| audio_features.contains(&feature.into());
+    proto::TrackInfo {
+        sid,
+        r#type: request.r#type,
+        name: request.name.clone(),
+        muted: request.muted,
+        width: request.width,
+        height: request.height,
+        simulcast: layers.len() > 1,
+        disable_dtx: has(proto::AudioTrackFeature::TfNoDtx),
+        source: request.source,
+        mime_type: mime.unwrap_or_default().to_owned(),
+        codecs: codecs.into_iter().collect(),
+        layers,
+        stereo: has(proto::AudioTrackFeature::TfStereo),
+        disable_red: request.disable_red,
+        encryption: request.encryption,
+        stream: stream(request),
+        audio_features: audio_features.clone(),
+        backup_codec_policy: request.backup_codec_policy,
+        packet_trailer_features: request.packet_trailer_features.iter().copied().take(16).collect(),
+        ..Default::default()
+    }
+}
+
+/// Tracks that belong together: camera with microphone, a screen with its sound.
+fn stream(request: &proto::AddTrackRequest) -> String {
+    if !request.stream.is_empty() {
+        return request.stream.clone();
+    }
+    match request.source() {
+        TrackSource::Camera | TrackSource::Microphone => "camera",
+        TrackSource::ScreenShare | TrackSource::ScreenShareAudio => "screen_share",
+        TrackSource::Unknown => "",
+    }
+    .to_owned()
+}
+
+/// The layers a client announced, whichever way it did, with the rids they will have.
+fn layers(request: &proto::AddTrackRequest) -> Vec<proto::VideoLayer> {
+    let codec = request.simulcast_codecs.first().map(|codec| codec.layers.as_slice()).unwrap_or_default();
+    let mut layers = if codec.is_empty() { request.layers.clone() } else { codec.to_vec() };
+    layers.truncate(3);
+    layers.sort_by_key(|layer| layer.quality);
+    let rids = if layers.len() > 1 { &["q", "h", "f"][..] } else { &[""] };
+    for (at, (layer, rid)) in layers.iter_mut().zip(rids).enumerate() {
+        layer.spatial_layer = at as i32;
+        if layer.rid.is_empty() || layer.rid.len() > 16 {
+            layer.rid = (*rid).to_owned();
+        }
+    }
+    layers
+}
+
+fn layer_specs(request: &proto::AddTrackRequest) -> Vec<LayerSpec> {
+    let layers = layers(request);
+    let one = layers.len() == 1;
+    let specs = layers.iter().enumerate().map(|(at, layer)| LayerSpec {
+        layer: match at {
+            _ if one => Layer::High,
+            0 => Layer::Low,
+            1 => Layer::Medium,
+            _ => Layer::High,
+        },
+        width: layer.width,
+        height: layer.height,
+        bitrate: model::Bitrate(layer.bitrate.into()),
+    });
+    specs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(quality: proto::VideoQuality, width: u32) -> proto::VideoLayer {
+        proto::VideoLayer { quality: quality.into(), width, bitrate: width * 100, ..Default::default() }
+    }
+
+    fn camera(codec: &str, layers: Vec<proto::VideoLayer>) -> proto::AddTrackRequest {
+        let codec = proto::SimulcastCodec { codec: codec.into(), cid: "c".into(), ..Default::default() };
+        proto::AddTrackRequest {
+            cid: "c".into(),
+            r#type: TrackType::Video.into(),
+            source: TrackSource::Camera.into(),
+            simulcast_codecs: vec![codec],
+            layers,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_codec_is_taken_as_asked_where_it_can_be_forwarded() {
+        for (asked, mime) in [
+            ("vp8", "video/VP8"),
+            ("VP9", "video/VP9"),
+            ("video/h264", "video/H264"),
+            ("av1", "video/AV1"),
+            ("h265", "video/VP8"),
+            ("", "video/VP8"),
+        ] {
+            let info = track_info(&camera(asked, vec![]), "TR_VC1".into());
+            assert_eq!((info.mime_type.as_str(), info.codecs[0].mime_type.as_str()), (mime, mime), "{asked}");
+        }
+        let plain = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..Default::default() };
+        assert_eq!(track_info(&plain, String::new()).codecs, []);
+    }
+
+    #[test]
+    fn layers_get_rids_from_small_to_large() {
+        use proto::VideoQuality::{High, Low, Medium};
+        let request = camera("vp8", vec![layer(High, 1280), layer(Low, 320), layer(Medium, 640)]);
+        let named: Vec<_> = layers(&request).into_iter().map(|layer| (layer.rid, layer.width)).collect();
+        assert_eq!(named, [("q".into(), 320), ("h".into(), 640), ("f".into(), 1280)]);
+        let specs: Vec<_> = layer_specs(&request).iter().map(|spec| (spec.layer, spec.width)).collect();
+        assert_eq!(specs, [(Layer::Low, 320), (Layer::Medium, 640), (Layer::High, 1280)]);
+        let one = camera("vp8", vec![layer(High, 1280)]);
+        assert_eq!(layers(&one)[0].rid, "");
+        assert_eq!(layer_specs(&one)[0].layer, Layer::High);
+    }
+
+    #[test]
+    #[allow(deprecated)]
+    fn older_flags_of_audio_count_as_features() {
+        let request = proto::AddTrackRequest { stereo: true, disable_dtx: true, ..Default::default() };
+        let info = track_info(&request, String::new());
+        assert_eq!(info.audio_features, [0, 1]);
+    }
+}

@@ -1,0 +1,203 @@
+//! What participants are told about each other and the room.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use livekit_protocol as proto;
+use proto::request_response::{Reason, Request};
+use proto::signal_response::Message;
+use sfu::ParticipantKey;
+
+use crate::limits::{LONGEST_ATTRIBUTES, LONGEST_METADATA, LONGEST_NAME, ROOM_UPDATE_INTERVAL};
+use crate::room::Room;
+use crate::session::{Session, Stage};
+
+impl Room {
+    /// A participant as the others see it.
+    pub(crate) fn info(&self, key: ParticipantKey) -> Option<proto::ParticipantInfo> {
+        let session = self.sessions.get(&key)?;
+        let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(track));
+        let tracks: Vec<_> = tracks.filter(|track| track.is_published()).map(|track| track.info.clone()).collect();
+        let data_tracks = session.data_tracks.infos();
+        let state = match session.stage {
+            Stage::Joined => proto::participant_info::State::Joined,
+            Stage::Active => proto::participant_info::State::Active,
+        };
+        Some(proto::ParticipantInfo {
+            sid: session.sid.clone(),
+            identity: session.identity.clone(),
+            state: state.into(),
+            is_publisher: !tracks.is_empty() || !data_tracks.is_empty(),
+            tracks,
+            metadata: session.metadata.clone(),
+            joined_at: session.joined_at.as_millis() / 1000,
+            joined_at_ms: session.joined_at.as_millis(),
+            name: session.name.clone(),
+            version: session.version,
+            permission: Some(session.grant.permission()),
+            kind: session.kind.into(),
+            attributes: session.attributes.clone(),
+            data_tracks,
+            client_protocol: session.client.info.client_protocol,
+            capabilities: session.client.info.capabilities.clone(),
+            ..Default::default()
+        })
+    }
+
+    /// Everyone who may be seen, but one.
+    pub(crate) fn visible_infos(&self, except: Option<ParticipantKey>) -> Vec<proto::ParticipantInfo> {
+        let visible = self.sessions.values().filter(|session| !session.grant.hidden && Some(session.key) != except);
+        visible.filter_map(|session| self.info(session.key)).collect()
+    }
+
+    /// The others are told of a participant at the end of the turn.
+    pub(crate) fn mark_changed(&mut self, key: ParticipantKey) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.version += 1;
+            self.changed.insert(key);
+        }
+    }
+
+    /// Tells everyone what has changed since the last time.
+    pub(crate) fn tell_changes(&mut self) {
+        let farewells = std::mem::take(&mut self.farewells);
+        let changed: BTreeSet<_> = std::mem::take(&mut self.changed);
+        let visible = changed.into_iter().filter(|key| self.sessions.get(key).is_some_and(|s| !s.grant.hidden));
+        let infos: Vec<_> = visible.filter_map(|key| Some((key, self.info(key)?))).collect();
+        if farewells.is_empty() && infos.is_empty() {
+            return;
+        }
+        let connected: Vec<_> =
+            self.sessions.values().filter_map(|session| Some((session.key, session.connection()?))).collect();
+        for (key, connection) in connected {
+            let others = infos.iter().filter(|(other, _)| *other != key).map(|(_, info)| info);
+            let participants: Vec<_> = farewells.iter().chain(others).cloned().collect();
+            if !participants.is_empty() {
+                self.send_to(connection, Message::Update(proto::ParticipantUpdate { participants }));
+            }
+        }
+    }
+
+    /// The client changes its name, metadata or attributes.
+    pub(crate) fn update_metadata(&mut self, key: ParticipantKey, update: proto::UpdateParticipantMetadata) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let request_id = update.request_id;
+        if let Err((reason, message)) = change_metadata(session, &update) {
+            self.respond(key, request_id, reason, message, Some(Request::UpdateMetadata(update)));
+            return;
+        }
+        self.mark_changed(key);
+        let own = self.info(key).into_iter().collect();
+        self.send(key, Message::Update(proto::ParticipantUpdate { participants: own }));
+        self.respond(key, request_id, Reason::Ok, "", Some(Request::UpdateMetadata(update)));
+    }
+
+    /// Changes the room's metadata, and tells everyone.
+    pub fn set_metadata(&mut self, now: Instant, metadata: String) {
+        self.begin(now);
+        self.metadata = metadata;
+        self.send_room_update();
+    }
+
+    pub(crate) fn room_info(&self) -> proto::Room {
+        let seen = self.sessions.values().filter(|session| !session.grant.hidden);
+        let publishes = |session: &&Session| {
+            session.tracks.iter().any(|track| self.tracks.get(track).is_some_and(|track| track.is_published()))
+        };
+        let created = self.init.opened.1.as_millis();
+        proto::Room {
+            sid: self.sid.clone(),
+            name: self.init.name.clone(),
+            empty_timeout: self.init.empty_timeout.as_secs() as u32,
+            departure_timeout: self.init.departure_timeout.as_secs() as u32,
+            max_participants: self.init.max_participants as u32,
+            creation_time: created / 1000,
+            creation_time_ms: created,
+            enabled_codecs: crate::join::codecs(),
+            metadata: self.metadata.clone(),
+            num_participants: seen.clone().count() as u32,
+            num_publishers: seen.filter(publishes).count() as u32,
+            active_recording: self.sessions.values().any(|session| session.grant.recorder),
+            ..Default::default()
+        }
+    }
+
+    /// When changed counts are to be told.
+    pub(crate) fn counts_due(&self) -> Instant {
+        self.counts_sent.map_or(self.now, |sent| sent + ROOM_UPDATE_INTERVAL)
+    }
+
+    pub(crate) fn send_room_update(&mut self) {
+        self.counts_changed = false;
+        self.counts_sent = Some(self.now);
+        let room = self.room_info();
+        let connected: Vec<_> = self.sessions.values().filter_map(Session::connection).collect();
+        for connection in connected {
+            self.send_to(connection, Message::RoomUpdate(proto::RoomUpdate { room: Some(room.clone()) }));
+        }
+    }
+}
+
+fn change_metadata(
+    session: &mut Session,
+    update: &proto::UpdateParticipantMetadata,
+) -> Result<(), (Reason, &'static str)> {
+    if !session.grant.update_metadata {
+        return Err((Reason::NotAllowed, "does not have permission to update own metadata"));
+    }
+    if update.name.len() > LONGEST_NAME {
+        return Err((Reason::LimitExceeded, "exceeds name length limit"));
+    }
+    if update.metadata.len() > LONGEST_METADATA {
+        return Err((Reason::LimitExceeded, "exceeds metadata size limit"));
+    }
+    let attributes = merge_attributes(&session.attributes, &update.attributes);
+    if attributes_are_too_long(&attributes) {
+        return Err((Reason::LimitExceeded, "exceeds attributes size limit"));
+    }
+    session.attributes = attributes;
+    if !update.name.is_empty() {
+        session.name.clone_from(&update.name);
+    }
+    if !update.metadata.is_empty() {
+        session.metadata.clone_from(&update.metadata);
+    }
+    Ok(())
+}
+
+/// New values over old ones; an empty one takes its key out.
+pub(crate) fn merge_attributes(
+    old: &HashMap<String, String>,
+    new: &HashMap<String, String>,
+) -> HashMap<String, String> {
+    let mut merged = old.clone();
+    merged.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
+    merged.retain(|key, value| !value.is_empty() || !new.contains_key(key));
+    merged
+}
+
+/// Keys and values together are over the limit.
+pub(crate) fn attributes_are_too_long(attributes: &HashMap<String, String>) -> bool {
+    attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > LONGEST_ATTRIBUTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn attributes_are_merged_and_removed() {
+        for (old, new, merged) in [
+            (map(&[("a", "1")]), map(&[("b", "2")]), map(&[("a", "1"), ("b", "2")])),
+            (map(&[("a", "1")]), map(&[("a", "2")]), map(&[("a", "2")])),
+            (map(&[("a", "1"), ("b", "2")]), map(&[("a", "")]), map(&[("b", "2")])),
+            (map(&[("a", "1")]), map(&[]), map(&[("a", "1")])),
+        ] {
+            assert_eq!(merge_attributes(&old, &new), merged);
+        }
+    }
+}
