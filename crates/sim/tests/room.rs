@@ -1,0 +1,129 @@
+//! The media room end to end with simulated clients: scenarios read as scripts.
+
+use std::time::{Duration, Instant};
+
+use model::Bitrate;
+use sfu::{Kind, Layer, LayerSpec, MediaEvent, TrackPreference, TrackSpec};
+use sim::client::CameraConfig;
+use sim::network::LinkConfig;
+use sim::video::Shape;
+use sim::world::{World, WorldConfig};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn world(seed: u64) -> World {
+    fastrand::seed(seed);
+    World::new(Instant::now(), WorldConfig { seed, bandwidth_estimation: false, ice_lite: true })
+}
+
+fn camera() -> (CameraConfig, TrackSpec) {
+    let shape = Shape { packets: 3, keyframe_packets: 12, payload: 1_000 };
+    let spec = TrackSpec { kind: Kind::Video, screen: false, muted: false, layers: Vec::new() };
+    (CameraConfig { fps: 30, encodings: vec![("", shape)] }, spec)
+}
+
+fn simulcast() -> (CameraConfig, TrackSpec) {
+    let shape = |packets| Shape { packets, keyframe_packets: packets * 4, payload: 1_000 };
+    let layer = |layer, width, height, kbps| LayerSpec { layer, width, height, bitrate: Bitrate::kbps(kbps) };
+    let layers = vec![
+        layer(Layer::Low, 320, 180, 240),
+        layer(Layer::Medium, 640, 360, 480),
+        layer(Layer::High, 1280, 720, 960),
+    ];
+    let spec = TrackSpec { kind: Kind::Video, screen: false, muted: false, layers };
+    (CameraConfig { fps: 30, encodings: vec![("q", shape(1)), ("h", shape(2)), ("f", shape(4))] }, spec)
+}
+
+#[test]
+fn one_sees_and_hears_the_other() {
+    let mut world = world(1);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = camera();
+    let video = world.publish_camera(alice, &config, spec);
+    let audio = world.publish_microphone(alice, 20);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    world.subscribe(bob, audio, Kind::Audio);
+    world.run(SECOND * 5);
+
+    let bob = &world.clients[bob].client;
+    let decoder = bob.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    assert!(decoder.shown.len() > 130, "{} frames", decoder.shown.len());
+    let heard = &bob.speakers[0].1;
+    assert!(heard.len() > 220, "{} packets", heard.len());
+    assert!(heard[0] < 32_768 && heard.windows(2).all(|pair| pair[1] == pair[0] + 1), "audio is unbroken");
+    assert!(world.events.iter().any(|event| matches!(event, MediaEvent::Speakers(speakers) if speakers[0].active)));
+}
+
+#[test]
+fn layers_follow_the_preference_without_a_break() {
+    let mut world = world(2);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = simulcast();
+    let video = world.publish_camera(alice, &config, spec);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    let participant = world.clients[bob].participant;
+    let mut seen = Vec::new();
+    for (width, height) in [(1280, 720), (320, 180), (640, 360), (1280, 720)] {
+        let preference = TrackPreference { width, height, ..TrackPreference::default() };
+        world.room.set_preference(world.now, participant, video, preference);
+        world.run(SECOND * 4);
+        let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+        seen.push(decoder.shown.last().expect("frames").stream);
+    }
+    assert_eq!(seen, [3, 1, 2, 3]);
+    let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    let longest = decoder.gaps().into_iter().max().expect("frames");
+    assert!(longest < Duration::from_millis(300), "{longest:?}");
+    let demands: Vec<_> = world.events.iter().filter_map(|event| match event {
+        MediaEvent::LayerDemand { highest, .. } => Some(*highest),
+        _ => None,
+    }).collect();
+    assert_eq!(demands, [Some(Layer::Low), Some(Layer::Medium), Some(Layer::High)]);
+}
+
+#[test]
+fn mute_stops_and_unmute_goes_on() {
+    let mut world = world(3);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = camera();
+    let video = world.publish_camera(alice, &config, spec);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    world.run(SECOND * 3);
+    world.room.set_track_muted(world.now, video, true);
+    let muted_at = world.now;
+    world.run(SECOND * 2);
+    world.room.set_track_muted(world.now, video, false);
+    let unmuted_at = world.now;
+    world.run(SECOND * 2);
+    let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    let quiet = decoder.shown.iter().filter(|shown| shown.at > muted_at + SECOND / 10 && shown.at < unmuted_at);
+    assert_eq!(quiet.count(), 0);
+    let back = decoder.shown.iter().find(|shown| shown.at > unmuted_at).expect("video came back");
+    assert!(back.keyframe && back.at - unmuted_at < SECOND / 2);
+}
+
+#[test]
+fn data_goes_both_ways() {
+    let mut world = world(4);
+    let alice = world.join(LinkConfig::PERFECT);
+    world.open_channel(alice, "_reliable");
+    world.run(SECOND * 2);
+    assert_eq!(world.clients[alice].client.open, ["_reliable"]);
+    let big = vec![7; 60_000];
+    assert!(world.clients[alice].client.send_data("_reliable", &big));
+    world.run(SECOND);
+    let peer = world.clients[alice].peer;
+    let got = world.events.iter().any(|event| {
+        matches!(event, MediaEvent::Data(from, sfu::DataLane::Reliable, data) if *from == peer && *data == big)
+    });
+    assert!(got, "the room got the message");
+    assert!(world.room.send_data(world.now, peer, sfu::DataLane::Reliable, &big));
+    world.run(SECOND);
+    assert_eq!(world.clients[alice].client.messages, [("_reliable".to_owned(), big)]);
+}
