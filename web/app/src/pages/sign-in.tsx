@@ -1,7 +1,7 @@
 /** Signing in: by name alone in development, else with an account. */
 import { useStoa, useStoaState } from "@stoa/react/hooks";
 import { Tabs } from "radix-ui";
-import { useId, useState, type FormEvent, type ReactNode } from "react";
+import { useId, useState, type SubmitEvent, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorText } from "../errors";
@@ -87,7 +87,7 @@ function Form({ act, ready, submit, quiet = false, children }: FormProps) {
   const textOf = useErrorText();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const send = (event: FormEvent): void => {
+  const send = (event: SubmitEvent): void => {
     event.preventDefault();
     if (!ready || busy) return;
     setBusy(true);

@@ -4,7 +4,7 @@ const ARCHES = [70, 310, 550];
 
 export function Colonnade() {
   return (
-    <svg className="app-porch" viewBox="0 0 780 900" preserveAspectRatio="xMidYMax slice" aria-hidden="true" focusable="false">
+    <svg className="app-porch" viewBox="0 0 780 900" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">
       <defs>
         <linearGradient id="sky" x1="0" y1="0" x2="0" y2="1">
           <stop offset="0" style={{ stopColor: "var(--sky-high)" }} />
@@ -21,11 +21,11 @@ export function Colonnade() {
       <rect className="porch-wall" width="780" height="900" />
       <g clipPath="url(#arches)">
         <rect width="780" height="620" fill="url(#sky)" />
-        <circle className="porch-sun" cx="430" cy="470" r="58" />
+        <circle className="porch-sun" cx="392" cy="478" r="54" />
         <path className="porch-hill" d="M0 560c90-60 150-64 230-22 60 30 120 12 190-4 90-20 190-50 360 20v70H0Z" />
         <rect y="560" width="780" height="280" fill="url(#sea)" />
         <g className="porch-glints">
-          <path d="M392 592h82M404 620h56M372 652h110M410 690h44M356 738h70M440 770h66" />
+          <path d="M352 592h82M366 622h54M344 656h104M372 694h46M356 738h84M380 774h40" />
         </g>
       </g>
       {ARCHES.map((x) => <path key={x} className="porch-rim" d={arch(x, 160, 330, 470)} />)}

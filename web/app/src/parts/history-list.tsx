@@ -42,7 +42,7 @@ function Line({ line }: { line: HistoryLine }) {
           {line.seconds === null ? null : <time data-seconds={line.seconds}>{clockText(line.seconds)}</time>}
         </small>
       </span>
-      <span className="app-row-when">{whenText(line.at, i18n.language)}</span>
+      <span className="app-row-when" title={new Date(line.at).toLocaleString(i18n.language)}>{whenText(line.at, i18n.language)}</span>
       <button type="button" className="stoa-icon-button" aria-label={again} title={again} disabled={busy} onClick={callAgain}>
         <Icon name={line.video ? "video" : "phone"} size={19} />
       </button>
@@ -65,11 +65,10 @@ function wayOf(line: HistoryLine): IconName {
   return line.result === "missed" ? "missed" : line.direction;
 }
 
-/** The time today, the day and time before. */
+/** The time today, the day before that. */
 export function whenText(at: string, language: string, now = new Date()): string {
   const date = new Date(at);
-  const time = date.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
-  if (date.toDateString() === now.toDateString()) return time;
+  if (date.toDateString() === now.toDateString()) return date.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
   const year = date.getFullYear() === now.getFullYear() ? {} : ({ year: "numeric" } as const);
-  return `${date.toLocaleDateString(language, { month: "short", day: "numeric", ...year })}, ${time}`;
+  return date.toLocaleDateString(language, { month: "short", day: "numeric", ...year });
 }

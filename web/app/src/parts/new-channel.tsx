@@ -2,7 +2,7 @@
 import { Avatar } from "@stoa/react/components";
 import { usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
 import { Dialog } from "radix-ui";
-import { useId, useState, type FormEvent, type ReactNode } from "react";
+import { useId, useState, type SubmitEvent, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorText } from "../errors";
@@ -47,7 +47,7 @@ function ChannelForm({ onDone }: { onDone: () => void }) {
       return next;
     });
   };
-  const create = (event: FormEvent): void => {
+  const create = (event: SubmitEvent): void => {
     event.preventDefault();
     if (name.trim() === "") return;
     stoa.createChannel(name.trim(), [me, ...chosen]).then(

@@ -5,20 +5,19 @@ export function useWakeLock(wanted: boolean): void {
   useEffect(() => {
     const { wakeLock } = navigator as { wakeLock?: WakeLock };
     if (!wanted || !wakeLock) return;
-    let over = false;
+    const gone = new AbortController();
     let held: WakeLockSentinel | null = null;
     const hold = async (): Promise<void> => {
-      if (over || document.visibilityState !== "visible") return;
+      if (document.visibilityState !== "visible") return;
       held = await wakeLock.request("screen").catch(() => null);
-      if (over) void held?.release();
+      if (gone.signal.aborted) void held?.release();
     };
     const onVisible = (): void => void hold();
     void hold();
     // The browser takes it back when the tab is hidden.
-    document.addEventListener("visibilitychange", onVisible);
+    document.addEventListener("visibilitychange", onVisible, { signal: gone.signal });
     return () => {
-      over = true;
-      document.removeEventListener("visibilitychange", onVisible);
+      gone.abort();
       void held?.release();
     };
   }, [wanted]);

@@ -115,6 +115,8 @@ function pluck(context: AudioContext, out: AudioNode, { at, hertz, length, gain 
 }
 
 function vibrate(pattern: number[]): void {
-  // Not every browser has it, and those that do may refuse it before a gesture.
+  // Not every browser has it, and those that do complain about it before the first gesture.
+  const { userActivation } = navigator as { userActivation?: UserActivation };
+  if (userActivation?.hasBeenActive === false) return;
   (navigator as { vibrate?: (pattern: number[]) => boolean }).vibrate?.(pattern);
 }

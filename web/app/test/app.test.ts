@@ -1,0 +1,48 @@
+import { StoaError } from "@stoa/client";
+import { english } from "@stoa/react/hooks";
+import { describe, expect, it } from "vitest";
+
+import { phraseOf } from "../src/errors";
+import { i18n } from "../src/i18n";
+import { whenText } from "../src/parts/history-list";
+import { pathOf, routeOf, type Route } from "../src/routes";
+
+describe("paths", () => {
+  it("come back as they went, whatever an id holds", () => {
+    const routes: Route[] = [
+      { at: "recent" }, { at: "people" }, { at: "channels" }, { at: "person", id: "a/b c?#é" }, { at: "channel", id: "choir" },
+    ];
+    for (const route of routes) expect(routeOf(pathOf(route))).toEqual(route);
+  });
+
+  it("lead home when they are unknown or broken", () => {
+    expect(routeOf("/nowhere")).toEqual({ at: "recent" });
+    expect(routeOf("/people/%E0%A4%A")).toEqual({ at: "person", id: "%E0%A4%A" });
+  });
+});
+
+describe("words", () => {
+  it("has a phrase for a known refusal and one for the rest", () => {
+    expect(phraseOf(new StoaError("name_taken", "", 409))).toBe("error.name_taken");
+    expect(phraseOf(new StoaError("teapot", "", 418))).toBe("error.other");
+    expect(phraseOf(new Error("x"))).toBe("error.other");
+  });
+
+  it("speaks the components' phrases through i18next, unescaped", () => {
+    expect(i18n.t("call.with", { ns: "calls", name: "Bob & <Co>" })).toBe("Call with Bob & <Co>");
+    for (const phrase of Object.keys(english) as (keyof typeof english)[]) {
+      expect(i18n.t(phrase, { ns: "calls", count: 2 })).not.toBe(phrase);
+    }
+    expect(i18n.t("channels.membersCount", { count: 1 })).toBe("1 member");
+    expect(i18n.t("channels.membersCount", { count: 3 })).toBe("3 members");
+  });
+});
+
+describe("when a call was", () => {
+  it("is a time today, a day before, and a year where it is another", () => {
+    const now = new Date(2026, 5, 15, 18);
+    expect(whenText(new Date(2026, 5, 15, 9, 5).toISOString(), "en", now)).toMatch(/^9:05\sAM$/u);
+    expect(whenText(new Date(2026, 4, 2).toISOString(), "en", now)).toBe("May 2");
+    expect(whenText(new Date(2025, 11, 31, 12).toISOString(), "en", now)).toBe("Dec 31, 2025");
+  });
+});

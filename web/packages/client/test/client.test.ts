@@ -1,0 +1,150 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { afterEach, describe, expect, it } from "vitest";
+
+import { afterLoss, isFinal } from "../src/calls/rejoin";
+import { ServerClock } from "../src/clock";
+import { claimDeviceId } from "../src/device-id";
+import { Emitter } from "../src/emitter";
+import { StoaError } from "../src/errors";
+import { Devices, listed } from "../src/media/devices";
+import { Rest } from "../src/rest";
+import { emptyBook } from "../src/calls/book";
+import { soundOf } from "../src/stoa";
+import { call } from "./fixtures";
+
+describe("the REST client, against a real socket", () => {
+  let server: Server | undefined;
+  afterEach(() => void server?.close());
+
+  async function serve(status: number, body: string, seen: IncomingMessage[] = []): Promise<string> {
+    const started = createServer((request, response) => {
+      seen.push(request);
+      response.writeHead(status, { "content-type": "application/json" }).end(body);
+    });
+    server = started;
+    await new Promise<void>((resolve) => started.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(started.address() as AddressInfo).port}`;
+  }
+
+  it("names its device and brings its token", async () => {
+    const seen: IncomingMessage[] = [];
+    const baseUrl = await serve(200, JSON.stringify({ calls: [call()] }), seen);
+    const calls = await new Rest({ baseUrl, deviceId: "tab-1", token: () => "secret" }).activeCalls();
+    expect(calls[0]?.id).toBe("call-1");
+    expect(seen[0]?.url).toBe("/api/calls/active");
+    expect(seen[0]?.headers).toMatchObject({ "stoa-device": "tab-1", authorization: "Bearer secret" });
+  });
+
+  it("throws the server's code", async () => {
+    const baseUrl = await serve(409, JSON.stringify({ error: { code: "channel_call_active", message: "runs", details: { callId: "x" } } }));
+    const refused = new Rest({ baseUrl, deviceId: "d" }).initiate({ channelId: "c" });
+    await expect(refused).rejects.toMatchObject({ name: "StoaError", code: "channel_call_active", status: 409, details: { callId: "x" } });
+  });
+
+  it("makes do with an answer that is not the API's", async () => {
+    const baseUrl = await serve(502, JSON.stringify("bad gateway"));
+    await expect(new Rest({ baseUrl, deviceId: "d" }).session()).rejects.toMatchObject({ code: "internal", status: 502 });
+  });
+
+  it("calls a missing server a network error", async () => {
+    const gone = new Rest({ baseUrl: "http://127.0.0.1:1", deviceId: "d" });
+    await expect(gone.session()).rejects.toMatchObject({ code: "network", status: 0 });
+    await expect(gone.session()).rejects.toBeInstanceOf(StoaError);
+  });
+});
+
+describe("a device id", () => {
+  const storage = (known: string | null) => {
+    const kept = new Map(known === null ? [] : [["stoa.device", known]]);
+    return { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
+  };
+  const locks = (taken: string[]) => {
+    const request = (name: string, _o: unknown, then: (lock: object | null) => unknown) =>
+      Promise.resolve(then(taken.includes(name) ? null : {}));
+    return { request } as unknown as LockManager;
+  };
+
+  it("survives a reload", async () => {
+    const kept = storage(null);
+    const first = await claimDeviceId({ storage: kept, locks: locks([]), random: () => "one" });
+    expect(await claimDeviceId({ storage: kept, locks: locks([]), random: () => "two" })).toBe(first);
+  });
+
+  it("is a new one in a duplicated tab", async () => {
+    const id = await claimDeviceId({ storage: storage("one"), locks: locks(["stoa.device.one"]), random: () => "two" });
+    expect(id).toBe("two");
+  });
+
+  it("does without storage and without locks", async () => {
+    const forbidden = () => {
+      throw new DOMException("no", "SecurityError");
+    };
+    expect(await claimDeviceId({ storage: { getItem: forbidden, setItem: forbidden }, random: () => "one" })).toBe("one");
+  });
+});
+
+describe("the server's clock", () => {
+  it("takes the quickest event as the truth", () => {
+    const clock = new ServerClock();
+    const at = "2026-03-01T12:00:00.000Z";
+    const zero = Date.parse(at);
+    clock.observe(at, zero + 5400);
+    clock.observe(at, zero + 5050);
+    clock.observe("rubbish", zero);
+    expect(clock.toLocal(at, zero + 60_000)).toBe(zero + 5050);
+    expect(clock.toLocal(at, zero + 1000)).toBe(zero + 1000);
+  });
+});
+
+describe("small decisions", () => {
+  it("goes back into a room lost by accident only", () => {
+    expect([afterLoss("failure"), afterLoss("duplicate"), afterLoss("room_closed"), afterLoss("removed")])
+      .toEqual(["rejoin", "taken_elsewhere", "await_end", "await_end"]);
+    expect(["network", "unavailable", "internal"].some(isFinal)).toBe(false);
+    expect(["call_over", "call_not_found", "unauthorized"].every(isFinal)).toBe(true);
+  });
+
+  it("rings for others' calls, not while one talks; rings back for one's own", () => {
+    const incoming = [{ call: call(), callerName: "Bob", ringUntil: "" }];
+    const current = { callId: "c", call: null, direction: "outgoing", target: { userId: "bob" }, since: null } as const;
+    expect(soundOf({ book: emptyBook })).toBeNull();
+    expect(soundOf({ book: { ...emptyBook, incoming } })).toBe("ring");
+    expect(soundOf({ book: { ...emptyBook, current: { ...current, phase: "ringing" } } })).toBe("ringback");
+    expect(soundOf({ book: { ...emptyBook, incoming, current: { ...current, phase: "active" } } })).toBeNull();
+  });
+
+  it("lists devices by kind, without aliases and those the browser hides", () => {
+    const all = [
+      { kind: "audioinput", deviceId: "default", label: "Default" }, { kind: "audioinput", deviceId: "communications", label: "" },
+      { kind: "videoinput", deviceId: "", label: "" }, { kind: "audiooutput", deviceId: "s", label: "Speaker" },
+    ] as const;
+    expect(listed(all)).toEqual({ microphones: [{ id: "default", label: "Default" }], cameras: [], speakers: [{ id: "s", label: "Speaker" }] });
+  });
+
+  it("keeps the choice of devices, and shrugs at a spoilt one", () => {
+    const kept = new Map<string, string>();
+    const storage = { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
+    new Devices(storage).choose({ camera: "front", noiseSuppression: false });
+    expect(new Devices(storage).choice).toEqual({ microphone: null, camera: "front", speaker: null, noiseSuppression: false });
+    kept.set("stoa.devices", "{broken");
+    expect(new Devices(storage).choice.camera).toBeNull();
+  });
+
+  it("goes on telling the others when one listener fails", () => {
+    const reported: unknown[] = [];
+    globalThis.reportError = (error: unknown) => void reported.push(error);
+    const emitter = new Emitter<number>();
+    const heard: number[] = [];
+    emitter.on(() => {
+      throw new Error("mine");
+    });
+    const stop = emitter.on((n) => void heard.push(n));
+    emitter.emit(1);
+    stop();
+    emitter.emit(2);
+    expect(heard).toEqual([1]);
+    expect(reported).toHaveLength(2);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+
+import { gridFor, tilesOf } from "../src/media/tiles";
+import type { Person } from "../src/media/types";
+import { call, participant } from "./fixtures";
+
+const person = (userId: string, change: Partial<Person> = {}): Person => ({
+  userId, name: userId, local: userId === "alice", speaking: false, muted: false, camera: null, cameraOn: true,
+  screen: null, screenOn: false, audio: [], quality: "good", ...change,
+});
+const group = call({
+  kind: "group",
+  participants: [
+    participant("alice", "connected"), participant("bob", "connected"), participant("carol", "ringing"),
+    participant("dan", "declined"), participant("eve", "disconnected"), participant("farid", "connecting"),
+  ],
+});
+const shown = (people: Person[]) => tilesOf(group, people, "alice").map((t) => `${t.key} ${t.state}`);
+
+describe("tiles", () => {
+  it("shows who is there, who rings and who lost the line; never who declined; oneself last", () => {
+    expect(shown([person("alice"), person("bob")])).toEqual([
+      "camera:bob connected", "camera:carol ringing", "camera:eve reconnecting", "camera:farid connecting", "camera:alice connected",
+    ]);
+  });
+
+  it("puts screens first and keeps their people", () => {
+    expect(shown([person("alice"), person("bob", { screenOn: true })]).slice(0, 2)).toEqual(["screen:bob connected", "camera:bob connected"]);
+  });
+
+  it("does not move anyone for speaking", () => {
+    const quiet = shown([person("bob"), person("farid"), person("alice")]);
+    expect(shown([person("farid", { speaking: true }), person("bob"), person("alice")])).toEqual(quiet);
+  });
+
+  it("shows one whom the call does not know yet", () => {
+    expect(shown([person("alice"), person("bob"), person("zoe")])).toContain("camera:zoe connected");
+  });
+});
+
+describe("the grid", () => {
+  it.each([
+    [1, 1600, 900, { columns: 1, rows: 1 }],
+    [2, 1600, 900, { columns: 2, rows: 1 }],
+    [4, 1600, 900, { columns: 2, rows: 2 }],
+    [5, 1600, 900, { columns: 3, rows: 2 }],
+    [9, 1600, 900, { columns: 3, rows: 3 }],
+    [2, 390, 700, { columns: 1, rows: 2 }],
+    [3, 2000, 300, { columns: 3, rows: 1 }],
+  ])("%i tiles in %i by %i", (count, width, height, grid) => {
+    expect(gridFor(count, width, height, 10)).toEqual(grid);
+  });
+
+  it("always has room for all", () => {
+    for (let count = 0; count < 60; count += 1) {
+      const { columns, rows } = gridFor(count, 1000, 700, 10);
+      expect(columns * rows).toBeGreaterThanOrEqual(count);
+    }
+  });
+});

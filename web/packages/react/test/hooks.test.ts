@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+
+import { hueOf, initials } from "../src/components/avatar";
+import { layoutOf } from "../src/components/stage";
+import { clockText } from "../src/hooks/call";
+import { namesOf } from "../src/hooks/names";
+import { alike } from "../src/hooks/store";
+import { english, speak, type Phrase } from "../src/hooks/words";
+
+const say = (phrase: Phrase, values?: Record<string, string | number>) => speak(english, phrase, values);
+
+describe("words", () => {
+  it("fills the names in and leaves what it does not know", () => {
+    expect(say("incoming.videoIn", { name: "Bob", channel: "Choir" })).toBe("Incoming video call from Bob in Choir");
+    expect(say("call.with")).toBe("Call with {{name}}");
+  });
+});
+
+describe("names", () => {
+  const users = { bob: { id: "bob", name: "Bob", avatarUrl: null, presence: "online", isGuest: true } } as const;
+  const channels = { choir: { id: "choir", name: "Choir", members: [], activeCallId: null, createdAt: "" } };
+  const names = namesOf(users, channels, "me", say);
+
+  it("reads out people, several of them, channels, and ids for the rest", () => {
+    expect(names.users(["bob"])).toBe("Bob");
+    expect(names.users(["bob", "x", "y"])).toBe("Bob and 2 more");
+    expect(names.other({ kind: "channel", id: "choir" })).toBe("Choir");
+    expect(names.user("stranger")).toBe("stranger");
+    expect(names.target({ channelId: "choir" }, null)).toEqual({ name: "Choir", inChannel: true });
+  });
+});
+
+describe("what views compare and show", () => {
+  it("keeps a part that is equal member by member", () => {
+    expect(alike({ a: 1, b: "x" }, { a: 1, b: "x" })).toBe(true);
+    expect(alike({ a: 1 }, { a: 1, b: undefined })).toBe(false);
+    expect(alike({ a: undefined }, { b: undefined })).toBe(false);
+    expect(alike([1], { 0: 1 })).toBe(false);
+    expect(alike({ a: {} }, { a: {} })).toBe(false);
+  });
+
+  it("writes lengths as people do", () => {
+    expect([0, 9, 75, 3600, 3904].map(clockText)).toEqual(["0:00", "0:09", "1:15", "1:00:00", "1:05:04"]);
+  });
+
+  it("abbreviates names of any script", () => {
+    expect(["Bob Lindqvist", "dan", "Αθηνά Παππά", "😀 Smile", "  ", "a b c"].map(initials)).toEqual(["BL", "D", "ΑΠ", "😀S", "", "AC"]);
+    expect(hueOf("bob")).toBe(hueOf("bob"));
+  });
+
+  it("gives a screen the stage", () => {
+    const camera = { kind: "camera" } as const;
+    expect([layoutOf([]), layoutOf([camera]), layoutOf([camera, camera]), layoutOf([camera, camera, camera])]).toEqual(["solo", "solo", "duo", "grid"]);
+    expect(layoutOf([{ kind: "screen" }, camera])).toBe("focus");
+  });
+});
