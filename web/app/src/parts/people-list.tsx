@@ -1,7 +1,7 @@
 /** Everyone one can call: with presence, and two ways to do it. */
 import { Avatar, CallButtons, Icon } from "@stoa/react/components";
-import { usePeople, useSay } from "@stoa/react/hooks";
-import { useState } from "react";
+import { usePeople, useSay, useStoa } from "@stoa/react/hooks";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
@@ -14,6 +14,7 @@ export function PeopleList() {
   const route = useRoute();
   const [search, setSearch] = useState("");
   const people = usePeople(search);
+  useSearchOnServer(search.trim());
   return (
     <section className="app-list-section" data-section="people" aria-label={t("people.title")}>
       <h2>{t("people.title")}</h2>
@@ -42,4 +43,14 @@ export function PeopleList() {
       )}
     </section>
   );
+}
+
+/** What is typed is looked for on the server too, once the typing pauses. */
+function useSearchOnServer(query: string): void {
+  const stoa = useStoa();
+  useEffect(() => {
+    if (query === "") return;
+    const timer = setTimeout(() => void stoa.findPeople(query).catch(() => undefined), 250);
+    return () => clearTimeout(timer);
+  }, [stoa, query]);
 }

@@ -28,6 +28,8 @@ export interface ServerEvents {
   "presence:changed": { userId: string; presence: Presence; at: string };
   "channel:changed": { channel: Channel };
   "channel:deleted": { channelId: string };
+  /** Some events were lost on the way: what is shown has to be fetched anew. */
+  sync: { at: string };
 }
 
 export type ServerEventName = keyof ServerEvents;
@@ -56,4 +58,5 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "presence:changed",
   "channel:changed",
   "channel:deleted",
+  "sync",
 ];

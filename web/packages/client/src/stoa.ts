@@ -28,7 +28,8 @@ export interface StoaOptions {
 }
 
 const HISTORY_PAGE = 30;
-const DIRECTORY_EVERY = 15_000;
+/** Milliseconds between looks at the directory: short in a small house, long in a large one. */
+const DIRECTORY_PAUSE = { least: 4_000, perUser: 150, most: 30_000 };
 
 export class Stoa {
   readonly store: StoaStore = createStoaStore();
@@ -42,7 +43,7 @@ export class Stoa {
   readonly #signal: Signal;
   readonly #calls: CallController;
   readonly #ringer = new Ringer();
-  #directoryTimer: ReturnType<typeof setInterval> | undefined;
+  #directoryTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(deviceId: string, options: StoaOptions = {}) {
     this.#deviceId = deviceId;
@@ -137,6 +138,12 @@ export class Stoa {
     return channel;
   }
 
+  /** Asks the server for people by name, for those beyond the page that the directory holds. */
+  async findPeople(query: string): Promise<void> {
+    const found = await this.#rest.users(query);
+    this.store.setState(({ users }) => ({ users: { ...users, ...byId(found) } }));
+  }
+
   /** Reads the newest calls, or with `more` the page after those read. */
   async readHistory(more = false): Promise<void> {
     const { history } = this.store.getState();
@@ -156,14 +163,12 @@ export class Stoa {
   #enter(me: User, session: StoaState["session"]): void {
     this.store.setState(({ users }) => ({ phase: "signed_in", session, me, users: { ...users, [me.id]: me } }));
     this.#signal.connect();
-    clearInterval(this.#directoryTimer);
-    this.#directoryTimer = setInterval(() => this.#lookAround(), DIRECTORY_EVERY);
+    this.#lookAroundLater();
   }
 
   #forget(session: StoaState["session"]): void {
     this.#calls.drop();
     this.#signal.disconnect();
-    clearInterval(this.#directoryTimer);
     this.store.setState(({ session: before }) => ({ ...forgetUser(), session: session ?? before }));
   }
 
@@ -183,9 +188,15 @@ export class Stoa {
   }
 
   /** People come and go whom no event tells of: those one shares nothing with yet. */
-  #lookAround(): void {
-    const { link } = this.store.getState();
-    if (link === "online" && document.visibilityState === "visible") void this.#readDirectory().catch(() => undefined);
+  #lookAroundLater(): void {
+    clearTimeout(this.#directoryTimer);
+    if (this.store.getState().phase !== "signed_in") return;
+    const { least, perUser, most } = DIRECTORY_PAUSE;
+    const pause = Math.min(Math.max(Object.keys(this.store.getState().users).length * perUser, least), most);
+    this.#directoryTimer = setTimeout(() => {
+      const awake = this.store.getState().link === "online" && document.visibilityState === "visible";
+      void (awake ? this.#readDirectory().catch(() => undefined) : Promise.resolve()).finally(() => this.#lookAroundLater());
+    }, pause);
   }
 
   #onEvent(event: ServerEvent): void {
@@ -202,6 +213,8 @@ export class Stoa {
           const { [event.data.channelId]: _gone, ...rest } = channels;
           return { channels: rest };
         });
+      case "sync":
+        return void this.#sync();
       default:
         this.clock.observe(event.data.at, Date.now());
         this.#calls.onEvent(event);
