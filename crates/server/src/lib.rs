@@ -2,4 +2,16 @@
 //!
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
+mod banner;
+pub mod cli;
+pub mod config;
+mod doctor;
+mod failure;
+mod http;
+mod keys;
+mod logging;
 pub mod media;
+mod metrics;
+mod secrets;
+mod serve;
+mod tls;

@@ -87,8 +87,8 @@ impl Routes {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// Remote addresses known.
-    pub fn address_count(&self) -> usize {
+    #[cfg(test)]
+    fn address_count(&self) -> usize {
         self.by_address.len()
     }
 

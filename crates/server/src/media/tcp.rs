@@ -150,11 +150,6 @@ impl TcpConnections {
         Ok(key)
     }
 
-    /// Whether a connection of this key is there.
-    pub fn contains(&self, key: usize) -> bool {
-        self.connections.contains(key)
-    }
-
     /// Hands every whole frame that can be read to `take`. `false`: the connection is over.
     pub fn read(&mut self, key: usize, now: Instant, mut take: impl FnMut(Frame<'_>)) -> bool {
         let Some(connection) = self.connections.get_mut(key) else { return true };

@@ -1,0 +1,100 @@
+//! What a start prints: where to point a browser, a code for a phone to read, and the admin link.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+
+use crate::config::Config;
+use crate::secrets::Secrets;
+
+/// The text to print once the server listens.
+pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> String {
+    let urls = Urls::of(config, addresses);
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "\n  Stoa {} is running\n", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(text, "  this computer   {}", urls.here);
+    for url in &urls.elsewhere {
+        let _ = writeln!(text, "  other devices   {url}");
+    }
+    let _ = writeln!(text, "  admin           {}/admin#code={}", urls.best(), secrets.admin_code.reveal());
+    let _ = writeln!(text, "  data            {}", config.data_dir.display());
+    if config.dev {
+        let _ = writeln!(text, "\n  --dev: anyone may sign in by a name, LiveKit key devkey/secret is accepted.");
+        if config.https.is_some() && config.certificate.is_none() {
+            let _ = writeln!(text, "  https is signed by itself: a browser asks once whether to trust it.");
+        }
+    }
+    if let Some(url) = urls.elsewhere.first()
+        && let Ok(code) = QrCode::new(url)
+    {
+        let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        let _ = writeln!(text);
+        for line in drawn.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+struct Urls {
+    here: String,
+    elsewhere: Vec<String>,
+    public: Option<String>,
+}
+
+impl Urls {
+    fn of(config: &Config, addresses: &[IpAddr]) -> Self {
+        let http = config.http.address;
+        let host = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+        let here_host = if http.ip().is_unspecified() || http.ip().is_loopback() {
+            "localhost".to_owned()
+        } else {
+            host(http.ip())
+        };
+        let mut elsewhere: Vec<String> = config.public_url.clone().into_iter().collect();
+        // A phone's camera needs https.
+        let (scheme, listen) = match &config.https {
+            Some(https) => ("https", https.address),
+            None => ("http", http),
+        };
+        if listen.ip().is_unspecified() {
+            let lan = addresses.iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback());
+            elsewhere.extend(lan.map(|ip| format!("{scheme}://{}:{}", host(*ip), listen.port())));
+        }
+        Self { here: format!("http://{here_host}:{}", http.port()), elsewhere, public: config.public_url.clone() }
+    }
+
+    fn best(&self) -> &str {
+        self.public.as_deref().unwrap_or(&self.here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{flags, validate};
+
+    fn printed(pairs: &[(&'static str, &str)]) -> String {
+        let given = pairs.iter().map(|(name, value)| (*name, "flag", (*value).to_owned())).collect();
+        let config = validate(&flags(given).expect("known"), 1).expect("valid");
+        let dir = tempfile::tempdir().expect("a folder");
+        let secrets = Secrets::read_or_make(dir.path()).expect("writable");
+        let text = banner(&config, &secrets, &["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")]);
+        text.replace(secrets.admin_code.reveal(), "CODE")
+    }
+
+    #[test]
+    fn says_where_to_go() {
+        let dev = printed(&[("dev", "true")]);
+        for line in ["http://localhost:7880\n", "https://10.0.0.5:7843\n", "http://localhost:7880/admin#code=CODE\n", "█"] {
+            assert!(dev.contains(line), "{line:?} is not in {dev}");
+        }
+        let plain = printed(&[("http", "127.0.0.1:9000")]);
+        assert!(plain.contains("http://localhost:9000\n") && !plain.contains("other devices"), "{plain}");
+        let public = printed(&[("public_url", "https://calls.example.org/")]);
+        assert!(public.contains("https://calls.example.org/admin#code=CODE"), "{public}");
+    }
+}

@@ -1,0 +1,377 @@
+//! The command line. Every refusal is one line on standard error and exit code 2.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use model::{ChannelId, Permission, Timestamp, UserId};
+
+use crate::config::{self, Config, ConfigError, KEYS, Layer, parse_duration};
+use crate::failure::Failure;
+use crate::secrets::Secrets;
+use crate::{doctor, keys, logging, serve};
+
+const DEFAULT_FILE: &str = "stoa.toml";
+
+/// Voice and video calls for your app, in one program.
+#[derive(Debug, Parser)]
+#[command(name = "stoa", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Cmd,
+}
+
+#[derive(Debug, Subcommand)]
+enum Cmd {
+    /// Run the server: web app, API, signalling and media
+    Serve(Box<ServeFlags>),
+    /// Print an access token, signed with the secrets of the data directory
+    #[command(subcommand)]
+    Token(TokenCmd),
+    /// Look for what keeps calls from working here, and say what to change
+    Doctor(ServeFlags),
+    /// Bring the database up to date (a start does so, too)
+    Migrate(Place),
+    /// Load a server with rooms and measure it
+    Bench(bench::Options),
+    /// List every setting of stoa.toml and the environment
+    Settings,
+}
+
+/// Where the installation is.
+#[derive(Debug, Args, Clone)]
+struct Place {
+    /// Where everything is kept [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Settings [default: ./stoa.toml where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args, Clone)]
+struct ServeFlags {
+    #[command(flatten)]
+    place: Place,
+    /// Development: sign-in by name alone, LiveKit key devkey/secret, https with a self-signed certificate
+    #[arg(long)]
+    dev: bool,
+    /// Address of the web app and the API [default: 7880]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Address of the same over TLS, or "off" [default: 7843 with --dev, otherwise off]
+    #[arg(long, value_name = "ADDR")]
+    https: Option<String>,
+    /// Media threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+    /// Media ports, one a worker: 7882 (from there on) or 7882-7889 [default: 7882]
+    #[arg(long, value_name = "PORTS")]
+    udp_ports: Option<String>,
+    /// Media over TCP, 0 for none [default: 7881]
+    #[arg(long, value_name = "PORT")]
+    tcp_port: Option<String>,
+    /// Addresses told to clients [default: those of the interfaces]
+    #[arg(long, value_name = "IP[,IP]")]
+    announce: Option<String>,
+    /// The server's domain: its addresses are announced, its URL is https://DOMAIN
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// How clients reach the server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Log one JSON object a line
+    #[arg(long)]
+    log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCmd {
+    /// A user's token for the REST API and Socket.IO
+    User(UserToken),
+    /// A LiveKit access token for a room
+    Livekit(LivekitToken),
+}
+
+#[derive(Debug, Args)]
+struct UserToken {
+    #[command(flatten)]
+    place: Place,
+    /// The user's id in your app
+    #[arg(long)]
+    id: String,
+    /// What people see
+    #[arg(long)]
+    name: Option<String>,
+    /// calls:create, calls:join, calls:record, streams:create, streams:moderate or admin; may be repeated
+    /// [default: calls:create and calls:join]
+    #[arg(long = "permission", value_name = "P")]
+    permissions: Vec<String>,
+    /// A channel the user is a member of; may be repeated
+    #[arg(long = "channel", value_name = "ID")]
+    channels: Vec<String>,
+    /// How long it is good for
+    #[arg(long, default_value = "1h", value_name = "TIME")]
+    ttl: String,
+}
+
+#[derive(Debug, Args)]
+struct LivekitToken {
+    #[command(flatten)]
+    place: Place,
+    /// The room
+    #[arg(long)]
+    room: String,
+    /// Who
+    #[arg(long)]
+    identity: String,
+    /// What people see [default: the identity]
+    #[arg(long)]
+    name: Option<String>,
+    /// For the other participants to read
+    #[arg(long)]
+    metadata: Option<String>,
+    /// May publish tracks
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    can_publish: bool,
+    /// May receive tracks
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    can_subscribe: bool,
+    /// May send data
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    can_publish_data: bool,
+    /// May change its own name and metadata
+    #[arg(long)]
+    can_update_own_metadata: bool,
+    /// Not shown to the others
+    #[arg(long)]
+    hidden: bool,
+    /// How long it is good for
+    #[arg(long, default_value = "6h", value_name = "TIME")]
+    ttl: String,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let done = match cli.command {
+        Cmd::Serve(flags) => run_server(&flags),
+        Cmd::Token(TokenCmd::User(token)) => user_token(&token),
+        Cmd::Token(TokenCmd::Livekit(token)) => livekit_token(&token),
+        Cmd::Doctor(flags) => load(&flags).and_then(|config| doctor::run(&config)),
+        Cmd::Migrate(place) => migrate(&place),
+        Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
+        Cmd::Settings => {
+            list_settings();
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What the parser says, in one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            if error.exit_code() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        }
+        _ => Failure::Setup(one_line(&error.to_string())).report(),
+    }
+}
+
+fn one_line(message: &str) -> String {
+    let before_usage = message.split("\nUsage:").next().unwrap_or(message);
+    let parts = before_usage.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut text = String::new();
+    for part in parts {
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        let tip = part.strip_prefix("tip: ");
+        if !text.is_empty() {
+            text.push_str(if tip.is_some() { "; " } else { " " });
+        }
+        text.push_str(tip.unwrap_or(part));
+    }
+    if !text.contains("--help") {
+        text.push_str("; see --help");
+    }
+    text
+}
+
+fn run_server(flags: &ServeFlags) -> Result<(), Failure> {
+    let config = load(flags)?;
+    logging::start(&config.log)?;
+    // Both ring-free: one provider for https, key sets and nothing else.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::fault)?;
+    let done = runtime.block_on(serve::serve(config));
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    done
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn load(flags: &ServeFlags) -> Result<Config, Failure> {
+    let texts = [
+        ("http", "--http", &flags.http),
+        ("https", "--https", &flags.https),
+        ("media.workers", "--workers", &flags.workers),
+        ("media.udp_ports", "--udp-ports", &flags.udp_ports),
+        ("media.tcp_port", "--tcp-port", &flags.tcp_port),
+        ("media.announce", "--announce", &flags.announce),
+        ("domain", "--domain", &flags.domain),
+        ("public_url", "--public-url", &flags.public_url),
+        ("log.level", "--log-level", &flags.log_level),
+    ];
+    let mut given: Vec<_> =
+        texts.into_iter().filter_map(|(name, flag, text)| Some((name, flag, text.clone()?))).collect();
+    let switches = [("dev", "--dev", flags.dev), ("log.json", "--log-json", flags.log_json)];
+    given.extend(switches.into_iter().filter(|(_, _, on)| *on).map(|(name, flag, _)| (name, flag, "true".to_owned())));
+    Ok(load_at(&flags.place, given)?)
+}
+
+fn load_at(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) -> Result<Config, ConfigError> {
+    given.extend(place.data_dir.clone().map(|dir| ("data_dir", "--data-dir", dir)));
+    let file = place.config.clone().or_else(|| std::env::var_os("STOA_CONFIG").map(PathBuf::from));
+    let file = match file {
+        Some(path) => config::file(&path)?,
+        None if PathBuf::from(DEFAULT_FILE).is_file() => config::file(DEFAULT_FILE.as_ref())?,
+        None => Layer::default(),
+    };
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let layers = file.over(config::environment(variables)?).over(config::flags(given)?);
+    config::validate(&layers, cores())
+}
+
+/// The settings and the secrets that a token is signed with.
+fn signing(place: &Place) -> Result<(Config, Secrets), Failure> {
+    let config = load_at(place, Vec::new())?;
+    let secrets = Secrets::read(&config.data_dir)?.ok_or_else(|| {
+        let dir = config.data_dir.display();
+        Failure::Setup(format!("there are no secrets in {dir}; start `stoa serve` there first, or give its --data-dir"))
+    })?;
+    Ok((config, secrets))
+}
+
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+fn ttl(text: &str) -> Result<Duration, Failure> {
+    let ttl = parse_duration(text).filter(|ttl| !ttl.is_zero());
+    ttl.ok_or_else(|| Failure::Setup(format!("--ttl: {text:?} is not a time such as 90s, 15m, 1h or 30d")))
+}
+
+fn user_token(token: &UserToken) -> Result<(), Failure> {
+    let (config, secrets) = signing(&token.place)?;
+    let permission = |text: &String| {
+        let known = || Permission::ALL.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ");
+        text.parse::<Permission>()
+            .map_err(|()| Failure::Setup(format!("--permission: {text:?} is none of {}", known())))
+    };
+    let channel = |text: &String| ChannelId::new(text).map_err(|e| Failure::Setup(format!("--channel: {e}")));
+    let permissions: Vec<Permission> = token.permissions.iter().map(permission).collect::<Result<_, _>>()?;
+    let claims = auth::UserClaims {
+        user: UserId::new(&token.id).map_err(|error| Failure::Setup(format!("--id: {error}")))?,
+        name: token.name.clone(),
+        avatar_url: None,
+        permissions: if permissions.is_empty() { auth::DEFAULT_PERMISSIONS.to_vec() } else { permissions },
+        channels: token.channels.iter().map(channel).collect::<Result<_, _>>()?,
+        expires: now() + ttl(&token.ttl)?,
+    };
+    println!("{}", auth::mint_user(keys::token_secret(&config, &secrets).as_bytes(), &claims, now()));
+    Ok(())
+}
+
+fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
+    let (config, secrets) = signing(&token.place)?;
+    let (from, until) = (now(), now() + ttl(&token.ttl)?);
+    let seconds = |at: Timestamp| at.as_millis().div_euclid(1_000).unsigned_abs();
+    for (flag, text) in [("--room", &token.room), ("--identity", &token.identity)] {
+        if text.is_empty() {
+            return Err(Failure::Setup(format!("{flag}: may not be empty")));
+        }
+    }
+    let claims = auth::LiveKitClaims {
+        sub: token.identity.clone(),
+        name: token.name.clone().unwrap_or_else(|| token.identity.clone()),
+        metadata: token.metadata.clone().unwrap_or_default(),
+        nbf: seconds(from),
+        exp: seconds(until),
+        video: auth::VideoGrant {
+            room_join: true,
+            room: token.room.clone(),
+            can_publish: Some(token.can_publish),
+            can_subscribe: Some(token.can_subscribe),
+            can_publish_data: Some(token.can_publish_data),
+            can_update_own_metadata: Some(token.can_update_own_metadata),
+            hidden: token.hidden,
+            ..auth::VideoGrant::default()
+        },
+        ..auth::LiveKitClaims::default()
+    };
+    println!("{}", auth::mint_livekit(&keys::livekit_key(&config, &secrets), &claims));
+    Ok(())
+}
+
+fn migrate(place: &Place) -> Result<(), Failure> {
+    let config = load_at(place, Vec::new())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
+    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+        let dir = config.data_dir.display();
+        Failure::Setup(format!("cannot write to {dir}: {error}; make it writable or choose another with --data-dir"))
+    })?;
+    let path = config.data_dir.join("stoa.db");
+    let report = runtime.block_on(store::migrate(&path)).map_err(Failure::setup)?;
+    for (version, name) in &report.applied {
+        println!("applied {version} {name}");
+    }
+    println!("{} is at schema {} (was {})", path.display(), report.to, report.from);
+    Ok(())
+}
+
+fn list_settings() {
+    println!("Settings, from weakest to strongest: stoa.toml, the environment, flags.\n");
+    for key in KEYS {
+        println!("{}", key.name);
+        let alias = key.alias.map(|alias| format!(" or {alias}")).unwrap_or_default();
+        if key.kind != config::Kind::Servers {
+            println!("    {}{alias}", key.variable());
+        }
+        println!("    {}", key.help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn refusals_of_the_parser_are_one_line() {
+        for arguments in [&["stoa", "serve", "--prot"][..], &["stoa", "srve"], &["stoa", "token", "user"]] {
+            let error = Cli::try_parse_from(arguments).expect_err("wrong");
+            let line = one_line(&error.to_string());
+            assert_eq!(line.lines().count(), 1, "{line}");
+            assert!(line.contains("--help") || line.contains("similar"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The settings: read from `stoa.toml`, the environment and flags, checked once at start, plain values afterwards.
+//!
+//! Two steps: [`sources`] turns each source into a layer of known keys (an unknown one is an error that names it), and
+//! [`validate`] turns the layers into a [`Config`]. Every refusal is one line that says what to do.
+
+mod keys;
+mod sources;
+mod validate;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{Bitrate, Secret};
+
+pub use keys::{KEYS, Key, Kind};
+pub use sources::{Layer, Value, environment, file, flags};
+pub use validate::{parse_duration, validate};
+
+/// Why the settings cannot be used: one line, which says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// The settings, validated.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Development: sign-in by name, LiveKit's `devkey`, rooms made by whoever joins.
+    pub dev: bool,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Plain HTTP.
+    pub http: Listen,
+    /// HTTPS, if any.
+    pub https: Option<Listen>,
+    /// Certificate and key files; none: self-signed.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How clients reach the server; none: by whatever they asked.
+    pub public_url: Option<String>,
+    /// The server's domain: announced with the addresses it resolves to.
+    pub domain: Option<String>,
+    /// One UDP port a worker.
+    pub udp_ports: Vec<u16>,
+    /// ICE over TCP.
+    pub tcp_port: Option<u16>,
+    /// Addresses announced; empty: found out at start.
+    pub announce: Vec<IpAddr>,
+    /// What a subscriber is believed to take before anything was measured.
+    pub initial_bitrate: Bitrate,
+    /// Logging.
+    pub log: Log,
+    /// Who may come in.
+    pub auth: Auth,
+    /// Whether anyone may make an account.
+    pub sign_up: bool,
+    /// Whether only known users may be called.
+    pub strict_users: bool,
+    /// Rooms.
+    pub room: Room,
+    /// Calls.
+    pub call: call::Config,
+    /// Origins whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// Whether a proxy of the operator's says who asks.
+    pub trust_forwarded: bool,
+    /// STUN and TURN servers told to clients.
+    pub ice_servers: Vec<api::IceServer>,
+    /// How much is taken from one client.
+    pub limits: api::Limits,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Must be had.
+    pub address: SocketAddr,
+    /// The same port of the other family, where the host has it.
+    pub also: Option<SocketAddr>,
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A filter as `tracing` takes it.
+    pub filter: String,
+    /// One JSON object a line.
+    pub json: bool,
+}
+
+/// Keys and what tokens must say.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// In place of the generated HS256 secret.
+    pub token_secret: Option<Secret<String>>,
+    /// Where the key set is fetched.
+    pub jwks_url: Option<String>,
+    /// Where the key set lies.
+    pub jwks_file: Option<PathBuf>,
+    /// The `iss` that tokens must have.
+    pub issuer: Option<String>,
+    /// The `aud` that tokens must have.
+    pub audience: Option<String>,
+    /// In place of the generated LiveKit key.
+    pub livekit: Option<(String, Secret<String>)>,
+}
+
+/// Rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// A LiveKit token opens a room that no call made.
+    pub auto_create: bool,
+    /// 0: no limit.
+    pub max_participants: usize,
+    /// How long a room lives with nobody in it.
+    pub empty_timeout: Duration,
+    /// How long a lost participant may take to resume.
+    pub departure_timeout: Duration,
+}

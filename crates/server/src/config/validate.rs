@@ -1,0 +1,365 @@
+//! From layers of values to settings that make sense together.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{Bitrate, Secret};
+
+use super::sources::{Layer, Value};
+use super::{Auth, Config, ConfigError, Listen, Log, Room};
+
+const MOST_WORKERS: usize = 64;
+const SHORTEST_SECRET: usize = 16;
+
+/// Checks the settings. `cores` is what the host has.
+pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
+    let read = Reader { layer };
+    let dev = read.bool("dev", false)?;
+    let (udp_ports, tcp_port) = ports(&read, cores)?;
+    let domain = read.text("domain")?;
+    let public_url = match (read.url("public_url")?, &domain) {
+        (None, Some(domain)) => Some(format!("https://{domain}")),
+        (url, _) => url,
+    };
+    Ok(Config {
+        dev,
+        data_dir: PathBuf::from(read.text("data_dir")?.unwrap_or_else(|| "data".to_owned())),
+        http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be off"))?,
+        https: read.listen("https", dev.then_some("7843"))?,
+        certificate: certificate(&read)?,
+        public_url,
+        domain,
+        udp_ports,
+        tcp_port,
+        announce: announce(&read)?,
+        initial_bitrate: Bitrate(read.number("media.initial_bitrate", 100_000..=1_000_000_000)?.unwrap_or(7_000_000)),
+        log: Log {
+            filter: read.text("log.level")?.unwrap_or_else(|| "info".to_owned()),
+            json: read.bool("log.json", false)?,
+        },
+        auth: auth(&read)?,
+        sign_up: read.bool("accounts.sign_up", true)?,
+        strict_users: read.bool("users.strict", false)?,
+        room: room(&read, dev)?,
+        call: calls(&read)?,
+        cors_origins: origins(&read)?,
+        trust_forwarded: read.bool("proxy.trust_forwarded", false)?,
+        ice_servers: match read.layer.get("ice_servers") {
+            Some((Value::Servers(servers), _)) => servers.clone(),
+            _ => Vec::new(),
+        },
+        limits: limits(&read)?,
+    })
+}
+
+fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), ConfigError> {
+    let (first, last) = match read.text("media.udp_ports")? {
+        None => (7882, None),
+        Some(text) => port_range(&text).ok_or_else(|| {
+            read.refuse("media.udp_ports", "must be a port such as 7882, or a range such as 7882-7889")
+        })?,
+    };
+    let room = usize::from(last.unwrap_or(u16::MAX) - first) + 1;
+    let workers = match read.number("media.workers", 1..=MOST_WORKERS as u64)? {
+        Some(workers) if workers as usize > room => {
+            return Err(read.refuse("media.workers", &format!("{workers} workers need as many ports in media.udp_ports")));
+        }
+        Some(workers) => workers as usize,
+        None => cores.clamp(1, MOST_WORKERS.min(room)),
+    };
+    let udp = (0..workers as u16).map(|n| first + n).collect();
+    let tcp = match read.number("media.tcp_port", 0..=65_535)?.unwrap_or(7881) {
+        0 => None,
+        port => Some(port as u16),
+    };
+    Ok((udp, tcp))
+}
+
+/// `7882`, `7882-` and `7882-7889`.
+fn port_range(text: &str) -> Option<(u16, Option<u16>)> {
+    let (first, last) = match text.split_once(['-', '…']) {
+        None => (text, None),
+        Some((first, "")) => (first, None),
+        Some((first, last)) => (first, Some(last.trim().parse().ok()?)),
+    };
+    let first: u16 = first.trim().parse().ok()?;
+    (first > 0 && last.is_none_or(|last: u16| last >= first)).then_some((first, last))
+}
+
+fn announce(read: &Reader<'_>) -> Result<Vec<IpAddr>, ConfigError> {
+    let parse = |text: &String| {
+        let address: Option<IpAddr> = text.parse().ok();
+        address
+            .filter(|ip| !ip.is_unspecified() && !ip.is_multicast())
+            .ok_or_else(|| read.refuse("media.announce", &format!("{text:?} is not an IP address that clients can reach")))
+    };
+    read.list("media.announce")?.iter().map(parse).collect()
+}
+
+fn certificate(read: &Reader<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    match (read.text("tls.cert")?, read.text("tls.key")?) {
+        (Some(cert), Some(key)) => Ok(Some((cert.into(), key.into()))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(read.refuse("tls.cert", "needs tls.key, too")),
+        (None, Some(_)) => Err(read.refuse("tls.key", "needs tls.cert, too")),
+    }
+}
+
+fn auth(read: &Reader<'_>) -> Result<Auth, ConfigError> {
+    let long_enough = |name: &str, secret: Option<String>| match secret {
+        Some(secret) if secret.len() < SHORTEST_SECRET => {
+            Err(read.refuse(name, &format!("must have at least {SHORTEST_SECRET} characters")))
+        }
+        secret => Ok(secret.map(Secret::new)),
+    };
+    let livekit_secret = long_enough("livekit.api_secret", read.text("livekit.api_secret")?)?;
+    let livekit = match (read.text("livekit.api_key")?, livekit_secret) {
+        (Some(key), Some(secret)) => Some((key, secret)),
+        (None, None) => None,
+        (Some(_), None) => return Err(read.refuse("livekit.api_key", "needs livekit.api_secret, too")),
+        (None, Some(_)) => return Err(read.refuse("livekit.api_secret", "needs livekit.api_key, too")),
+    };
+    let auth = Auth {
+        token_secret: long_enough("auth.token_secret", read.text("auth.token_secret")?)?,
+        jwks_url: read.url("auth.jwks_url")?,
+        jwks_file: read.text("auth.jwks_file")?.map(PathBuf::from),
+        issuer: read.text("auth.issuer")?,
+        audience: read.text("auth.audience")?,
+        livekit,
+    };
+    if auth.jwks_url.is_some() && auth.jwks_file.is_some() {
+        return Err(read.refuse("auth.jwks_file", "give either auth.jwks_url or auth.jwks_file"));
+    }
+    Ok(auth)
+}
+
+fn room(read: &Reader<'_>, dev: bool) -> Result<Room, ConfigError> {
+    Ok(Room {
+        auto_create: read.bool("room.auto_create", dev)?,
+        max_participants: read.number("room.max_participants", 0..=100_000)?.unwrap_or(0) as usize,
+        empty_timeout: read.duration("room.empty_timeout", 300, 1, 86_400)?,
+        departure_timeout: read.duration("room.departure_timeout", 20, 1, 600)?,
+    })
+}
+
+fn calls(read: &Reader<'_>) -> Result<call::Config, ConfigError> {
+    let default = call::Config::default();
+    Ok(call::Config {
+        ring_timeout: read.duration("call.ring_timeout", 30, 5, 180)?,
+        reconnect_window: read.duration("call.reconnect_window", 30, 1, 600)?,
+        empty_timeout: read.duration("call.empty_timeout", 300, 1, 86_400)?,
+        max_participants: read
+            .number("call.max_participants", 2..=10_000)?
+            .map_or(default.max_participants, |most| most as usize),
+        voice_calls: read.bool("features.voice_calls", true)?,
+        video_calls: read.bool("features.video_calls", true)?,
+        group_calls: read.bool("features.group_calls", true)?,
+        screen_sharing: read.bool("features.screen_sharing", true)?,
+    })
+}
+
+fn origins(read: &Reader<'_>) -> Result<Vec<String>, ConfigError> {
+    let parse = |text: &String| {
+        let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        match authority {
+            Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(text.clone()),
+            _ => Err(read.refuse("cors.origins", &format!("{text:?} is not an origin such as https://app.example.org"))),
+        }
+    };
+    read.list("cors.origins")?.iter().map(parse).collect()
+}
+
+fn limits(read: &Reader<'_>) -> Result<api::Limits, ConfigError> {
+    let mut limits = api::Limits::default();
+    let set = |name: &str, place: &mut u32| -> Result<(), ConfigError> {
+        if let Some(value) = read.number(name, 1..=1_000_000)? {
+            *place = value as u32;
+        }
+        Ok(())
+    };
+    set("limits.sign_ins_a_minute", &mut limits.sign_ins_a_minute)?;
+    limits.sign_in_burst = limits.sign_in_burst.max(limits.sign_ins_a_minute);
+    set("limits.requests_a_second", &mut limits.requests_a_second)?;
+    set("limits.request_burst", &mut limits.request_burst)?;
+    set("limits.signals_a_second", &mut limits.signals_a_second)?;
+    set("limits.signal_burst", &mut limits.signal_burst)?;
+    Ok(limits)
+}
+
+/// Reads typed values; knows where each stands, for messages.
+struct Reader<'a> {
+    layer: &'a Layer,
+}
+
+impl Reader<'_> {
+    fn refuse(&self, name: &str, what: &str) -> ConfigError {
+        let place = self.layer.get(name).map_or(name, |(_, place)| place);
+        ConfigError(format!("{place}: {what}"))
+    }
+
+    fn bool(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
+        match self.layer.get(name) {
+            None => Ok(default),
+            Some((Value::Bool(value), _)) => Ok(*value),
+            Some(_) => Err(self.refuse(name, "must be true or false")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        match self.layer.get(name) {
+            None => Ok(None),
+            Some((Value::Text(text), _)) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+            Some(_) => Err(self.refuse(name, "must be a text that is not empty")),
+        }
+    }
+
+    fn list(&self, name: &str) -> Result<Vec<String>, ConfigError> {
+        match self.layer.get(name) {
+            None => Ok(Vec::new()),
+            Some((Value::List(list), _)) => Ok(list.clone()),
+            Some(_) => Err(self.refuse(name, "must be a list of texts")),
+        }
+    }
+
+    fn number(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {
+        let Some((value, _)) = self.layer.get(name) else { return Ok(None) };
+        match value {
+            Value::Number(number) if u64::try_from(*number).is_ok_and(|number| range.contains(&number)) => {
+                Ok(Some(number.unsigned_abs()))
+            }
+            _ => Err(self.refuse(name, &format!("must be a whole number from {} to {}", range.start(), range.end()))),
+        }
+    }
+
+    fn duration(&self, name: &str, default: u64, least: u64, most: u64) -> Result<Duration, ConfigError> {
+        let seconds = match self.layer.get(name) {
+            None => Some(default),
+            Some((Value::Number(number), _)) => u64::try_from(*number).ok(),
+            Some((Value::Text(text), _)) => parse_duration(text).map(|duration| duration.as_secs()),
+            Some(_) => None,
+        };
+        match seconds {
+            Some(seconds) if (least..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+            _ => Err(self.refuse(name, &format!("must be a time from {least}s to {most}s, such as \"30s\" or \"5m\""))),
+        }
+    }
+
+    fn url(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        match rest {
+            Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(Some(text.trim_end_matches('/').to_owned())),
+            _ => Err(self.refuse(name, "must be a URL such as https://calls.example.org")),
+        }
+    }
+
+    fn listen(&self, name: &str, default: Option<&str>) -> Result<Option<Listen>, ConfigError> {
+        let text = self.text(name)?;
+        match text.as_deref().or(default) {
+            None | Some("off") => Ok(None),
+            Some(text) => parse_listen(text)
+                .map(Some)
+                .ok_or_else(|| self.refuse(name, "must be a port such as 7880 or an address such as 127.0.0.1:7880")),
+        }
+    }
+}
+
+/// A port on every address, or one address.
+fn parse_listen(text: &str) -> Option<Listen> {
+    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        return Some(Listen { address, also: Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) });
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Listen { address, also: None });
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs().ok()?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    let address = *found.first()?;
+    Some(Listen { address, also: found.into_iter().find(|other| other.is_ipv6() && address.is_ipv4()) })
+}
+
+/// `45`, `90s`, `5m`, `1h`, `2d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(unit).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sources::{environment, flags};
+    use super::*;
+
+    fn of(pairs: &[(&'static str, &'static str, &str)]) -> Result<Config, ConfigError> {
+        let given = pairs.iter().map(|(name, flag, text)| (*name, *flag, (*text).to_owned())).collect();
+        validate(&flags(given)?, 2)
+    }
+
+    #[test]
+    fn nothing_configured_is_a_server() {
+        let config = validate(&Layer::default(), 2).expect("defaults");
+        assert_eq!((config.udp_ports, config.tcp_port), (vec![7882, 7883], Some(7881)));
+        assert_eq!(config.http.address, "0.0.0.0:7880".parse().expect("an address"));
+        assert_eq!((config.https, config.dev, config.room.auto_create), (None, false, false));
+        let dev = of(&[("dev", "--dev", "true")]).expect("dev");
+        assert_eq!(dev.https.map(|https| https.address.port()), Some(7843));
+        assert!(dev.room.auto_create);
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let layer = |http: &str| flags(vec![("http", "place", http.to_owned())]).expect("a layer");
+        let env = environment([("STOA_HTTP".to_owned(), "2".to_owned())].into_iter()).expect("known");
+        let port = |layer: &Layer| validate(layer, 1).expect("valid").http.address.port();
+        assert_eq!(port(&layer("1")), 1);
+        assert_eq!(port(&layer("1").over(env.clone())), 2);
+        assert_eq!(port(&layer("1").over(env).over(layer("3"))), 3);
+    }
+
+    #[test]
+    fn every_refusal_is_one_line_with_the_place() {
+        let cases = [
+            ("media.workers", "--workers", "0", "--workers: must be a whole number from 1 to 64"),
+            ("media.udp_ports", "--udp-ports", "7890-7882", "--udp-ports: must be a port such as 7882"),
+            ("http", "--http", "nonsense", "--http: must be a port such as 7880"),
+            ("media.announce", "--announce", "0.0.0.0", "--announce: \"0.0.0.0\" is not an IP address"),
+            ("public_url", "--public-url", "calls.example.org", "--public-url: must be a URL"),
+            ("call.ring_timeout", "STOA_CALL_RING_TIMEOUT", "1s", "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s"),
+            ("livekit.api_key", "LIVEKIT_API_KEY", "k", "LIVEKIT_API_KEY: needs livekit.api_secret"),
+            ("auth.token_secret", "STOA_AUTH_TOKEN_SECRET", "short", "STOA_AUTH_TOKEN_SECRET: must have at least 16"),
+            ("cors.origins", "STOA_CORS_ORIGINS", "app.example.org", "STOA_CORS_ORIGINS: \"app.example.org\" is not an origin"),
+        ];
+        for (name, flag, text, wanted) in cases {
+            let error = of(&[(name, flag, text)]).expect_err(name).to_string();
+            assert!(error.starts_with(wanted), "{error}");
+            assert_eq!(error.lines().count(), 1);
+        }
+        let few = of(&[("media.udp_ports", "--udp-ports", "7882-7883"), ("media.workers", "--workers", "3")]);
+        assert!(few.expect_err("too few").to_string().contains("need as many ports"));
+    }
+
+    #[test]
+    fn ports_addresses_and_times_read_as_written() {
+        assert_eq!(port_range("7882"), Some((7882, None)));
+        assert_eq!(port_range("7882-"), Some((7882, None)));
+        assert_eq!(port_range("7882-7889"), Some((7882, Some(7889))));
+        assert_eq!(port_range("0"), None);
+        assert_eq!(parse_listen("[::1]:80").map(|listen| listen.address), "[::1]:80".parse().ok());
+        assert_eq!(parse_listen(":80").and_then(|listen| listen.also), "[::]:80".parse().ok());
+        assert_eq!(parse_duration("90s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2h"), Some(Duration::from_secs(7_200)));
+        assert_eq!(parse_duration("1w"), None);
+        assert_eq!(of(&[("domain", "--domain", "a.org")]).expect("valid").public_url.as_deref(), Some("https://a.org"));
+    }
+}

@@ -1,0 +1,104 @@
+//! The keys of user tokens: the HS256 secret, and a key set from a file or a URL, fetched again from time to time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use auth::{KeySet, UserVerifier};
+
+use crate::config::{Auth, Config};
+use crate::failure::Failure;
+use crate::secrets::Secrets;
+
+const FETCH_AGAIN: Duration = Duration::from_secs(600);
+const FETCH_AFTER_FAILURE: Duration = Duration::from_secs(30);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// A key set is a few kilobytes.
+const LARGEST_KEY_SET: usize = 256 * 1024;
+
+/// The HS256 secret of user tokens: the configured one, or the generated one.
+pub fn token_secret(config: &Config, secrets: &Secrets) -> String {
+    config.auth.token_secret.as_ref().unwrap_or(&secrets.token_secret).reveal().clone()
+}
+
+/// LiveKit keys taken: the configured or the generated one, and `devkey` with `--dev`.
+pub fn livekit_keys(config: &Config, secrets: &Secrets) -> auth::LiveKitKeys {
+    let own = livekit_key(config, secrets);
+    let keys = auth::LiveKitKeys::new(own);
+    if config.dev {
+        keys.and(auth::LiveKitKey { key: "devkey".to_owned(), secret: model::Secret::new("secret".to_owned()) })
+    } else {
+        keys
+    }
+}
+
+/// The LiveKit key that mints.
+pub fn livekit_key(config: &Config, secrets: &Secrets) -> auth::LiveKitKey {
+    match &config.auth.livekit {
+        Some((key, secret)) => auth::LiveKitKey { key: key.clone(), secret: secret.clone() },
+        None => auth::LiveKitKey { key: secrets.livekit_key.clone(), secret: secrets.livekit_secret.clone() },
+    }
+}
+
+/// The verifier of user tokens. With a URL it starts with the secret alone and takes the key set over once fetched.
+pub fn user_verifier(config: &Config, secrets: &Secrets) -> Result<Arc<ArcSwap<UserVerifier>>, Failure> {
+    let secret = token_secret(config, secrets);
+    let mut first = verifier(&config.auth, &secret);
+    if let Some(path) = &config.auth.jwks_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Setup(format!("cannot read {}: {error}; check auth.jwks_file", path.display())))?;
+        let keys = KeySet::parse(&text)
+            .map_err(|error| Failure::Setup(format!("{}: {error}; check auth.jwks_file", path.display())))?;
+        first = first.with_keys(keys);
+    }
+    let current = Arc::new(ArcSwap::from_pointee(first));
+    if let Some(url) = config.auth.jwks_url.clone() {
+        tokio::spawn(fetch_again_and_again(url, config.auth.clone(), secret, Arc::clone(&current)));
+    }
+    Ok(current)
+}
+
+fn verifier(auth: &Auth, secret: &str) -> UserVerifier {
+    let mut verifier = UserVerifier::new().with_secret(secret);
+    if let Some(issuer) = &auth.issuer {
+        verifier = verifier.with_issuer(issuer);
+    }
+    if let Some(audience) = &auth.audience {
+        verifier = verifier.with_audience(audience);
+    }
+    verifier
+}
+
+async fn fetch_again_and_again(url: String, auth: Auth, secret: String, current: Arc<ArcSwap<UserVerifier>>) {
+    let client = match reqwest::Client::builder().timeout(FETCH_TIMEOUT).build() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(%error, "key sets cannot be fetched");
+            return;
+        }
+    };
+    loop {
+        let pause = match fetch(&client, &url).await {
+            Ok(keys) => {
+                tracing::debug!(keys = keys.len(), "key set fetched");
+                current.store(Arc::new(verifier(&auth, &secret).with_keys(keys)));
+                FETCH_AGAIN
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the key set of auth.jwks_url could not be fetched; what was known stays");
+                FETCH_AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn fetch(client: &reqwest::Client, url: &str) -> anyhow::Result<KeySet> {
+    let mut response = client.get(url).send().await?.error_for_status()?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        anyhow::ensure!(body.len() <= LARGEST_KEY_SET, "larger than {LARGEST_KEY_SET} bytes");
+    }
+    Ok(KeySet::parse(std::str::from_utf8(&body)?)?)
+}

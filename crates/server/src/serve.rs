@@ -1,0 +1,187 @@
+//! `stoa serve`: puts the parts together, runs them, and takes them apart in an order in which nothing is lost.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::{Control, Handle};
+use tokio::net::lookup_host;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::banner::banner;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::http::{Bound, Web};
+use crate::keys;
+use crate::media::{self, Addresses, MediaSettings, Plane, PortError, RoomDefaults};
+use crate::metrics::Metrics;
+use crate::secrets::{Secrets, take_data_dir};
+use crate::tls;
+
+/// Notices of workers that may wait for the control plane.
+const NOTICES: usize = 65_536;
+/// How long requests under way may take at the end.
+const GRACE: Duration = Duration::from_millis(800);
+/// How long `domain` may take to resolve.
+const RESOLVE: Duration = Duration::from_secs(3);
+
+/// Runs the server until it is told to stop.
+pub async fn serve(config: Config) -> Result<(), Failure> {
+    let started = Instant::now();
+    let _lock = take_data_dir(&config.data_dir)?;
+    let secrets = Secrets::read_or_make(&config.data_dir)?;
+    // First, so that a key typed wrong is not hidden behind anything slower.
+    let verifier = keys::user_verifier(&config, &secrets)?;
+    let local = media::interface_addresses();
+    let addresses = addresses(&config, &local).await;
+
+    let http = Bound::bind(&config.http, "--http")?;
+    let https = match &config.https {
+        Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local).await?)),
+        None => None,
+    };
+    let settings = media_settings(&config, addresses.clone());
+    let sockets = settings.bind().map_err(port_failure)?;
+
+    let store = store::open(config.data_dir.join("stoa.db")).await.map_err(Failure::setup)?;
+    let (notices, from_workers) = mpsc::channel(NOTICES);
+    let plane = settings.start(sockets, notices).map_err(Failure::fault)?;
+    let control = control::Settings {
+        journal_dir: config.data_dir.join("journal"),
+        call: config.call.clone(),
+        strict_users: config.strict_users,
+        seed: rand::random(),
+    };
+    let handle = Control::start(control, Arc::new(store.clone()), Arc::clone(&plane) as _, from_workers)
+        .await
+        .map_err(Failure::setup)?;
+    let metrics = Metrics::install(Arc::clone(plane.workers()));
+    let api = api::Api::start(api_config(&config, &secrets, verifier, handle.clone(), metrics));
+
+    // Signals are caught before anyone can be told that the server runs.
+    let stop = StopSignal::catch().map_err(Failure::fault)?;
+    let web = Web::start(&api.router(), http, https).map_err(Failure::fault)?;
+    println!("{}", banner(&config, &secrets, &local));
+    let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
+    tracing::info!(workers, announced = ?addresses.announced(), milliseconds, "listening");
+
+    stop.wait().await;
+    shut_down(&plane, &handle, &api, web).await;
+    store.close().await;
+    Ok(())
+}
+
+/// The control plane first, so that what happens from here on is no event of a call; then whoever is connected is told.
+async fn shut_down(plane: &Arc<Plane>, handle: &Handle, api: &api::Api, web: Web) {
+    let begun = Instant::now();
+    tracing::info!("stopping");
+    tokio::join!(handle.shutdown(), plane.stop());
+    api.close();
+    web.stop(GRACE).await;
+    tracing::info!(milliseconds = begun.elapsed().as_millis() as u64, "stopped");
+}
+
+struct StopSignal {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn addresses(config: &Config, local: &[IpAddr]) -> Addresses {
+    if !config.announce.is_empty() {
+        return Addresses::new(&config.announce, local);
+    }
+    let mut announced = Vec::new();
+    if let Some(domain) = &config.domain {
+        match tokio::time::timeout(RESOLVE, lookup_host((domain.as_str(), 0))).await {
+            Ok(Ok(found)) => announced.extend(found.map(|address| address.ip())),
+            Ok(Err(error)) => tracing::warn!(domain, %error, "the domain does not resolve; its address is not announced"),
+            Err(_) => tracing::warn!(domain, "the domain does not resolve in time; its address is not announced"),
+        }
+    }
+    announced.extend(media::announce_by_default(local, config.dev));
+    Addresses::new(&announced, local)
+}
+
+async fn certificate(config: &Config, local: &[IpAddr]) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {
+    match &config.certificate {
+        Some((cert, key)) => tls::from_files(cert, key).await,
+        None => {
+            let mut names = vec!["localhost".to_owned()];
+            names.extend(config.domain.clone());
+            let usable: Vec<IpAddr> = media::announce_by_default(local, true);
+            tls::self_signed(&config.data_dir, &names, &usable).await
+        }
+    }
+}
+
+fn media_settings(config: &Config, addresses: Addresses) -> MediaSettings {
+    let defaults = RoomDefaults {
+        max_participants: config.room.max_participants,
+        empty_timeout: config.room.empty_timeout,
+        departure_timeout: config.room.departure_timeout,
+        initial_bitrate: config.initial_bitrate,
+        candidates: Vec::new(),
+        ufrag_prefix: String::new(),
+        local: Arc::clone(addresses.announced()),
+    };
+    MediaSettings { udp_ports: config.udp_ports.clone(), tcp_port: config.tcp_port, addresses, defaults }
+}
+
+/// A media port that cannot be had, with the flag that chooses another.
+pub fn port_failure(error: PortError) -> Failure {
+    let flag = if error.protocol == "UDP" { "--udp-ports" } else { "--tcp-port" };
+    let (protocol, port) = (error.protocol, error.port);
+    Failure::Setup(match error.error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "{protocol} port {port} is taken by another program; stop that one or choose another port with {flag}"
+        ),
+        _ => format!("cannot open {protocol} port {port}: {}; choose another port with {flag}", error.error),
+    })
+}
+
+fn api_config(
+    config: &Config,
+    secrets: &Secrets,
+    users: Arc<arc_swap::ArcSwap<auth::UserVerifier>>,
+    handle: Handle,
+    metrics: Metrics,
+) -> api::ApiConfig {
+    let calls = &config.call;
+    api::ApiConfig {
+        users,
+        admin_code: Some(secrets.admin_code.clone()),
+        public_url: config.public_url.clone(),
+        dev: config.dev,
+        sign_up: config.sign_up,
+        features: api::Features {
+            voice_calls: calls.voice_calls,
+            video_calls: calls.video_calls,
+            group_calls: calls.group_calls,
+            screen_sharing: calls.screen_sharing,
+            call_recording: false,
+            max_call_participants: calls.max_participants,
+        },
+        cors_origins: config.cors_origins.clone(),
+        trust_forwarded: config.trust_forwarded,
+        auto_create_rooms: config.room.auto_create,
+        ice_servers: config.ice_servers.clone(),
+        limits: config.limits,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        metrics: Arc::new(move || metrics.render()),
+        ..api::ApiConfig::new(handle, auth::UserVerifier::new(), keys::livekit_keys(config, secrets))
+    }
+}

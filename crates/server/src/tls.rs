@@ -1,0 +1,109 @@
+//! The certificate for https: the operator's, or one signed by itself, kept in the data directory and made anew when the
+//! host's addresses are no longer in it.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use axum_server::tls_rustls::RustlsConfig;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+use crate::failure::Failure;
+use crate::secrets::write_private;
+
+/// How long a certificate of our own is good for; some systems refuse more.
+const DAYS: i32 = 800;
+
+/// The certificate of a server whose operator brought one.
+pub async fn from_files(cert: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
+    RustlsConfig::from_pem_file(cert, key).await.map_err(|error| {
+        Failure::Setup(format!("cannot use {} with {}: {error}; check tls.cert and tls.key", cert.display(), key.display()))
+    })
+}
+
+/// A certificate signed by itself for these names and addresses.
+pub async fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]) -> Result<RustlsConfig, Failure> {
+    let files = Files::under(data_dir);
+    let mut wanted: Vec<String> = names.to_vec();
+    wanted.extend(addresses.iter().map(IpAddr::to_string));
+    wanted.sort();
+    wanted.dedup();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    if !files.hold(&wanted, today) {
+        files.make(&wanted, today)?;
+    }
+    RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(|error| {
+        let dir = files.dir.display();
+        Failure::Setup(format!("cannot use the certificate in {dir}: {error}; remove the folder to have a new one made"))
+    })
+}
+
+struct Files {
+    dir: PathBuf,
+    cert: PathBuf,
+    key: PathBuf,
+    /// What is in the certificate: its last day, then its names, a line each.
+    contents: PathBuf,
+}
+
+impl Files {
+    fn under(data_dir: &Path) -> Self {
+        let dir = data_dir.join("tls");
+        Self { cert: dir.join("cert.pem"), key: dir.join("key.pem"), contents: dir.join("contents.txt"), dir }
+    }
+
+    /// Whether the certificate there has every name and is good for a while.
+    fn hold(&self, wanted: &[String], today: jiff::civil::Date) -> bool {
+        let Ok(contents) = fs::read_to_string(&self.contents) else { return false };
+        let mut lines = contents.lines();
+        let last: Option<jiff::civil::Date> = lines.next().and_then(|line| line.parse().ok());
+        let names: Vec<&str> = lines.collect();
+        let lasts = last.is_some_and(|last| last > today.saturating_add(jiff::Span::new().days(30)));
+        lasts && self.cert.exists() && self.key.exists() && wanted.iter().all(|name| names.contains(&name.as_str()))
+    }
+
+    fn make(&self, names: &[String], today: jiff::civil::Date) -> Result<(), Failure> {
+        let first = today.saturating_sub(jiff::Span::new().days(1));
+        let last = today.saturating_add(jiff::Span::new().days(DAYS));
+        let day = |date: jiff::civil::Date| {
+            rcgen::date_time_ymd(i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
+        };
+        let mut params = CertificateParams::new(names.to_vec()).map_err(Failure::fault)?;
+        params.not_before = day(first);
+        params.not_after = day(last);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "Stoa (self-signed)");
+        let key = KeyPair::generate().map_err(Failure::fault)?;
+        let cert = params.self_signed(&key).map_err(Failure::fault)?;
+        let write = || {
+            fs::create_dir_all(&self.dir)?;
+            write_private(&self.key, key.serialize_pem().as_bytes())?;
+            write_private(&self.cert, cert.pem().as_bytes())?;
+            write_private(&self.contents, format!("{last}\n{}\n", names.join("\n")).as_bytes())
+        };
+        write().map_err(|e| Failure::Setup(format!("cannot write to {}: {e}; make it writable", self.dir.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn kept_until_an_address_is_missing_or_it_runs_out() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let dir = tempfile::tempdir().expect("a folder");
+        let files = Files::under(dir.path());
+        let cert = || fs::read(&files.cert).expect("made");
+        let names = ["localhost".to_owned()];
+        let home: IpAddr = "10.0.0.5".parse().expect("an address");
+        self_signed(dir.path(), &names, &[home]).await.expect("made");
+        let first = cert();
+        self_signed(dir.path(), &names, &[home]).await.expect("kept");
+        assert_eq!(cert(), first);
+        self_signed(dir.path(), &names, &[home, "10.0.0.6".parse().expect("an address")]).await.expect("made anew");
+        assert_ne!(cert(), first);
+        let far = "2199-01-01".parse().expect("a date");
+        assert!(!files.hold(&[], far));
+    }
+}
