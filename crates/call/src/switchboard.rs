@@ -101,7 +101,7 @@ impl Switchboard {
     pub fn handle_command(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
         let now = self.advance(now);
         let answer = self.dispatch(now, command);
-        self.tell_presence(now);
+        self.settle(now);
         answer
     }
 
@@ -110,8 +110,14 @@ impl Switchboard {
     pub fn restore(&mut self, now: Timestamp, stored: CallSnapshot, seen: Timestamp) -> Result<Answer, CommandError> {
         let now = self.advance(now);
         let answer = self.take_up(now, stored, Some(seen));
-        self.tell_presence(now);
+        self.settle(now);
         answer
+    }
+
+    /// Tells presences, and lets fire what is due already: windows of a restored call may have run out while nobody watched.
+    fn settle(&mut self, now: Timestamp) {
+        self.tell_presence(now);
+        self.advance(now);
     }
 
     fn dispatch(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {

@@ -3,7 +3,8 @@
 mod desk;
 
 use call::{Answer, Command, CommandError, Config, Output, Target};
-use desk::{Desk, call_id, user};
+use desk::script::Desk;
+use desk::{call_id, user};
 use model::{CallKind, CallMedia, CallStatus, EndReason};
 
 #[test]

@@ -3,7 +3,8 @@
 mod desk;
 
 use call::{Command, CommandError, Config};
-use desk::{Desk, call_id, user};
+use desk::script::Desk;
+use desk::{call_id, user};
 use model::{CallStatus, EndReason, VideoQuality};
 
 #[test]

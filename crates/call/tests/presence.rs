@@ -3,7 +3,8 @@
 mod desk;
 
 use call::{Command, CommandError, PresenceState};
-use desk::{Desk, user};
+use desk::script::Desk;
+use desk::user;
 
 #[test]
 fn those_who_share_a_channel_are_told() {

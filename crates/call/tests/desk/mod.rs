@@ -1,7 +1,7 @@
 //! What all tests of the switchboard share: short names, outputs as lines of text, and a watch over what must always hold.
 #![allow(dead_code, missing_docs)]
 
-mod script;
+pub mod script;
 mod watch;
 
 use std::fmt::Write;
@@ -9,7 +9,6 @@ use std::fmt::Write;
 use call::{CallEvent, CallSnapshot, Delivery, Output, PresenceState, RoomAct};
 use model::{CallId, ChannelId, DeviceId, UserId};
 
-pub use script::Desk;
 pub use watch::Watch;
 
 pub fn user(name: &str) -> UserId {
@@ -102,7 +101,7 @@ pub fn full_line(output: &Output) -> String {
             record.event,
             record.at.0,
             opt(record.user.as_ref()),
-            record.payload,
+            fields(&record.payload),
             full_call(&record.call)
         ),
         Output::Deliver(delivery) => format!("{} < {}", address(delivery), full_event(&delivery.event)),
@@ -143,6 +142,14 @@ fn full_event(event: &CallEvent) -> String {
         }
         CallEvent::Presence { user, at, state } => format!("presence at {} {user} {}", at.0, presence_word(*state)),
     }
+}
+
+/// A JSON object as `key=value`, in the order of the keys.
+fn fields(payload: &serde_json::Value) -> String {
+    let object = payload.as_object().expect("a payload is an object");
+    let sorted: std::collections::BTreeMap<_, _> = object.iter().collect();
+    let fields: Vec<String> = sorted.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    fields.join(" ")
 }
 
 /// The gist of an output, for scripts.

@@ -59,6 +59,10 @@ impl Watch {
     }
 
     fn check_record(&mut self, event: &str, call: &CallSnapshot) {
+        if event == "initiated" {
+            // An id may be used again once the call it named is forgotten.
+            assert_eq!(self.last.contains_key(&call.id), self.over.remove(&call.id), "begun twice: {call:?}");
+        }
         assert!(!self.over.contains(&call.id), "{event} after the end of {}", call.id);
         assert_eq!(call.status.is_over(), call.ended_at.is_some(), "{call:?}");
         assert_eq!(call.status.is_over(), call.end_reason.is_some(), "{call:?}");

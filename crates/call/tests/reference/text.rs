@@ -1,0 +1,58 @@
+//! A call as one line, in the form that `desk::full_call` gives it.
+
+use std::fmt::Write;
+
+use model::CallId;
+
+use super::Reference;
+
+fn opt<T: std::fmt::Display>(value: Option<T>) -> String {
+    match value {
+        Some(value) => value.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+impl Reference {
+    pub fn text(&self, id: CallId) -> String {
+        let call = &self.calls[&id];
+        let kind = if call.one_to_one { "one_to_one" } else { "group" };
+        let mut line = format!(
+            "{id} {kind} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {}",
+            call.media,
+            call.status,
+            call.caller,
+            opt(call.channel),
+            call.in_channel,
+            call.created,
+            opt(call.started),
+            opt(call.connected),
+            opt(call.ended),
+            call.created + call.ring,
+            call.max,
+            opt(call.reason),
+            opt(call.by),
+            call.metadata,
+        );
+        for part in &call.parts {
+            write!(
+                line,
+                " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{}]",
+                part.user,
+                part.status,
+                opt(part.device),
+                part.invited,
+                opt(part.joined),
+                opt(part.left),
+                opt(part.why),
+                part.past / 1_000,
+                part.muted,
+                part.video,
+                part.screen,
+                part.quality,
+            )
+            .unwrap();
+        }
+        line
+    }
+}
