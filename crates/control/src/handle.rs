@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use call::{Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target};
+use call::{
+    Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target,
+};
 use model::{CallId, ChannelId, DeviceId, ErrorCode, RoomName, Timestamp, UserId, VideoQuality};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 

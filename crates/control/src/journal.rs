@@ -406,3 +406,6 @@ const CRC_TABLE: [u32; 256] = {
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| CRC_TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,10 @@ async fn put_out_if_refused(
 ) {
     let Ok(Err(ControlError::Call(error))) = answer.await else { return };
     match error {
-        CommandError::CallOver(_) | CommandError::Forbidden(_) | CommandError::InvalidState(_) | CommandError::CallFull(_) => {
+        CommandError::CallOver(_)
+        | CommandError::Forbidden(_)
+        | CommandError::InvalidState(_)
+        | CommandError::CallFull(_) => {
             tracing::debug!(room = %notice.room, %error, "putting out a participant whom the call does not take");
             media.remove_participant(&notice.room, &notice.identity).await;
         }

@@ -97,9 +97,11 @@ async fn running_calls(store: &dyn Store) -> Result<Vec<(CallSnapshot, Timestamp
 /// Waits until the thread has taken up what there was.
 async fn ready(jobs: &mpsc::Sender<Job>) -> Result<(), ControlError> {
     let (tell, told) = oneshot::channel();
-    let question = Job::Read(Box::new(move |_, _| Box::new(move || {
+    let question = Job::Read(Box::new(move |_, _| {
+        Box::new(move || {
             let _ = tell.send(());
-        })));
+        })
+    }));
     jobs.send(question).await.map_err(|_| ControlError::Stopping)?;
     told.await.map_err(|_| ControlError::Stopping)
 }

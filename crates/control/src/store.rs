@@ -99,9 +99,19 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_channel(&self, id: &ChannelId) -> Result<(), StoreError>;
 
     /// A session of the web app: token hash → user, until `expires`.
-    async fn put_session(&self, token_hash: &[u8; 32], user: &UserId, permissions: &[model::Permission], expires: Timestamp) -> Result<(), StoreError>;
+    async fn put_session(
+        &self,
+        token_hash: &[u8; 32],
+        user: &UserId,
+        permissions: &[model::Permission],
+        expires: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Who a session belongs to; expired ones are nobody's.
-    async fn session(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<(UserId, Vec<model::Permission>)>, StoreError>;
+    async fn session(
+        &self,
+        token_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<(UserId, Vec<model::Permission>)>, StoreError>;
     /// Ends a session.
     async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError>;
 }

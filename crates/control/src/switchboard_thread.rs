@@ -273,7 +273,8 @@ impl Owner {
         let channel = self.roster.channel(&id).expect("put there just now");
         let effects = &mut self.work.effects;
         effects.extend(channel.members.iter().map(|member| changed(member, channel)));
-        let gone = before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
+        let gone =
+            before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
         effects.extend(gone.map(|member| deleted(member, &id)));
         effects.push(Effect::Reply { reply, answer, after_rooms: false });
     }
@@ -312,7 +313,9 @@ impl Owner {
                 Effect::Notice(notice) => drop(self.notices.send(Arc::new(notice))),
                 Effect::Room(act) => drop(self.rooms.send(RoomJob::Act(act))),
                 Effect::Reply { reply, answer, after_rooms: false } => drop(reply.send(answer)),
-                Effect::Reply { reply, answer, after_rooms: true } => drop(self.rooms.send(RoomJob::Answer(reply, answer))),
+                Effect::Reply { reply, answer, after_rooms: true } => {
+                    drop(self.rooms.send(RoomJob::Answer(reply, answer)))
+                }
                 Effect::Told(told) => told(),
             }
         }

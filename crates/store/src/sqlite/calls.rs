@@ -52,7 +52,8 @@ fn apply_error(error: sqlx::Error) -> StoreError {
 }
 
 async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> Result<(), sqlx::Error> {
-    let named: Vec<&UserId> = std::iter::once(&call.initiator).chain(call.participants.iter().map(|p| &p.user)).collect();
+    let named: Vec<&UserId> =
+        std::iter::once(&call.initiator).chain(call.participants.iter().map(|p| &p.user)).collect();
     people::make_bare(connection, &named, call.created_at).await?;
     let duration = call.ended_at.and_then(|end| call.duration_seconds(end)).map(|seconds| seconds as i64);
     sqlx::query(

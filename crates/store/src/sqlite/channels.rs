@@ -56,11 +56,12 @@ pub(super) async fn one(pool: &SqlitePool, id: &ChannelId) -> Result<Option<Chan
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    let members = sqlx::query("SELECT channel_id, user_id FROM channel_members WHERE channel_id = ? ORDER BY position, user_id")
-        .bind(id.as_str())
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
+    let members =
+        sqlx::query("SELECT channel_id, user_id FROM channel_members WHERE channel_id = ? ORDER BY position, user_id")
+            .bind(id.as_str())
+            .fetch_all(pool)
+            .await
+            .map_err(store_error)?;
     Ok(together(&found, &members)?.pop())
 }
 

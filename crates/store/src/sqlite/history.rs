@@ -50,12 +50,16 @@ fn page_sql<'q>(query: &'q HistoryQuery, before: Before, limit: usize) -> QueryB
             sql.push("SELECT c.id FROM calls c WHERE c.channel_id = ").push_bind(channel.as_str().to_owned());
             sql.push(" AND (EXISTS (SELECT 1 FROM call_participants p WHERE p.call_id = c.id AND p.user_id = ");
             sql.push_bind(query.user.as_str().to_owned());
-            sql.push(") OR (c.in_channel = 1 AND EXISTS (SELECT 1 FROM channel_members m WHERE m.channel_id = c.channel_id");
+            sql.push(
+                ") OR (c.in_channel = 1 AND EXISTS (SELECT 1 FROM channel_members m WHERE m.channel_id = c.channel_id",
+            );
             sql.push(" AND m.user_id = ").push_bind(query.user.as_str().to_owned()).push(")))");
             narrow(&mut sql, query, before, limit);
         }
         None => {
-            sql.push("SELECT id FROM (SELECT c.id FROM call_participants part CROSS JOIN calls c ON c.id = part.call_id");
+            sql.push(
+                "SELECT id FROM (SELECT c.id FROM call_participants part CROSS JOIN calls c ON c.id = part.call_id",
+            );
             sql.push(" WHERE part.user_id = ").push_bind(query.user.as_str().to_owned());
             if let Some((at, id)) = before {
                 sql.push(" AND (part.call_created_at, part.call_id) < (").push_bind(at.0);

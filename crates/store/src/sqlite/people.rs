@@ -78,7 +78,7 @@ pub(super) async fn make_bare(
 pub(super) async fn users(pool: &SqlitePool, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
     let list = serde_json::to_string(ids).map_err(|e| StoreError::Fault(e.to_string()))?;
     sqlx::query(
-        "SELECT id, name, avatar_url, is_guest, created_at FROM json_each(?) wanted CROSS JOIN users ON users.id = wanted.value",
+        "SELECT users.id, name, avatar_url, is_guest, created_at FROM json_each(?) wanted CROSS JOIN users ON users.id = wanted.value",
     )
     .bind(list)
     .fetch_all(pool)

@@ -1,0 +1,147 @@
+//! A control plane on a real SQLite file, with a media side that only writes down what it is asked.
+
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use call::{CallSnapshot, InitiateCall, Target};
+use control::{ConnectError, Control, Handle, MediaNotice, MediaNoticeKind, MediaPlane, Notice, Settings, SignalLink};
+use model::{CallId, CallMedia, ChannelId, DeviceId, RoomName, UserId};
+use store::SqliteStore;
+use tokio::sync::{broadcast, mpsc};
+
+/// What the media side was asked, in order.
+#[derive(Default)]
+pub struct Recorder(Mutex<Vec<String>>);
+
+impl Recorder {
+    pub fn asked(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+#[async_trait::async_trait]
+impl MediaPlane for Recorder {
+    async fn open_room(&self, room: RoomName, max_participants: usize) {
+        // Slow enough that an answer which did not wait for the room would be seen.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.note(format!("open {room} {max_participants}"));
+    }
+    async fn close_room(&self, room: &RoomName) {
+        self.note(format!("close {room}"));
+    }
+    async fn remove_participant(&self, room: &RoomName, identity: &str) {
+        self.note(format!("remove {identity} from {room}"));
+    }
+    async fn connect(&self, _: RoomName, _: livekit::Join, _: bool) -> Result<SignalLink, ConnectError> {
+        Err(ConnectError::Unavailable)
+    }
+    async fn rooms(&self) -> Vec<(RoomName, usize)> {
+        Vec::new()
+    }
+}
+
+/// A running control plane.
+pub struct House {
+    pub handle: Handle,
+    pub store: SqliteStore,
+    pub media: Arc<Recorder>,
+    pub rooms: mpsc::Sender<MediaNotice>,
+    pub notices: broadcast::Receiver<Arc<Notice>>,
+}
+
+impl House {
+    pub async fn open(directory: &Path) -> House {
+        Self::open_with(directory, |_| {}).await
+    }
+
+    pub async fn open_with(directory: &Path, change: impl FnOnce(&mut Settings)) -> House {
+        let store = store::open(directory.join("stoa.db")).await.unwrap();
+        let media = Arc::new(Recorder::default());
+        let (rooms, room_notices) = mpsc::channel(64);
+        let mut settings = Settings {
+            journal_dir: directory.join("journal"),
+            call: call::Config::default(),
+            strict_users: false,
+            seed: fastrand_seed(),
+        };
+        change(&mut settings);
+        let plane: Arc<dyn MediaPlane> = Arc::clone(&media) as _;
+        let handle = Control::start(settings, Arc::new(store.clone()), plane, room_notices).await.unwrap();
+        let notices = handle.notices();
+        House { handle, store, media, rooms, notices }
+    }
+
+    /// The next event of this name for this user; others are passed over.
+    pub async fn next_for(&mut self, who: &str, name: &str) -> Arc<Notice> {
+        let wait = async {
+            loop {
+                let notice = self.notices.recv().await.unwrap();
+                if notice.user.as_str() == who && format!("{:?}", notice.body).contains(name) {
+                    return notice;
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(5), wait).await;
+        found.unwrap_or_else(|_| panic!("no {name} for {who}"))
+    }
+
+    pub async fn connect(&self, who: &str) {
+        self.handle.device_connected(&user(who), &DeviceId::unnamed()).await.unwrap();
+    }
+
+    pub async fn call(&self, caller: &str, callee: &str) -> CallSnapshot {
+        self.handle.initiate(request(caller, callee)).await.unwrap()
+    }
+
+    /// Says what the media side would.
+    pub async fn room(&self, call: CallId, who: &str, kind: MediaNoticeKind) {
+        let notice = MediaNotice { room: RoomName::from(call), identity: who.to_owned(), kind };
+        self.rooms.send(notice).await.unwrap();
+    }
+
+    pub async fn in_room(&self, call: CallId, who: &str) {
+        self.room(call, who, MediaNoticeKind::Joined { device: None }).await;
+        self.room(call, who, MediaNoticeKind::Connected).await;
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&House) -> bool) {
+        for _ in 0..500 {
+            if holds(self).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never came true: {what}");
+    }
+}
+
+fn fastrand_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u128() as u64
+}
+
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub fn channel(name: &str) -> ChannelId {
+    ChannelId::new(name).unwrap()
+}
+
+pub fn request(caller: &str, callee: &str) -> InitiateCall {
+    InitiateCall {
+        id: None,
+        caller: user(caller),
+        device: DeviceId::unnamed(),
+        target: Target::Users { users: vec![user(callee)], channel: None, one_to_one: true },
+        media: CallMedia::Video,
+        ring_timeout: None,
+        metadata: serde_json::json!({ "why": "lunch" }),
+    }
+}
