@@ -78,6 +78,7 @@ struct Sender {
     next: Instant,
     interval: Duration,
     level: u8,
+    settled: bool,
 }
 
 impl SimClient {
@@ -184,6 +185,17 @@ impl SimClient {
         let answer = SdpAnswer::from_sdp_string(answer).expect("the server's answer parses");
         let pending = self.pending.take().expect("an offer is outstanding");
         self.rtc.sdp_api().accept_answer(pending, answer).expect("the server's answer is acceptable");
+        self.retransmit_freely();
+    }
+
+    /// As browsers do: no cap on the share of retransmissions.
+    fn retransmit_freely(&mut self) {
+        for sender in self.senders.iter_mut().filter(|sender| sender.kind == Kind::Video && !sender.settled) {
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(sender.mid, sender.rid) {
+                stream.set_rtx_cache(2_048, Duration::from_secs(3), None);
+                sender.settled = true;
+            }
+        }
     }
 
     /// Takes an offer of the server and answers it.
@@ -248,6 +260,11 @@ impl SimClient {
         self.drain(now, out);
     }
 
+    /// Keyframes its cameras have made.
+    pub fn keyframes(&self) -> u32 {
+        self.senders.iter().filter_map(|sender| sender.encoder.as_ref()).map(|encoder| encoder.keyframes).sum()
+    }
+
     /// The decoder of an m-line.
     pub fn screen(&self, mid: &MidName) -> Option<&Decoder> {
         self.screens.iter().find(|(known, _)| **known == *mid.0).map(|(_, decoder)| decoder)
@@ -266,6 +283,7 @@ impl SimClient {
             next: now,
             interval,
             level: 127,
+            settled: false,
         });
     }
 

@@ -163,6 +163,28 @@ impl World {
         mid
     }
 
+    /// Subscribes over a connection where the server offers.
+    pub fn subscribe_by_server(&mut self, client: usize, track: TrackKey, kind: Kind) -> MidName {
+        let now = self.now;
+        let member = &mut self.clients[client];
+        self.room.subscribe(now, member.participant, track);
+        let mid = self.room.add_send_media(now, member.peer, kind);
+        self.room.bind_subscription(now, member.participant, track, member.peer, mid.clone());
+        let offer = self.room.create_offer(now, member.peer, false).expect("there is such a connection");
+        let answer = member.client.accept_offer(&offer.expect("there is something new"));
+        self.room.accept_answer(now, member.peer, &answer).expect("the client's answer is acceptable");
+        member.lines.push((track, mid.clone()));
+        mid
+    }
+
+    /// The client restarts ICE, as it does after it lost its path.
+    pub fn restart_ice(&mut self, client: usize) {
+        let member = &mut self.clients[client];
+        let offer = member.client.offer_ice_restart();
+        let negotiated = self.room.accept_offer(self.now, member.peer, &offer).expect("an ICE restart is acceptable");
+        member.client.accept_answer(&negotiated.answer);
+    }
+
     /// Opens a data channel.
     pub fn open_channel(&mut self, client: usize, label: &str) {
         let member = &mut self.clients[client];

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
-use sfu::{Kind, Layer, LayerSpec, MediaEvent, TrackPreference, TrackSpec};
+use sfu::{Kind, Layer, LayerSpec, MediaEvent, PeerRole, TrackPreference, TrackSpec};
 use sim::client::CameraConfig;
 use sim::network::LinkConfig;
 use sim::video::Shape;
@@ -126,4 +126,93 @@ fn data_goes_both_ways() {
     assert!(world.room.send_data(world.now, peer, sfu::DataLane::Reliable, &big));
     world.run(SECOND);
     assert_eq!(world.clients[alice].client.messages, [("_reliable".to_owned(), big)]);
+}
+
+#[test]
+fn a_server_that_offers_adds_lines_as_tracks_come() {
+    let mut world = world(5);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join_with(LinkConfig::PERFECT, PeerRole::Subscriber, true);
+    let (config, spec) = camera();
+    let video = world.publish_camera(alice, &config, spec);
+    let audio = world.publish_microphone(alice, 20);
+    let screen = world.subscribe_by_server(bob, video, Kind::Video);
+    world.run(SECOND * 2);
+    world.subscribe_by_server(bob, audio, Kind::Audio);
+    world.run(SECOND * 3);
+    let client = &world.clients[bob].client;
+    let decoder = client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    assert!(decoder.shown.len() > 130, "{} frames", decoder.shown.len());
+    assert!(client.speakers[0].1.len() > 120);
+    let mut open = client.open.clone();
+    open.sort();
+    assert_eq!(open, ["_data_track", "_lossy", "_reliable"]);
+}
+
+#[test]
+fn a_client_that_loses_udp_has_media_again_within_six_seconds() {
+    for ice_lite in [true, false] {
+        let mut world = world(6);
+        let alice = world.join_with(LinkConfig::PERFECT, PeerRole::Both, ice_lite);
+        let bob = world.join_with(LinkConfig::PERFECT, PeerRole::Both, ice_lite);
+        let tcp = "10.0.1.2:9000".parse().expect("an address");
+        world.clients[bob].client.add_tcp(tcp);
+        let (config, spec) = camera();
+        let video = world.publish_camera(alice, &config, spec);
+        let screen = world.subscribe(bob, video, Kind::Video);
+        world.run(SECOND * 4);
+        world.clients[bob].udp_dead = true;
+        let dead_at = world.now;
+        world.run(SECOND * 8);
+        let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+        let back = decoder.shown.iter().find(|shown| shown.at > dead_at + SECOND / 5);
+        let back = back.unwrap_or_else(|| panic!("video never came back, ICE-lite {ice_lite}"));
+        assert!(back.at - dead_at < SECOND * 6, "after {:?}, ICE-lite {ice_lite}", back.at - dead_at);
+        assert!(world.now - decoder.shown.last().expect("frames").at < SECOND / 2, "and it stays");
+        assert!(world.room.peer_stats(world.clients[bob].peer).expect("it is there").tcp);
+    }
+}
+
+#[test]
+fn an_ice_restart_changes_the_ufrag_and_keeps_the_media() {
+    let mut world = world(7);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = camera();
+    let video = world.publish_camera(alice, &config, spec);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    world.run(SECOND * 3);
+    world.restart_ice(bob);
+    world.run(SECOND * 3);
+    let peer = world.clients[bob].peer;
+    let told = world.events.iter().filter(|event| matches!(event, MediaEvent::IceUfrag(of, _) if *of == peer)).count();
+    assert_eq!(told, 1);
+    let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    assert!(world.now - decoder.shown.last().expect("frames").at < SECOND / 2);
+    let longest = decoder.gaps().into_iter().max().expect("frames");
+    assert!(longest < SECOND, "{longest:?}");
+}
+
+#[test]
+fn a_line_is_used_again_for_another_track() {
+    let mut world = world(8);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = camera();
+    let first = world.publish_camera(alice, &config, spec.clone());
+    let second = world.publish_camera(alice, &config, spec);
+    let screen = world.subscribe(bob, first, Kind::Video);
+    world.run(SECOND * 3);
+    let (participant, peer) = (world.clients[bob].participant, world.clients[bob].peer);
+    world.room.unsubscribe(world.now, participant, first);
+    world.room.subscribe(world.now, participant, second);
+    world.room.bind_subscription(world.now, participant, second, peer, screen.clone());
+    let changed_at = world.now;
+    world.run(SECOND * 3);
+    let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    let next = decoder.shown.iter().find(|shown| shown.at > changed_at).expect("the other track arrived");
+    assert!(next.keyframe && next.at - changed_at < SECOND);
 }
