@@ -110,7 +110,7 @@ export class Peer {
     const peer = new Peer(who, browser, page);
     page.on("pageerror", (error) => console.log(`[${who.name}] page error: ${error.message}`));
     page.on("console", (message) => {
-      if (message.type() === "error") console.log(`[${who.name}] ${message.text()}`);
+      if (message.type() === "error" && process.env.STOA_TEST_LOG) console.log(`[${who.name}] ${message.text()}`);
     });
     page.on("websocket", (socket) => peer.sockets.push(new URL(socket.url()).pathname));
     await page.goto(pageUrl);

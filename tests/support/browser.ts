@@ -42,7 +42,7 @@ export async function openPage(context: BrowserContext, label: string): Promise<
   const page = await context.newPage();
   page.on("pageerror", (error) => console.log(`[${label}] page error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") console.log(`[${label}] console error: ${message.text()}`);
+    if (message.type() === "error" && process.env.STOA_TEST_LOG) console.log(`[${label}] console error: ${message.text()}`);
   });
   return page;
 }

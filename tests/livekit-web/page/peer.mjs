@@ -25,6 +25,7 @@ function show(track, publication, participant) {
   const element = track.attach();
   element.dataset.identity = participant.identity;
   element.dataset.source = publication.source;
+  element.dataset.sid = publication.trackSid;
   element.muted = track.kind === "video";
   element.style.width = "640px";
   element.style.height = "360px";
@@ -45,7 +46,9 @@ async function join(url, token, options = {}) {
   room = new lk.Room({ adaptiveStream: false, dynacast: false, ...options });
   room
     .on("trackSubscribed", show)
-    .on("trackUnsubscribed", (track) => track.detach().forEach((element) => element.remove()))
+    .on("trackUnsubscribed", (_track, { trackSid }) =>
+      document.querySelectorAll(`[data-sid="${trackSid}"]`).forEach((element) => element.remove()),
+    )
     .on("dataReceived", (payload, from, kind, topic) =>
       data.push({ bytes: payload.length, first: payload[0], from: from?.identity, kind, topic }),
     );
