@@ -1,1 +1,59 @@
-//! api
+//! The edge: REST, Socket.IO, LiveKit's signalling endpoints and the web app, on one axum router.
+//!
+//! Owns how things look on the wire, who may ask, and how much. Every handler is a translation to one use case of
+//! [`control::Handle`]; no rule of a call is here.
+//!
+//! A server hands in an [`ApiConfig`], takes the [`Api::router`], and serves it with connect info
+//! (`into_make_service_with_connect_info::<SocketAddr>()`); on a TLS listener it adds `Extension(OverTls)`.
+
+mod body;
+mod caller;
+mod config;
+mod error;
+mod layers;
+mod limits;
+mod origin;
+mod people;
+mod routes;
+mod rtc;
+mod sessions;
+mod socket;
+mod state;
+mod web;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls};
+pub use routes::openapi_json;
+
+use state::AppState;
+
+/// The edge, running.
+pub struct Api {
+    router: Router,
+    sockets: Arc<socket::Registry>,
+}
+
+impl Api {
+    /// Builds the edge and starts the task that carries notices to sockets; needs a tokio runtime.
+    pub fn start(config: ApiConfig) -> Self {
+        let state = AppState::new(config);
+        let sockets = state.sockets.clone();
+        let routes =
+            routes::router(state.clone()).merge(socket::router(&state)).merge(rtc::router(&state)).merge(web::router());
+        Self { router: layers::wrap(routes, &state), sockets }
+    }
+
+    /// Everything that is served over HTTP.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Closes every Socket.IO connection, so that clients look for the server again rather than wait for it.
+    pub fn close(&self) {
+        self.sockets.disconnect_all();
+    }
+}

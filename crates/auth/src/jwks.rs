@@ -62,10 +62,16 @@ impl KeySet {
     }
 
     /// The keys a token of this algorithm and key id may have been signed with.
-    pub(crate) fn candidates<'a>(&'a self, algorithm: Algorithm, id: Option<&'a str>) -> impl Iterator<Item = &'a DecodingKey> {
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a DecodingKey> {
         self.keys
             .iter()
-            .filter(move |key| key.algorithm == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id))
+            .filter(move |key| {
+                key.algorithm == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
+            })
             .map(|key| &key.key)
     }
 }

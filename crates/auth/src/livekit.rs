@@ -109,8 +109,10 @@ impl LiveKitKeys {
         }
         // The issuer is read before the signature holds: it only chooses the key the signature must hold under.
         let issuer: Issuer = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Unauthorized)?;
-        let key = std::iter::once(&self.own).chain(&self.others).find(|key| key.key == issuer.iss).ok_or(Unauthorized)?;
-        let claims: LiveKitClaims = open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
+        let key =
+            std::iter::once(&self.own).chain(&self.others).find(|key| key.key == issuer.iss).ok_or(Unauthorized)?;
+        let claims: LiveKitClaims =
+            open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
         if claims.iss != key.key || !in_time(now, Some(claims.nbf as f64), claims.exp as f64) {
             return Err(Unauthorized);
         }

@@ -73,7 +73,8 @@ impl UserVerifier {
         if !in_time(now, claims.nbf, expires) {
             return Err(Unauthorized);
         }
-        if !named(self.issuer.as_deref(), claims.iss.as_ref()) || !named(self.audience.as_deref(), claims.aud.as_ref()) {
+        if !named(self.issuer.as_deref(), claims.iss.as_ref()) || !named(self.audience.as_deref(), claims.aud.as_ref())
+        {
             return Err(Unauthorized);
         }
         Ok(UserClaims {
@@ -133,7 +134,11 @@ pub(crate) fn sign<T: Serialize>(secret: &[u8], claims: &T) -> String {
 }
 
 /// Checks a signature with one key and one algorithm; time and names are the caller's to check.
-pub(crate) fn open<T: serde::de::DeserializeOwned>(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<T, Unauthorized> {
+pub(crate) fn open<T: serde::de::DeserializeOwned>(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> Result<T, Unauthorized> {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;

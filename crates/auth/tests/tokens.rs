@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use auth::{
-    CallPass, DEFAULT_PERMISSIONS, KeySet, KeySetError, LiveKitClaims, LiveKitKey, LiveKitKeys, SessionToken, Unauthorized,
-    UserClaims, UserVerifier, VideoGrant, hash_password, mint_call_pass, mint_livekit, mint_user, session_hash, verify_absent,
-    verify_password,
+    CallPass, DEFAULT_PERMISSIONS, KeySet, KeySetError, LiveKitClaims, LiveKitKey, LiveKitKeys, SessionToken,
+    Unauthorized, UserClaims, UserVerifier, VideoGrant, hash_password, mint_call_pass, mint_livekit, mint_user,
+    session_hash, verify_absent, verify_password,
 };
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -68,7 +68,12 @@ fn time_has_a_minute_of_leeway() {
 #[test]
 fn claims_are_checked_and_bounded() {
     let verifier = UserVerifier::new().with_secret(SECRET);
-    for body in [json!({"exp": NOW_SECONDS}), alice(json!({"sub": ""})), alice(json!({"sub": "x".repeat(129)})), alice(json!({"sub": 7}))] {
+    for body in [
+        json!({"exp": NOW_SECONDS}),
+        alice(json!({"sub": ""})),
+        alice(json!({"sub": "x".repeat(129)})),
+        alice(json!({"sub": 7})),
+    ] {
         assert_eq!(verifier.verify(NOW, &hs256(&body)), Err(Unauthorized), "{body}");
     }
     let plain = verifier.verify(NOW, &hs256(&alice(json!({})))).unwrap();
@@ -154,7 +159,9 @@ fn a_key_set_takes_rs256_es256_and_eddsa() {
     let host = host();
     let verifier = UserVerifier::new().with_keys(KeySet::parse(&host.set.to_string()).unwrap());
     let body = alice(json!({}));
-    for (algorithm, key, kid) in [(Algorithm::RS256, &host.rsa, "r"), (Algorithm::ES256, &host.ec, "e"), (Algorithm::EdDSA, &host.ed, "d")] {
+    for (algorithm, key, kid) in
+        [(Algorithm::RS256, &host.rsa, "r"), (Algorithm::ES256, &host.ec, "e"), (Algorithm::EdDSA, &host.ed, "d")]
+    {
         assert!(verifier.verify(NOW, &signed(algorithm, key, Some(kid), &body)).is_ok(), "{algorithm:?}");
         assert!(verifier.verify(NOW, &signed(algorithm, key, None, &body)).is_ok(), "{algorithm:?} without kid");
         assert!(verifier.verify(NOW, &signed(algorithm, key, Some("x"), &body)).is_err(), "{algorithm:?}, unknown kid");
@@ -164,7 +171,10 @@ fn a_key_set_takes_rs256_es256_and_eddsa() {
             Algorithm::ES256 => &other.ec,
             _ => &other.ed,
         };
-        assert!(verifier.verify(NOW, &signed(algorithm, stranger, Some(kid), &body)).is_err(), "{algorithm:?}, wrong key");
+        assert!(
+            verifier.verify(NOW, &signed(algorithm, stranger, Some(kid), &body)).is_err(),
+            "{algorithm:?}, wrong key"
+        );
     }
     let rs384 = signed(Algorithm::RS384, &host.rsa, Some("r"), &body);
     assert_eq!(verifier.verify(NOW, &rs384), Err(Unauthorized), "an algorithm the key is not for");
@@ -189,8 +199,11 @@ fn a_published_shared_secret_is_no_key() {
 }
 
 fn dev_keys() -> LiveKitKeys {
-    LiveKitKeys::new(LiveKitKey { key: "APIown".into(), secret: Secret::new("0123456789abcdef0123456789abcdef".into()) })
-        .and(LiveKitKey { key: "devkey".into(), secret: Secret::new("secret".into()) })
+    LiveKitKeys::new(LiveKitKey {
+        key: "APIown".into(),
+        secret: Secret::new("0123456789abcdef0123456789abcdef".into()),
+    })
+    .and(LiveKitKey { key: "devkey".into(), secret: Secret::new("secret".into()) })
 }
 
 fn grant() -> LiveKitClaims {
@@ -208,7 +221,10 @@ fn livekit_tokens_of_every_key_are_taken() {
     let dev = LiveKitKey { key: "devkey".into(), secret: Secret::new("secret".into()) };
     for key in [keys.own(), &dev] {
         let claims = keys.verify(NOW, &mint_livekit(key, &grant())).unwrap();
-        assert_eq!((claims.iss.as_str(), claims.sub.as_str(), claims.video.room.as_str()), (key.key.as_str(), "bob", "lobby"));
+        assert_eq!(
+            (claims.iss.as_str(), claims.sub.as_str(), claims.video.room.as_str()),
+            (key.key.as_str(), "bob", "lobby")
+        );
     }
 }
 
@@ -218,7 +234,11 @@ fn livekit_tokens_that_do_not_hold_are_refused() {
     let token = |key: &str, secret: &str, claims: &LiveKitClaims| {
         mint_livekit(&LiveKitKey { key: key.into(), secret: Secret::new(secret.into()) }, claims)
     };
-    let none = format!("{}.{}.", base64_url(br#"{"alg":"none"}"#), base64_url(br#"{"iss":"devkey","sub":"bob","exp":9999999999}"#));
+    let none = format!(
+        "{}.{}.",
+        base64_url(br#"{"alg":"none"}"#),
+        base64_url(br#"{"iss":"devkey","sub":"bob","exp":9999999999}"#)
+    );
     for refused in [
         token("unknown", "secret", &grant()),
         token("devkey", "secret2", &grant()),

@@ -1,0 +1,134 @@
+//! Who asks: a bearer token or the web app's session cookie, checked, counted and with the device it names.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use model::{DeviceId, ErrorCode, Permission, UserId};
+
+use crate::error::{ApiError, ApiResult};
+use crate::origin::{client_address, request_origin};
+use crate::sessions;
+use crate::state::AppState;
+
+/// The header that names a device.
+const DEVICE_HEADER: &str = "stoa-device";
+
+/// A user who is signed in, on one of their devices.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub user: UserId,
+    pub permissions: Vec<Permission>,
+    pub device: DeviceId,
+}
+
+impl Caller {
+    /// Whether the caller holds a permission (`admin` holds all).
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions.iter().any(|held| *held == permission || *held == Permission::Admin)
+    }
+
+    /// Refuses one who lacks a permission.
+    pub fn require(&self, permission: Permission) -> ApiResult<()> {
+        if self.may(permission) {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, format!("this takes the permission {permission}")))
+    }
+}
+
+/// Who holds a bearer token.
+pub(crate) async fn by_token(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
+    let claims = state.config.users.load().verify(state.handle().now(), token)?;
+    state.people.note_token(&claims).await;
+    Ok(Caller { user: claims.user, permissions: claims.permissions, device })
+}
+
+/// Who holds a session cookie. Whether the request was made by our own page is for the caller to check.
+pub(crate) async fn by_session(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
+    let (user, permissions) = state.sessions.holder(token).await.ok_or_else(ApiError::unauthorized)?;
+    Ok(Caller { user, permissions, device })
+}
+
+/// The token of `Authorization: Bearer`; an error where the header holds something else.
+pub(crate) fn bearer(headers: &HeaderMap) -> ApiResult<Option<&str>> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(ApiError::unauthorized)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::unauthorized());
+    }
+    Ok(Some(token.trim()))
+}
+
+/// Who asks, if anyone who is known.
+async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> {
+    let device = match parts.headers.get(DEVICE_HEADER) {
+        None => DeviceId::unnamed(),
+        Some(value) => {
+            let text = value.to_str().map_err(|_| ApiError::invalid("Stoa-Device", "not a text"))?;
+            DeviceId::new(text).map_err(|error| ApiError::invalid_id("Stoa-Device", &error))?
+        }
+    };
+    let caller = if let Some(token) = bearer(&parts.headers)? {
+        by_token(state, token, device).await?
+    } else if let Some(token) = sessions::token_of(&parts.headers) {
+        let Ok(caller) = by_session(state, token, device).await else { return Ok(None) };
+        caller
+    } else {
+        return Ok(None);
+    };
+    state.limits.requests.check(&caller.user)?;
+    Ok(Some(caller))
+}
+
+/// Refuses a request that a page of another site made with our cookie.
+pub(crate) fn check_csrf(parts: &Parts) -> ApiResult<()> {
+    let with_cookie_alone =
+        !parts.headers.contains_key(header::AUTHORIZATION) && sessions::token_of(&parts.headers).is_some();
+    if parts.method.is_safe() || !with_cookie_alone || auth::may_change_state(request_origin(parts)) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::CsrfRejected, "a request with a cookie must come from our own pages"))
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        check_csrf(parts)?;
+        identify(parts, state).await?.ok_or_else(ApiError::unauthorized)
+    }
+}
+
+/// The caller, or nobody.
+pub(crate) struct MaybeCaller(pub Option<Caller>);
+
+impl FromRequestParts<AppState> for MaybeCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        check_csrf(parts)?;
+        identify(parts, state).await.map(MaybeCaller)
+    }
+}
+
+/// One attempt to sign in or up, counted against the client's address, made by our own page or by a program.
+pub(crate) struct Attempt;
+
+impl FromRequestParts<AppState> for Attempt {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        check_foreign_page(parts)?;
+        state.limits.sign_ins.check(&client_address(parts, &state.config))?;
+        Ok(Attempt)
+    }
+}
+
+/// Signing someone in from another site's page is refused, with or without a cookie; a program, which is no page and
+/// says nothing of where it comes from, is not.
+pub(crate) fn check_foreign_page(parts: &Parts) -> ApiResult<()> {
+    if auth::may_open_socket(request_origin(parts)) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::CsrfRejected, "signing in is for our own pages"))
+}

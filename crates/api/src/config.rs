@@ -1,0 +1,165 @@
+//! The edge's settings, validated by whoever read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use auth::{LiveKitKeys, UserVerifier};
+use control::Handle;
+use model::Secret;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Renders the metrics page.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// A request extension: the connection is TLS, so that URLs in answers are `wss` and cookies `Secure`.
+#[derive(Debug, Clone, Copy)]
+pub struct OverTls;
+
+/// What the edge is started with.
+#[derive(Clone)]
+pub struct ApiConfig {
+    /// The control plane.
+    pub handle: Handle,
+    /// Keys of user tokens; may be replaced while the server runs (a key set that was fetched again).
+    pub users: Arc<ArcSwap<UserVerifier>>,
+    /// LiveKit API keys; calls' tokens are minted with the first.
+    pub livekit_keys: LiveKitKeys,
+    /// The admin link's code; none: no admin link.
+    pub admin_code: Option<Secret<String>>,
+    /// What clients reach the server by (`https://calls.example.org`); none: taken from each request.
+    pub public_url: Option<String>,
+    /// Sign-in by name alone, rooms made by whoever joins.
+    pub dev: bool,
+    /// Whether anyone may make an account.
+    pub sign_up: bool,
+    /// What may be done here.
+    pub features: Features,
+    /// Origins, besides our own, whose pages may use the API with a bearer token.
+    pub cors_origins: Vec<String>,
+    /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of the operator's.
+    pub trust_forwarded: bool,
+    /// Whether a LiveKit token opens a room that no call made.
+    pub auto_create_rooms: bool,
+    /// STUN and TURN servers told to clients.
+    pub ice_servers: Vec<IceServer>,
+    /// How long the token of a call's room is good for.
+    pub call_pass_ttl: Duration,
+    /// How long a session of the web app is good for.
+    pub session_ttl: Duration,
+    /// How much is taken from one client.
+    pub limits: Limits,
+    /// Told to clients.
+    pub version: String,
+    /// The metrics page.
+    pub metrics: MetricsText,
+}
+
+impl ApiConfig {
+    /// Settings of a server that nobody configured.
+    pub fn new(handle: Handle, users: UserVerifier, livekit_keys: LiveKitKeys) -> Self {
+        Self {
+            handle,
+            users: Arc::new(ArcSwap::from_pointee(users)),
+            livekit_keys,
+            admin_code: None,
+            public_url: None,
+            dev: false,
+            sign_up: true,
+            features: Features::default(),
+            cors_origins: Vec::new(),
+            trust_forwarded: false,
+            auto_create_rooms: false,
+            ice_servers: Vec::new(),
+            call_pass_ttl: Duration::from_secs(6 * 3600),
+            session_ttl: Duration::from_secs(30 * 24 * 3600),
+            limits: Limits::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            metrics: Arc::new(String::new),
+        }
+    }
+}
+
+/// Feature flags, as clients see them. The call core enforces those that concern calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Features {
+    /// Calls with sound only.
+    pub voice_calls: bool,
+    /// Calls with a camera.
+    pub video_calls: bool,
+    /// Calls of more than two.
+    pub group_calls: bool,
+    /// Sharing a screen.
+    pub screen_sharing: bool,
+    /// Recording calls.
+    pub call_recording: bool,
+    /// The most participants a call may have.
+    pub max_call_participants: usize,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            voice_calls: true,
+            video_calls: true,
+            group_calls: true,
+            screen_sharing: true,
+            call_recording: false,
+            max_call_participants: 100,
+        }
+    }
+}
+
+/// A STUN or TURN server for clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` URLs.
+    pub urls: Vec<String>,
+    /// TURN user name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// TURN password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// How much is taken from one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Attempts to sign in or up a minute, for one address.
+    pub sign_ins_a_minute: u32,
+    /// How many of them at once.
+    pub sign_in_burst: u32,
+    /// API requests a second, for one user.
+    pub requests_a_second: u32,
+    /// How many of them at once.
+    pub request_burst: u32,
+    /// Socket.IO events a second, for one socket.
+    pub events_a_second: u32,
+    /// How many of them at once.
+    pub event_burst: u32,
+    /// LiveKit signalling messages a second, for one connection.
+    pub signals_a_second: u32,
+    /// How many of them at once.
+    pub signal_burst: u32,
+    /// How long a connection may stay over its signalling rate, slowed down to it, before it is closed.
+    pub signal_patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sign_ins_a_minute: 10,
+            sign_in_burst: 10,
+            requests_a_second: 50,
+            request_burst: 200,
+            events_a_second: 50,
+            event_burst: 200,
+            signals_a_second: 50,
+            signal_burst: 500,
+            signal_patience: Duration::from_secs(5),
+        }
+    }
+}

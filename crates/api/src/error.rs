@@ -1,0 +1,148 @@
+//! The one place where a refusal becomes an answer: status, stable code, message, details.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use call::CommandError;
+use control::{ControlError, StoreError};
+use model::{ErrorCode, IdError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A refusal or failure, on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ApiError {
+    pub code: ErrorCode,
+    pub message: Cow<'static, str>,
+    pub details: Option<Value>,
+    pub retry_after: Option<u64>,
+}
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), details: None, retry_after: None }
+    }
+
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// No credentials or bad ones: always these words.
+    pub fn unauthorized() -> Self {
+        Self::new(ErrorCode::Unauthorized, "sign in, or send a valid bearer token")
+    }
+
+    /// A field does not hold what it should.
+    pub fn invalid(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        let reason = reason.into();
+        Self::new(ErrorCode::InvalidRequest, format!("{field}: {reason}"))
+            .with_details(json!({"field": field, "reason": reason}))
+    }
+
+    /// An id is not of its form.
+    pub fn invalid_id(field: &'static str, error: &IdError) -> Self {
+        Self::new(ErrorCode::InvalidId, format!("{field}: {error}")).with_details(json!({"field": field}))
+    }
+
+    pub fn rate_limited(seconds: u64) -> Self {
+        Self { retry_after: Some(seconds.max(1)), ..Self::new(ErrorCode::RateLimited, "too many requests") }
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "there is nothing here")
+    }
+
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "something failed on the server")
+    }
+
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody {
+            error: ErrorParts {
+                code: self.code.as_str().to_owned(),
+                message: self.message.clone().into_owned(),
+                details: self.details.clone(),
+            },
+        }
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        let code = error.code();
+        match &error {
+            ControlError::Call(refusal) => {
+                let known = Self::new(code, refusal.to_string());
+                match refusal {
+                    CommandError::ChannelCallActive(id) | CommandError::AlreadyInCall(id) => {
+                        known.with_details(json!({"callId": id}))
+                    }
+                    CommandError::CallOver(status) => known.with_details(json!({"status": status})),
+                    _ => known,
+                }
+            }
+            ControlError::Store(StoreError::Unavailable(reason)) => {
+                tracing::warn!(%reason, "a request found the store unavailable");
+                Self { retry_after: Some(1), ..Self::new(code, "the store is not available, try again") }
+            }
+            ControlError::Store(StoreError::Fault(reason)) => {
+                tracing::error!(%reason, "the store failed a request");
+                Self::internal()
+            }
+            ControlError::Store(StoreError::Conflict) => Self::new(code, "already taken"),
+            ControlError::Stopping => Self { retry_after: Some(2), ..Self::new(code, error.to_string()) },
+            _ => Self::new(code, error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        ControlError::Store(error).into()
+    }
+}
+
+impl From<auth::Unauthorized> for ApiError {
+    fn from(_: auth::Unauthorized) -> Self {
+        Self::unauthorized()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == ErrorCode::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Every refusal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorParts,
+}
+
+/// What was refused, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorParts {
+    /// Stable: what a client switches on.
+    code: String,
+    /// For people; may change.
+    message: String,
+    /// More, by code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Value>,
+}

@@ -1,0 +1,97 @@
+//! The REST API: one handler an operation, its OpenAPI beside it.
+
+mod calls;
+mod channels;
+mod ring;
+mod server;
+mod session;
+mod users;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::{any, get};
+use tower_http::cors::CorsLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::body::LONGEST_BODY;
+use crate::error::{ApiError, ErrorBody};
+use crate::state::AppState;
+
+pub(crate) use ring::{call_view, joined};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stoa",
+        version = "0.1.0",
+        description = "Calls: ringing, media rooms, history. Times are RFC 3339 in UTC; every refusal is an ErrorBody with a stable code.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(ErrorBody)),
+    tags(
+        (name = "session", description = "Signing in to the web app"),
+        (name = "users", description = "People"),
+        (name = "channels", description = "Groups of people that may call each other"),
+        (name = "calls", description = "Calls and their history"),
+        (name = "server", description = "The server itself")
+    )
+)]
+struct Document;
+
+/// Every operation, with its part of the document.
+fn operations() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(session::routes())
+        .merge(users::routes())
+        .merge(channels::routes())
+        .merge(ring::routes())
+        .merge(calls::routes())
+        .merge(server::routes())
+}
+
+/// The OpenAPI 3.1 document, as `GET /api/openapi.json` answers it.
+pub fn openapi_json() -> String {
+    let document = operations().into_openapi();
+    let mut text = document.to_pretty_json().expect("the document is plain JSON");
+    text.push('\n');
+    text
+}
+
+pub(crate) fn router(state: AppState) -> Router {
+    let (operations, _) = operations().split_for_parts();
+    let document = openapi_json();
+    operations
+        .route("/api/calls", axum::routing::post(ring::initiate))
+        .route(
+            "/api/openapi.json",
+            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
+        )
+        .route("/metrics", get(server::metrics))
+        .route("/api", any(unknown))
+        .route("/api/", any(unknown))
+        .route("/api/{*rest}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(cors(&state.config.cors_origins))
+        .with_state(state)
+}
+
+async fn unknown() -> ApiError {
+    ApiError::not_found()
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(model::ErrorCode::MethodNotAllowed, "this path does not take that method")
+}
+
+/// Lets pages of the configured origins use the API with a bearer token; never with our cookie.
+pub(crate) fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("stoa-device")])
+        .expose_headers([header::RETRY_AFTER])
+}

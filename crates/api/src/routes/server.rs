@@ -1,0 +1,66 @@
+//! The server itself: health, metrics, ICE servers.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use model::Permission;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::caller::{Caller, MaybeCaller};
+use crate::config::IceServer;
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(health))
+}
+
+/// STUN and TURN servers.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IceServers {
+    ice_servers: Vec<IceServer>,
+}
+
+/// The server is up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    status: &'static str,
+}
+
+/// STUN and TURN servers for peer connections.
+#[utoipa::path(get, path = "/api/ice-servers", operation_id = "iceServers", tag = "server",
+    responses((status = 200, body = IceServers), (status = "default", body = ErrorBody)))]
+async fn ice_servers(State(state): State<AppState>, _: Caller) -> Json<IceServers> {
+    Json(IceServers { ice_servers: state.config.ice_servers.clone() })
+}
+
+/// Whether the server is up.
+#[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "server",
+    responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Prometheus text, for an administrator or a program on this machine.
+pub(super) async fn metrics(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    parts: Parts,
+) -> ApiResult<Response> {
+    let forwarded = parts.headers.contains_key("x-forwarded-for") || parts.headers.contains_key("forwarded");
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let local = !forwarded && address.is_some_and(|address| address.is_loopback());
+    if !local {
+        caller.ok_or_else(ApiError::unauthorized)?.require(Permission::Admin)?;
+    }
+    let text = (state.config.metrics)();
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,278 @@
+//! Signing in to the web app.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use call::PresenceState;
+use control::{Account, ControlError, StoreError, UserPatch};
+use model::{ErrorCode, Permission, Secret, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::users::user_view;
+use crate::body::Body;
+use crate::caller::{Attempt, MaybeCaller, check_foreign_page};
+use crate::config::Features;
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::origin::is_tls;
+use crate::people::Person;
+use crate::sessions;
+use crate::state::AppState;
+use crate::wire::{User, schema};
+
+/// The user of the admin link.
+const ADMIN: &str = "stoa-admin";
+const LONGEST_NAME: usize = 80;
+const USERNAME_LENGTH: std::ops::RangeInclusive<usize> = 2..=64;
+const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(session))
+        .routes(routes!(sign_up))
+        .routes(routes!(sign_in))
+        .routes(routes!(guest))
+        .routes(routes!(admin_session))
+        .routes(routes!(sign_out))
+}
+
+/// Who is signed in, and what this server offers.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Session {
+    /// Nobody is signed in: null.
+    #[schema(required)]
+    user: Option<User>,
+    #[schema(value_type = Vec<schema::Permission>)]
+    permissions: Vec<Permission>,
+    features: Features,
+    /// Sign-in by name alone is on.
+    dev: bool,
+    /// Anyone may make an account.
+    sign_up: bool,
+    server: Server,
+}
+
+/// This server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Server {
+    name: String,
+    version: String,
+}
+
+/// Who is now signed in; the session is in the cookie.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedIn {
+    success: bool,
+    user: User,
+}
+
+/// It was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    success: bool,
+}
+
+impl Done {
+    pub const YES: Json<Done> = Json(Done { success: true });
+}
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SignUp {
+    /// 2 to 64 letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count.
+    username: String,
+    /// 8 to 256 characters.
+    password: String,
+    /// What people see; the user name where it is left out.
+    name: Option<String>,
+}
+
+/// Name and password.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SignIn {
+    username: String,
+    password: String,
+}
+
+/// A name.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Guest {
+    /// What people see.
+    name: String,
+}
+
+/// The admin link's code.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AdminCode {
+    code: String,
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/session", operation_id = "session", tag = "session",
+    responses((status = 200, body = Session), (status = "default", body = ErrorBody)))]
+async fn session(State(state): State<AppState>, MaybeCaller(caller): MaybeCaller) -> ApiResult<Json<Session>> {
+    let user = match &caller {
+        Some(caller) => Some(user_view(&state, &caller.user).await),
+        None => None,
+    };
+    Ok(Json(Session {
+        user,
+        permissions: caller.map(|caller| caller.permissions).unwrap_or_default(),
+        features: state.config.features,
+        dev: state.config.dev,
+        sign_up: state.config.sign_up,
+        server: Server { name: "stoa".to_owned(), version: state.config.version.clone() },
+    }))
+}
+
+/// Makes an account and signs in.
+#[utoipa::path(post, path = "/api/session/sign-up", operation_id = "signUp", tag = "session", request_body = SignUp,
+    responses((status = 201, body = SignedIn), (status = "default", body = ErrorBody)))]
+async fn sign_up(
+    State(state): State<AppState>,
+    _: Attempt,
+    parts: Parts,
+    Body(body): Body<SignUp>,
+) -> ApiResult<Response> {
+    if !state.config.sign_up {
+        return Err(ApiError::new(ErrorCode::FeatureDisabled, "accounts are made by the administrator here"));
+    }
+    let username = username(&body.username)?;
+    let length = body.password.chars().count();
+    if !PASSWORD_LENGTH.contains(&length) {
+        return Err(ApiError::invalid("password", "8 to 256 characters"));
+    }
+    let name = match &body.name {
+        Some(name) if !name.trim().is_empty() => display_name(name)?,
+        _ => body.username.trim().to_owned(),
+    };
+    let password_hash = hash(&state, body.password).await?;
+    let permissions = auth::DEFAULT_PERMISSIONS.to_vec();
+    let account = Account { username, user: new_user_id("user"), password_hash, permissions: permissions.clone() };
+    let user = state.people.create_account(account, &name).await.map_err(|error| match error {
+        ControlError::Store(StoreError::Conflict) => ApiError::new(ErrorCode::NameTaken, "this user name is taken"),
+        other => other.into(),
+    })?;
+    signed_in(&state, &parts, StatusCode::CREATED, &user.id, Person::from(&user), &permissions).await
+}
+
+/// Signs in with name and password.
+#[utoipa::path(post, path = "/api/session/sign-in", operation_id = "signIn", tag = "session", request_body = SignIn,
+    responses((status = 200, body = SignedIn), (status = "default", body = ErrorBody)))]
+async fn sign_in(
+    State(state): State<AppState>,
+    _: Attempt,
+    parts: Parts,
+    Body(body): Body<SignIn>,
+) -> ApiResult<Response> {
+    let account = match username(&body.username) {
+        Ok(username) => state.handle().account(&username).await?,
+        Err(_) => None,
+    };
+    let password = body.password.chars().take(*PASSWORD_LENGTH.end() + 1).collect();
+    if !verify(&state, password, account.as_ref().map(|a| a.password_hash.clone())).await? {
+        return Err(ApiError::new(ErrorCode::InvalidCredentials, "name and password do not belong together"));
+    }
+    let account = account.ok_or_else(ApiError::internal)?;
+    let person = state.people.show(&[&account.user]).await.of(&account.user);
+    signed_in(&state, &parts, StatusCode::OK, &account.user, person, &account.permissions).await
+}
+
+/// Signs in by name alone; with `--dev` only.
+#[utoipa::path(post, path = "/api/session/guest", operation_id = "guest", tag = "session", request_body = Guest,
+    responses((status = 201, body = SignedIn), (status = "default", body = ErrorBody)))]
+async fn guest(State(state): State<AppState>, parts: Parts, Body(body): Body<Guest>) -> ApiResult<Response> {
+    check_foreign_page(&parts)?;
+    if !state.config.dev {
+        return Err(ApiError::new(ErrorCode::FeatureDisabled, "guests are let in with --dev only"));
+    }
+    let name = display_name(&body.name)?;
+    let id = new_user_id("guest");
+    let patch = UserPatch { name: Some(name), avatar_url: None, is_guest: true };
+    let user = state.people.upsert(&id, patch).await?;
+    signed_in(&state, &parts, StatusCode::CREATED, &id, Person::from(&user), auth::DEFAULT_PERMISSIONS).await
+}
+
+/// Exchanges the admin link's code for a session.
+#[utoipa::path(post, path = "/api/session/admin", operation_id = "adminSession", tag = "session", request_body = AdminCode,
+    responses((status = 200, body = SignedIn), (status = "default", body = ErrorBody)))]
+async fn admin_session(
+    State(state): State<AppState>,
+    _: Attempt,
+    parts: Parts,
+    Body(body): Body<AdminCode>,
+) -> ApiResult<Response> {
+    let wanted = state.config.admin_code.as_ref().ok_or_else(ApiError::unauthorized)?;
+    // Compared by hash, so that how long it takes tells nothing of the code.
+    if auth::session_hash(&body.code) != auth::session_hash(wanted.reveal()) {
+        return Err(ApiError::unauthorized());
+    }
+    let id = UserId::new(ADMIN).expect("a plain word");
+    let patch = UserPatch { name: Some("Administrator".to_owned()), ..UserPatch::default() };
+    let user = state.people.upsert(&id, patch).await?;
+    signed_in(&state, &parts, StatusCode::OK, &id, Person::from(&user), &[Permission::Admin]).await
+}
+
+/// Ends the session.
+#[utoipa::path(post, path = "/api/session/sign-out", operation_id = "signOut", tag = "session",
+    responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
+async fn sign_out(State(state): State<AppState>, headers: HeaderMap, parts: Parts) -> ApiResult<Response> {
+    crate::caller::check_csrf(&parts)?;
+    let cookie = state.sessions.close(sessions::token_of(&headers), is_tls(&parts, &state.config)).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Done::YES).into_response())
+}
+
+async fn signed_in(
+    state: &AppState,
+    parts: &Parts,
+    status: StatusCode,
+    id: &UserId,
+    person: Person,
+    permissions: &[Permission],
+) -> ApiResult<Response> {
+    let cookie = state.sessions.open(id, permissions, is_tls(parts, &state.config)).await?;
+    let user = User::new(id, person, PresenceState::Offline);
+    Ok((status, [(header::SET_COOKIE, cookie)], Json(SignedIn { success: true, user })).into_response())
+}
+
+/// An id that nobody can have chosen: not a host app's user, not another account's.
+fn new_user_id(prefix: &str) -> UserId {
+    UserId::new(format!("{prefix}-{:016x}", rand::random::<u64>())).expect("short and plain")
+}
+
+fn username(text: &str) -> ApiResult<String> {
+    let name = text.trim().to_lowercase();
+    let plain = name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c));
+    if USERNAME_LENGTH.contains(&name.chars().count()) && plain {
+        return Ok(name);
+    }
+    Err(ApiError::invalid("username", "2 to 64 letters, digits or any of . _ - @ +"))
+}
+
+fn display_name(text: &str) -> ApiResult<String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(ApiError::invalid("name", "1 to 80 characters"));
+    }
+    Ok(name.to_owned())
+}
+
+async fn hash(state: &AppState, password: String) -> ApiResult<Secret<String>> {
+    let _turn = state.hashing.acquire().await.map_err(|_| ApiError::internal())?;
+    let salt: [u8; 16] = rand::random();
+    tokio::task::spawn_blocking(move || auth::hash_password(&password, salt)).await.map_err(|_| ApiError::internal())
+}
+
+async fn verify(state: &AppState, password: String, hash: Option<Secret<String>>) -> ApiResult<bool> {
+    let _turn = state.hashing.acquire().await.map_err(|_| ApiError::internal())?;
+    let check = move || match hash {
+        Some(hash) => auth::verify_password(&password, &hash),
+        None => auth::verify_absent(&password),
+    };
+    tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::internal())
+}

@@ -1,0 +1,135 @@
+//! People.
+
+use axum::Json;
+use axum::extract::State;
+use call::PresenceState;
+use control::UserPatch;
+use model::{ErrorCode, Permission, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::body::{Body, Params, UserPath};
+use crate::caller::Caller;
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::people::Person;
+use crate::state::AppState;
+use crate::wire::User;
+
+const LONGEST_PAGE: usize = 200;
+const USUAL_PAGE: usize = 50;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_users, upsert_user)).routes(routes!(user))
+}
+
+/// A page of users.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserPage {
+    users: Vec<User>,
+    /// Give this as `after` for the next page.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserAnswer {
+    success: bool,
+    user: User,
+}
+
+/// What the host app says of a user; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpsertUser {
+    id: String,
+    name: Option<String>,
+    avatar_url: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct UserQuery {
+    /// Part of a name.
+    query: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// At most so many: 1 to 200, usually 50.
+    limit: Option<usize>,
+}
+
+/// Users by name.
+#[utoipa::path(get, path = "/api/users", operation_id = "listUsers", tag = "users", params(UserQuery),
+    responses((status = 200, body = UserPage), (status = "default", body = ErrorBody)))]
+async fn list_users(
+    State(state): State<AppState>,
+    _: Caller,
+    Params(query): Params<UserQuery>,
+) -> ApiResult<Json<UserPage>> {
+    let limit = page_size(query.limit, USUAL_PAGE, LONGEST_PAGE)?;
+    let after = query.after.map(UserId::new).transpose().map_err(|error| ApiError::invalid_id("after", &error))?;
+    let wanted = query.query.unwrap_or_default();
+    let mut found = state.handle().search_users(wanted.trim(), after.as_ref(), limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|user| user.id.to_string());
+    let ids: Vec<UserId> = found.iter().map(|user| user.id.clone()).collect();
+    let presence = state.handle().presence(&ids).await;
+    let users =
+        found.iter().map(|user| User::new(&user.id, Person::from(user), presence_of(&presence, &user.id))).collect();
+    Ok(Json(UserPage { users, next }))
+}
+
+/// Makes a user or takes over what is newly known of them.
+#[utoipa::path(post, path = "/api/users", operation_id = "upsertUser", tag = "users", request_body = UpsertUser,
+    responses((status = 200, body = UserAnswer), (status = "default", body = ErrorBody)))]
+async fn upsert_user(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(body): Body<UpsertUser>,
+) -> ApiResult<Json<UserAnswer>> {
+    caller.require(Permission::Admin)?;
+    let id = UserId::new(&body.id).map_err(|error| ApiError::invalid_id("id", &error))?;
+    if body.name.as_ref().is_some_and(|name| name.chars().count() > 256) {
+        return Err(ApiError::invalid("name", "at most 256 characters"));
+    }
+    let patch = UserPatch { name: body.name, avatar_url: body.avatar_url, is_guest: false };
+    let user = state.people.upsert(&id, patch).await?;
+    let presence = state.handle().presence(std::slice::from_ref(&id)).await;
+    let user = User::new(&id, Person::from(&user), presence_of(&presence, &id));
+    Ok(Json(UserAnswer { success: true, user }))
+}
+
+/// One user.
+#[utoipa::path(get, path = "/api/users/{id}", operation_id = "getUser", tag = "users",
+    params(("id" = String, Path, description = "The user")),
+    responses((status = 200, body = UserAnswer), (status = "default", body = ErrorBody)))]
+async fn user(State(state): State<AppState>, _: Caller, UserPath(id): UserPath) -> ApiResult<Json<UserAnswer>> {
+    let found = state.handle().store().users(std::slice::from_ref(&id)).await?;
+    let found = found.first().ok_or_else(|| ApiError::new(ErrorCode::UserNotFound, "no such user"))?;
+    let presence = state.handle().presence(std::slice::from_ref(&id)).await;
+    let user = User::new(&id, Person::from(found), presence_of(&presence, &id));
+    Ok(Json(UserAnswer { success: true, user }))
+}
+
+/// A user with name and presence, as far as they are known.
+pub(crate) async fn user_view(state: &AppState, id: &UserId) -> User {
+    let person = state.people.show(&[id]).await.of(id);
+    let presence = state.handle().presence(std::slice::from_ref(id)).await;
+    User::new(id, person, presence_of(&presence, id))
+}
+
+fn presence_of(presence: &[(UserId, PresenceState)], user: &UserId) -> PresenceState {
+    presence.iter().find(|(id, _)| id == user).map_or(PresenceState::Offline, |(_, state)| *state)
+}
+
+/// How long a page is to be.
+pub(super) fn page_size(asked: Option<usize>, usual: usize, longest: usize) -> ApiResult<usize> {
+    match asked {
+        None => Ok(usual),
+        Some(limit) if (1..=longest).contains(&limit) => Ok(limit),
+        Some(_) => Err(ApiError::invalid("limit", format!("1 to {longest}"))),
+    }
+}

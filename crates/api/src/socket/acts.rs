@@ -1,0 +1,162 @@
+//! What a client may ask over its socket; each is answered by an acknowledgement.
+
+use model::{CallId, Permission, UserId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use socketioxide::extract::{AckSender, Event, Extension, SocketRef, State, TryData};
+
+use super::Seat;
+use crate::error::{ApiError, ApiResult};
+use crate::routes::{call_view, joined};
+use crate::state::AppState;
+
+/// The most users whose presence is asked for at once.
+const MOST_USERS: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfCall {
+    call_id: String,
+    reason: Option<String>,
+}
+
+impl OfCall {
+    fn id(&self) -> ApiResult<CallId> {
+        self.call_id.parse().map_err(|error| ApiError::invalid_id("callId", &error))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfUsers {
+    user_ids: Vec<String>,
+}
+
+/// Registers every act, and an answer to all others.
+pub(super) fn listen(socket: &SocketRef) {
+    socket.on(
+        "call:accept",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               seat: Extension<Seat>,
+               data: TryData<OfCall>,
+               ack: AckSender| {
+            act(&socket.clone(), &seat.clone(), data, ack, async |body| accept(&socket, &state, &seat, body).await)
+                .await;
+        },
+    );
+    socket.on(
+        "call:decline",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               seat: Extension<Seat>,
+               data: TryData<OfCall>,
+               ack: AckSender| {
+            act(&socket, &seat, data, ack, async |body| decline(&state, &seat, body).await).await;
+        },
+    );
+    socket.on(
+        "call:end",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               seat: Extension<Seat>,
+               data: TryData<OfCall>,
+               ack: AckSender| {
+            act(&socket, &seat, data, ack, async |body| end(&state, &seat, body).await).await;
+        },
+    );
+    socket.on(
+        "call:leave",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               seat: Extension<Seat>,
+               data: TryData<OfCall>,
+               ack: AckSender| {
+            act(&socket, &seat, data, ack, async |body| leave(&state, &seat, body).await).await;
+        },
+    );
+    socket.on(
+        "presence:get",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               seat: Extension<Seat>,
+               data: TryData<OfUsers>,
+               ack: AckSender| {
+            act(&socket, &seat, data, ack, async |body| presence(&state, body).await).await;
+        },
+    );
+    socket.on_fallback(async |socket: SocketRef, seat: Extension<Seat>, Event(_): Event, ack: AckSender| {
+        let refused = seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "there is no such event"));
+        answer(ack, Err(refused));
+    });
+}
+
+/// Counts, reads, carries out and answers one event.
+async fn act<T: DeserializeOwned>(
+    socket: &SocketRef,
+    seat: &Seat,
+    TryData(data): TryData<T>,
+    ack: AckSender,
+    carry_out: impl AsyncFnOnce(T) -> ApiResult<Value>,
+) {
+    let result = async {
+        seat.count(socket)?;
+        let body = data.map_err(|_| ApiError::invalid("payload", "not what this event takes"))?;
+        carry_out(body).await
+    };
+    answer(ack, result.await);
+}
+
+fn answer(ack: AckSender, result: ApiResult<Value>) {
+    let answer = match result {
+        Ok(mut answer) => {
+            answer["ok"] = json!(true);
+            answer
+        }
+        Err(error) => {
+            let mut answer = json!(error.body());
+            answer["ok"] = json!(false);
+            answer
+        }
+    };
+    // A client that is gone needs no answer.
+    _ = ack.send(&answer);
+}
+
+async fn accept(socket: &SocketRef, state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+    let caller = &seat.0.caller;
+    caller.require(Permission::CallsJoin)?;
+    let answer = state.handle().accept(body.id()?, &caller.user, &caller.device).await?;
+    Ok(json!(joined(state, caller, answer, socket.req_parts()).await))
+}
+
+async fn decline(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+    let busy = body.reason.as_deref() == Some("busy");
+    let call = state.handle().decline(body.id()?, &seat.0.caller.user, busy).await?;
+    Ok(json!({"call": call_view(state, &call).await}))
+}
+
+async fn end(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+    let id = body.id()?;
+    let reason = body.reason.map(|reason| reason.chars().take(200).collect());
+    let call = state.handle().end(id, &seat.0.caller.user, reason).await?;
+    Ok(json!({"call": call_view(state, &call).await}))
+}
+
+async fn leave(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+    let call = state.handle().leave(body.id()?, &seat.0.caller.user).await?;
+    Ok(json!({"call": call_view(state, &call).await}))
+}
+
+async fn presence(state: &AppState, body: OfUsers) -> ApiResult<Value> {
+    if body.user_ids.len() > MOST_USERS {
+        return Err(ApiError::invalid("userIds", "at most 500"));
+    }
+    let ids: Result<Vec<UserId>, _> = body.user_ids.iter().map(UserId::new).collect();
+    let ids = ids.map_err(|error| ApiError::invalid_id("userIds", &error))?;
+    let presence = state.handle().presence(&ids).await;
+    let users: serde_json::Map<String, Value> =
+        presence.into_iter().map(|(user, state)| (user.to_string(), json!(state))).collect();
+    Ok(json!({"users": users}))
+}

@@ -1,0 +1,138 @@
+//! From the control plane's notices to the events of docs/PROTOCOL.md.
+
+use std::sync::Arc;
+
+use ::call::CallEvent;
+use control::{Notice, NoticeBody};
+use model::{CallId, Timestamp, UserId};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::routes::call_view;
+use crate::state::AppState;
+use crate::wire::{Channel, Participant, User, time};
+
+/// Carries notices to sockets for as long as the control plane runs.
+pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
+    let mut last_joined = None;
+    loop {
+        match notices.recv().await {
+            Ok(notice) => {
+                if !state.sockets.has(&notice.user) {
+                    continue;
+                }
+                if let Some((event, data)) = render(&state, &notice, &mut last_joined).await {
+                    state.sockets.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), event, &data);
+                }
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "sockets missed notices and are told to fetch anew");
+                state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// A participant who joined, as last looked up: the same event goes to everyone in the call.
+type LastJoined = Option<((CallId, UserId, Timestamp), Value)>;
+
+async fn render(state: &AppState, notice: &Notice, last_joined: &mut LastJoined) -> Option<(&'static str, Value)> {
+    match &notice.body {
+        NoticeBody::Call(event) => call_event(state, notice, event, last_joined).await,
+        NoticeBody::Presence { user, at, state } => Some(presence(user, *at, *state)),
+        NoticeBody::ChannelChanged(channel) => Some(("channel:changed", json!({"channel": Channel::from(channel)}))),
+        NoticeBody::ChannelDeleted(id) => Some(("channel:deleted", json!({"channelId": id}))),
+    }
+}
+
+async fn call_event(
+    state: &AppState,
+    notice: &Notice,
+    event: &CallEvent,
+    last_joined: &mut LastJoined,
+) -> Option<(&'static str, Value)> {
+    let rendered = match event {
+        CallEvent::Incoming { call, ring_until } => {
+            let caller = caller_view(state, &call.initiator).await;
+            let view = call_view(state, call).await;
+            let data = json!({"call": view, "caller": caller, "ringUntil": time(*ring_until)});
+            of_call("call:incoming", call.id, state.handle().now(), data)
+        }
+        CallEvent::Accepted { call, at, user } => of_call("call:accepted", *call, *at, json!({"userId": user})),
+        CallEvent::Declined { call, at, user, reason } => {
+            of_call("call:declined", *call, *at, json!({"userId": user, "reason": reason}))
+        }
+        CallEvent::Cancelled { call, at } => of_call("call:cancelled", *call, *at, json!({})),
+        CallEvent::Missed { call, at, caller, media, channel } => {
+            of_call("call:missed", *call, *at, json!({"callerId": caller, "type": media, "channelId": channel}))
+        }
+        CallEvent::AnsweredElsewhere { call, at, device } => {
+            of_call("call:answered-elsewhere", *call, *at, json!({"deviceId": device}))
+        }
+        CallEvent::ParticipantJoined { call, at, user } => {
+            let participant = joined_view(state, notice, (*call, user.clone(), *at), last_joined).await?;
+            of_call("call:participant-joined", *call, *at, json!({"userId": user, "participant": participant}))
+        }
+        CallEvent::ParticipantLeft { call, at, user, reason } => {
+            of_call("call:participant-left", *call, *at, json!({"userId": user, "reason": reason}))
+        }
+        CallEvent::MediaStateChanged { call, at, user, is_muted, is_video_enabled, is_screen_sharing } => {
+            let data = json!({
+                "userId": user,
+                "isMuted": is_muted,
+                "isVideoEnabled": is_video_enabled,
+                "isScreenSharing": is_screen_sharing,
+            });
+            of_call("call:media-state-changed", *call, *at, data)
+        }
+        CallEvent::TopologyChanged { call, at, topology } => {
+            of_call("call:topology-changed", *call, *at, json!({"topology": topology}))
+        }
+        CallEvent::Ended { call, at, reason, by } => {
+            let view = call_view(state, call).await;
+            let duration = call.duration_seconds(*at);
+            let data = json!({"call": view, "reason": reason, "endedBy": by, "duration": duration});
+            of_call("call:ended", call.id, *at, data)
+        }
+        CallEvent::Presence { user, at, state } => presence(user, *at, *state),
+    };
+    Some(rendered)
+}
+
+fn of_call(event: &'static str, call: CallId, at: Timestamp, mut data: Value) -> (&'static str, Value) {
+    data["callId"] = json!(call);
+    data["at"] = json!(time(at));
+    (event, data)
+}
+
+fn presence(user: &UserId, at: Timestamp, state: ::call::PresenceState) -> (&'static str, Value) {
+    ("presence:changed", json!({"userId": user, "presence": state, "at": time(at)}))
+}
+
+async fn caller_view(state: &AppState, user: &UserId) -> User {
+    let person = state.people.show(&[user]).await.of(user);
+    let presence = state.handle().presence(std::slice::from_ref(user)).await;
+    User::new(user, person, presence.first().map_or(::call::PresenceState::Offline, |(_, state)| *state))
+}
+
+/// The one who joined, as the receiver of the notice may see them; nobody where the call has meanwhile ended.
+async fn joined_view(
+    state: &AppState,
+    notice: &Notice,
+    key: (CallId, UserId, Timestamp),
+    last: &mut LastJoined,
+) -> Option<Value> {
+    if let Some((known, view)) = last
+        && *known == key
+    {
+        return Some(view.clone());
+    }
+    let call = state.handle().call(key.0, &notice.user).await.ok()?;
+    let shown = state.people.show(&[&key.1]).await;
+    let part = call.participant(&key.1)?;
+    let view = json!(Participant::new(call.id, part, &shown, state.handle().now()));
+    *last = Some((key, view.clone()));
+    Some(view)
+}

@@ -1,0 +1,185 @@
+//! The main Socket.IO namespace: events of calls, presence and channels out, a few acts in.
+//!
+//! A socket is one connection of one device. Notices of the control plane reach the sockets of their user in the order
+//! in which they were published; a client that may have missed some is told `sync` or cut off, and fetches anew.
+
+mod acts;
+mod events;
+mod registry;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::request::Parts;
+use call::PresenceState;
+use governor::{DefaultDirectRateLimiter, RateLimiter};
+use model::DeviceId;
+use serde::Deserialize;
+use serde_json::json;
+use socketioxide::extract::{Extension, SocketRef, State, TryData};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo};
+use tokio::sync::Mutex;
+
+use crate::caller::{self, Caller};
+use crate::error::{ApiError, ApiResult};
+use crate::limits::quota;
+use crate::origin::request_origin;
+use crate::routes::cors;
+use crate::sessions;
+use crate::state::AppState;
+
+pub(crate) use registry::Registry;
+
+const PATH: &str = "/socket.io";
+/// The longest message of a client, in bytes.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+/// Binary attachments of one message; none of our events has any.
+const MOST_ATTACHMENTS: usize = 10;
+/// Packets that may wait for a slow client before it is cut off.
+const WAITING_PACKETS: usize = 512;
+/// A client that is silent for their sum is gone.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many events over the rate, and the socket is cut off.
+const MOST_STRIKES: u32 = 200;
+
+/// The namespace's endpoint; also starts the task that feeds it.
+pub(crate) fn router(state: &AppState) -> Router {
+    let parser = ParserConfig::common()
+        .max_incoming_binaries(MOST_ATTACHMENTS)
+        .max_incoming_binary_buf_size(LONGEST_MESSAGE)
+        .packet_completion_timeout(Duration::from_secs(5));
+    let (service, io) = SocketIo::builder()
+        .req_path(PATH)
+        .max_payload(LONGEST_MESSAGE as u64)
+        .ws_max_message_size(LONGEST_MESSAGE)
+        .ws_max_frame_size(LONGEST_MESSAGE)
+        .max_buffer_size(WAITING_PACKETS)
+        .connect_timeout(Duration::from_secs(10))
+        .ping_interval(PING_INTERVAL)
+        .ping_timeout(PING_TIMEOUT)
+        .with_parser(parser)
+        .with_state(state.clone())
+        .build_svc();
+    io.ns("/", connected.with(authenticate));
+    tokio::spawn(events::carry(state.clone(), state.handle().notices()));
+    Router::new()
+        .route_service(PATH, service.clone())
+        .route_service("/socket.io/", service)
+        .layer(cors(&state.config.cors_origins))
+}
+
+/// What a client says of itself when it connects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    token: Option<String>,
+    device_id: Option<String>,
+}
+
+/// Who a socket belongs to, and how much it has asked of us.
+#[derive(Clone)]
+struct Seat(Arc<SeatState>);
+
+struct SeatState {
+    caller: Caller,
+    rate: DefaultDirectRateLimiter,
+    strikes: AtomicU32,
+    /// Held while the device is announced, so that it cannot be taken back before.
+    announced: Mutex<bool>,
+}
+
+impl Seat {
+    /// Counts one event.
+    fn count(&self, socket: &SocketRef) -> ApiResult<()> {
+        if self.0.rate.check().is_ok() {
+            return Ok(());
+        }
+        if self.0.strikes.fetch_add(1, Ordering::Relaxed) == MOST_STRIKES {
+            tracing::info!(user = %self.0.caller.user, "a socket is cut off for sending too many events");
+            _ = socket.clone().disconnect();
+        }
+        Err(ApiError::rate_limited(1))
+    }
+}
+
+/// The code is the message of the client's `connect_error`.
+#[derive(Debug)]
+struct Refused(&'static str);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+async fn authenticate(
+    socket: SocketRef,
+    State(state): State<AppState>,
+    TryData(credentials): TryData<Option<Credentials>>,
+) -> Result<(), Refused> {
+    let credentials = credentials.ok().flatten().unwrap_or_default();
+    let caller =
+        identify(&state, socket.req_parts(), credentials).await.map_err(|error| Refused(error.code.as_str()))?;
+    let limits = &state.config.limits;
+    let rate = RateLimiter::direct(quota(limits.events_a_second, limits.event_burst, Duration::from_secs(1)));
+    socket.extensions.insert(Seat(Arc::new(SeatState {
+        caller,
+        rate,
+        strikes: AtomicU32::new(0),
+        announced: Mutex::new(false),
+    })));
+    Ok(())
+}
+
+async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<Caller> {
+    let device = match credentials.device_id {
+        Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
+        None => DeviceId::unnamed(),
+    };
+    if let Some(token) = credentials.token.as_deref() {
+        return caller::by_token(state, token, device).await;
+    }
+    if let Some(token) = caller::bearer(&parts.headers)? {
+        return caller::by_token(state, token, device).await;
+    }
+    let token = sessions::token_of(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+    if !auth::may_open_socket(request_origin(parts)) {
+        return Err(ApiError::unauthorized());
+    }
+    caller::by_session(state, token, device).await
+}
+
+async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+    let mut announced = seat.0.announced.lock().await;
+    acts::listen(&socket);
+    socket.on_disconnect(disconnected);
+    // In the registry first: announcing the device may make calls ring on it.
+    let caller = &seat.0.caller;
+    state.sockets.add(caller, &socket);
+    if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
+        tracing::debug!(%error, "a device could not be announced");
+        state.sockets.remove(caller, socket.id);
+        _ = socket.clone().disconnect();
+        return;
+    }
+    *announced = true;
+    drop(announced);
+    let visible = state.handle().visible_presence(&caller.user).await;
+    let users: BTreeMap<String, PresenceState> =
+        visible.into_iter().map(|(user, presence)| (user.to_string(), presence)).collect();
+    _ = socket.emit("presence:state", &json!({"users": users}));
+}
+
+async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+    let caller = &seat.0.caller;
+    state.sockets.remove(caller, socket.id);
+    if *seat.0.announced.lock().await {
+        state.handle().device_disconnected(&caller.user, &caller.device).await;
+    }
+}

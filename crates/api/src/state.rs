@@ -1,0 +1,53 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use control::Handle;
+use tokio::sync::Semaphore;
+
+use crate::config::ApiConfig;
+use crate::limits::RequestLimits;
+use crate::people::People;
+use crate::sessions::Sessions;
+use crate::socket::Registry;
+
+/// So many passwords are hashed at a time: each takes 19 MiB and a core.
+const HASHES_AT_ONCE: usize = 2;
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub config: ApiConfig,
+    pub limits: RequestLimits,
+    pub people: People,
+    pub sessions: Sessions,
+    pub sockets: Arc<Registry>,
+    pub hashing: Semaphore,
+}
+
+impl AppState {
+    pub fn new(config: ApiConfig) -> Self {
+        Self(Arc::new(Shared {
+            limits: RequestLimits::new(&config.limits),
+            people: People::new(config.handle.clone()),
+            sessions: Sessions::new(config.handle.clone(), config.session_ttl),
+            sockets: Arc::default(),
+            hashing: Semaphore::new(HASHES_AT_ONCE),
+            config,
+        }))
+    }
+
+    /// The control plane.
+    pub fn handle(&self) -> &Handle {
+        &self.config.handle
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,69 @@
+//! Users and channels.
+
+use call::PresenceState;
+use model::UserId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{schema, time};
+use crate::people::Person;
+
+/// A user.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    /// The host app's id.
+    id: String,
+    /// What people see.
+    name: String,
+    /// A picture.
+    #[schema(required)]
+    avatar_url: Option<String>,
+    /// Whether they can be reached.
+    #[schema(value_type = schema::Presence)]
+    presence: PresenceState,
+    /// Signed in by name alone.
+    is_guest: bool,
+}
+
+impl User {
+    pub fn new(id: &UserId, person: Person, presence: PresenceState) -> Self {
+        Self {
+            id: id.to_string(),
+            name: person.name,
+            avatar_url: person.avatar_url,
+            presence,
+            is_guest: person.is_guest,
+        }
+    }
+}
+
+/// A group of users that may call each other.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Channel {
+    /// The host app's id, or ours.
+    id: String,
+    /// What people see.
+    name: String,
+    /// User ids.
+    members: Vec<String>,
+    /// The call that runs in it.
+    #[schema(required)]
+    active_call_id: Option<String>,
+    /// When it was made.
+    #[schema(value_type = schema::Time)]
+    created_at: String,
+}
+
+impl From<&control::Channel> for Channel {
+    fn from(channel: &control::Channel) -> Self {
+        Self {
+            id: channel.id.to_string(),
+            name: channel.name.clone(),
+            members: channel.members.iter().map(UserId::to_string).collect(),
+            active_call_id: channel.active_call.map(|id| id.to_string()),
+            created_at: time(channel.created_at),
+        }
+    }
+}
