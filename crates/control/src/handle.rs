@@ -302,6 +302,28 @@ impl Handle {
     pub async fn put_channel(&self, channel: NewChannel) -> Result<Channel, ControlError> {
         self.write_channel(None, channel).await
     }
+    /// Changes who is in a channel that is there, whatever happens to it meanwhile. `by`: only a member may; `None`: the host app.
+    pub async fn change_members(
+        &self,
+        id: &ChannelId,
+        by: Option<&UserId>,
+        add: &[UserId],
+        remove: &[UserId],
+    ) -> Result<Channel, ControlError> {
+        self.must_know(add).await?;
+        let _order = self.shared.channel_writes.lock().await;
+        let mut channel = match by {
+            Some(user) => self.channel(id, user).await?,
+            None => self.any_channel(id).await?,
+        };
+        channel.members.retain(|member| !remove.contains(member));
+        for user in add {
+            if !channel.members.contains(user) {
+                channel.members.push(user.clone());
+            }
+        }
+        self.store_channel(channel).await
+    }
     /// A channel the user is a member of.
     pub async fn channel(&self, id: &ChannelId, user: &UserId) -> Result<Channel, ControlError> {
         let channel = self.any_channel(id).await?;
@@ -470,7 +492,12 @@ impl Handle {
         let mut seen = std::collections::HashSet::new();
         let members = new.members.into_iter().filter(|member| seen.insert(member.clone())).collect();
         let created_at = before.as_ref().map_or_else(|| self.now(), |before| before.created_at);
-        let channel = Channel { id: id.clone(), name: new.name, members, active_call: None, created_at };
+        self.store_channel(Channel { id, name: new.name, members, active_call: None, created_at }).await
+    }
+
+    /// Under `channel_writes`.
+    async fn store_channel(&self, channel: Channel) -> Result<Channel, ControlError> {
+        let id = channel.id.clone();
         self.shared.store.upsert_channel(&channel).await?;
         self.ask(|reply| Job::ChannelPut(channel, reply)).await?;
         self.any_channel(&id).await

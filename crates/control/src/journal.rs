@@ -165,6 +165,12 @@ impl Journal {
         self.given_up
     }
 
+    /// The disk takes nothing into the present segment any more.
+    #[cfg(test)]
+    pub(crate) fn fill_the_disk(&mut self) {
+        self.file = Some(OpenOptions::new().write(true).open("/dev/full").expect("Linux has it"));
+    }
+
     fn write_out(&mut self) -> io::Result<()> {
         if self.length >= self.segment_bytes {
             self.file = None;

@@ -1,5 +1,7 @@
 //! What goes out to devices: the call core's events, and changes of presence and channels.
 
+use std::sync::Arc;
+
 use call::{CallEvent, PresenceState};
 use model::{ChannelId, DeviceId, Timestamp, UserId};
 
@@ -32,8 +34,8 @@ pub enum NoticeBody {
         /// What.
         state: PresenceState,
     },
-    /// `channel:changed`.
-    ChannelChanged(Channel),
+    /// `channel:changed`; shared by the notices to all its members.
+    ChannelChanged(Arc<Channel>),
     /// `channel:deleted`.
     ChannelDeleted(ChannelId),
 }

@@ -244,8 +244,7 @@ impl Owner {
     fn record(&mut self, record: Record) {
         self.journal.append(&record);
         if let Some(channel) = self.roster.note_call(&record.call) {
-            let notices = channel.members.iter().map(|member| changed(member, channel));
-            self.work.effects.extend(notices);
+            self.work.effects.extend(changed(channel));
         }
         for participant in &record.call.participants {
             self.look_at_presence(&participant.user);
@@ -272,7 +271,7 @@ impl Owner {
         let before = self.roster.put_channel(channel);
         let channel = self.roster.channel(&id).expect("put there just now");
         let effects = &mut self.work.effects;
-        effects.extend(channel.members.iter().map(|member| changed(member, channel)));
+        effects.extend(changed(channel));
         let gone =
             before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
         effects.extend(gone.map(|member| deleted(member, &id)));
@@ -322,9 +321,13 @@ impl Owner {
     }
 }
 
-fn changed(member: &UserId, channel: &Channel) -> Effect {
-    let body = NoticeBody::ChannelChanged(channel.clone());
-    Effect::Notice(Notice { user: member.clone(), device: None, except: None, body })
+/// Tells all members how the channel now stands.
+fn changed(channel: &Channel) -> impl Iterator<Item = Effect> {
+    let channel = Arc::new(channel.clone());
+    channel.members.clone().into_iter().map(move |user| {
+        let body = NoticeBody::ChannelChanged(Arc::clone(&channel));
+        Effect::Notice(Notice { user, device: None, except: None, body })
+    })
 }
 
 fn deleted(member: UserId, id: &ChannelId) -> Effect {
@@ -344,3 +347,6 @@ pub(crate) fn look(switchboard: &Switchboard, roster: &Roster, id: CallId, user:
     let visible = call.participant(user).is_some() || roster.sees_in_channel(&call, user);
     Some(Seen { visible, may_enter: switchboard.may_enter(id, user), call })
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ async fn a_call_from_ring_to_history() {
     let call = house.call("alice", "bob").await;
     assert_eq!(call.status, CallStatus::Ringing);
     let opened = format!("open {} 100", call.id);
-    assert_eq!(house.media.asked(), [opened.clone()], "the room is open before the caller has its token");
+    assert_eq!(house.media.asked(), [opened], "the room is open before the caller has its token");
     house.next_for("bob", "Incoming").await;
 
     let joined = house.handle.accept(call.id, &user("bob"), &DeviceId::unnamed()).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_channel_and_its_call() {
     let hidden = Err(ControlError::ChannelNotFound);
     assert_eq!(house.handle.channel(&channel("team"), &user("eve")).await, hidden);
     assert_eq!(house.handle.upsert_channel(&user("eve"), new("Mine", &["eve"])).await, hidden);
-    assert_eq!(house.handle.channels(&user("bob")).await.unwrap(), [made.clone()]);
+    assert_eq!(house.handle.channels(&user("bob")).await.unwrap(), [made]);
 
     house.connect("bob").await;
     let asked = InitiateCall { target: Target::Channel(channel("team")), ..request("alice", "bob") };
@@ -172,6 +172,29 @@ async fn a_channel_and_its_call() {
     house.next_for("dave", "ChannelDeleted").await;
     assert!(house.handle.channels(&user("alice")).await.unwrap().is_empty());
     assert_eq!(house.handle.history(history_of("alice")).await.unwrap().calls.len(), 1, "its calls stay");
+}
+
+#[tokio::test]
+async fn members_who_come_at_once_all_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path()).await;
+    let new = NewChannel { id: Some(channel("team")), name: "Team".to_owned(), members: Vec::new() };
+    house.handle.upsert_channel(&user("alice"), new).await.unwrap();
+    let comings = (0..20).map(|n| {
+        let handle = house.handle.clone();
+        tokio::spawn(async move {
+            let who = [user(&format!("member {n}"))];
+            handle.change_members(&channel("team"), Some(&user("alice")), &who, &[]).await.unwrap();
+        })
+    });
+    for coming in comings.collect::<Vec<_>>() {
+        coming.await.unwrap();
+    }
+    let team = house.handle.change_members(&channel("team"), None, &[], &[user("member 3")]).await.unwrap();
+    assert_eq!(team.members.len(), 20);
+    assert!(!team.members.contains(&user("member 3")));
+    let refused = house.handle.change_members(&channel("team"), Some(&user("eve")), &[user("eve")], &[]).await;
+    assert_eq!(refused, Err(ControlError::ChannelNotFound));
 }
 
 #[tokio::test]

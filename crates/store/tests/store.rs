@@ -153,7 +153,8 @@ async fn history_page_by_page_meets_every_call_once() {
     store.apply(&records).await.unwrap();
     let calls: Vec<&CallSnapshot> = records.iter().map(|(_, record)| &record.call).collect();
     let a = user("a");
-    let cases: Vec<(HistoryQuery, Box<dyn Fn(&CallSnapshot) -> bool>)> = vec![
+    type Belongs<'a> = Box<dyn Fn(&CallSnapshot) -> bool + 'a>;
+    let cases: Vec<(HistoryQuery, Belongs<'_>)> = vec![
         (query("a"), Box::new(|call| call.participant(&a).is_some() || call.in_channel)),
         (query("late"), Box::new(|call| call.in_channel)),
         (query("stranger"), Box::new(|_| false)),

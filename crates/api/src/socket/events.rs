@@ -42,7 +42,7 @@ async fn render(state: &AppState, notice: &Notice, last_joined: &mut LastJoined)
     match &notice.body {
         NoticeBody::Call(event) => call_event(state, notice, event, last_joined).await,
         NoticeBody::Presence { user, at, state } => Some(presence(user, *at, *state)),
-        NoticeBody::ChannelChanged(channel) => Some(("channel:changed", json!({"channel": Channel::from(channel)}))),
+        NoticeBody::ChannelChanged(channel) => Some(("channel:changed", json!({"channel": Channel::from(&**channel)}))),
         NoticeBody::ChannelDeleted(id) => Some(("channel:deleted", json!({"channelId": id}))),
     }
 }

@@ -163,7 +163,7 @@ fn a_full_disk_keeps_everything_and_the_next_commit_writes_it() {
     journal.append(&records[0]);
     journal.commit().unwrap();
     journal.append(&records[1]);
-    journal.file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    journal.fill_the_disk();
     assert_eq!(journal.commit().unwrap_err().kind(), io::ErrorKind::StorageFull);
     journal.append(&records[2]);
     let last = journal.commit().unwrap();
@@ -186,7 +186,7 @@ fn a_write_that_failed_halfway_is_passed_over() {
     let line = journal.unwritten.clone();
     file.write_all(&line).unwrap();
     file.write_all(&line[..line.len() / 2]).unwrap();
-    journal.file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    journal.fill_the_disk();
     journal.commit().unwrap_err();
     journal.append(&records[3]);
     let last = journal.commit().unwrap();

@@ -43,7 +43,7 @@ async fn created_at(pool: &SqlitePool, id: CallId) -> Result<Option<Timestamp>, 
     Ok(at.map(Timestamp))
 }
 
-fn page_sql<'q>(query: &'q HistoryQuery, before: Before, limit: usize) -> QueryBuilder<Sqlite> {
+fn page_sql(query: &HistoryQuery, before: Before, limit: usize) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::new(format!("SELECT {CALL_COLUMNS} FROM calls WHERE id IN ("));
     match &query.channel {
         Some(channel) => {

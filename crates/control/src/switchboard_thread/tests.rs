@@ -1,0 +1,124 @@
+use call::{Config, InitiateCall, Target};
+use model::{CallMedia, DeviceId, ErrorCode};
+
+use super::*;
+
+struct Bench {
+    owner: Owner,
+    notices: broadcast::Receiver<Arc<Notice>>,
+    durable: watch::Receiver<u64>,
+    rooms: mpsc::UnboundedReceiver<RoomJob>,
+    directory: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(&directory.path().join("journal"), 0).unwrap();
+    let (notices, listener) = broadcast::channel(64);
+    let (rooms, room_jobs) = mpsc::unbounded_channel();
+    let (durable, durable_seen) = watch::channel(0);
+    let owner = Owner {
+        switchboard: Switchboard::new(Config::default(), 3),
+        roster: Roster::default(),
+        journal,
+        clock: Arc::new(Clock::new()),
+        notices,
+        rooms,
+        durable,
+        work: Work::default(),
+    };
+    Bench { owner, notices: listener, durable: durable_seen, rooms: room_jobs, directory }
+}
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+fn initiate(caller: &str, callee: &str) -> Command {
+    Command::Initiate(InitiateCall {
+        id: None,
+        caller: user(caller),
+        device: DeviceId::unnamed(),
+        target: Target::Users { users: vec![user(callee)], channel: None, one_to_one: true },
+        media: CallMedia::Voice,
+        ring_timeout: None,
+        metadata: serde_json::Value::Null,
+    })
+}
+
+impl Bench {
+    /// One batch of one command.
+    fn run(&mut self, command: Command) -> Result<Answer, ControlError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.owner.handle(Job::Command { command, reply: Some(reply) });
+        assert!(answer.try_recv().is_err(), "answered before it was durable");
+        self.owner.finish();
+        // An answer that follows the opening of a room goes by way of the rooms.
+        answer
+            .try_recv()
+            .or_else(|_| match self.rooms.try_recv() {
+                Ok(RoomJob::Act(_)) => match self.rooms.try_recv() {
+                    Ok(RoomJob::Answer(_, answer)) => Ok(answer),
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            })
+            .unwrap_or_else(|error: oneshot::error::TryRecvError| panic!("{error}"))
+    }
+}
+
+#[test]
+fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
+    let mut bench = bench();
+    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).unwrap();
+    let Ok(Answer::Call(call)) = bench.run(initiate("alice", "bob")) else { panic!("no call") };
+    let before = *bench.durable.borrow();
+    assert!(before > 0);
+
+    let (there, away) = (bench.directory.path().join("journal"), bench.directory.path().join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    bench.owner.journal.fill_the_disk();
+    let accept = Command::Accept { call: call.id, user: user("bob"), device: DeviceId::unnamed() };
+    bench.run(accept).unwrap();
+    let refused = bench.run(initiate("carol", "dave")).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::Unavailable);
+    assert_eq!(*bench.durable.borrow(), before, "nothing more is on disk, and none says so");
+
+    std::fs::rename(&away, &there).unwrap();
+    bench.owner.finish();
+    assert!(*bench.durable.borrow() > before);
+    bench.run(initiate("carol", "dave")).unwrap();
+    let mut told = Vec::new();
+    while let Ok(notice) = bench.notices.try_recv() {
+        if let NoticeBody::Call(event) = &notice.body {
+            told.push(format!("{} {event:?}", notice.user));
+        }
+    }
+    assert!(told.iter().any(|line| line.starts_with("bob Incoming")), "{told:#?}");
+    drop(bench.owner);
+    let (journal, mut reader) = Journal::open(&there, 0).unwrap();
+    let records = reader.read(journal.last(), usize::MAX).unwrap();
+    let events: Vec<&str> = records.iter().map(|(_, record)| record.event.as_str()).collect();
+    assert_eq!(events, ["initiated", "ringing", "accepted", "initiated"]);
+}
+
+#[test]
+fn a_batch_of_several_new_calls_is_taken_whole() {
+    let mut bench = bench();
+    let mut answers = Vec::new();
+    for n in 0..5 {
+        let (reply, answer) = oneshot::channel();
+        bench.owner.handle(Job::Command { command: initiate(&format!("caller {n}"), "bob"), reply: Some(reply) });
+        answers.push(answer);
+    }
+    bench.owner.finish();
+    assert_eq!(*bench.durable.borrow(), bench.owner.journal.last());
+    let mut answered = 0;
+    while let Ok(job) = bench.rooms.try_recv() {
+        if let RoomJob::Answer(_, answer) = job {
+            answer.unwrap();
+            answered += 1;
+        }
+    }
+    assert_eq!(answered, 5);
+}
