@@ -144,7 +144,8 @@ pub enum Command {
         /// Camera preset.
         video_quality: Option<VideoQuality>,
     },
-    /// The media side: this user is in the call's room. Counts as accept where it rings for them.
+    /// The media side: this user is in the call's room. Counts as accept where it rings for them. Where it is refused (they left or
+    /// declined, the call is over), a `RoomAct` asks the media side to put them out again.
     MediaJoined {
         /// The call.
         call: CallId,

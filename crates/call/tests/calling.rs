@@ -417,9 +417,12 @@ fn more_are_rung_in() {
     assert_eq!(desk.invite(1, "carol", &["erin"]), Err(not_in));
     desk.decline(1, "carol").unwrap();
     assert_eq!(desk.part(1, "carol"), "declined");
+    desk.seconds(10);
     desk.invite(1, "bob", &["carol"]).unwrap();
     assert_eq!(desk.part(1, "carol"), "ringing", "one may be asked again");
-    desk.seconds(30);
+    desk.seconds(20);
+    assert_eq!((desk.part(1, "carol"), desk.part(1, "dave")), ("ringing", "left"), "and has the whole time again");
+    desk.seconds(10);
     assert_eq!((desk.part(1, "carol"), desk.part(1, "dave")), ("left", "left"));
     assert_eq!(desk.status(1), "connected");
 }

@@ -154,6 +154,15 @@ fn late_news_of_a_room_changes_nothing() {
 }
 
 #[test]
+fn a_second_session_takes_no_media_away() {
+    let mut desk = Desk::of(&["alice", "bob/tab1"]);
+    desk.talk(1, "alice", "bob/tab1");
+    desk.media_joined(1, "bob/tab2").unwrap();
+    assert_eq!(desk.said(), ["log media_joined: connected [alice connected, bob connected]"]);
+    assert_eq!(desk.snapshot(1).participants[1].device, Some(desk::device("tab2")));
+}
+
+#[test]
 fn who_slips_into_a_room_that_is_closed_to_them_is_put_out() {
     let mut desk = Desk::of(&["alice", "bob", "carol"]);
     desk.call_all(1, "alice", &["bob", "carol"]).unwrap();

@@ -247,7 +247,7 @@ impl Reference {
     pub fn active(&self, user: Name) -> Vec<CallId> {
         let mine = |call: &&Call| !call.over() && call.part(user).is_some_and(Part::engaged);
         let mut mine: Vec<&Call> = self.calls.values().filter(mine).collect();
-        mine.sort_by(|a, b| (b.created, b.id).cmp(&(a.created, a.id)));
+        mine.sort_by_key(|call| std::cmp::Reverse((call.created, call.id)));
         mine.iter().map(|call| call.id).collect()
     }
 }
