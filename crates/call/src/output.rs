@@ -47,7 +47,7 @@ pub struct Delivery {
     pub event: CallEvent,
 }
 
-/// The events of reference docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts.
+/// The events of docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
     /// `call:incoming`: rings.
