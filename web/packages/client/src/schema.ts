@@ -11,6 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** The caller's history. */
         get: operations["listCalls"];
         put?: never;
         post?: never;
@@ -27,6 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One call. */
         get: operations["getCall"];
         put?: never;
         post?: never;
@@ -45,6 +47,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** This device takes the call. */
         post: operations["accept"];
         delete?: never;
         options?: never;
@@ -61,6 +64,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** The caller gives up while it rings. */
         post: operations["cancel"];
         delete?: never;
         options?: never;
@@ -77,6 +81,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Refuses a call. */
         post: operations["decline"];
         delete?: never;
         options?: never;
@@ -93,6 +98,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Ends a call for all; while it rings, this is cancel by the caller and decline by one who is called. */
         post: operations["end"];
         delete?: never;
         options?: never;
@@ -107,6 +113,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** A call's event log. */
         get: operations["callEvents"];
         put?: never;
         post?: never;
@@ -125,6 +132,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Rings more people in. */
         post: operations["invite"];
         delete?: never;
         options?: never;
@@ -141,6 +149,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Enters or re-enters a running call; for one who is being rung this is accept. */
         post: operations["join"];
         delete?: never;
         options?: never;
@@ -157,6 +166,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Leaves a call. */
         post: operations["leave"];
         delete?: never;
         options?: never;
@@ -177,6 +187,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Says what the caller's own client sends. */
         patch: operations["media"];
         trace?: never;
     };
@@ -187,6 +198,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** The caller's calls that ring or run. */
         get: operations["activeCalls"];
         put?: never;
         post?: never;
@@ -205,6 +217,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Starts a call. */
         post: operations["initiate"];
         delete?: never;
         options?: never;
@@ -219,8 +232,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** The caller's channels. */
         get: operations["listChannels"];
         put?: never;
+        /** Makes a channel. */
         post: operations["createChannel"];
         delete?: never;
         options?: never;
@@ -235,12 +250,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One channel. */
         get: operations["getChannel"];
         put?: never;
         post?: never;
+        /** Deletes a channel; its calls stay in the history. */
         delete: operations["deleteChannel"];
         options?: never;
         head?: never;
+        /** Renames a channel or sets its members. */
         patch: operations["patchChannel"];
         trace?: never;
     };
@@ -252,8 +270,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        /** Adds a member. */
         put: operations["addMember"];
         post?: never;
+        /** Removes a member; oneself, too. */
         delete: operations["removeMember"];
         options?: never;
         head?: never;
@@ -267,6 +287,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** STUN and TURN servers for peer connections. */
         get: operations["iceServers"];
         put?: never;
         post?: never;
@@ -283,6 +304,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Who is signed in. */
         get: operations["session"];
         put?: never;
         post?: never;
@@ -301,6 +323,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Exchanges the admin link's code for a session. */
         post: operations["adminSession"];
         delete?: never;
         options?: never;
@@ -317,6 +340,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Signs in by name alone; with `--dev` only. */
         post: operations["guest"];
         delete?: never;
         options?: never;
@@ -333,6 +357,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Signs in with name and password. */
         post: operations["signIn"];
         delete?: never;
         options?: never;
@@ -349,6 +374,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Ends the session. */
         post: operations["signOut"];
         delete?: never;
         options?: never;
@@ -365,6 +391,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Makes an account and signs in. */
         post: operations["signUp"];
         delete?: never;
         options?: never;
@@ -379,8 +406,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Users by name. */
         get: operations["listUsers"];
         put?: never;
+        /** Makes a user or takes over what is newly known of them. */
         post: operations["upsertUser"];
         delete?: never;
         options?: never;
@@ -395,6 +424,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One user. */
         get: operations["getUser"];
         put?: never;
         post?: never;
@@ -411,6 +441,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Whether the server is up. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -424,250 +455,348 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The admin link's code. */
         AdminCode: {
             code: string;
         };
+        /** @description A call. */
         Call: {
+            /** @description Where. */
             channelId: string | null;
-            /** Format: date-time */
-            connectedAt: string | null;
-            /** Format: date-time */
-            createdAt: string;
+            connectedAt: components["schemas"]["Time"] | null;
+            createdAt: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Seconds from connected to ended, or to now.
+             */
             duration: number | null;
-            /** Format: date-time */
-            endedAt: string | null;
+            endedAt: components["schemas"]["Time"] | null;
+            /** @description Who ended it, if a person. */
             endedBy: string | null;
             endReason: components["schemas"]["EndReason"] | null;
+            /** @description UUID; also the name of its room. */
             id: string;
+            /** @description Who called. */
             initiatorId: string;
             kind: components["schemas"]["CallKind"];
             maxParticipants: number;
             media: components["schemas"]["CallMedia"];
+            /** @description The client's own. */
             metadata: unknown;
+            /** @description The caller first. */
             participants: components["schemas"]["Participant"][];
-            /** Format: date-time */
-            ringUntil: string;
-            /** Format: date-time */
-            startedAt: string | null;
+            /** @description When the ringing ends by itself. */
+            ringUntil: components["schemas"]["Time"];
+            startedAt: components["schemas"]["Time"] | null;
             status: components["schemas"]["CallStatus"];
             topology: components["schemas"]["Topology"];
+            /** @description The word it was started with; `audio` is another word for `voice`. */
             type: components["schemas"]["CallType"];
         };
+        /** @description A call. */
         CallAnswer: {
             call: components["schemas"]["Call"];
-            success?: boolean;
+            success: boolean;
         };
+        /** @description A row of a call's event log. */
         CallEvent: {
-            /** Format: date-time */
-            at: string;
+            at: components["schemas"]["Time"];
             event: string;
+            /** @description Ascending. */
             id: string;
             payload: unknown;
+            /** @description Who made it happen, if a person. */
             userId: string | null;
         };
+        /** @description What happened in a call, in order. */
         CallEvents: {
             events: components["schemas"]["CallEvent"][];
         };
         /** @enum {string} */
         CallKind: "one_to_one" | "group";
+        /** @description Calls, newest first. */
         CallList: {
             calls: components["schemas"]["Call"][];
         };
         /** @enum {string} */
         CallMedia: "voice" | "video" | "screen_share";
+        /** @description A page of calls, newest first. */
         CallPage: {
             calls: components["schemas"]["Call"][];
+            /** @description Give this as `before` for the next page. */
             next: string | null;
         };
         /** @enum {string} */
         CallStatus: "initiating" | "ringing" | "connecting" | "connected" | "ended" | "failed" | "cancelled" | "declined" | "busy" | "timeout" | "no_answer";
         /** @enum {string} */
         CallType: "voice" | "audio" | "video" | "screen_share";
+        /** @description A group of users that may call each other. */
         Channel: {
+            /** @description The call that runs in it. */
             activeCallId: string | null;
-            /** Format: date-time */
-            createdAt: string;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Time"];
+            /** @description The host app's id, or ours. */
             id: string;
+            /** @description User ids. */
             members: string[];
+            /** @description What people see. */
             name: string;
         };
+        /** @description A channel. */
         ChannelAnswer: {
             channel: components["schemas"]["Channel"];
-            success?: boolean;
+            success: boolean;
         };
+        /** @description Channels. */
         ChannelList: {
             channels: components["schemas"]["Channel"][];
         };
+        /** @description What lets a LiveKit client into the call's room. */
+        Connection: {
+            callId: string;
+            /** @description The token's end. */
+            expiresAt: components["schemas"]["Time"];
+            iceServers: components["schemas"]["IceServer"][];
+            livekitUrl: string;
+            roomName: string;
+            token: string;
+        };
+        /** @description A new channel, or, with an id that exists, its new state. */
         CreateChannel: {
-            id?: string;
-            members: string[];
+            id?: string | null;
+            /** @description User ids; whoever makes the channel is added. */
+            members?: string[];
             name: string;
         };
+        /** @description Why the call is refused. */
         Decline: {
-            /** @enum {string} */
-            reason?: "busy" | "declined";
+            reason?: components["schemas"]["DeclineReason"] | null;
         };
+        /**
+         * @description Busy, or simply no.
+         * @enum {string}
+         */
+        DeclineReason: "busy" | "declined";
+        /** @description It was done. */
         Done: {
             success: boolean;
         };
+        /** @description What the client says of the end. */
         End: {
-            duration?: number;
-            reason?: string;
+            /**
+             * Format: double
+             * @description Taken and not used: the server measures.
+             */
+            duration?: number | null;
+            reason?: string | null;
         };
         /** @enum {string} */
         EndReason: "completed" | "cancelled" | "declined" | "busy" | "no_answer" | "timeout" | "empty" | "removed" | "connection_lost" | "server_failure";
+        /** @description Every refusal. */
         ErrorBody: {
-            error: {
-                code: string;
-                details?: unknown;
-                message: string;
-            };
+            error: components["schemas"]["ErrorParts"];
         };
+        /** @description What was refused, and why. */
+        ErrorParts: {
+            /** @description Stable: what a client switches on. */
+            code: string;
+            /** @description More, by code. */
+            details?: unknown;
+            /** @description For people; may change. */
+            message: string;
+        };
+        /** @description Feature flags, as clients see them. The call core enforces those that concern calls. */
         Features: {
+            /** @description Recording calls. */
             callRecording: boolean;
+            /** @description Calls of more than two. */
             groupCalls: boolean;
+            /** @description The most participants a call may have. */
             maxCallParticipants: number;
+            /** @description Sharing a screen. */
             screenSharing: boolean;
+            /** @description Calls with a camera. */
             videoCalls: boolean;
+            /** @description Calls with sound only. */
             voiceCalls: boolean;
         };
+        /** @description A name. */
         Guest: {
+            /** @description What people see. */
             name: string;
         };
+        /** @description The server is up. */
         Health: {
             status: string;
         };
+        /** @description A STUN or TURN server for clients. */
         IceServer: {
-            credential?: string;
+            /** @description TURN password. */
+            credential?: string | null;
+            /** @description `stun:`, `turn:` or `turns:` URLs. */
             urls: string[];
-            username?: string;
+            /** @description TURN user name. */
+            username?: string | null;
         };
+        /** @description STUN and TURN servers. */
         IceServers: {
             iceServers: components["schemas"]["IceServer"][];
         };
+        /**
+         * @description A new call. Whom it is for: `targetUserId`, `targetUserIds` and `participants` together, or, where there are none, the
+         *     members of the channel.
+         */
         Initiate: {
-            callId?: string;
-            callType?: components["schemas"]["CallType"];
-            channelId?: string;
+            /** @description The client's own UUID: the same request with it again gives the same call. */
+            callId?: string | null;
+            callType?: components["schemas"]["CallType"] | null;
+            channelId?: string | null;
+            /** @description An object of the client's own, at most 16 KiB. */
             metadata?: unknown;
-            participants?: string[];
-            ringTimeout?: number;
-            targetUserId?: string;
-            targetUserIds?: string[];
-            type?: components["schemas"]["CallType"];
+            participants?: string[] | null;
+            /**
+             * Format: int64
+             * @description Seconds, 5 to 180.
+             */
+            ringTimeout?: number | null;
+            /** @description One user: the call is one-to-one. */
+            targetUserId?: string | null;
+            targetUserIds?: string[] | null;
+            type?: components["schemas"]["CallType"] | null;
         };
-        Initiated: {
+        /** @description The new call, and the way into its room. */
+        Initiated: components["schemas"]["Connection"] & {
             call: components["schemas"]["Call"];
-            callId: string;
-            /** Format: date-time */
-            expiresAt: string;
-            iceServers: components["schemas"]["IceServer"][];
-            livekitUrl: string;
+            /** @description How many take part, the caller included. */
             participants: number;
-            roomName: string;
             success: boolean;
-            token: string;
         };
+        /** @description Whom to ring in. */
         Invite: {
             userIds: string[];
         };
-        Joined: {
+        /** @description The call, the caller's own part in it, and the way into its room. */
+        Joined: components["schemas"]["Connection"] & {
             call: components["schemas"]["Call"];
-            callId: string;
-            callType?: components["schemas"]["CallType"];
-            /** Format: date-time */
-            expiresAt: string;
-            iceServers: components["schemas"]["IceServer"][];
-            livekitUrl: string;
+            callType: components["schemas"]["CallType"];
             participant: components["schemas"]["Participant"];
-            roomName: string;
             success: boolean;
-            token: string;
         };
+        /** @description A participant's own media state; what is left out stays. */
         MediaState: {
-            isMuted?: boolean;
-            isScreenSharing?: boolean;
-            isVideoEnabled?: boolean;
-            videoQuality?: string;
+            isMuted?: boolean | null;
+            isScreenSharing?: boolean | null;
+            isVideoEnabled?: boolean | null;
+            videoQuality?: components["schemas"]["VideoQuality"] | null;
         };
+        /** @description One user's part in a call. */
         Participant: {
             avatarUrl: string | null;
             callId: string;
+            /** @description The device that took the call. */
             deviceId: string | null;
+            /**
+             * Format: int64
+             * @description Seconds with the call.
+             */
             duration: number;
             id: string;
-            /** Format: date-time */
-            invitedAt: string;
+            invitedAt: components["schemas"]["Time"];
             isMuted: boolean;
             isScreenSharing: boolean;
             isVideoEnabled: boolean;
-            /** Format: date-time */
-            joinedAt: string | null;
-            /** Format: date-time */
-            leftAt: string | null;
+            joinedAt: components["schemas"]["Time"] | null;
+            leftAt: components["schemas"]["Time"] | null;
             leftReason: components["schemas"]["EndReason"] | null;
+            /** @description What people see. */
             name: string;
             status: components["schemas"]["ParticipantStatus"];
             userId: string;
-            videoQuality: string;
+            videoQuality: components["schemas"]["VideoQuality"];
         };
         /** @enum {string} */
         ParticipantStatus: "invited" | "ringing" | "connecting" | "connected" | "disconnected" | "left" | "declined" | "busy";
+        /** @description What is to change. */
         PatchChannel: {
-            members?: string[];
-            name?: string;
+            members?: string[] | null;
+            name?: string | null;
         };
         /** @enum {string} */
         Permission: "calls:create" | "calls:join" | "calls:record" | "streams:create" | "streams:moderate" | "admin";
         /** @enum {string} */
         Presence: "offline" | "online" | "in_call";
+        /** @description This server. */
+        Server: {
+            name: string;
+            version: string;
+        };
+        /** @description Who is signed in, and what this server offers. */
         Session: {
+            /** @description Sign-in by name alone is on. */
             dev: boolean;
             features: components["schemas"]["Features"];
             permissions: components["schemas"]["Permission"][];
-            server: {
-                name: string;
-                version: string;
-            };
+            server: components["schemas"]["Server"];
+            /** @description Anyone may make an account. */
             signUp: boolean;
             user: components["schemas"]["User"] | null;
         };
+        /** @description Who is now signed in; the session is in the cookie. */
         SignedIn: {
             success: boolean;
             user: components["schemas"]["User"];
         };
+        /** @description Name and password. */
         SignIn: {
             password: string;
             username: string;
         };
+        /** @description A new account. */
         SignUp: {
-            name?: string;
+            /** @description What people see; the user name where it is left out. */
+            name?: string | null;
+            /** @description 8 to 256 characters. */
             password: string;
+            /** @description 2 to 64 letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. */
             username: string;
         };
+        /** Format: date-time */
+        Time: string;
         /** @enum {string} */
         Topology: "p2p" | "sfu" | "mesh";
+        /** @description What the host app says of a user; what is left out stays. */
         UpsertUser: {
             avatarUrl?: string | null;
             id: string;
-            name?: string;
+            name?: string | null;
         };
+        /** @description A user. */
         User: {
+            /** @description A picture. */
             avatarUrl: string | null;
+            /** @description The host app's id. */
             id: string;
+            /** @description Signed in by name alone. */
             isGuest: boolean;
+            /** @description What people see. */
             name: string;
+            /** @description Whether they can be reached. */
             presence: components["schemas"]["Presence"];
         };
+        /** @description A user. */
         UserAnswer: {
+            success: boolean;
             user: components["schemas"]["User"];
         };
+        /** @description A page of users. */
         UserPage: {
+            /** @description Give this as `after` for the next page. */
             next: string | null;
             users: components["schemas"]["User"][];
         };
         /** @enum {string} */
-        VideoQuality: "auto" | "180p" | "360p" | "720p" | "1080p";
+        VideoQuality: "180p" | "360p" | "720p" | "1080p";
     };
     responses: never;
     parameters: never;
@@ -680,10 +809,15 @@ export interface operations {
     listCalls: {
         parameters: {
             query?: {
+                /** @description The `next` of the page before. */
                 before?: string;
+                /** @description Only calls of this channel. */
                 channelId?: string;
+                /** @description At most so many: 1 to 100, usually 50. */
                 limit?: number;
+                /** @description Statuses, separated by commas. */
                 status?: string;
+                /** @description Only calls with this other user. */
                 userId?: string;
             };
             header?: never;
@@ -692,7 +826,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -701,7 +834,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallPage"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -717,13 +849,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -732,7 +864,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -748,13 +879,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -763,7 +894,6 @@ export interface operations {
                     "application/json": components["schemas"]["Joined"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -779,13 +909,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -794,7 +924,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -810,17 +939,17 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Decline"];
+                "application/json": components["schemas"]["Decline"] | null;
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -829,7 +958,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -845,17 +973,17 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["End"];
+                "application/json": components["schemas"]["End"] | null;
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -864,7 +992,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -880,13 +1007,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -895,7 +1022,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallEvents"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -911,6 +1037,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
@@ -921,7 +1048,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -930,7 +1056,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -946,13 +1071,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -961,7 +1086,6 @@ export interface operations {
                     "application/json": components["schemas"]["Joined"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -977,13 +1101,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -992,7 +1116,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1008,6 +1131,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The call */
                 id: string;
             };
             cookie?: never;
@@ -1018,7 +1142,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1027,7 +1150,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1047,7 +1169,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1056,7 +1177,6 @@ export interface operations {
                     "application/json": components["schemas"]["CallList"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1080,7 +1200,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1089,7 +1208,6 @@ export interface operations {
                     "application/json": components["schemas"]["Initiated"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1109,7 +1227,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1118,7 +1235,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelList"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1142,7 +1258,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1151,7 +1266,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1167,13 +1281,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The channel */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1182,7 +1296,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1198,13 +1311,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The channel */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1213,7 +1326,6 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1229,6 +1341,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The channel */
                 id: string;
             };
             cookie?: never;
@@ -1239,7 +1352,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1248,7 +1360,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1264,14 +1375,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The channel */
                 id: string;
+                /** @description Whom */
                 userId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1280,7 +1392,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1296,14 +1407,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The channel */
                 id: string;
+                /** @description Whom */
                 userId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1312,7 +1424,6 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1332,7 +1443,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1341,7 +1451,6 @@ export interface operations {
                     "application/json": components["schemas"]["IceServers"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1361,7 +1470,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1370,7 +1478,6 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1394,7 +1501,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1403,7 +1509,6 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1427,7 +1532,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1436,7 +1540,6 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1460,7 +1563,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1469,7 +1571,6 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1489,7 +1590,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1498,7 +1598,6 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1522,7 +1621,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1531,7 +1629,6 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1545,7 +1642,11 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description At most so many: 1 to 200, usually 50. */
                 limit?: number;
+                /** @description Part of a name. */
                 query?: string;
             };
             header?: never;
@@ -1554,7 +1655,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1563,7 +1663,6 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1587,7 +1686,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1596,7 +1694,6 @@ export interface operations {
                     "application/json": components["schemas"]["UserAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1612,13 +1709,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The user */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1627,7 +1724,6 @@ export interface operations {
                     "application/json": components["schemas"]["UserAnswer"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1647,7 +1743,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1656,7 +1751,6 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Refused */
             default: {
                 headers: {
                     [name: string]: unknown;

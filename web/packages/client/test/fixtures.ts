@@ -8,7 +8,7 @@ export function participant(userId: string, status: ParticipantStatus, change: P
   return {
     id: `p-${userId}`, callId: "call-1", userId, name: userId.toUpperCase(), avatarUrl: null, status, deviceId: null, invitedAt: AT,
     joinedAt: null, leftAt: null, leftReason: null, duration: 0, isMuted: false, isVideoEnabled: false, isScreenSharing: false,
-    videoQuality: "auto", ...change,
+    videoQuality: "720p", ...change,
   };
 }
 
