@@ -7,11 +7,7 @@ use std::time::Duration;
 use call::{CallEvent, CommandError, InitiateCall, PresenceState, Target};
 use control::{ControlError, HistoryQuery, MediaNoticeKind, NewChannel, NoticeBody, UserPatch};
 use model::{CallId, CallStatus, DeviceId, ErrorCode, ParticipantStatus, RoomName};
-use support::{House, channel, request, user};
-
-fn history_of(who: &str) -> HistoryQuery {
-    HistoryQuery { user: user(who), statuses: Vec::new(), channel: None, with: None, before: None, limit: 50 }
-}
+use support::{House, channel, history_of, request, user};
 
 #[tokio::test]
 async fn a_call_from_ring_to_history() {

@@ -145,6 +145,50 @@ async fn a_torn_journal_does_not_keep_the_server_from_starting() {
     house.until("the end is stored", stored).await;
 }
 
+#[tokio::test]
+async fn a_record_that_the_store_never_takes_is_put_aside_and_holds_up_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let calls = {
+        let house = House::open(directory.path()).await;
+        let calls = [house.call("alice", "bob").await, house.call("carol", "dave").await];
+        house.handle.shutdown().await;
+        calls
+    };
+    wait_for_lock(directory.path()).await;
+    // Two records of which the schema refuses the first: a call that is over without an end.
+    let line = |sequence: u64, call: &call::CallSnapshot| {
+        let at = call.created_at;
+        let record = call::Record {
+            at,
+            event: "x".to_owned(),
+            user: None,
+            payload: serde_json::Value::Null,
+            call: call.clone(),
+        };
+        let json = serde_json::json!({ "sequence": sequence, "record": record }).to_string();
+        format!("{:08x} {json}\n", crc32(json.as_bytes()))
+    };
+    let bad = call::CallSnapshot { status: CallStatus::Ended, ..calls[0].clone() };
+    let good = call::CallSnapshot { metadata: serde_json::json!("later"), ..calls[1].clone() };
+    let segment = format!("stoa journal 1\n{}{}", line(1_000, &bad), line(1_001, &good));
+    std::fs::write(directory.path().join("journal/000000000900.journal"), segment).unwrap();
+
+    let house = House::open(directory.path()).await;
+    assert_eq!(house.store.call(good.id).await.unwrap().unwrap().metadata, good.metadata);
+    let aside = std::fs::read_to_string(directory.path().join("journal/refused.jsonl")).unwrap();
+    assert_eq!(aside.lines().count(), 1);
+    assert!(aside.contains(&bad.id.to_string()));
+    let next = house.call("erin", "frank").await;
+    house.handle.history(support::history_of("erin")).await.unwrap();
+    assert_eq!(house.store.call(next.id).await.unwrap(), Some(next));
+}
+
+/// As in IEEE 802.3, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_transitions() {
     const CALLERS: usize = 100;

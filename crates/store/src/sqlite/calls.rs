@@ -138,9 +138,11 @@ async fn write_event(connection: &mut SqliteConnection, sequence: u64, record: &
     Ok(())
 }
 
+const EVENTS: &str = "SELECT id, at, event, user_id, payload FROM call_events WHERE call_id = ? ORDER BY id";
+
 /// Calls that are not over, oldest first.
 pub(super) async fn running(pool: &SqlitePool) -> Result<Vec<CallSnapshot>, StoreError> {
-    let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE ended_at IS NULL ORDER BY created_at");
+    let sql = format!("SELECT {CALL_COLUMNS} FROM calls {RUNNING}");
     let found = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await.map_err(store_error)?;
     rows::calls(pool, &found).await
 }
@@ -152,9 +154,11 @@ pub(super) async fn one(pool: &SqlitePool, id: CallId) -> Result<Option<CallSnap
     Ok(rows::calls(pool, &found).await?.pop())
 }
 
+const RUNNING: &str = "WHERE ended_at IS NULL ORDER BY created_at";
+
 /// A call's events in order.
 pub(super) async fn events(pool: &SqlitePool, call: CallId) -> Result<Vec<StoredEvent>, StoreError> {
-    sqlx::query("SELECT id, at, event, user_id, payload FROM call_events WHERE call_id = ? ORDER BY id")
+    sqlx::query(EVENTS)
         .bind(call.0)
         .fetch_all(pool)
         .await
@@ -170,4 +174,25 @@ pub(super) async fn events(pool: &SqlitePool, call: CallId) -> Result<Vec<Stored
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn running_calls_and_event_logs_come_off_an_index_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = crate::open(directory.path().join("stoa.db")).await.unwrap();
+        let running = format!("SELECT {CALL_COLUMNS} FROM calls {RUNNING}");
+        for (sql, index) in [(running.as_str(), "calls_running"), (EVENTS, "call_events_by_call")] {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let rows = sqlx::query(explain).fetch_all(&store.readers).await.unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(steps[0].contains(index), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "sorts: {steps:#?}");
+        }
+    }
 }

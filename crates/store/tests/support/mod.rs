@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use call::{CallSnapshot, InitiateCall, Target};
-use control::{ConnectError, Control, Handle, MediaNotice, MediaNoticeKind, MediaPlane, Notice, Settings, SignalLink};
+use control::{
+    ConnectError, Control, Handle, HistoryQuery, MediaNotice, MediaNoticeKind, MediaPlane, Notice, Settings, SignalLink,
+};
 use model::{CallId, CallMedia, ChannelId, DeviceId, RoomName, UserId};
 use store::SqliteStore;
 use tokio::sync::{broadcast, mpsc};
@@ -144,4 +146,8 @@ pub fn request(caller: &str, callee: &str) -> InitiateCall {
         ring_timeout: None,
         metadata: serde_json::json!({ "why": "lunch" }),
     }
+}
+
+pub fn history_of(who: &str) -> HistoryQuery {
+    HistoryQuery { user: user(who), statuses: Vec::new(), channel: None, with: None, before: None, limit: 50 }
 }
