@@ -148,8 +148,7 @@ async fn add_member(
     if old.members.contains(&user) {
         return Ok(ChannelAnswer::json(&old));
     }
-    let members = old.members.into_iter().chain([user]).collect();
-    let channel = put(&state, NewChannel { id: Some(id), name: old.name, members }).await?;
+    let channel = change_members(&state, &id, &[user], &[]).await?;
     Ok(ChannelAnswer::json(&channel))
 }
 
@@ -162,9 +161,8 @@ async fn remove_member(
     caller: Caller,
     MemberPath(id, user): MemberPath,
 ) -> ApiResult<Json<ChannelAnswer>> {
-    let old = seen(&state, &caller, &id).await?;
-    let members = old.members.into_iter().filter(|member| *member != user).collect();
-    let channel = put(&state, NewChannel { id: Some(id), name: old.name, members }).await?;
+    seen(&state, &caller, &id).await?;
+    let channel = change_members(&state, &id, &[], &[user]).await?;
     Ok(ChannelAnswer::json(&channel))
 }
 
@@ -174,6 +172,18 @@ async fn seen(state: &AppState, caller: &Caller, id: &ChannelId) -> ApiResult<co
         return Ok(state.handle().any_channel(id).await?);
     }
     Ok(state.handle().channel(id, &caller.user).await?)
+}
+
+/// By one who was seen to have the right to. One step: two who are added at once both stay.
+async fn change_members(
+    state: &AppState,
+    id: &ChannelId,
+    add: &[UserId],
+    remove: &[UserId],
+) -> ApiResult<control::Channel> {
+    let channel = state.handle().change_members(id, None, add, remove).await?;
+    state.people.forget_memberships();
+    Ok(channel)
 }
 
 async fn put(state: &AppState, channel: NewChannel) -> ApiResult<control::Channel> {
