@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn says_where_to_go() {
         let dev = printed(&[("dev", "true")]);
-        for line in ["http://localhost:7880\n", "https://10.0.0.5:7843\n", "http://localhost:7880/admin#code=CODE\n", "█"] {
+        for line in
+            ["http://localhost:7880\n", "https://10.0.0.5:7843\n", "http://localhost:7880/admin#code=CODE\n", "█"]
+        {
             assert!(dev.contains(line), "{line:?} is not in {dev}");
         }
         let plain = printed(&[("http", "127.0.0.1:9000")]);

@@ -251,7 +251,8 @@ fn load_at(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) 
         None if PathBuf::from(DEFAULT_FILE).is_file() => config::file(DEFAULT_FILE.as_ref())?,
         None => Layer::default(),
     };
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let layers = file.over(config::environment(variables)?).over(config::flags(given)?);
     config::validate(&layers, cores())
 }

@@ -1,5 +1,6 @@
 //! How the program ends when it cannot do what it was asked.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why the program stops. Each prints as one line that says what to do.
@@ -29,7 +30,7 @@ impl Failure {
             Failure::Fault(text) => (text, 1),
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        eprintln!("stoa: {line}");
+        let _ = writeln!(std::io::stderr(), "stoa: {line}");
         ExitCode::from(code)
     }
 }

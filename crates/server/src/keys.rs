@@ -45,8 +45,9 @@ pub fn user_verifier(config: &Config, secrets: &Secrets) -> Result<Arc<ArcSwap<U
     let secret = token_secret(config, secrets);
     let mut first = verifier(&config.auth, &secret);
     if let Some(path) = &config.auth.jwks_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::Setup(format!("cannot read {}: {error}; check auth.jwks_file", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::Setup(format!("cannot read {}: {error}; check auth.jwks_file", path.display()))
+        })?;
         let keys = KeySet::parse(&text)
             .map_err(|error| Failure::Setup(format!("{}: {error}; check auth.jwks_file", path.display())))?;
         first = first.with_keys(keys);

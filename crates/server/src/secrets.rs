@@ -89,7 +89,9 @@ impl Secrets {
         // What stands in the file stays out of the message.
         let stored: Stored = serde_json::from_str(&text).map_err(|error| {
             let (path, line) = (path.display(), error.line());
-            Failure::Setup(format!("{path} is damaged (line {line}); restore it, or remove it to have new secrets made"))
+            Failure::Setup(format!(
+                "{path} is damaged (line {line}); restore it, or remove it to have new secrets made"
+            ))
         })?;
         Ok(Some(Self {
             token_secret: Secret::new(stored.token_secret),

@@ -1,5 +1,6 @@
 //! `stoa serve`: puts the parts together, runs them, and takes them apart in an order in which nothing is lost.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +63,8 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     // Signals are caught before anyone can be told that the server runs.
     let stop = StopSignal::catch().map_err(Failure::fault)?;
     let web = Web::start(&api.router(), http, https).map_err(Failure::fault)?;
-    println!("{}", banner(&config, &secrets, &local));
+    // Whoever started it may have stopped reading.
+    let _ = writeln!(std::io::stdout(), "{}", banner(&config, &secrets, &local));
     let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
     tracing::info!(workers, announced = ?addresses.announced(), milliseconds, "listening");
 
@@ -108,7 +110,9 @@ async fn addresses(config: &Config, local: &[IpAddr]) -> Addresses {
     if let Some(domain) = &config.domain {
         match tokio::time::timeout(RESOLVE, lookup_host((domain.as_str(), 0))).await {
             Ok(Ok(found)) => announced.extend(found.map(|address| address.ip())),
-            Ok(Err(error)) => tracing::warn!(domain, %error, "the domain does not resolve; its address is not announced"),
+            Ok(Err(error)) => {
+                tracing::warn!(domain, %error, "the domain does not resolve; its address is not announced")
+            }
             Err(_) => tracing::warn!(domain, "the domain does not resolve in time; its address is not announced"),
         }
     }

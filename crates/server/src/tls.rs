@@ -17,7 +17,11 @@ const DAYS: i32 = 800;
 /// The certificate of a server whose operator brought one.
 pub async fn from_files(cert: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
     RustlsConfig::from_pem_file(cert, key).await.map_err(|error| {
-        Failure::Setup(format!("cannot use {} with {}: {error}; check tls.cert and tls.key", cert.display(), key.display()))
+        Failure::Setup(format!(
+            "cannot use {} with {}: {error}; check tls.cert and tls.key",
+            cert.display(),
+            key.display()
+        ))
     })
 }
 
@@ -34,7 +38,9 @@ pub async fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]
     }
     RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(|error| {
         let dir = files.dir.display();
-        Failure::Setup(format!("cannot use the certificate in {dir}: {error}; remove the folder to have a new one made"))
+        Failure::Setup(format!(
+            "cannot use the certificate in {dir}: {error}; remove the folder to have a new one made"
+        ))
     })
 }
 

@@ -50,7 +50,12 @@ pub const KEYS: &[Key] = &[
     key("tls.cert", Kind::Text, "certificate chain for https, PEM (self-signed)"),
     key("tls.key", Kind::Text, "its key, PEM"),
     aliased("media.workers", Kind::Number, "STOA_WORKERS", "media threads (one a core)"),
-    aliased("media.udp_ports", Kind::Text, "STOA_UDP_PORTS", "media ports, one a worker: 7882 (from there on) or 7882-7889"),
+    aliased(
+        "media.udp_ports",
+        Kind::Text,
+        "STOA_UDP_PORTS",
+        "media ports, one a worker: 7882 (from there on) or 7882-7889",
+    ),
     aliased("media.tcp_port", Kind::Number, "STOA_TCP_PORT", "media over TCP, 0 for none (7881)"),
     aliased("media.announce", Kind::List, "STOA_ANNOUNCE", "addresses told to clients (those of the interfaces)"),
     key("media.initial_bitrate", Kind::Number, "bits a second a client is believed to take before it is measured"),
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_key_is_recognised() {
-        for (typed, meant) in [("htp", "http"), ("media.udp_port", "media.udp_ports"), ("udp_ports", "media.udp_ports")] {
+        for (typed, meant) in [("htp", "http"), ("media.udp_port", "media.udp_ports"), ("udp_ports", "media.udp_ports")]
+        {
             assert_eq!(Key::nearest(typed).map(|key| key.name), Some(meant));
         }
         assert!(Key::nearest("something_else_entirely").is_none());

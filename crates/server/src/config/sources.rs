@@ -59,7 +59,8 @@ fn file_text(text: &str, path: &str) -> Result<Layer, ConfigError> {
     let table = config::File::from_str(text, config::FileFormat::Toml).collect().map_err(|e| {
         let reason = e.to_string();
         let line = reason.lines().next().unwrap_or("not TOML").trim().to_owned();
-        let detail = reason.lines().last().filter(|last| *last != line).map_or(String::new(), |last| format!(" ({last})"));
+        let detail =
+            reason.lines().last().filter(|last| *last != line).map_or(String::new(), |last| format!(" ({last})"));
         ConfigError(format!("{path}: {line}{detail}"))
     })?;
     let mut layer = Layer::default();
@@ -116,9 +117,7 @@ fn from_toml(key: &Key, place: &str, value: config::ValueKind) -> Result<Value, 
         (Kind::Text, Toml::I64(value)) => Ok(Value::Text(value.to_string())),
         (Kind::Text | Kind::Duration, Toml::String(value)) => Ok(Value::Text(value)),
         (Kind::List, Toml::String(value)) => Ok(Value::List(vec![value])),
-        (Kind::List, Toml::Array(values)) => {
-            texts(values).map(Value::List).ok_or_else(|| wrong(place, Kind::List))
-        }
+        (Kind::List, Toml::Array(values)) => texts(values).map(Value::List).ok_or_else(|| wrong(place, Kind::List)),
         (Kind::Servers, Toml::Array(values)) => {
             let servers = values.into_iter().map(|value| server(place, value)).collect::<Result<_, _>>()?;
             Ok(Value::Servers(servers))
@@ -150,7 +149,9 @@ fn server(place: &str, value: config::Value) -> Result<api::IceServer, ConfigErr
             ("credential", config::ValueKind::String(text)) => server.credential = Some(text),
             ("urls" | "username" | "credential", _) => return Err(wrong(place, Kind::Servers)),
             (other, _) => {
-                return Err(ConfigError(format!("{place}: unknown key {other:?}; it takes urls, username, credential")));
+                return Err(ConfigError(format!(
+                    "{place}: unknown key {other:?}; it takes urls, username, credential"
+                )));
             }
         }
     }
@@ -176,7 +177,8 @@ pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<
             }
             None if name.starts_with("STOA_") && !foreign(&name) => {
                 let as_key = name["STOA_".len()..].to_lowercase();
-                let near = KEYS.iter().find(|key| key.name.replace('.', "_") == as_key).or_else(|| Key::nearest(&as_key));
+                let near =
+                    KEYS.iter().find(|key| key.name.replace('.', "_") == as_key).or_else(|| Key::nearest(&as_key));
                 let hint = near.map_or_else(
                     || "unset it; `stoa settings` lists every key".to_owned(),
                     |key| format!("did you mean {}?", key.variable()),
@@ -235,11 +237,14 @@ mod tests {
 
     #[test]
     fn a_file_becomes_a_layer() {
-        let text = "http = 8080\n[media]\nworkers = 2\nannounce = [\"203.0.113.7\"]\n[[ice_servers]]\nurls = \"stun:s:1\"\n";
+        let text =
+            "http = 8080\n[media]\nworkers = 2\nannounce = [\"203.0.113.7\"]\n[[ice_servers]]\nurls = \"stun:s:1\"\n";
         let layer = file_text(text, "stoa.toml").expect("a good file");
         assert_eq!(layer.get("http"), Some((&Value::Text("8080".into()), "stoa.toml: http")));
         assert_eq!(layer.get("media.workers").map(|(v, _)| v), Some(&Value::Number(2)));
-        assert!(matches!(layer.get("ice_servers"), Some((Value::Servers(servers), _)) if servers[0].urls == ["stun:s:1"]));
+        assert!(
+            matches!(layer.get("ice_servers"), Some((Value::Servers(servers), _)) if servers[0].urls == ["stun:s:1"])
+        );
     }
 
     #[test]
@@ -248,7 +253,10 @@ mod tests {
             ("media.workres = 2", "stoa.toml: unknown key \"media.workres\"; did you mean \"media.workers\"?"),
             ("[medai]\nworkers = 2", "stoa.toml: unknown key \"medai\""),
             ("dev = 3", "stoa.toml: dev: must be true or false"),
-            ("[[ice_servers]]\nurls = \"http://x\"", "stoa.toml: ice_servers: urls must be stun:, turn: or turns: URLs"),
+            (
+                "[[ice_servers]]\nurls = \"http://x\"",
+                "stoa.toml: ice_servers: urls must be stun:, turn: or turns: URLs",
+            ),
             ("http = ", "stoa.toml: "),
         ];
         for (text, wanted) in cases {
@@ -260,8 +268,13 @@ mod tests {
 
     #[test]
     fn the_environment_knows_keys_and_aliases_and_refuses_the_rest() {
-        let layer = env(&[("STOA_WORKERS", "3"), ("LIVEKIT_API_KEY", "theirs"), ("STOA_LIVEKIT_API_KEY", "ours"), ("PATH", "/")])
-            .expect("known names");
+        let layer = env(&[
+            ("STOA_WORKERS", "3"),
+            ("LIVEKIT_API_KEY", "theirs"),
+            ("STOA_LIVEKIT_API_KEY", "ours"),
+            ("PATH", "/"),
+        ])
+        .expect("known names");
         assert_eq!(layer.get("media.workers").map(|(v, _)| v), Some(&Value::Number(3)));
         assert_eq!(layer.get("livekit.api_key").map(|(v, _)| v), Some(&Value::Text("ours".into())));
         let error = env(&[("STOA_HTPP", "1")]).expect_err("unknown").to_string();

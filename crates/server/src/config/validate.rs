@@ -63,7 +63,9 @@ fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), Con
     let room = usize::from(last.unwrap_or(u16::MAX) - first) + 1;
     let workers = match read.number("media.workers", 1..=MOST_WORKERS as u64)? {
         Some(workers) if workers as usize > room => {
-            return Err(read.refuse("media.workers", &format!("{workers} workers need as many ports in media.udp_ports")));
+            return Err(
+                read.refuse("media.workers", &format!("{workers} workers need as many ports in media.udp_ports"))
+            );
         }
         Some(workers) => workers as usize,
         None => cores.clamp(1, MOST_WORKERS.min(room)),
@@ -90,9 +92,9 @@ fn port_range(text: &str) -> Option<(u16, Option<u16>)> {
 fn announce(read: &Reader<'_>) -> Result<Vec<IpAddr>, ConfigError> {
     let parse = |text: &String| {
         let address: Option<IpAddr> = text.parse().ok();
-        address
-            .filter(|ip| !ip.is_unspecified() && !ip.is_multicast())
-            .ok_or_else(|| read.refuse("media.announce", &format!("{text:?} is not an IP address that clients can reach")))
+        address.filter(|ip| !ip.is_unspecified() && !ip.is_multicast()).ok_or_else(|| {
+            read.refuse("media.announce", &format!("{text:?} is not an IP address that clients can reach"))
+        })
     };
     read.list("media.announce")?.iter().map(parse).collect()
 }
@@ -164,7 +166,9 @@ fn origins(read: &Reader<'_>) -> Result<Vec<String>, ConfigError> {
         let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         match authority {
             Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(text.clone()),
-            _ => Err(read.refuse("cors.origins", &format!("{text:?} is not an origin such as https://app.example.org"))),
+            _ => {
+                Err(read.refuse("cors.origins", &format!("{text:?} is not an origin such as https://app.example.org")))
+            }
         }
     };
     read.list("cors.origins")?.iter().map(parse).collect()
@@ -335,10 +339,20 @@ mod tests {
             ("http", "--http", "nonsense", "--http: must be a port such as 7880"),
             ("media.announce", "--announce", "0.0.0.0", "--announce: \"0.0.0.0\" is not an IP address"),
             ("public_url", "--public-url", "calls.example.org", "--public-url: must be a URL"),
-            ("call.ring_timeout", "STOA_CALL_RING_TIMEOUT", "1s", "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s"),
+            (
+                "call.ring_timeout",
+                "STOA_CALL_RING_TIMEOUT",
+                "1s",
+                "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s",
+            ),
             ("livekit.api_key", "LIVEKIT_API_KEY", "k", "LIVEKIT_API_KEY: needs livekit.api_secret"),
             ("auth.token_secret", "STOA_AUTH_TOKEN_SECRET", "short", "STOA_AUTH_TOKEN_SECRET: must have at least 16"),
-            ("cors.origins", "STOA_CORS_ORIGINS", "app.example.org", "STOA_CORS_ORIGINS: \"app.example.org\" is not an origin"),
+            (
+                "cors.origins",
+                "STOA_CORS_ORIGINS",
+                "app.example.org",
+                "STOA_CORS_ORIGINS: \"app.example.org\" is not an origin",
+            ),
         ];
         for (name, flag, text, wanted) in cases {
             let error = of(&[(name, flag, text)]).expect_err(name).to_string();

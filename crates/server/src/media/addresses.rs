@@ -44,7 +44,8 @@ impl Addresses {
     pub fn candidates(&self, udp_port: u16, tcp_port: Option<u16>, udp_v6: bool) -> Vec<LocalCandidate> {
         let usable = self.announced.iter().filter(|ip| ip.is_ipv4() || udp_v6);
         let udp = usable.clone().map(|ip| candidate(Transport::Udp, *ip, udp_port));
-        let tcp = tcp_port.into_iter().flat_map(|port| usable.clone().map(move |ip| candidate(Transport::Tcp, *ip, port)));
+        let tcp =
+            tcp_port.into_iter().flat_map(|port| usable.clone().map(move |ip| candidate(Transport::Tcp, *ip, port)));
         udp.chain(tcp).collect()
     }
 

@@ -57,7 +57,13 @@ impl Default for Outbox {
 
 impl Outbox {
     /// Adds a datagram; sends what it does not fit to.
-    pub fn push(&mut self, carrier: &mut impl Carrier, source: Option<IpAddr>, destination: SocketAddr, datagram: &[u8]) {
+    pub fn push(
+        &mut self,
+        carrier: &mut impl Carrier,
+        source: Option<IpAddr>,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) {
         if !self.fits(carrier.most_segments(), source, destination, datagram.len()) {
             self.flush(carrier);
             self.source = source;
@@ -131,7 +137,9 @@ mod tests {
 
     #[test]
     fn equal_sizes_to_one_destination_go_together() {
-        let cases: &[(&[(u16, usize)], &[(u16, &[usize])])] = &[
+        type Sent<'a> = &'a [(u16, usize)];
+        type Wanted<'a> = &'a [(u16, &'a [usize])];
+        let cases: &[(Sent, Wanted)] = &[
             (&[(1, 100), (1, 100), (1, 100)], &[(1, &[100, 100, 100])]),
             (&[(1, 100), (2, 100), (1, 100)], &[(1, &[100]), (2, &[100]), (1, &[100])]),
             (&[(1, 100), (1, 60), (1, 60)], &[(1, &[100, 60]), (1, &[60])]),

@@ -215,7 +215,11 @@ mod tests {
     use crate::media::outbox::Outbox;
     use std::time::{Duration, Instant};
 
-    fn receive_all(inbox: &mut Inbox, ports: &mut UdpPorts, wanted: usize) -> Vec<(SocketAddr, Option<IpAddr>, Vec<u8>)> {
+    fn receive_all(
+        inbox: &mut Inbox,
+        ports: &mut UdpPorts,
+        wanted: usize,
+    ) -> Vec<(SocketAddr, Option<IpAddr>, Vec<u8>)> {
         let mut got = Vec::new();
         let until = Instant::now() + Duration::from_secs(5);
         while got.len() < wanted && Instant::now() < until {

@@ -291,7 +291,8 @@ impl Worker {
         while let Some(slot) = self.dirty.pop() {
             let Some(hosted) = self.rooms.get_mut(slot) else { continue };
             hosted.dirty = false;
-            let settled = if hosted.over { Ok(None) } else { settle(hosted, &mut self.io, &mut self.told, &self.poll, now) };
+            let settled =
+                if hosted.over { Ok(None) } else { settle(hosted, &mut self.io, &mut self.told, &self.poll, now) };
             match settled {
                 Ok(Some(at)) => remind(hosted, &mut self.timers, at),
                 Ok(None) => {}
@@ -461,6 +462,15 @@ impl Worker {
 
     fn stop(&mut self, now: Instant, reply: oneshot::Sender<()>) {
         self.settle_dirty(now);
+        self.told.flush();
+        let before = self.told.waiting.len();
+        let slots: Vec<Slot> = self.rooms.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.touch(slot, |room| room.shut_down(now));
+        }
+        self.settle_dirty(now);
+        // That they go now is no event of a call: it goes on after the restart.
+        self.told.waiting.truncate(before);
         for (_, hosted) in &mut self.rooms {
             hosted.links.close_all("the server is stopping");
         }

@@ -1,0 +1,205 @@
+//! The program as an operator meets it: exit codes, messages, secrets, tokens, the end.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A range of ports of a test's own: tests run side by side.
+fn ports(test: u16) -> u16 {
+    23_000 + (std::process::id() % 200) as u16 * 100 + test * 10
+}
+
+fn stoa(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+fn serve(folder: &Path, base: u16) -> Command {
+    let mut command = stoa(folder);
+    command.args(["serve", "--dev", "--workers", "1"]);
+    command.args(["--http", &format!("127.0.0.1:{base}"), "--https", &format!("127.0.0.1:{}", base + 1)]);
+    command.args(["--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()]);
+    command
+}
+
+struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts a server and waits until it says where it is; the text it prints.
+    fn start(mut command: Command) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
+        let stdout = child.stdout.take().expect("piped");
+        let mut printed = String::new();
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            printed.push_str(&line);
+            printed.push('\n');
+            if line.contains("data  ") {
+                return (Self { child }, printed);
+            }
+        }
+        let _ = child.wait();
+        let mut complaint = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut complaint).expect("text");
+        panic!("did not start: {complaint}");
+    }
+
+    fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill");
+        assert!(killed.success());
+    }
+
+    fn end(mut self) -> (Duration, Option<i32>) {
+        let began = Instant::now();
+        self.signal("TERM");
+        let code = self.child.wait().expect("a child").code();
+        (began.elapsed(), code)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a refusal must be: one line on standard error, nothing on standard output, exit code 2.
+fn refused(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert_eq!(text.lines().count(), 1, "one line: {text}");
+    assert!(text.starts_with("stoa: ") && output.stdout.is_empty(), "{text}");
+    text
+}
+
+fn get(port: u16, path: &str) -> String {
+    use std::io::Write;
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("listening");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("open");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+#[test]
+fn bad_flags_keys_and_variables_are_one_line_and_code_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases: &[(&[&str], &str)] = &[
+        (&["serve", "--prot", "1"], "--prot"),
+        (&["serve", "--http", "nonsense"], "--http: must be a port"),
+        (&["serve", "--workers", "0"], "--workers: must be a whole number"),
+        (&["serve", "--announce", "here"], "\"here\" is not an IP address"),
+        (&["serve", "--config", "absent.toml"], "absent.toml"),
+        (&["srve"], "srve"),
+        (&["token", "user", "--id", "alice"], "start `stoa serve`"),
+        (&["token", "livekit", "--room", "r"], "--identity"),
+    ];
+    for (arguments, wanted) in cases {
+        let line = refused(&stoa(folder.path()).args(*arguments).output().expect("the binary"));
+        assert!(line.contains(wanted), "{arguments:?}: {line}");
+    }
+    fs::write(folder.path().join("stoa.toml"), "[media]\nworkres = 1\n").expect("writable");
+    let line = refused(&stoa(folder.path()).arg("serve").output().expect("the binary"));
+    assert!(line.contains("media.workres") && line.contains("media.workers"), "{line}");
+    fs::remove_file(folder.path().join("stoa.toml")).expect("there");
+    let line = refused(&stoa(folder.path()).arg("serve").env("STOA_HTPP", "1").output().expect("the binary"));
+    assert!(line.contains("STOA_HTPP"), "{line}");
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (offset, flag) in [(0, "--http"), (1, "--https"), (2, "--tcp-port"), (3, "--udp-ports")] {
+        let base = ports(1);
+        let _tcp = (offset < 3).then(|| TcpListener::bind(("0.0.0.0", base + offset)).expect("free"));
+        let _udp = (offset == 3).then(|| UdpSocket::bind(("0.0.0.0", base + offset)).expect("free"));
+        let line = refused(&serve(folder.path(), base).output().expect("the binary"));
+        assert!(line.contains(&format!("{} is taken", base + offset)) && line.contains(flag), "{line}");
+    }
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A file in its place: permissions would not stop root.
+    fs::write(folder.path().join("taken"), "").expect("writable");
+    for dir in ["taken", "taken/below", "/proc/stoa"] {
+        let output = serve(folder.path(), ports(2)).args(["--data-dir", dir]).output().expect("the binary");
+        let line = refused(&output);
+        assert!(line.contains(dir) && line.contains("--data-dir"), "{line}");
+    }
+}
+
+#[test]
+fn serves_prints_where_signs_tokens_and_ends_in_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ports(3);
+    let (server, printed) = Server::start(serve(folder.path(), base));
+    assert!(printed.contains(&format!("http://localhost:{base}\n")), "{printed}");
+    assert!(printed.contains("/admin#code="), "{printed}");
+    assert!(get(base, "/healthz").contains("\"ok\""));
+    assert!(get(base, "/metrics").contains("stoa_rooms{worker=\"0\"} 0"));
+
+    // While it runs, tokens are signed with its secrets, and it takes them.
+    let token = |arguments: &[&str]| {
+        let output = stoa(folder.path()).args(arguments).output().expect("the binary");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(text.trim().split('.').count(), 3, "just the token: {text}");
+        text.trim().to_owned()
+    };
+    let livekit = token(&["token", "livekit", "--room", "r", "--identity", "alice"]);
+    assert!(get(base, &format!("/rtc/validate?access_token={livekit}")).starts_with("HTTP/1.1 200"));
+    let forged = format!("{livekit}x");
+    assert!(get(base, &format!("/rtc/validate?access_token={forged}")).starts_with("HTTP/1.1 401"));
+    token(&["token", "user", "--id", "alice", "--name", "Alice", "--permission", "admin", "--ttl", "15m"]);
+
+    // A second server in the same folder is told so.
+    let line = refused(&serve(folder.path(), ports(4)).output().expect("the binary"));
+    assert!(line.contains("in use by another stoa"), "{line}");
+
+    let (took, code) = server.end();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(folder.path().join("data/stoa.db").exists());
+}
+
+#[test]
+fn help_and_settings_can_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in
+        [&["--help"][..], &["serve", "--help"], &["token", "livekit", "--help"], &["settings"], &["--version"]]
+    {
+        let output = stoa(folder.path()).args(arguments).output().expect("the binary");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn migrate_says_what_it_did_and_doctor_looks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = stoa(folder.path()).arg("migrate").output().expect("the binary");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is at schema"));
+    let base = ports(5);
+    let flags =
+        ["--http", &base.to_string(), "--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()];
+    let output = stoa(folder.path()).args(["doctor", "--workers", "1"]).args(flags).output().expect("the binary");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains(&format!("media UDP port {} is free", base + 3)) && text.contains("clients are told"),
+        "{text}"
+    );
+    let _taken = UdpSocket::bind(("0.0.0.0", base + 3)).expect("free");
+    let output = stoa(folder.path()).args(["doctor", "--workers", "1"]).args(flags).output().expect("the binary");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("bad   media UDP port"));
+}
