@@ -98,7 +98,12 @@ impl MediaRoom {
     }
 
     /// Makes an offer to the client. `None`: nothing to negotiate, or an offer is outstanding (ask again after its answer).
-    pub fn create_offer(&mut self, now: Instant, peer: PeerKey, ice_restart: bool) -> Result<Option<String>, NegotiationError> {
+    pub fn create_offer(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        ice_restart: bool,
+    ) -> Result<Option<String>, NegotiationError> {
         self.negotiate(now, peer, |peer, events| Ok(peer.create_offer(ice_restart, events)))
     }
 
@@ -108,7 +113,12 @@ impl MediaRoom {
     }
 
     /// Adds a candidate the client trickled: the `candidate:…` attribute, with or without `a=`.
-    pub fn add_remote_candidate(&mut self, now: Instant, peer: PeerKey, candidate: &str) -> Result<(), NegotiationError> {
+    pub fn add_remote_candidate(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        candidate: &str,
+    ) -> Result<(), NegotiationError> {
         self.negotiate(now, peer, |peer, _| peer.add_remote_candidate(candidate))
     }
 
@@ -156,13 +166,26 @@ impl MediaRoom {
     }
 
     /// Says what a subscriber wants of a track.
-    pub fn set_preference(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, preference: TrackPreference) {
+    pub fn set_preference(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantKey,
+        track: TrackKey,
+        preference: TrackPreference,
+    ) {
         self.guarded(now, (), |room| room.room.set_preference(now, subscriber, track, preference));
     }
 
     /// Gives a subscription its m-line: forwarding starts with the next keyframe. The m-line may still be under
     /// negotiation; packets flow once it is settled.
-    pub fn bind_subscription(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, peer: PeerKey, mid: MidName) {
+    pub fn bind_subscription(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantKey,
+        track: TrackKey,
+        peer: PeerKey,
+        mid: MidName,
+    ) {
         self.guarded(now, (), |room| {
             let Some(known) = room.peers.get_mut(peer).filter(|peer| peer.participant == subscriber) else { return };
             let Some((slot, codecs)) = known.line(&mid) else {
@@ -208,7 +231,8 @@ impl MediaRoom {
     /// Does what is due at `now`, flushing included.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.guarded(now, (), |room| {
-            let due = |(key, peer): (PeerKey, &Box<Peer>)| peer.poll_timeout().is_some_and(|at| at <= now).then_some(key);
+            let due =
+                |(key, peer): (PeerKey, &Box<Peer>)| peer.poll_timeout().is_some_and(|at| at <= now).then_some(key);
             let due: Vec<_> = room.peers.iter().filter_map(due).collect();
             for key in due {
                 if let Some(peer) = room.peers.get_mut(key) {
@@ -341,6 +365,11 @@ impl MediaRoom {
         while let Some(output) = self.room.poll_output() {
             match output {
                 RoomOutput::Event(event) => self.outputs.push_back(Output::Event(event)),
+                RoomOutput::LineFreed(egress) => {
+                    if let Some(peer) = self.peers.get_mut(egress.peer) {
+                        peer.renew_line(egress.slot);
+                    }
+                }
                 RoomOutput::RequestKeyframe { track, layer } => {
                     let peer = self.tracks.get(track).copied();
                     if let Some(peer) = peer
@@ -415,5 +444,83 @@ impl MediaRoom {
             self.outputs.push_back(Output::Event(MediaEvent::PeerClosed(key)));
         }
         self.peers = Keyed::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Bitrate;
+
+    fn room(rethrow_panics: bool) -> (MediaRoom, PeerKey) {
+        let config = RoomConfig {
+            seed: 1,
+            initial_bitrate: Bitrate::kbps(1_000),
+            bandwidth_estimation: true,
+            rethrow_panics,
+            local: [].into(),
+        };
+        let now = start();
+        let mut room = MediaRoom::new(now, config);
+        let participant = room.join(now, Rights { publish: true, subscribe: true });
+        let peer = PeerConfig {
+            role: crate::types::PeerRole::Both,
+            ice_ufrag: "ufrag".to_owned(),
+            ice_pwd: "a-password-of-some-length".to_owned(),
+            candidates: Vec::new(),
+            ice_lite: true,
+            red: true,
+        };
+        let peer = room.open_peer(now, participant, peer);
+        (room, peer)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn events(room: &mut MediaRoom) -> Vec<MediaEvent> {
+        let mut events = Vec::new();
+        loop {
+            match room.poll_output() {
+                Output::Event(event) => events.push(event),
+                Output::Transmit(_) => {}
+                Output::Timeout(_) => return events,
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_closes_the_rooms_connections_and_no_more() {
+        let (mut broken, peer) = room(false);
+        broken.guarded(start(), (), |_| panic!("a broken invariant"));
+        assert_eq!(events(&mut broken), [MediaEvent::PeerClosed(peer)]);
+        assert_eq!(broken.create_offer(start(), peer, false), Err(NegotiationError::UnknownPeer));
+        broken.handle_timeout(start());
+        assert_eq!(events(&mut broken), []);
+    }
+
+    #[test]
+    #[should_panic(expected = "a broken invariant")]
+    fn tests_see_the_panic() {
+        let (mut room, _) = room(true);
+        room.guarded(start(), (), |_| panic!("a broken invariant"));
+    }
+
+    #[test]
+    fn unacceptable_descriptions_harm_nobody() {
+        let (mut room, peer) = room(true);
+        let now = start();
+        for sdp in ["", "v=0", "nonsense", "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio"] {
+            assert!(matches!(room.accept_offer(now, peer, sdp), Err(NegotiationError::Sdp(_))), "{sdp}");
+        }
+        let many = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(513);
+        assert_eq!(room.accept_offer(now, peer, &many).err(), Some(NegotiationError::TooManyMedia(512)));
+        assert_eq!(room.accept_answer(now, peer, &many), Err(NegotiationError::TooManyMedia(512)));
+        assert!(room.add_remote_candidate(now, peer, "candidate:what").is_err());
+        assert_eq!(room.add_remote_candidate(now, peer, ""), Ok(()));
+        assert_eq!(room.accept_offer(now, PeerKey(99), "v=0").err(), Some(NegotiationError::UnknownPeer));
+        room.handle_timeout(now);
     }
 }

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use sfu::{Kind, Layer, MidName};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
-use str0m::media::{
-    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
-};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -32,8 +30,6 @@ pub struct CameraConfig {
 pub struct SimClient {
     /// Where it is.
     pub addr: SocketAddr,
-    /// Where its packets come from now, and how they travel.
-    pub proto: Protocol,
     rtc: Rtc,
     rng: fastrand::Rng,
     senders: Vec<Sender>,
@@ -91,7 +87,6 @@ impl SimClient {
         rtc.add_local_candidate(host);
         Self {
             addr,
-            proto: Protocol::Udp,
             rtc,
             rng: fastrand::Rng::with_seed(seed),
             senders: Vec::new(),
@@ -115,6 +110,13 @@ impl SimClient {
     pub fn add_tcp(&mut self, addr: SocketAddr) {
         let candidate = Candidate::builder().tcp().host(addr).tcptype(str0m::net::TcpType::Active).build();
         self.rtc.add_local_candidate(candidate.expect("an address is a candidate"));
+    }
+
+    /// Gives up its UDP path, as a browser does after two or three seconds of silence.
+    pub fn give_up_udp(&mut self) {
+        let host = Candidate::host(self.addr, Protocol::Udp).expect("an address is a candidate");
+        self.rtc.direct_api().invalidate_candidate(&host);
+        self.timeout = self.born;
     }
 
     /// Offers a camera.
@@ -160,6 +162,17 @@ impl SimClient {
         let (offer, pending) = api.apply().expect("a new m-line is a change");
         self.pending = Some(pending);
         (offer.to_sdp_string(), MidName(mid.to_string()))
+    }
+
+    /// Offers again what was offered before, to hear what the server has changed.
+    pub fn offer_again(&mut self, mid: &MidName) -> String {
+        let mut api = self.rtc.sdp_api();
+        let mid = Mid::from(mid.0.as_str());
+        api.set_direction(mid, Direction::Inactive);
+        api.set_direction(mid, Direction::RecvOnly);
+        let (offer, pending) = api.apply().expect("a change of direction is a change");
+        self.pending = Some(pending);
+        offer.to_sdp_string()
     }
 
     /// Offers a data channel.
@@ -250,7 +263,15 @@ impl SimClient {
     }
 
     /// Takes a datagram in.
-    pub fn handle_datagram(&mut self, now: Instant, proto: Protocol, source: SocketAddr, destination: SocketAddr, bytes: &[u8], out: &mut Vec<Transmit>) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        proto: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<Transmit>,
+    ) {
         let Ok(receive) = Receive::new(proto, source, destination, bytes) else { return };
         let input = Input::Receive(now, receive);
         if !self.rtc.accepts(&input) {
@@ -270,7 +291,15 @@ impl SimClient {
         self.screens.iter().find(|(known, _)| **known == *mid.0).map(|(_, decoder)| decoder)
     }
 
-    fn add_sender(&mut self, now: Instant, mid: Mid, rid: Option<Rid>, kind: Kind, encoder: Option<Encoder>, interval: Duration) {
+    fn add_sender(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        rid: Option<Rid>,
+        kind: Kind,
+        encoder: Option<Encoder>,
+        interval: Duration,
+    ) {
         self.senders.push(Sender {
             mid,
             rid,
@@ -334,7 +363,8 @@ impl SimClient {
             Event::KeyframeRequest(request) => {
                 self.keyframe_requests += 1;
                 for sender in &mut self.senders {
-                    if sender.mid == request.mid && sender.rid == request.rid
+                    if sender.mid == request.mid
+                        && sender.rid == request.rid
                         && let Some(encoder) = &mut sender.encoder
                     {
                         encoder.want_keyframe();
@@ -375,6 +405,12 @@ impl SimClient {
             self.screens.len() - 1
         });
         let decoder = &mut self.screens[at].1;
+        if let Some((_, current)) =
+            self.screen_ssrcs.iter_mut().find(|(known, current)| *known == mid && *current != ssrc)
+        {
+            *current = ssrc;
+            decoder.restart();
+        }
         decoder.handle_packet(now, *packet.seq_no, packet.header.timestamp, packet.header.marker, &packet.payload);
         if decoder.wants_keyframe(now) {
             self.ask_keyframe(at);

@@ -13,12 +13,17 @@ pub struct LinkConfig {
     pub jitter: Duration,
     /// Share of packets lost, 0.0 to 1.0.
     pub loss: f64,
+    /// Bits a second; what does not fit waits, up to 300 ms, and is lost beyond. `None`: any number.
+    pub rate: Option<u64>,
 }
+
+/// How much a narrow path holds back before it drops.
+const QUEUE: Duration = Duration::from_millis(300);
 
 impl LinkConfig {
     /// No loss, 1 ms.
     pub const PERFECT: LinkConfig =
-        LinkConfig { delay: Duration::from_millis(1), jitter: Duration::ZERO, loss: 0.0 };
+        LinkConfig { delay: Duration::from_millis(1), jitter: Duration::ZERO, loss: 0.0, rate: None };
 }
 
 /// One direction of a path.
@@ -28,6 +33,8 @@ pub struct Link<T> {
     rng: fastrand::Rng,
     queue: BinaryHeap<Queued<T>>,
     sent: u64,
+    /// When the narrowest place is free again.
+    free: Option<Instant>,
     /// Packets that were lost.
     pub lost: u64,
 }
@@ -42,7 +49,7 @@ struct Queued<T> {
 impl<T> Link<T> {
     /// An empty path.
     pub fn new(config: LinkConfig, seed: u64) -> Self {
-        Self { config, rng: fastrand::Rng::with_seed(seed), queue: BinaryHeap::new(), sent: 0, lost: 0 }
+        Self { config, rng: fastrand::Rng::with_seed(seed), queue: BinaryHeap::new(), sent: 0, free: None, lost: 0 }
     }
 
     /// Changes how packets sent from now on are treated.
@@ -50,15 +57,25 @@ impl<T> Link<T> {
         self.config = config;
     }
 
-    /// Puts a packet on its way, or loses it.
-    pub fn send(&mut self, now: Instant, packet: T) {
+    /// Puts a packet of so many bytes on its way, or loses it.
+    pub fn send(&mut self, now: Instant, bytes: usize, packet: T) {
         self.sent += 1;
+        let mut through = now;
+        if let Some(rate) = self.config.rate {
+            let free = self.free.unwrap_or(now).max(now);
+            if free - now > QUEUE {
+                self.lost += 1;
+                return;
+            }
+            through = free + Duration::from_micros(bytes as u64 * 8 * 1_000_000 / rate);
+            self.free = Some(through);
+        }
         let jitter = self.config.jitter.mul_f64(self.rng.f64() * 2.0);
         if self.rng.f64() < self.config.loss {
             self.lost += 1;
             return;
         }
-        let due = now + self.config.delay.saturating_sub(self.config.jitter) + jitter;
+        let due = through + self.config.delay.saturating_sub(self.config.jitter) + jitter;
         self.queue.push(Queued { due, order: self.sent, packet });
     }
 
@@ -104,11 +121,11 @@ mod tests {
     #[test]
     fn packets_are_delayed_reordered_and_lost_as_told() {
         let config =
-            LinkConfig { delay: Duration::from_millis(80), jitter: Duration::from_millis(20), loss: 0.05 };
+            LinkConfig { delay: Duration::from_millis(80), jitter: Duration::from_millis(20), loss: 0.05, rate: None };
         let mut link = Link::new(config, 7);
         let start = Instant::now();
         for number in 0..10_000_u32 {
-            link.send(start + Duration::from_millis(u64::from(number)), number);
+            link.send(start + Duration::from_millis(u64::from(number)), 100, number);
         }
         let (mut got, mut overtaken, mut last) = (0, 0, 0);
         while let Some(due) = link.next_due() {
@@ -122,5 +139,20 @@ mod tests {
         assert_eq!(got + link.lost, 10_000);
         assert!((400..600).contains(&link.lost), "{}", link.lost);
         assert!(overtaken > 1_000, "{overtaken}");
+    }
+
+    #[test]
+    fn a_narrow_path_delays_and_then_drops() {
+        let mut link = Link::new(LinkConfig { rate: Some(1_000_000), ..LinkConfig::PERFECT }, 7);
+        let start = Instant::now();
+        // Twice what fits for a second.
+        for number in 0..250_u32 {
+            link.send(start + Duration::from_millis(4 * u64::from(number)), 1_000, number);
+        }
+        let mut got = 0;
+        while let Some(due) = link.next_due() {
+            got += u32::from(link.receive(due).is_some());
+        }
+        assert!((160..170).contains(&got), "{got} of 125 a second and 300 ms of queue");
     }
 }

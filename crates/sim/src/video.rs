@@ -105,6 +105,8 @@ pub struct Decoder {
     packets: BTreeMap<u64, Arrived>,
     /// The next sequence number to decode, once a keyframe has been shown.
     next: Option<u64>,
+    /// How many frames had been shown when the stream began.
+    fresh_from: usize,
     /// Frames shown, in order.
     pub shown: Vec<Shown>,
     last_picture: Option<(u16, u8)>,
@@ -133,8 +135,8 @@ struct Mark {
     picture: (u16, u8),
 }
 
-/// A decoder that is stuck for this long asks for a keyframe, and again at this interval.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// A decoder that is stuck for this long asks for a keyframe, and again at this interval. Browsers wait longer.
+const PATIENCE: Duration = Duration::from_millis(800);
 /// Packets further ahead than this are not waited for.
 const BUFFER: usize = 1_500;
 
@@ -154,6 +156,14 @@ impl Decoder {
         } else {
             self.stuck_since.get_or_insert(now);
         }
+    }
+
+    /// The stream begins anew, under another SSRC.
+    pub fn restart(&mut self) {
+        self.packets.clear();
+        self.next = None;
+        self.fresh_from = self.shown.len();
+        self.stuck_since = None;
     }
 
     /// It is stuck: ask for a keyframe now.
@@ -227,7 +237,7 @@ impl Decoder {
     }
 
     fn check_order(&mut self, mark: &Mark, timestamp: u32) {
-        let Some(last) = self.shown.last() else {
+        let Some(last) = self.shown[self.fresh_from..].last() else {
             if !mark.keyframe {
                 self.faults.push("the first frame is no keyframe".to_owned());
             }

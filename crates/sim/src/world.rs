@@ -24,6 +24,8 @@ pub struct World {
     pub clients: Vec<Member>,
     /// What the room told, in order.
     pub events: Vec<MediaEvent>,
+    /// Real time spent inside the room, for benchmarks.
+    pub room_time: Duration,
     seed: u64,
 }
 
@@ -66,6 +68,8 @@ pub struct WorldConfig {
     pub ice_lite: bool,
 }
 
+/// IPv4 and UDP.
+const HEADERS: usize = 28;
 const UDP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 7882);
 const TCP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 7881);
 
@@ -84,6 +88,7 @@ impl World {
             now: start,
             clients: Vec::new(),
             events: Vec::new(),
+            room_time: Duration::ZERO,
             seed: config.seed,
         }
     }
@@ -144,7 +149,8 @@ impl World {
         let spec = TrackSpec { kind: Kind::Audio, screen: false, muted: false, layers: Vec::new() };
         let track = self.room.publish(now, member.participant, spec);
         let (offer, mid) = member.client.offer_microphone(now, level);
-        let negotiated = self.room.accept_offer(now, member.peer, &offer).expect("an offer of a microphone is acceptable");
+        let negotiated =
+            self.room.accept_offer(now, member.peer, &offer).expect("an offer of a microphone is acceptable");
         member.client.accept_answer(&negotiated.answer);
         self.room.bind_track(now, track, member.peer, mid, &[]);
         track
@@ -177,6 +183,15 @@ impl World {
         mid
     }
 
+    /// The client offers again, as the server asks for after it has changed something.
+    pub fn renegotiate(&mut self, client: usize, mid: &MidName) {
+        let member = &mut self.clients[client];
+        let offer = member.client.offer_again(mid);
+        let negotiated =
+            self.room.accept_offer(self.now, member.peer, &offer).expect("the same offer is acceptable again");
+        member.client.accept_answer(&negotiated.answer);
+    }
+
     /// The client restarts ICE, as it does after it lost its path.
     pub fn restart_ice(&mut self, client: usize) {
         let member = &mut self.clients[client];
@@ -189,7 +204,8 @@ impl World {
     pub fn open_channel(&mut self, client: usize, label: &str) {
         let member = &mut self.clients[client];
         if let Some(offer) = member.client.offer_channel(label) {
-            let negotiated = self.room.accept_offer(self.now, member.peer, &offer).expect("an offer of data is acceptable");
+            let negotiated =
+                self.room.accept_offer(self.now, member.peer, &offer).expect("an offer of data is acceptable");
             member.client.accept_answer(&negotiated.answer);
         }
     }
@@ -224,6 +240,7 @@ impl World {
 
     fn step(&mut self, room_next: Instant) {
         let now = self.now;
+        let mut spent = Duration::ZERO;
         let mut out = Vec::new();
         for member in &mut self.clients {
             while let Some(packet) = member.down.receive(now) {
@@ -242,13 +259,17 @@ impl World {
                     destination: packet.destination,
                     contents: &packet.bytes,
                 };
+                let start = Instant::now();
                 self.room.handle_datagram(now, member.peer, datagram);
+                spent += start.elapsed();
             }
         }
+        let start = Instant::now();
         self.room.flush(now);
         if room_next <= now {
             self.room.handle_timeout(now);
         }
+        self.room_time += spent + start.elapsed();
     }
 
     fn carry_out_room(&mut self) -> Instant {
@@ -269,7 +290,8 @@ impl World {
                         destination: transmit.destination,
                         bytes: transmit.contents,
                     };
-                    member.down.send(self.now, packet);
+                    let bytes = packet.bytes.len() + HEADERS;
+                    member.down.send(self.now, bytes, packet);
                 }
             }
         }
@@ -289,7 +311,9 @@ impl Member {
                 continue;
             }
             let (source, destination) = (transmit.source, transmit.destination);
-            self.up.send(now, Packet { transport, source, destination, bytes: transmit.contents.into() });
+            let bytes: Vec<u8> = transmit.contents.into();
+            let size = bytes.len() + HEADERS;
+            self.up.send(now, size, Packet { transport, source, destination, bytes });
         }
     }
 }

@@ -25,11 +25,8 @@ fn camera() -> (CameraConfig, TrackSpec) {
 fn simulcast() -> (CameraConfig, TrackSpec) {
     let shape = |packets| Shape { packets, keyframe_packets: packets * 4, payload: 1_000 };
     let layer = |layer, width, height, kbps| LayerSpec { layer, width, height, bitrate: Bitrate::kbps(kbps) };
-    let layers = vec![
-        layer(Layer::Low, 320, 180, 240),
-        layer(Layer::Medium, 640, 360, 480),
-        layer(Layer::High, 1280, 720, 960),
-    ];
+    let layers =
+        vec![layer(Layer::Low, 320, 180, 240), layer(Layer::Medium, 640, 360, 480), layer(Layer::High, 1280, 720, 960)];
     let spec = TrackSpec { kind: Kind::Video, screen: false, muted: false, layers };
     (CameraConfig { fps: 30, encodings: vec![("q", shape(1)), ("h", shape(2)), ("f", shape(4))] }, spec)
 }
@@ -78,10 +75,14 @@ fn layers_follow_the_preference_without_a_break() {
     assert_eq!(decoder.faults, Vec::<String>::new());
     let longest = decoder.gaps().into_iter().max().expect("frames");
     assert!(longest < Duration::from_millis(300), "{longest:?}");
-    let demands: Vec<_> = world.events.iter().filter_map(|event| match event {
-        MediaEvent::LayerDemand { highest, .. } => Some(*highest),
-        _ => None,
-    }).collect();
+    let demands: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::LayerDemand { highest, .. } => Some(*highest),
+            _ => None,
+        })
+        .collect();
     assert_eq!(demands, [Some(Layer::Low), Some(Layer::Medium), Some(Layer::High)]);
 }
 
@@ -119,9 +120,9 @@ fn data_goes_both_ways() {
     assert!(world.clients[alice].client.send_data("_reliable", &big));
     world.run(SECOND);
     let peer = world.clients[alice].peer;
-    let got = world.events.iter().any(|event| {
-        matches!(event, MediaEvent::Data(from, sfu::DataLane::Reliable, data) if *from == peer && *data == big)
-    });
+    let got = world.events.iter().any(
+        |event| matches!(event, MediaEvent::Data(from, sfu::DataLane::Reliable, data) if *from == peer && *data == big),
+    );
     assert!(got, "the room got the message");
     assert!(world.room.send_data(world.now, peer, sfu::DataLane::Reliable, &big));
     world.run(SECOND);
@@ -164,6 +165,8 @@ fn a_client_that_loses_udp_has_media_again_within_six_seconds() {
         world.run(SECOND * 4);
         world.clients[bob].udp_dead = true;
         let dead_at = world.now;
+        world.run(SECOND * 5 / 2);
+        world.clients[bob].client.give_up_udp();
         world.run(SECOND * 8);
         let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
         let back = decoder.shown.iter().find(|shown| shown.at > dead_at + SECOND / 5);
@@ -209,10 +212,70 @@ fn a_line_is_used_again_for_another_track() {
     world.room.unsubscribe(world.now, participant, first);
     world.room.subscribe(world.now, participant, second);
     world.room.bind_subscription(world.now, participant, second, peer, screen.clone());
+    world.renegotiate(bob, &screen);
     let changed_at = world.now;
     world.run(SECOND * 3);
     let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
     assert_eq!(decoder.faults, Vec::<String>::new());
     let next = decoder.shown.iter().find(|shown| shown.at > changed_at).expect("the other track arrived");
     assert!(next.keyframe && next.at - changed_at < SECOND);
+}
+
+#[test]
+fn a_narrow_path_gets_the_layer_that_fits() {
+    // The layers are sent at about 250, 500 and 1000 kbit/s.
+    for (rate, expected) in [(420_000, 1), (900_000, 2), (4_000_000, 3)] {
+        fastrand::seed(rate);
+        let config = WorldConfig { seed: rate, bandwidth_estimation: true, ice_lite: true };
+        let mut world = World::new(Instant::now(), config);
+        let alice = world.join(LinkConfig::PERFECT);
+        let delay = Duration::from_millis(20);
+        let bob = world.join(LinkConfig { delay, rate: Some(rate), ..LinkConfig::PERFECT });
+        let (camera, spec) = simulcast();
+        let video = world.publish_camera(alice, &camera, spec);
+        let screen = world.subscribe(bob, video, Kind::Video);
+        world.run(SECOND * 40);
+        let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+        assert_eq!(decoder.faults, Vec::<String>::new());
+        let last = world.now - SECOND * 10;
+        let late: Vec<_> = decoder.shown.iter().filter(|shown| shown.at > last).collect();
+        let right = late.iter().filter(|shown| shown.stream == expected).count();
+        let estimate = world.room.peer_stats(world.clients[bob].peer).and_then(|stats| stats.estimate);
+        let seen = |stream| late.iter().filter(|shown| shown.stream == stream).count();
+        println!("{rate}: layers {:?}, estimate {estimate:?}", [1, 2, 3].map(seen));
+        assert!(late.len() > 200, "{} frames in 10 s at {rate}", late.len());
+        assert!(right * 10 > late.len() * 7, "{right} of {} frames are of layer {expected} at {rate}", late.len());
+    }
+}
+
+#[test]
+fn noise_harms_nobody() {
+    let mut world = world(9);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = camera();
+    let video = world.publish_camera(alice, &config, spec);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    world.run(SECOND * 2);
+    let mut rng = fastrand::Rng::with_seed(9);
+    let destination = "10.0.0.1:7882".parse().expect("an address");
+    for round in 0..20_000 {
+        let length = rng.usize(0..200);
+        let mut bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
+        // STUN, DTLS, RTP and RTCP by their first bytes (RFC 7983).
+        let kinds: [&[u8]; 6] =
+            [&[0, 1], &[0x16, 0xfe, 0xfd], &[0x17, 0xfe, 0xfd], &[0x80, 111], &[0x90, 96], &[0x81, 200]];
+        for (byte, kind) in bytes.iter_mut().zip(kinds[round % 6]) {
+            *byte = *kind;
+        }
+        let member = &world.clients[if rng.bool() { alice } else { bob }];
+        let known = rng.bool();
+        let source = if known { member.client.addr } else { "192.0.2.7:9".parse().expect("an address") };
+        let datagram = sfu::Datagram { transport: sfu::Transport::Udp, source, destination, contents: &bytes };
+        world.room.handle_datagram(world.now, member.peer, datagram);
+    }
+    world.run(SECOND * 3);
+    let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+    assert_eq!(decoder.faults, Vec::<String>::new());
+    assert!(world.now - decoder.shown.last().expect("frames").at < SECOND / 5, "the call goes on");
 }

@@ -29,3 +29,28 @@ pub fn starts_keyframe(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) 
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arbitrary_bytes_are_opaque_and_harmless() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let codecs = [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+        for _ in 0..200_000 {
+            let length = rng.usize(0..24);
+            let payload: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
+            let cut = rng.usize(0..=payload.len());
+            for codec in codecs {
+                starts_keyframe(codec, &payload, None);
+                starts_keyframe(codec, &payload, Some(&payload[..cut]));
+            }
+            vp8::numbers(&payload);
+            descriptor::frame_number(&payload);
+            if let Some((_, block)) = red::primary(&payload) {
+                assert!(!payload[block].is_empty());
+            }
+        }
+    }
+}

@@ -3,11 +3,17 @@
 //! Building a dimpl configuration validates the crypto again each time, 1 ms of CPU a join; here it is built once.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 use str0m::crypto::{CryptoError, from_feature_flags};
+
+/// A lost flight is repeated after this, then after twice that, and so on. The usual second makes people wait ten on a
+/// bad path (RFC 9147 §5.8.2 allows less where the application is in a hurry).
+const HANDSHAKE_RTO: Duration = Duration::from_millis(250);
+/// Enough to reach the 40 s after which a handshake has failed.
+const HANDSHAKE_RETRIES: usize = 7;
 
 /// The crypto of every connection of this process.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
@@ -63,7 +69,10 @@ fn config_for(mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
         return Ok(Arc::clone(config));
     }
     // ICE has verified that the other side can be reached before DTLS starts: cookies would only cost a round trip.
-    let mut builder = dimpl::Config::builder().use_server_cookie(false);
+    let mut builder = dimpl::Config::builder()
+        .use_server_cookie(false)
+        .flight_start_rto(HANDSHAKE_RTO)
+        .flight_retries(HANDSHAKE_RETRIES);
     if let Some(mtu) = mtu {
         builder = builder.mtu(mtu);
     }

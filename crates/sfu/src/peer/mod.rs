@@ -25,8 +25,8 @@ use str0m::{Event, IceConnectionState, Input, Rtc};
 
 use crate::room::packet::Packet;
 use crate::types::{
-    DataLane, Datagram, Layer, Output, ParticipantKey, PeerConfig, PeerKey, PeerStats, RoomConfig, TrackKey,
-    Transmit, Transport,
+    DataLane, Datagram, Layer, Output, ParticipantKey, PeerConfig, PeerKey, PeerStats, RoomConfig, TrackKey, Transmit,
+    Transport,
 };
 use path::Paths;
 use receive::Inbound;
@@ -37,6 +37,8 @@ const SAME_MOMENT: Duration = Duration::from_micros(2);
 /// More rounds than this at one moment are put off, so that one connection cannot hold up a worker.
 const MAX_ROUNDS: usize = 1_024;
 const POSTPONED: Duration = Duration::from_millis(1);
+/// So many rounds without anything to show for mean that the stack only thinks it has something to do.
+const MAX_IDLE_ROUNDS: usize = 3;
 
 /// What a connection tells its room.
 #[derive(Debug)]
@@ -81,7 +83,13 @@ impl std::fmt::Debug for Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(now: Instant, key: PeerKey, participant: ParticipantKey, config: PeerConfig, room: &RoomConfig) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        key: PeerKey,
+        participant: ParticipantKey,
+        config: PeerConfig,
+        room: &RoomConfig,
+    ) -> Self {
         let mut rtc = config::rtc_config(&config, room).build(now);
         for candidate in &config.candidates {
             match config::candidate(candidate) {
@@ -112,7 +120,13 @@ impl Peer {
     }
 
     /// Feeds a datagram and takes out what it brought. Packets written before [`Peer::flush`] stay queued.
-    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, events: &mut VecDeque<PeerEvent>, out: &mut VecDeque<Output>) {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: Datagram<'_>,
+        events: &mut VecDeque<PeerEvent>,
+        out: &mut VecDeque<Output>,
+    ) {
         if !self.alive {
             return;
         }
@@ -138,11 +152,18 @@ impl Peer {
     }
 
     /// Lets time pass and sends what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<PeerEvent>, out: &mut VecDeque<Output>) {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        events: &mut VecDeque<PeerEvent>,
+        out: &mut VecDeque<Output>,
+    ) {
+        let mut idle = 0;
         for _ in 0..MAX_ROUNDS {
             if !self.alive {
                 return;
             }
+            let before = (events.len(), out.len());
             if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
                 tracing::debug!(peer = self.key.0, %error, "connection failed");
                 self.close(events);
@@ -151,6 +172,10 @@ impl Peer {
             self.timeout = self.drain(now, events, out);
             if self.timeout > now + SAME_MOMENT {
                 return;
+            }
+            idle = if before == (events.len(), out.len()) { idle + 1 } else { 0 };
+            if idle == MAX_IDLE_ROUNDS {
+                break;
             }
         }
         self.timeout = now + POSTPONED;

@@ -30,11 +30,16 @@ impl WantedMedia {
 
 impl Peer {
     /// Takes an offer of the client and answers it.
-    pub(crate) fn accept_offer(&mut self, sdp: &str, events: &mut VecDeque<PeerEvent>) -> Result<Negotiated, NegotiationError> {
+    pub(crate) fn accept_offer(
+        &mut self,
+        sdp: &str,
+        events: &mut VecDeque<PeerEvent>,
+    ) -> Result<Negotiated, NegotiationError> {
         let offer = self.parse(sdp, SdpOffer::from_sdp_string)?;
         let before = self.local_ufrag();
         self.pending = None;
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(refused)?;
+        self.take_renewed();
         self.renegotiated();
         self.tell_ufrag(before, events);
         Ok(Negotiated { answer: answer.to_sdp_string(), media: offered_media(sdp) })
@@ -47,7 +52,13 @@ impl Peer {
         }
         let first = self.config.role == PeerRole::Subscriber && self.channels_unmade();
         let rest = fastrand::u64(..);
+        let renewed = self.take_renewed();
         let mut api = self.rtc.sdp_api();
+        for mid in renewed {
+            // The stack knows no change of SSRC; a change of direction and back makes it offer the line anew.
+            api.set_direction(mid, Direction::Inactive);
+            api.set_direction(mid, Direction::SendOnly);
+        }
         for wanted in &self.wanted {
             fastrand::seed(wanted.seed);
             let kind = media_kind(wanted.kind);
@@ -111,7 +122,11 @@ impl Peer {
         MidName(wanted.mid.to_string())
     }
 
-    fn parse<T, E: std::fmt::Display>(&self, sdp: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, NegotiationError> {
+    fn parse<T, E: std::fmt::Display>(
+        &self,
+        sdp: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, NegotiationError> {
         if count_media(sdp) > MAX_MEDIA {
             return Err(NegotiationError::TooManyMedia(MAX_MEDIA));
         }

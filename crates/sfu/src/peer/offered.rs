@@ -26,13 +26,22 @@ pub(super) fn offered_media(sdp: &str) -> Vec<OfferedMedia> {
 }
 
 fn section(kind: Kind, lines: &[&str], inherited: Option<(bool, bool)>) -> Option<OfferedMedia> {
-    let attribute = |name: &str| lines.iter().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
-    let (sends, receives) = lines.iter().filter_map(|line| direction(line)).last().or(inherited).unwrap_or((true, true));
+    let attribute =
+        |name: &str| lines.iter().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
+    let (sends, receives) =
+        lines.iter().filter_map(|line| direction(line)).last().or(inherited).unwrap_or((true, true));
     let msid = attribute("msid").and_then(|msid| {
         let mut words = msid.split_whitespace();
         Some((words.next()?.to_owned(), words.next().unwrap_or_default().to_owned()))
     });
-    Some(OfferedMedia { mid: MidName(attribute("mid")?.trim().to_owned()), kind, sends, receives, msid, rids: rids(lines) })
+    Some(OfferedMedia {
+        mid: MidName(attribute("mid")?.trim().to_owned()),
+        kind,
+        sends,
+        receives,
+        msid,
+        rids: rids(lines),
+    })
 }
 
 /// The rids of `a=simulcast:send`, first alternatives only; where that is missing, those of `a=rid:… send`.
@@ -43,7 +52,8 @@ fn rids(lines: &[&str]) -> Vec<String> {
         while let Some(word) = words.next() {
             let list = words.next().unwrap_or_default();
             if word == "send" {
-                let first = |group: &str| group.split(',').next().unwrap_or_default().trim_start_matches('~').to_owned();
+                let first =
+                    |group: &str| group.split(',').next().unwrap_or_default().trim_start_matches('~').to_owned();
                 return list.split(';').map(first).filter(|rid| !rid.is_empty()).collect();
             }
         }

@@ -80,6 +80,7 @@ impl Inbound {
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
             arrival: packet.timestamp,
+            captured: packet.timestamp,
             extensions: extensions(&packet.header.ext_vals),
             payload: packet.payload,
             clock,

@@ -23,6 +23,7 @@ const RTX_AGE: Duration = Duration::from_secs(2);
 pub(super) struct Outbound {
     lines: Vec<SendLine>,
     queue: Vec<Forward>,
+    renewed: Vec<Mid>,
 }
 
 #[derive(Debug)]
@@ -121,6 +122,26 @@ impl Peer {
         (0..).zip(self.outbound.lines.iter().map(codecs))
     }
 
+    /// Gives an m-line that carries nothing now a new SSRC for what it carries next. Chromium, once it has seen an m-line
+    /// inactive, connects a stream that returns under its old SSRC to no track.
+    pub(crate) fn renew_line(&mut self, slot: u16) {
+        self.outbound.queue.retain(|forward| forward.egress.slot != slot);
+        let Some(line) = self.outbound.lines.get_mut(usize::from(slot)) else { return };
+        let Some(old) = line.ssrc else { return };
+        let mut api = self.rtc.direct_api();
+        let rtx = api.stream_tx(&old).and_then(|stream| stream.rtx()).map(|_| api.new_ssrc());
+        api.remove_stream_tx(old);
+        let ssrc = api.new_ssrc();
+        api.declare_stream_tx(ssrc, rtx, line.mid, None);
+        self.outbound.renewed.push(line.mid);
+        line.refresh(&mut self.rtc);
+    }
+
+    /// The m-lines whose SSRC the client has yet to be offered.
+    pub(super) fn take_renewed(&mut self) -> Vec<Mid> {
+        std::mem::take(&mut self.outbound.renewed)
+    }
+
     /// Queues a packet for the next flush. `true`: the first one since the last.
     pub(crate) fn queue(&mut self, forward: Forward) -> bool {
         self.outbound.queue.push(forward);
@@ -142,10 +163,11 @@ impl Peer {
         let (Some(ssrc), Some(pt)) = (line.ssrc, line.pt_for(forward.packet.format)) else { return };
         let nackable = line.kind == Some(Kind::Video);
         let packet = &forward.packet;
-        let mut write = RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.arrival, Arc::clone(&packet.payload))
-            .marker(packet.marker)
-            .nackable(nackable)
-            .ext_vals(extension_values(&packet.extensions, &forward));
+        let mut write =
+            RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.captured, Arc::clone(&packet.payload))
+                .marker(packet.marker)
+                .nackable(nackable)
+                .ext_vals(extension_values(&packet.extensions, &forward));
         if let Some(patch) = vp8_patch(packet, forward.rewrite) {
             write = write.vp8_patch(patch);
         }

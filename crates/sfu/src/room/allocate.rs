@@ -152,7 +152,7 @@ mod tests {
         let screen = Want { screen: true, ..want([None, None, Some(2500)], HIGH, None) };
         let liked = Want { priority: 5, ..camera.clone() };
         assert_eq!(layers(2600, &[camera.clone(), screen.clone()]), [None, HIGH]);
-        assert_eq!(layers(3100, &[camera.clone(), screen.clone()]), [LOW, HIGH]);
+        assert_eq!(layers(2900, &[camera.clone(), screen.clone()]), [LOW, HIGH]);
         assert_eq!(layers(800, &[camera.clone(), liked.clone()]), [LOW, MEDIUM]);
         assert_eq!(layers(350, &[camera.clone(), camera.clone(), liked]), [LOW, None, LOW]);
         assert_eq!(layers(10, &[camera.clone(), screen]), [None, HIGH], "the first keeps its picture");

@@ -164,14 +164,11 @@ impl Room {
             let only = track.has_one_encoding();
             for layer in LAYERS {
                 let Some(ingress) = &mut track.ingress[layer as usize] else { continue };
-                if !ingress.is_live(now) {
-                    continue;
-                }
                 if ingress.ask_keyframe(now, only) {
                     self.stats.keyframe_requests += 1;
                     self.outputs.push_back(RoomOutput::RequestKeyframe { track: key, layer });
                 }
-                waiting |= ingress.keyframe_due(only).is_some();
+                waiting |= ingress.keyframe_due(now, only).is_some();
             }
         }
         if waiting {

@@ -1,7 +1,7 @@
-//! One m-line's outgoing numbering: what a subscriber sees is one unbroken stream, whatever is switched behind it.
+//! One subscription's outgoing numbering: what a subscriber sees is one unbroken stream, whatever is switched behind it.
 //!
-//! Owns sequence number, RTP time, VP8 picture ids and frame numbers across layer switches, pauses, new tracks on
-//! the same m-line and restarts of the publisher. Knows nothing of why a layer was chosen.
+//! Owns sequence number, RTP time, VP8 picture ids and frame numbers across layer switches, pauses and restarts of the
+//! publisher. Knows nothing of why a layer was chosen.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum Verdict {
     Switched(Numbered),
 }
 
-/// The state of one m-line.
+/// The numbering of one subscription on one m-line.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
     kind: Kind,
@@ -82,7 +82,7 @@ struct Sent {
 }
 
 impl Forwarder {
-    /// A fresh m-line. `first_seq` must be below 32,768, so that a few early packets cannot roll over before the
+    /// A fresh stream. `first_seq` must be below 32,768, so that a few early packets cannot roll over before the
     /// receiver has seen one (RFC 3711 §3.3.1).
     pub fn new(kind: Kind, first_seq: u64) -> Self {
         debug_assert!(first_seq < 32_768);
@@ -94,23 +94,12 @@ impl Forwarder {
         self.current.map(|source| source.layer)
     }
 
-    /// Something has gone out.
-    pub fn has_sent(&self) -> bool {
-        self.sent.is_some()
-    }
-
     /// Stops the stream; it goes on with a keyframe.
     pub fn pause(&mut self) {
         if let Some(source) = self.current.take() {
             self.resting = Some((source.ssrc, source.time_offset));
         }
         self.previous = None;
-    }
-
-    /// The m-line gets another track.
-    pub fn change_track(&mut self) {
-        self.pause();
-        self.resting = None;
     }
 
     /// Judges one packet of `layer`. `starts` says that decoding can start with it; `target` which layer is wanted.
@@ -189,8 +178,7 @@ impl Forwarder {
             Some(timestamp) if near(timestamp, expected, clock) => timestamp,
             Some(_) | None => expected,
         };
-        let timestamp =
-            if is_ahead(timestamp, sent.timestamp) { timestamp } else { sent.timestamp.wrapping_add(step) };
+        let timestamp = if is_ahead(timestamp, sent.timestamp) { timestamp } else { sent.timestamp.wrapping_add(step) };
         timestamp.wrapping_sub(packet.timestamp)
     }
 
@@ -285,6 +273,7 @@ mod tests {
             timestamp,
             marker: true,
             arrival: base,
+            captured: base,
             payload: Arc::from([0x90, 0xe0, 0x80 | id[0], id[1], tl0, 0x20, 0x00]),
             extensions: Extensions::default(),
             clock: None,
@@ -336,7 +325,8 @@ mod tests {
         assert_eq!(switched.seq, 101);
         assert_eq!(switched.timestamp, 1_000 + 9_000, "100 ms later");
         assert_eq!(switched.rewrite, Rewrite::Vp8 { picture_id: Some(0), tl0_pic_idx: Some(0) });
-        let next = numbered(forwarder.handle(Some(Layer::High), Layer::High, &vp8(later, 2, 70_001, 903_000, 45, 10), false));
+        let next =
+            numbered(forwarder.handle(Some(Layer::High), Layer::High, &vp8(later, 2, 70_001, 903_000, 45, 10), false));
         assert_eq!((next.seq, next.timestamp), (102, 13_000));
         assert_eq!(next.rewrite, Rewrite::Vp8 { picture_id: Some(1), tl0_pic_idx: Some(1) });
     }
@@ -382,20 +372,5 @@ mod tests {
         let resumed = numbered(forwarder.handle(Some(Layer::Low), Layer::Low, &after, true));
         assert_eq!((resumed.seq, resumed.timestamp), (101, 270_000));
         assert_eq!(resumed.rewrite, Rewrite::Vp8 { picture_id: Some(8), tl0_pic_idx: Some(8) });
-    }
-
-    #[test]
-    fn another_track_on_the_same_line_runs_on() {
-        let base = Instant::now();
-        let mut forwarder = Forwarder::new(Kind::Audio, 100);
-        let opus = |ssrc, seq, timestamp, at| Packet {
-            format: Format { codec: Codec::Opus, profile: 0 },
-            ..vp8(at, ssrc, seq, timestamp, 0, 0)
-        };
-        forwarder.handle(Some(Layer::High), Layer::High, &opus(1, 10, 960, base), true);
-        forwarder.change_track();
-        let next = opus(2, 60_000, 123_456, base + Duration::from_millis(500));
-        let next = numbered(forwarder.handle(Some(Layer::High), Layer::High, &next, true));
-        assert_eq!((next.seq, next.timestamp), (101, 960 + 24_000));
     }
 }

@@ -15,14 +15,18 @@ const NACK_WINDOW: u64 = 100;
 const JUMP: u64 = 1_000;
 /// Packets kept behind an open gap.
 const HELD: usize = 256;
-/// How long a missing packet is given to come by retransmission: at least, at most, and in between two and a half
-/// round trips, which is three requests.
+/// How long a missing packet is given to come by retransmission: at least, and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(1));
+/// A gap closed faster than this was reordering, not repair.
+const REORDERING: Duration = Duration::from_millis(60);
 /// A layer that has been silent for this long is not there.
 const SILENCE: Duration = Duration::from_millis(1_500);
 /// Keyframe requests of one encoding are this far apart. A large keyframe is dear to everyone.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 const REQUEST_INTERVAL_HIGH: Duration = Duration::from_secs(1);
+/// A still screen may send nothing for seconds and yet owe a keyframe to one who has just come; a layer that was
+/// switched off will not answer.
+const REQUEST_INTERVAL_SILENT: Duration = Duration::from_secs(2);
 
 /// One encoding of a track.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct Ingress {
     missing: Vec<(u64, Instant)>,
     /// Packets behind the oldest gap: a keyframe whose first packet comes late is not lost to those who wait for it.
     held: VecDeque<Arc<Packet>>,
+    /// How long a repair takes, on average.
+    repair: Option<Duration>,
     last_packet: Instant,
     rate: Rate,
     keyframe: KeyframeDebt,
@@ -64,6 +70,7 @@ impl Ingress {
             highest: packet.seq,
             missing: Vec::new(),
             held: VecDeque::new(),
+            repair: None,
             last_packet: packet.arrival,
             rate: Rate::new(packet.arrival),
             keyframe: KeyframeDebt::default(),
@@ -96,7 +103,11 @@ impl Ingress {
             self.missing.extend((self.highest + 1..packet.seq).map(|seq| (seq, packet.arrival)));
             self.highest = packet.seq;
         } else if let Some(at) = self.missing.iter().position(|(seq, _)| *seq == packet.seq) {
-            self.missing.remove(at);
+            let (_, since) = self.missing.remove(at);
+            let took = packet.arrival.saturating_duration_since(since);
+            if took > REORDERING {
+                self.repair = Some(self.repair.map_or(took, |repair| (repair * 7 + took) / 8));
+            }
         }
         false
     }
@@ -124,12 +135,13 @@ impl Ingress {
 
     /// Gives up on packets that have been missing for too long. `true`: a frame is lost for good.
     pub(super) fn give_up_missing(&mut self, now: Instant, rtt: Option<Duration>) -> bool {
-        let patience = rtt.map_or(PATIENCE.1, |rtt| rtt * 5 / 2 + Duration::from_millis(100)).clamp(PATIENCE.0, PATIENCE.1);
+        // Three repairs' time or round trips, which are three requests or more.
+        let pace = self.repair.or(rtt).map_or(PATIENCE.1, |pace| pace * 3 + REORDERING);
+        let patience = pace.clamp(PATIENCE.0, PATIENCE.1);
         let before = self.missing.len();
         let highest = self.highest;
-        self.missing.retain(|(seq, since)| {
-            seq + NACK_WINDOW > highest && now.saturating_duration_since(*since) < patience
-        });
+        self.missing
+            .retain(|(seq, since)| seq + NACK_WINDOW > highest && now.saturating_duration_since(*since) < patience);
         if self.missing.is_empty() {
             self.held.clear();
         }
@@ -148,7 +160,7 @@ impl Ingress {
 
     /// Whether to ask the publisher now; asking starts the wait until it may be asked again.
     pub(super) fn ask_keyframe(&mut self, now: Instant, only: bool) -> bool {
-        let due = self.keyframe_due(only).is_some_and(|due| due <= now);
+        let due = self.keyframe_due(now, only).is_some_and(|due| due <= now);
         if due {
             self.keyframe.asked = Some(now);
         }
@@ -156,11 +168,12 @@ impl Ingress {
     }
 
     /// When the publisher has to be asked for a keyframe. In the past: now. `only`: the track has no other encoding.
-    pub(super) fn keyframe_due(&self, only: bool) -> Option<Instant> {
+    pub(super) fn keyframe_due(&self, now: Instant, only: bool) -> Option<Instant> {
         if !self.keyframe.wanted {
             return None;
         }
         let interval = match self.layer {
+            _ if !self.is_live(now) => REQUEST_INTERVAL_SILENT,
             Layer::High if !only => REQUEST_INTERVAL_HIGH,
             Layer::Low | Layer::Medium | Layer::High => REQUEST_INTERVAL,
         };

@@ -5,6 +5,7 @@
 //! peer today, a relay from another worker or node tomorrow.
 
 pub mod allocate;
+mod clock;
 mod decide;
 pub mod forwarder;
 mod ingress;
@@ -20,8 +21,8 @@ use model::Bitrate;
 
 use crate::keyed::Keyed;
 use crate::types::{
-    Codec, Kind, Layer, MediaEvent, ParticipantKey, PeerKey, Rights, RoomConfig, RoomStats, TrackKey,
-    TrackPreference, TrackSpec,
+    Codec, Kind, Layer, MediaEvent, ParticipantKey, PeerKey, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
+    TrackSpec,
 };
 use forwarder::Forwarder;
 use packet::{Egress, Forward, Packet};
@@ -42,6 +43,8 @@ const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
 pub enum RoomOutput {
     /// Tell this.
     Event(MediaEvent),
+    /// This m-line carries nothing any more.
+    LineFreed(Egress),
     /// Ask the publisher for a keyframe.
     RequestKeyframe {
         /// Of this track.
@@ -83,10 +86,10 @@ pub struct Room {
 struct Participant {
     rights: Rights,
     subscribed: Vec<TrackKey>,
-    /// M-lines that carried something once: their numbering goes on with the next track.
-    resting: Vec<(Egress, Forwarder)>,
     estimate: Option<Bitrate>,
     measured: Measured,
+    /// Ties the publisher's wall clock to ours.
+    anchor: clock::Anchor,
     bandwidth_told: (Bitrate, Bitrate),
 }
 
@@ -116,9 +119,9 @@ impl Room {
         let participant = Participant {
             rights,
             subscribed: Vec::new(),
-            resting: Vec::new(),
             estimate: self.config.bandwidth_estimation.then_some(self.config.initial_bitrate),
             measured: Measured::default(),
+            anchor: clock::Anchor::default(),
             bandwidth_told: (Bitrate::ZERO, Bitrate::ZERO),
         };
         self.participants.insert(key, participant);
@@ -165,7 +168,8 @@ impl Room {
         if was_bound || layers.is_empty() {
             return;
         }
-        let waiting: Vec<_> = known.subscriptions.iter().filter(|(_, one)| one.line.is_none()).map(|(who, _)| who).collect();
+        let waiting: Vec<_> =
+            known.subscriptions.iter().filter(|(_, one)| one.line.is_none()).map(|(who, _)| who).collect();
         for subscriber in waiting {
             self.tell(MediaEvent::SubscriptionWanted { subscriber, track });
         }
@@ -202,14 +206,14 @@ impl Room {
 
     /// Subscribes a participant to a track.
     pub fn subscribe(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey) {
-        let (Some(participant), Some(known)) = (self.participants.get_mut(subscriber), self.tracks.get_mut(track)) else {
+        let (Some(participant), Some(known)) = (self.participants.get_mut(subscriber), self.tracks.get_mut(track))
+        else {
             return;
         };
         if !participant.rights.subscribe || known.owner == subscriber || known.subscriptions.contains(subscriber) {
             return;
         }
-        let first_seq = self.rng.u64(1_000..32_000);
-        known.subscriptions.insert(subscriber, Subscription::new(Forwarder::new(known.spec.kind, first_seq)));
+        known.subscriptions.insert(subscriber, Subscription::new(Forwarder::new(known.spec.kind, 0)));
         participant.subscribed.push(track);
         if known.is_bound() {
             self.tell(MediaEvent::SubscriptionWanted { subscriber, track });
@@ -225,9 +229,7 @@ impl Room {
         if let Some(participant) = self.participants.get_mut(subscriber) {
             participant.subscribed.retain(|subscribed| *subscribed != track);
             if let Some(line) = subscription.line {
-                let mut forwarder = subscription.forwarder;
-                forwarder.change_track();
-                participant.resting.push((line.egress, forwarder));
+                self.outputs.push_back(RoomOutput::LineFreed(line.egress));
             }
         }
         self.tell(MediaEvent::SubscriptionEnded { subscriber, track, mid });
@@ -236,7 +238,13 @@ impl Room {
     }
 
     /// Says what a subscriber wants of a track.
-    pub fn set_preference(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, preference: TrackPreference) {
+    pub fn set_preference(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantKey,
+        track: TrackKey,
+        preference: TrackPreference,
+    ) {
         let Some(subscription) = self.subscription_mut(subscriber, track) else { return };
         if subscription.preference == preference {
             return;
@@ -249,15 +257,14 @@ impl Room {
 
     /// Gives a subscription its m-line.
     pub fn bind_subscription(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, line: Line) {
-        let Some(participant) = self.participants.get_mut(subscriber) else { return };
+        let first_seq = self.first_seq();
         let Some(known) = self.tracks.get_mut(track) else { return };
         let Some(subscription) = known.subscriptions.get_mut(subscriber) else { return };
         if subscription.line.as_ref() == Some(&line) {
             return;
         }
-        if let Some(rested) = participant.resting.iter().position(|(egress, _)| *egress == line.egress) {
-            subscription.forwarder = participant.resting.swap_remove(rested).1;
-        }
+        // Each use of an m-line has an SSRC of its own, and with it a numbering of its own.
+        subscription.forwarder = Forwarder::new(known.spec.kind, first_seq);
         subscription.line = Some(line);
         self.unsettle(subscriber);
         self.settle(now);
@@ -287,17 +294,14 @@ impl Room {
             for (_, subscription) in track.subscriptions.iter_mut() {
                 if subscription.line.as_ref().is_some_and(|line| line.egress.peer == peer) {
                     subscription.line = None;
-                    subscription.forwarder.change_track();
+                    subscription.forwarder.pause();
                 }
             }
-        }
-        for (_, participant) in self.participants.iter_mut() {
-            participant.resting.retain(|(egress, _)| egress.peer != peer);
         }
     }
 
     /// One packet of a track.
-    pub fn handle_packet(&mut self, now: Instant, track: TrackKey, layer: Layer, packet: Packet) {
+    pub fn handle_packet(&mut self, now: Instant, track: TrackKey, layer: Layer, mut packet: Packet) {
         self.stats.packets_in += 1;
         let Some(known) = self.tracks.get_mut(track) else {
             self.stats.packets_dropped += 1;
@@ -308,6 +312,9 @@ impl Room {
             && let Some((level, _)) = packet.extensions.audio_level
         {
             self.speakers.observe(now, track, known.owner, level);
+        }
+        if let Some(owner) = self.participants.get_mut(known.owner) {
+            packet.captured = owner.anchor.captured(&packet);
         }
         let before = self.forwards.len();
         let outcome = known.handle_packet(layer, packet, &mut self.forwards, &mut self.stats);
@@ -447,6 +454,11 @@ impl Room {
 
     fn watch(&mut self, now: Instant) {
         self.watch_at.get_or_insert(now + WATCH_INTERVAL);
+    }
+
+    /// Far from both ends of what a receiver takes for the first turn of the counter.
+    fn first_seq(&mut self) -> u64 {
+        self.rng.u64(1_000..32_000)
     }
 
     fn new_key(&mut self) -> u32 {

@@ -55,6 +55,8 @@ pub struct Packet {
     pub marker: bool,
     /// When it came in.
     pub arrival: Instant,
+    /// When its content was captured, as well as is known: the room works it out from the sender's clock.
+    pub captured: Instant,
     /// The payload without header.
     pub payload: Arc<[u8]>,
     /// What travels in the header.

@@ -95,7 +95,13 @@ impl Track {
     }
 
     /// Takes a packet in and writes what each subscriber gets of it into `out`.
-    pub(super) fn handle_packet(&mut self, layer: Layer, packet: Packet, out: &mut Vec<Forward>, stats: &mut RoomStats) -> Outcome {
+    pub(super) fn handle_packet(
+        &mut self,
+        layer: Layer,
+        packet: Packet,
+        out: &mut Vec<Forward>,
+        stats: &mut RoomStats,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let packet = Arc::new(packet);
         let descriptor = packet.extensions.dependency_descriptor.as_deref();
@@ -152,7 +158,9 @@ impl Track {
             };
             out.push(forward(packet, numbered));
             for late in held.drain(..) {
-                if let Verdict::Continue(numbered) = subscription.forwarder.handle(subscription.target, layer, &late, false) {
+                if let Verdict::Continue(numbered) =
+                    subscription.forwarder.handle(subscription.target, layer, &late, false)
+                {
                     out.push(forward(&late, numbered));
                 }
             }
@@ -335,5 +343,42 @@ mod tests {
         assert_eq!(track.demand_change(start + second * 5), None);
         assert_eq!(track.demand_change(start + second * 8), Some(Some(Layer::Low)));
         assert_eq!(track.demand_change(start + second * 20), None);
+    }
+
+    #[test]
+    fn red_is_unwrapped_for_those_who_do_not_take_it() {
+        let now = Instant::now();
+        let spec = TrackSpec { kind: Kind::Audio, screen: false, muted: false, layers: Vec::new() };
+        let mut track = Track::new(ParticipantKey(0), spec);
+        track.bound = vec![Layer::High];
+        for (who, codecs) in [(1, vec![Codec::Opus]), (2, vec![Codec::Opus, Codec::Red]), (3, vec![])] {
+            let mut subscription = Subscription::new(Forwarder::new(Kind::Audio, 1));
+            let egress = Egress { peer: crate::types::PeerKey(who), slot: 0 };
+            subscription.line = Some(Line { egress, mid: MidName("a".to_owned()), codecs });
+            subscription.target = Some(Layer::High);
+            track.subscriptions.insert(ParticipantKey(who), subscription);
+        }
+        let packet = Packet {
+            format: Format { codec: Codec::Red, profile: 0 },
+            ssrc: 1,
+            seq: 1,
+            timestamp: 0,
+            marker: false,
+            arrival: now,
+            captured: now,
+            payload: Arc::from([0x80 | 111, 0x0f, 0x00, 0x02, 111, 9, 9, 1, 2, 3]),
+            extensions: super::super::packet::Extensions::default(),
+            clock: None,
+        };
+        let mut out = Vec::new();
+        let mut stats = RoomStats::default();
+        let outcome = track.handle_packet(Layer::High, packet, &mut out, &mut stats);
+        let got: Vec<_> = out
+            .iter()
+            .map(|forward| (forward.egress.peer.0, forward.packet.format.codec, forward.packet.payload.len()))
+            .collect();
+        assert_eq!(got, [(1, Codec::Opus, 3), (2, Codec::Red, 10)]);
+        assert_eq!(outcome.format.map(|format| format.codec), Some(Codec::Red));
+        assert_eq!(stats.packets_dropped, 1, "the third takes neither");
     }
 }

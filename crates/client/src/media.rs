@@ -1,0 +1,173 @@
+//! Synthetic tracks: packets of the right sizes at the right times, with descriptors a server can route by.
+
+use std::time::{Duration, Instant};
+
+use str0m::Rtc;
+use str0m::format::Codec;
+use str0m::media::{Mid, Rid};
+use str0m::rtp::{ExtensionValues, RtpWrite};
+
+const VIDEO_CLOCK: u64 = 90_000;
+const AUDIO_CLOCK: u64 = 48_000;
+const PTIME: Duration = Duration::from_millis(20);
+const VP8_HEADER: usize = 7;
+
+/// A camera: VP8.
+#[derive(Debug, Clone, Copy)]
+pub struct VideoConfig {
+    /// Frames a second.
+    pub fps: u32,
+    /// Packets of a frame of the largest layer; each smaller layer has half.
+    pub packets: u32,
+    /// How many times larger a keyframe is.
+    pub keyframe_factor: u32,
+    /// Bytes of a packet's payload.
+    pub payload: usize,
+    /// Three layers `q`, `h`, `f` instead of one.
+    pub simulcast: bool,
+}
+
+impl Default for VideoConfig {
+    fn default() -> Self {
+        Self { fps: 30, packets: 4, keyframe_factor: 8, payload: 1_100, simulcast: false }
+    }
+}
+
+/// A microphone: Opus in 20 ms packets.
+#[derive(Debug, Clone, Copy)]
+pub struct AudioConfig {
+    /// Bytes of a packet's payload.
+    pub payload: usize,
+    /// −dBov.
+    pub level: u8,
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self { payload: 80, level: 30 }
+    }
+}
+
+/// One outgoing encoding.
+#[derive(Debug)]
+pub(crate) struct Encoding {
+    pub(crate) mid: Mid,
+    pub(crate) rid: Option<Rid>,
+    source: Source,
+    seq: u64,
+    time_offset: u32,
+    started: Option<Instant>,
+    pub(crate) next: Instant,
+    settled: bool,
+    pub(crate) muted: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Camera { config: VideoConfig, packets: u32, picture_id: u16, tl0: u8, keyframe_wanted: bool },
+    Microphone(AudioConfig),
+}
+
+impl Encoding {
+    /// The encodings of a camera on an m-line.
+    pub(crate) fn camera(now: Instant, mid: Mid, config: VideoConfig, rng: &mut fastrand::Rng) -> Vec<Self> {
+        let layers: &[(&str, u32)] = if config.simulcast { &[("q", 4), ("h", 2), ("f", 1)] } else { &[("", 1)] };
+        let encoding = |(rid, divisor): &(&str, u32)| {
+            let packets = (config.packets / divisor).max(1);
+            let (picture_id, tl0) = (rng.u16(..0x8000), rng.u8(..));
+            let source = Source::Camera { config, packets, picture_id, tl0, keyframe_wanted: true };
+            Self::new(now, mid, (!rid.is_empty()).then(|| Rid::from(*rid)), source, rng)
+        };
+        layers.iter().map(encoding).collect()
+    }
+
+    /// The encoding of a microphone on an m-line.
+    pub(crate) fn microphone(now: Instant, mid: Mid, config: AudioConfig, rng: &mut fastrand::Rng) -> Self {
+        Self::new(now, mid, None, Source::Microphone(config), rng)
+    }
+
+    fn new(now: Instant, mid: Mid, rid: Option<Rid>, source: Source, rng: &mut fastrand::Rng) -> Self {
+        let (seq, time_offset) = (rng.u64(1..30_000), rng.u32(..));
+        Self { mid, rid, source, seq, time_offset, started: None, next: now, settled: false, muted: false }
+    }
+
+    pub(crate) fn want_keyframe(&mut self) {
+        if let Source::Camera { keyframe_wanted, .. } = &mut self.source {
+            *keyframe_wanted = true;
+        }
+    }
+
+    /// Sends what is due. Gives the number of packets.
+    pub(crate) fn send_due(&mut self, rtc: &mut Rtc, now: Instant) -> u64 {
+        if self.next > now {
+            return 0;
+        }
+        let started = *self.started.get_or_insert(now);
+        let interval = match &self.source {
+            Source::Camera { config, .. } => Duration::from_secs(1) / config.fps.max(1),
+            Source::Microphone(_) => PTIME,
+        };
+        // A sender that was held up goes on from now; it does not send what it missed.
+        self.next = (self.next + interval).max(now);
+        if self.muted { 0 } else { self.send(rtc, now, now - started) }
+    }
+
+    fn send(&mut self, rtc: &mut Rtc, now: Instant, elapsed: Duration) -> u64 {
+        let (codec, clock) = match &self.source {
+            Source::Camera { .. } => (Codec::Vp8, VIDEO_CLOCK),
+            Source::Microphone(_) => (Codec::Opus, AUDIO_CLOCK),
+        };
+        let Some(media) = rtc.media(self.mid) else { return 0 };
+        let offered = |pt| media.remote_pts().contains(&pt);
+        let params =
+            rtc.codec_config().params().iter().find(|params| params.spec().codec == codec && offered(params.pt()));
+        let Some(pt) = params.map(|params| params.pt()) else { return 0 };
+        let timestamp = self.time_offset.wrapping_add((elapsed.as_micros() as u64 * clock / 1_000_000) as u32);
+        let packets = self.source.packets();
+        let mut api = rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(self.mid, self.rid) else { return 0 };
+        let is_video = codec == Codec::Vp8;
+        if is_video && !self.settled {
+            // As browsers do: no cap on the share of retransmissions.
+            stream.set_rtx_cache(1_024, Duration::from_secs(2), None);
+            self.settled = true;
+        }
+        let count = packets.len();
+        for (at, payload) in packets.into_iter().enumerate() {
+            let mut values = ExtensionValues::default();
+            if let Source::Microphone(config) = &self.source {
+                values.audio_level = Some(-(config.level.min(127) as i8));
+                values.voice_activity = Some(config.level < 60);
+            }
+            let write = RtpWrite::new(pt, self.seq.into(), timestamp, now, payload)
+                .marker(is_video && at + 1 == count)
+                .nackable(is_video)
+                .ext_vals(values);
+            stream.write_rtp(write);
+            self.seq += 1;
+        }
+        count as u64
+    }
+}
+
+impl Source {
+    fn packets(&mut self) -> Vec<Vec<u8>> {
+        match self {
+            Source::Microphone(config) => vec![vec![0x78; config.payload.max(1)]],
+            Source::Camera { config, packets, picture_id, tl0, keyframe_wanted } => {
+                let keyframe = std::mem::take(keyframe_wanted);
+                *picture_id = (*picture_id + 1) & 0x7fff;
+                *tl0 = tl0.wrapping_add(1);
+                let count = if keyframe { *packets * config.keyframe_factor.max(1) } else { *packets };
+                let id = picture_id.to_be_bytes();
+                let packet = |at: u32| {
+                    let start = if at == 0 { 0x90 } else { 0x80 };
+                    let mut payload = vec![start, 0xe0, 0x80 | id[0], id[1], *tl0, 0x20, u8::from(!keyframe)];
+                    payload.resize(config.payload.max(VP8_HEADER + 1), at as u8);
+                    payload
+                };
+                (0..count).map(packet).collect()
+            }
+        }
+    }
+}
