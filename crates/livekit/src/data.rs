@@ -71,7 +71,9 @@ impl Replay {
     fn after<'a>(&'a self, sender: &'a str, sequence: u32, identity: &'a str) -> impl Iterator<Item = &'a Arc<[u8]>> {
         self.kept
             .iter()
-            .filter(move |kept| kept.sender == sender && kept.sequence > sequence && is_for(&kept.destinations, identity))
+            .filter(move |kept| {
+                kept.sender == sender && kept.sequence > sequence && is_for(&kept.destinations, identity)
+            })
             .map(|kept| &kept.packet)
     }
 }
@@ -207,7 +209,8 @@ impl Room {
 fn stamp(packet: &mut proto::DataPacket, sender: &Sender<'_>) -> bool {
     packet.participant_sid = sender.sid.to_owned();
     let shown = |text: &str| if sender.hidden { String::new() } else { text.to_owned() };
-    let behalf = sender.agent && !packet.participant_identity.is_empty() && packet.participant_identity != sender.identity;
+    let behalf =
+        sender.agent && !packet.participant_identity.is_empty() && packet.participant_identity != sender.identity;
     let mut keep_identity = false;
     match &mut packet.value {
         Some(Value::User(user)) => {

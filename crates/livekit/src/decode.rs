@@ -152,6 +152,20 @@ fn sdk(name: &str) -> proto::client_info::Sdk {
     }
 }
 
+impl ClientParameters {
+    /// Browsers do not say which they are but in the `User-Agent` of the upgrade request; some need other care.
+    pub fn observe_user_agent(&mut self, user_agent: &str) {
+        if !self.info.browser.is_empty() || self.info.sdk != i32::from(proto::client_info::Sdk::Js) {
+            return;
+        }
+        // In this order: every Chromium calls itself Safari, too.
+        let known = [("Firefox/", "firefox"), ("Edg/", "edge"), ("Chrome/", "chrome"), ("Safari/", "safari")];
+        if let Some((_, browser)) = known.iter().find(|(mark, _)| user_agent.contains(mark)) {
+            self.info.browser = (*browser).to_owned();
+        }
+    }
+}
+
 /// Reads a binary frame of the client.
 pub fn decode_signal(bytes: &[u8]) -> Result<proto::SignalRequest, DecodeError> {
     proto::SignalRequest::decode(bytes).map_err(|_| DecodeError::Message)
@@ -273,6 +287,27 @@ mod tests {
     fn an_empty_query_subscribes_to_everything() {
         let read = decode_query(std::iter::empty::<(&str, &str)>());
         assert!(read.auto_subscribe && read.reconnect.is_none() && !read.adaptive_stream);
+    }
+
+    #[test]
+    fn a_browser_is_known_by_its_user_agent() {
+        for (user_agent, browser) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "firefox"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36",
+                "chrome",
+            ),
+            ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15", "safari"),
+            ("curl/8", ""),
+        ] {
+            let mut parameters = ClientParameters::default();
+            parameters.info.sdk = proto::client_info::Sdk::Js.into();
+            parameters.observe_user_agent(user_agent);
+            assert_eq!(parameters.info.browser, browser);
+        }
+        let mut native = ClientParameters::default();
+        native.observe_user_agent("Firefox/1");
+        assert_eq!(native.info.browser, "");
     }
 
     #[test]

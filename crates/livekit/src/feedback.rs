@@ -110,7 +110,8 @@ impl Room {
 }
 
 fn qualities(highest: Option<Layer>) -> Vec<proto::SubscribedQuality> {
-    let layers = [(VideoQuality::Low, Layer::Low), (VideoQuality::Medium, Layer::Medium), (VideoQuality::High, Layer::High)];
+    let layers =
+        [(VideoQuality::Low, Layer::Low), (VideoQuality::Medium, Layer::Medium), (VideoQuality::High, Layer::High)];
     let quality = |(quality, layer): (VideoQuality, Layer)| proto::SubscribedQuality {
         quality: quality.into(),
         enabled: highest.is_some_and(|highest| layer <= highest),

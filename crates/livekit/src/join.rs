@@ -56,6 +56,8 @@ impl Room {
         let session = &self.sessions[&key];
         let identity = session.identity.clone();
         let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
+        // Back at once: it never left.
+        self.goodbyes.retain(|(_, gone)| *gone != identity);
         self.event(RoomEvent::Joined { identity, device });
         self.send_join_response(key, ice_servers);
         for request in add_tracks {
@@ -115,11 +117,13 @@ impl Room {
             peers,
             joined_at: self.timestamp(),
             version: 0,
+            media_dead: None,
+            cut_at_resume: false,
             heard: self.now,
             pinged: false,
             tracks: Vec::new(),
             rule: SubscriptionRule::default(),
-            negotiation: Negotiation::default(),
+            negotiation: Negotiation::for_client(&client.info),
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
             subscribed: BTreeSet::new(),
@@ -199,10 +203,7 @@ impl Room {
 
 /// What every client is told about reconnecting.
 pub(crate) fn client_configuration() -> proto::ClientConfiguration {
-    proto::ClientConfiguration {
-        resume_connection: proto::ClientConfigSetting::Enabled.into(),
-        ..Default::default()
-    }
+    proto::ClientConfiguration { resume_connection: proto::ClientConfigSetting::Enabled.into(), ..Default::default() }
 }
 
 /// What every client is told about the server.

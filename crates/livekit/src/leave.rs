@@ -8,7 +8,7 @@ use proto::leave_request::Action;
 use proto::signal_response::Message;
 use sfu::ParticipantKey;
 
-use crate::limits::MOST_DEPARTED;
+use crate::limits::{MOST_DEPARTED, SECOND_THOUGHTS};
 use crate::room::Room;
 use crate::types::{ConnectionId, Output, RoomEvent};
 
@@ -137,7 +137,11 @@ impl Room {
         }
         self.drop_data_tracks_of(&session);
         self.count_changed();
-        self.event(RoomEvent::Left { identity: session.identity, clean: departure.is_clean() });
+        if departure == Departure::ClientLeft {
+            self.goodbyes.push((self.now + SECOND_THOUGHTS, session.identity));
+        } else {
+            self.event(RoomEvent::Left { identity: session.identity, clean: departure.is_clean() });
+        }
     }
 
     fn dismiss(&mut self, connection: ConnectionId, departure: Departure) {

@@ -36,6 +36,11 @@ pub(crate) const PING_TIMEOUT: i32 = 15;
 /// A client that has pinged and then says nothing for so long has lost its connection. Longer than what is announced, for
 /// timers of background tabs run late.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+/// A participant whose media connection has died may say goodbye for so long before it is told to come anew: when a
+/// client leaves, its media may end before its Leave is here.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
+/// One who says goodbye and is back within this has not left: clients do so to reconnect from scratch.
+pub(crate) const SECOND_THOUGHTS: Duration = Duration::from_millis(1500);
 /// How often a receiver with waiting reliable data is tried again.
 pub(crate) const DATA_RETRY: Duration = Duration::from_millis(20);
 /// How long a client may take to answer a request for an offer before it is asked again.

@@ -2,6 +2,9 @@
 
 use sfu::{Kind, MidName, TrackKey};
 
+/// From so many m-lines on, worn ones are used again whoever the client is.
+const CROWDED: usize = 256;
+
 /// An m-line on which the server may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
@@ -10,6 +13,8 @@ struct Line {
     /// The client would receive on it.
     usable: bool,
     track: Option<TrackKey>,
+    /// It carried a track before.
+    worn: bool,
     /// The media room knows of `track` here.
     bound: bool,
 }
@@ -18,10 +23,17 @@ struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     lines: Vec<Line>,
+    /// Worn m-lines are used again. Browsers take that well; native clients stay silent on them.
+    reuse: bool,
     waiting: Vec<(TrackKey, Kind)>,
 }
 
 impl Lines {
+    /// None yet. `reuse`: see the field.
+    pub fn new(reuse: bool) -> Self {
+        Self { reuse, ..Self::default() }
+    }
+
     /// A track wants an m-line. Nothing happens where it waits or has one.
     pub fn want(&mut self, track: TrackKey, kind: Kind) {
         if !self.waits(track) && self.mid_of(track).is_none() {
@@ -34,7 +46,7 @@ impl Lines {
         self.waiting.retain(|(waiting, _)| *waiting != track);
         let line = self.lines.iter_mut().find(|line| line.track == Some(track));
         if let Some(line) = line {
-            (line.track, line.bound) = (None, false);
+            (line.track, line.bound, line.worn) = (None, false, true);
             return true;
         }
         false
@@ -47,25 +59,27 @@ impl Lines {
                 Some(line) => {
                     line.usable = usable;
                     if !usable && let Some(track) = line.track.take() {
-                        line.bound = false;
+                        (line.bound, line.worn) = (false, true);
                         self.waiting.push((track, kind));
                     }
                 }
-                None => self.lines.push(Line { mid, kind, usable, track: None, bound: false }),
+                None => self.lines.push(Line { mid, kind, usable, track: None, worn: false, bound: false }),
             }
         }
     }
 
     /// The server made an m-line.
     pub fn add(&mut self, mid: MidName, kind: Kind) {
-        self.lines.push(Line { mid, kind, usable: true, track: None, bound: false });
+        self.lines.push(Line { mid, kind, usable: true, track: None, worn: false, bound: false });
     }
 
     /// Gives free m-lines to those who wait, first come, first served.
     pub fn fill(&mut self) {
+        let reuse = self.reuse || self.lines.len() >= CROWDED;
         let lines = &mut self.lines;
         self.waiting.retain(|(track, kind)| {
-            let free = lines.iter_mut().find(|line| line.usable && line.track.is_none() && line.kind == *kind);
+            let is_free = |line: &&mut Line| line.usable && line.track.is_none() && (reuse || !line.worn);
+            let free = lines.iter_mut().filter(is_free).find(|line| line.kind == *kind);
             match free {
                 Some(line) => {
                     (line.track, line.bound) = (Some(*track), false);
@@ -151,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_line_is_used_again_after_its_track_ended() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(true);
         offered(&mut lines, &[("0", Audio, true)]);
         lines.want(TrackKey(1), Audio);
         lines.want(TrackKey(1), Audio);
@@ -164,6 +178,24 @@ mod tests {
         assert!(lines.end(TrackKey(1)) && !lines.end(TrackKey(1)));
         lines.fill();
         assert_eq!(lines.take_unbound(), [(TrackKey(2), mid("0"))]);
+        assert_eq!(lines.lacking(), (0, 0));
+    }
+
+    #[test]
+    fn a_worn_line_is_not_for_clients_that_stay_silent_on_it() {
+        let mut lines = Lines::default();
+        offered(&mut lines, &[("0", Audio, true)]);
+        for track in [1, 2] {
+            lines.want(TrackKey(track), Audio);
+            lines.fill();
+            lines.end(TrackKey(1));
+        }
+        lines.fill();
+        assert_eq!(lines.lacking(), (1, 0));
+        for mid in 0..CROWDED {
+            offered(&mut lines, &[(&format!("v{mid}"), Video, true)]);
+        }
+        lines.fill();
         assert_eq!(lines.lacking(), (0, 0));
     }
 

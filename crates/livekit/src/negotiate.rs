@@ -150,7 +150,9 @@ impl Room {
             return;
         }
         let (audios, videos) = negotiation.lines.lacking();
-        for kind in std::iter::repeat_n(Kind::Audio, audios as usize).chain(std::iter::repeat_n(Kind::Video, videos as usize)) {
+        for kind in
+            std::iter::repeat_n(Kind::Audio, audios as usize).chain(std::iter::repeat_n(Kind::Video, videos as usize))
+        {
             let mid = self.media.add_send_media(self.now, peer, kind);
             negotiation.lines.add(mid, kind);
         }
@@ -246,9 +248,7 @@ impl Room {
     }
 }
 
-fn mid_to_track<'a>(
-    sent: impl Iterator<Item = (&'a String, &'a Sent)>,
-) -> std::collections::HashMap<String, String> {
+fn mid_to_track<'a>(sent: impl Iterator<Item = (&'a String, &'a Sent)>) -> std::collections::HashMap<String, String> {
     sent.map(|(mid, sent)| (mid.clone(), sent.track.clone())).collect()
 }
 

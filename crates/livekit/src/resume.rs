@@ -7,7 +7,7 @@ use proto::signal_response::Message;
 use sfu::ParticipantKey;
 
 use crate::join::{client_configuration, server_info};
-use crate::leave::{Departure, leave};
+use crate::leave::{Departed, Departure, leave};
 use crate::limits::NEWS_LOST;
 use crate::room::Room;
 use crate::session::{Link, Peers};
@@ -21,7 +21,18 @@ impl Room {
             self.out(Output::Close(connection, "nothing to resume"));
             return;
         };
+        if self.sessions[&key].media_dead.is_some() {
+            // There is nothing left that an ICE restart could mend.
+            self.take_over(key, connection);
+            self.depart(key, Departure::MediaLost);
+            return;
+        }
         let since = self.take_over(key, connection);
+        if std::mem::take(&mut self.sessions.get_mut(&key).expect("found above").cut_at_resume) {
+            self.out(Output::Close(connection, "simulated loss"));
+            self.handle_disconnect(self.now, connection);
+            return;
+        }
         self.send(
             key,
             Message::Reconnect(proto::ReconnectResponse {
@@ -75,8 +86,9 @@ impl Room {
     }
 
     fn tell_departed(&mut self, key: ParticipantKey, since: std::time::Instant) {
-        let own = self.sessions.get(&key).map(|session| session.identity.clone()).unwrap_or_default();
-        let gone = self.departed.iter().filter(|departed| departed.at >= since && departed.info.identity != own);
+        // Clients know participants by identity: one who is back must not be taken out again.
+        let is_gone = |departed: &&Departed| !self.identities.contains_key(&departed.info.identity);
+        let gone = self.departed.iter().filter(|departed| departed.at >= since).filter(is_gone);
         let participants: Vec<_> = gone.map(|departed| departed.info.clone()).collect();
         if !participants.is_empty() {
             self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
@@ -86,9 +98,7 @@ impl Room {
     /// What the client believes, after a resume.
     pub(crate) fn sync_state(&mut self, key: ParticipantKey, state: proto::SyncState) {
         let Some(session) = self.sessions.get(&key) else { return };
-        let knows = |sid: &str| {
-            self.track_sids.get(sid).is_some_and(|track| session.tracks.contains(track))
-        };
+        let knows = |sid: &str| self.track_sids.get(sid).is_some_and(|track| session.tracks.contains(track));
         let mut tracks = state.publish_tracks.iter().map(|published| published.track.as_ref());
         let mut data = state.publish_data_tracks.iter().map(|published| published.info.as_ref());
         let agrees = tracks.all(|track| track.is_some_and(|track| knows(&track.sid)))

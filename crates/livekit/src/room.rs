@@ -12,7 +12,7 @@ use sfu::{MediaEvent, MediaRoom, ParticipantKey, PeerKey, TrackKey};
 
 use crate::data::Replay;
 use crate::leave::{Departed, Departure};
-use crate::limits::{DATA_RETRY, OFFER_PATIENCE, SILENCE};
+use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
 use crate::session::{Link, Session};
 use crate::tracks::Track;
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
@@ -44,6 +44,8 @@ pub struct Room {
     pub(crate) farewells: Vec<proto::ParticipantInfo>,
     /// Who needs an offer (or to be asked for one) at the end of the turn.
     pub(crate) renegotiate: BTreeSet<ParticipantKey>,
+    /// Who said goodbye, and when that is believed.
+    pub(crate) goodbyes: Vec<(Instant, String)>,
     pub(crate) counts_changed: bool,
     pub(crate) counts_sent: Option<Instant>,
     pub(crate) quality: BTreeMap<ParticipantKey, sfu::Quality>,
@@ -83,6 +85,7 @@ impl Room {
             changed: BTreeSet::new(),
             farewells: Vec::new(),
             renegotiate: BTreeSet::new(),
+            goodbyes: Vec::new(),
             counts_changed: false,
             counts_sent: None,
             quality: BTreeMap::new(),
@@ -157,6 +160,7 @@ impl Room {
             self.depart(key, departure);
         }
         self.empty_since = None;
+        self.believe_goodbyes(None);
     }
 
     /// Participants now, those who may still resume included.
@@ -183,7 +187,10 @@ impl Room {
             }
             match self.media.poll_output() {
                 sfu::Output::Transmit(transmit) => return Output::Transmit(transmit),
-                sfu::Output::Event(event) => self.handle_media(event),
+                sfu::Output::Event(event) => {
+                    self.next_timer = None;
+                    self.handle_media(event);
+                }
                 sfu::Output::Timeout(media) => {
                     if self.finish_turn() {
                         continue;
@@ -250,11 +257,11 @@ impl Room {
         }
     }
 
-    /// A connection is dead and its client has not left: it must come anew.
+    /// A connection is dead. Unless its client is just leaving, it must come anew.
     fn peer_closed(&mut self, peer: PeerKey) {
-        if let Some(key) = self.peers.get(&peer).copied() {
-            self.begin(self.now);
-            self.depart(key, Departure::MediaLost);
+        let session = self.peers.get(&peer).and_then(|key| self.sessions.get_mut(key));
+        if let Some(session) = session {
+            session.media_dead.get_or_insert(self.now + LAST_WORDS);
         }
     }
 
@@ -301,7 +308,8 @@ impl Room {
         let next = self.sessions.values().map(|session| self.session_timer(session)).min().unwrap_or(far);
         let empty = self.empty_since.map_or(far, |since| since + self.init.empty_timeout);
         let counts = if self.counts_changed { self.counts_due() } else { far };
-        let next = next.min(empty).min(counts).min(far);
+        let goodbye = self.goodbyes.iter().map(|(at, _)| *at).min().unwrap_or(far);
+        let next = next.min(goodbye).min(empty).min(counts).min(far);
         self.next_timer = Some(next);
         next
     }
@@ -313,7 +321,23 @@ impl Room {
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
         let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
-        [Some(link), data, asked].into_iter().flatten().min().unwrap_or(link).max(self.now + Duration::from_millis(1))
+        let dead = session.media_dead.filter(|_| session.connection().is_some());
+        [Some(link), data, asked, dead]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(link)
+            .max(self.now + Duration::from_millis(1))
+    }
+
+    /// Says of those who left before `until` that they did; `None`: of all.
+    fn believe_goodbyes(&mut self, until: Option<Instant>) {
+        let due = |at: Instant| until.is_none_or(|until| at <= until);
+        let (left, goodbyes) = std::mem::take(&mut self.goodbyes).into_iter().partition(|(at, _)| due(*at));
+        self.goodbyes = goodbyes;
+        for (_, identity) in left {
+            self.event(RoomEvent::Left { identity, clean: true });
+        }
     }
 
     fn expire(&mut self) {
@@ -336,9 +360,18 @@ impl Room {
                 }
                 Link::Lost { .. } | Link::Connected(_) => {}
             }
+            if self
+                .sessions
+                .get(&key)
+                .is_some_and(|s| s.connection().is_some() && s.media_dead.is_some_and(|at| at <= now))
+            {
+                self.depart(key, Departure::MediaLost);
+                continue;
+            }
             self.retry_data(key);
             self.retry_asking(key);
         }
+        self.believe_goodbyes(Some(now));
         if self.counts_changed && self.counts_due() <= now {
             self.send_room_update();
         }

@@ -160,6 +160,13 @@ pub(crate) struct Negotiation {
     pub unclaimed: Vec<sfu::OfferedMedia>,
 }
 
+impl Negotiation {
+    pub fn for_client(info: &proto::ClientInfo) -> Self {
+        let reuse = info.sdk == i32::from(proto::client_info::Sdk::Js);
+        Self { lines: Lines::new(reuse), ..Self::default() }
+    }
+}
+
 /// An offer of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerOffer {
@@ -229,6 +236,10 @@ pub(crate) struct Session {
     pub peers: Peers,
     pub joined_at: model::Timestamp,
     pub version: u32,
+    /// Its media connection has died: until then it may say why.
+    pub media_dead: Option<Instant>,
+    /// Cut its signalling at the next resume (a test's wish).
+    pub cut_at_resume: bool,
     /// A message came then; `pinged`: the client is one that pings.
     pub heard: Instant,
     pub pinged: bool,
@@ -299,9 +310,11 @@ mod tests {
 
     #[test]
     fn sources_limit_what_is_published() {
-        for (sources, camera, microphone) in
-            [(vec!["camera"], true, false), (vec!["CAMERA", "microphone"], true, true), (vec!["nonsense"], false, false)]
-        {
+        for (sources, camera, microphone) in [
+            (vec!["camera"], true, false),
+            (vec!["CAMERA", "microphone"], true, true),
+            (vec!["nonsense"], false, false),
+        ] {
             let can_publish_sources = sources.into_iter().map(str::to_owned).collect();
             let video = auth::VideoGrant { can_publish_sources, ..Default::default() };
             let grant = Grant::new(&video, proto::participant_info::Kind::Standard);

@@ -100,8 +100,9 @@ impl Room {
                 self.send(key, leave(proto::DisconnectReason::Migration, resume));
             }
             Some(Scenario::DisconnectSignalOnResume(true) | Scenario::DisconnectSignalOnResumeNoMessages(true)) => {
-                self.out(Output::Close(connection, "simulated loss"));
-                self.handle_disconnect(self.now, connection);
+                if let Some(session) = self.sessions.get_mut(&key) {
+                    session.cut_at_resume = true;
+                }
             }
             Some(
                 Scenario::NodeFailure(false)

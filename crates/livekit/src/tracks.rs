@@ -97,7 +97,8 @@ impl Room {
         let response = proto::TrackPublishedResponse { cid: request.cid.clone(), track: Some(info.clone()) };
         self.track_sids.insert(sid, track);
         let state = State::Announced;
-        self.tracks.insert(track, Track { key: track, publisher: key, kind, info, cid: request.cid, state, seen: false });
+        self.tracks
+            .insert(track, Track { key: track, publisher: key, kind, info, cid: request.cid, state, seen: false });
         if let Some(session) = self.sessions.get_mut(&key) {
             session.tracks.push(track);
         }
@@ -133,6 +134,7 @@ impl Room {
             let Some(line) = media.iter().find(|line| line.mid == *mid) else { continue };
             if !line.sends || self.is_replaced(key, *track, line) {
                 self.withdraw(*track);
+                self.media_state(key);
             }
         }
         let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
@@ -218,7 +220,6 @@ impl Room {
             session.tracks.retain(|own| *own != track);
         }
         if gone.is_published() {
-            self.media_state(gone.publisher);
             self.mark_changed(gone.publisher);
         }
     }
@@ -291,7 +292,9 @@ impl Room {
         };
         let state = (!live(TrackSource::Microphone), live(TrackSource::Camera), live(TrackSource::ScreenShare));
         let identity = session.identity.clone();
-        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.reported != Some(state)) else { return };
+        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.reported != Some(state)) else {
+            return;
+        };
         session.reported = Some(state);
         let (is_muted, is_video_enabled, is_screen_sharing) = state;
         self.event(RoomEvent::MediaState { identity, is_muted, is_video_enabled, is_screen_sharing });

@@ -87,13 +87,14 @@ mod tests {
 
     #[test]
     fn a_description_is_split_at_its_m_lines() {
-        let (session, sections) =
-            split("v=0\r\na=group:BUNDLE 0 1\r\nm=audio 9 X 111 63\na=mid:0\na=rtpmap:111 OPUS/48000/2\nm=application 9 Y\r\na=mid:1\r\n");
+        let (session, sections) = split(
+            "v=0\r\na=group:BUNDLE 0 1\r\nm=audio 9 X 111 63\na=mid:0\na=rtpmap:111 OPUS/48000/2\nm=application 9 Y\r\na=mid:1\r\n",
+        );
         assert_eq!(session, ["v=0", "a=group:BUNDLE 0 1"]);
-        assert_eq!(sections.iter().map(|s| (s.mid(), s.media())).collect::<Vec<_>>(), [
-            (Some("0"), "audio"),
-            (Some("1"), "application")
-        ]);
+        assert_eq!(
+            sections.iter().map(|s| (s.mid(), s.media())).collect::<Vec<_>>(),
+            [(Some("0"), "audio"), (Some("1"), "application")]
+        );
         assert_eq!(sections[0].payload_type("opus"), Some("111"));
         assert_eq!(sections[0].payload_type("red"), None);
     }

@@ -232,17 +232,20 @@ mod tests {
     #[test]
     fn a_line_that_sends_names_its_participant_and_track() {
         let lines = answer(AUDIO, "0", LineUse::Send(sent()));
-        assert_eq!(lines, [
-            "m=audio 9 UDP/TLS/RTP/SAVPF 111 63",
-            "a=mid:0",
-            "a=msid:PA_p|TR_t TR_t",
-            "a=sendonly",
-            "a=rtpmap:111 opus/48000/2",
-            "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1",
-            "a=rtpmap:63 red/48000/2",
-            "a=ssrc:1 cname:c",
-            "a=ssrc:1 msid:PA_p|TR_t TR_t",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111 63",
+                "a=mid:0",
+                "a=msid:PA_p|TR_t TR_t",
+                "a=sendonly",
+                "a=rtpmap:111 opus/48000/2",
+                "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1",
+                "a=rtpmap:63 red/48000/2",
+                "a=ssrc:1 cname:c",
+                "a=ssrc:1 msid:PA_p|TR_t TR_t",
+            ]
+        );
     }
 
     #[test]
@@ -290,7 +293,9 @@ mod tests {
 
     #[test]
     fn an_offer_names_its_tracks_and_its_version() {
-        let offer = format!("v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n{AUDIO}{VIDEO}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n");
+        let offer = format!(
+            "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n{AUDIO}{VIDEO}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n"
+        );
         let text = rewrite_offer(&offer, 7, &BTreeMap::from([("0".to_owned(), sent())]));
         let (session, sections) = split(&text);
         assert_eq!(session[1], "o=- 1 7 IN IP4 0.0.0.0");
