@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{FromRequestParts, Query, State};
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -78,7 +79,10 @@ async fn connect(
     client: Result<ClientParameters, Refusal>,
 ) -> Result<Response, Refusal> {
     let entry = admit(&state, &parts.headers, &query).await?;
-    let client = client?;
+    let mut client = client?;
+    if let Some(user_agent) = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()) {
+        client.observe_user_agent(user_agent);
+    }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|refused| match refused {
         WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
         _ => (StatusCode::NOT_FOUND, "this is a WebSocket"),
