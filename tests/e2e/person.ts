@@ -189,7 +189,6 @@ export class Person {
   /** Waits for a line of the history that is done, newest first, and answers it. */
   async lastCall(result: string): Promise<HistoryLine> {
     return until(`${this.name}'s history to say ${result}`, async () => {
-      await this.page.getByRole("link", { name: "Recent" }).click({ timeout: 2_000 });
       const line = this.page.getByRole("list", { name: "Recent calls" }).getByRole("listitem").first();
       const seen = await line.getAttribute("data-result", { timeout: 2_000 });
       if (seen !== result) throw new Error(`${seen}`);
