@@ -88,8 +88,6 @@ export const en = {
   "toast.ended": "Call ended",
   "toast.endedAfter": "Call ended · {{length}}",
   "toast.lost": "Lost the call",
-  "toast.left": "{{name}} left",
-  "toast.joined": "{{name}} joined",
   "toasts": "Notifications",
 
   "problem.microphone_denied": "The browser does not let Stoa use the microphone. Allow it in the address bar; until then you are muted.",

@@ -28,9 +28,10 @@ export function Notices() {
         return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { id: `${id}-${notice.userId}` });
       case "no_answer":
         return void toast(notice.userId === null ? t("toast.nobody") : t("toast.noAnswer", { name: names.user(notice.userId) }), { id });
+      // The tiles show it, and the live region says it.
       case "joined":
       case "left":
-        return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { duration: 2500 });
+        return;
       case "elsewhere":
       case "cancelled":
       case "lost":

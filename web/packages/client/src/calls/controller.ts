@@ -25,6 +25,8 @@ export interface CallControllerParts {
 
 export class CallController {
   readonly #parts: CallControllerParts;
+  /** Hung up before the server had answered; told to it once it has. */
+  readonly #abandoned = new Set<string>();
 
   constructor(parts: CallControllerParts) {
     this.#parts = parts;
@@ -94,6 +96,8 @@ export class CallController {
     if (before && !book.current) this.#parts.media.close();
     this.#setBook(() => book);
     for (const notice of notices) this.#parts.notices.emit(notice);
+    // Taken or refused there? The server knows, and a call that runs on another device may be moved here.
+    if (event.name === "call:answered-elsewhere") void this.sync().catch(() => undefined);
   }
 
   /** Looks at the server anew: after each connect, since events may have been missed. */
@@ -129,9 +133,9 @@ export class CallController {
       if (this.#isCurrent(current.callId)) this.drop();
       throw error;
     }
-    if (!this.#isCurrent(current.callId) && !this.#isCurrent(answer.callId)) {
-      // Hung up before the server had answered.
-      await this.#say(answer.callId, answer.call, current.phase).catch(() => undefined);
+    if (!this.#isCurrent(current.callId)) {
+      // Over before the answer came: hung up here, or busy there, which its own event has told.
+      if (this.#abandoned.delete(current.callId)) await this.#say(answer.callId, answer.call, current.phase).catch(() => undefined);
       return;
     }
     this.#setBook((book) => enterCall(book, answer.call, me()));

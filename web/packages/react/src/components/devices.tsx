@@ -20,7 +20,11 @@ export function DevicesPopover({ open, onOpenChange, children }: DevicesPopoverP
     <Popover.Root open={open} onOpenChange={onOpenChange}>
       <Popover.Trigger asChild>{children}</Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="stoa-popover" side="top" sideOffset={12} collisionPadding={12} aria-label={say("control.devices")}>
+        {/* A toast that goes may take the focus with it; that is no wish to close this. */}
+        <Popover.Content
+          className="stoa-popover" side="top" sideOffset={12} collisionPadding={12} aria-label={say("control.devices")}
+          onFocusOutside={(event) => event.preventDefault()}
+        >
           <DeviceChoices />
         </Popover.Content>
       </Popover.Portal>
