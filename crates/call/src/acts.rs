@@ -132,7 +132,10 @@ impl Switchboard {
             Some(PartState::Joined(stay)) if matches!(stay.link, Link::Lost { .. }) => {
                 self.transition(now, id, Change::Returned { user: user.clone(), device });
             }
-            Some(PartState::Joined(stay)) if stay.device != device => return Err(CommandError::AnsweredElsewhere),
+            // A tab that died leaves its media behind for a moment: who comes back need not wait for that to be noticed.
+            Some(PartState::Joined(stay)) if stay.device != device && !self.replaces(&user, &device, &stay.device) => {
+                return Err(CommandError::AnsweredElsewhere);
+            }
             Some(PartState::Joined(_)) => {}
             Some(PartState::Gone { how: Gone::Left(EndReason::Removed), .. }) => {
                 return Err(CommandError::Forbidden("removed from the call"));
@@ -143,6 +146,11 @@ impl Switchboard {
             Some(PartState::Gone { .. }) | None => self.come_in(now, id, &user, device)?,
         }
         self.joined_answer(id, &user)
+    }
+
+    /// One device of a user is there, the other is not any more.
+    fn replaces(&self, user: &UserId, device: &DeviceId, other: &DeviceId) -> bool {
+        self.devices.has(user, device) && !self.devices.has(user, other)
     }
 
     /// One who is not being rung comes in: late, or again.

@@ -83,6 +83,11 @@ impl Devices {
         self.users.get(user).is_some_and(|reach| !reach.connections.is_empty())
     }
 
+    /// Whether this device is connected.
+    pub fn has(&self, user: &UserId, device: &DeviceId) -> bool {
+        self.users.get(user).is_some_and(|reach| reach.connections.contains_key(device))
+    }
+
     /// Whether the user counts as reachable.
     pub fn is_online(&self, user: &UserId) -> bool {
         self.users.get(user).is_some_and(|reach| !reach.connections.is_empty() || reach.lingers)

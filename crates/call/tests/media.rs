@@ -91,6 +91,21 @@ fn a_page_that_loads_again_takes_its_place_back() {
 }
 
 #[test]
+fn a_tab_that_died_gives_way_before_its_media_is_missed() {
+    let mut desk = Desk::of(&["alice", "bob/tab1"]);
+    desk.talk(1, "alice", "bob/tab1");
+    desk.connect("bob/tab2");
+    assert_eq!(desk.join(1, "bob/tab2"), Err(CommandError::AnsweredElsewhere), "the first tab is there");
+    desk.disconnect("bob/tab1");
+    assert_eq!(desk.accept(1, "bob/tab2"), Err(CommandError::AnsweredElsewhere));
+    desk.join(1, "bob/tab2").unwrap();
+    desk.media_left(1, "bob", false).unwrap();
+    desk.media_up(1, "bob/tab2");
+    assert_eq!(desk.part(1, "bob"), "connected");
+    assert_eq!(desk.snapshot(1).participants[1].device, Some(desk::device("tab2")));
+}
+
+#[test]
 fn who_accepts_and_never_shows_up_is_given_up() {
     let mut desk = Desk::of(&["alice", "bob"]);
     desk.call(1, "alice", "bob").unwrap();

@@ -300,7 +300,12 @@ impl Reference {
         match part {
             Some(part) if part.pending() => self.take(id, user, device)?,
             Some(part) if part.status == "disconnected" => self.come_back(id, user, device),
-            Some(part) if part.joined_now() && part.device != Some(device) => return Err("answered_elsewhere"),
+            Some(part) if part.joined_now() && part.device != Some(device) => {
+                let here = |device| self.devices.contains_key(&(user, device));
+                if !here(device) || part.device.is_some_and(here) {
+                    return Err("answered_elsewhere");
+                }
+            }
             Some(part) if part.joined_now() => {}
             Some(_) if call.waiting() => return Err("invalid_state"),
             _ if call.joined() >= call.max => return Err("call_full"),
