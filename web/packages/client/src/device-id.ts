@@ -1,21 +1,58 @@
-/** A device is a browser tab: its id survives a reload, and a duplicated tab gets one of its own. */
+/**
+ * A device is a browser tab. Its id survives a reload, and a tab that was closed or killed hands it on to the next one
+ * that is opened, which can so take up the call; two tabs that are open never have the same.
+ *
+ * The ids of this browser are kept as a list; a Web Lock, held for the tab's life, says which of them are in use.
+ */
 
 const KEY = "stoa.device";
+const KEPT = "stoa.devices.known";
+/** Ids that are kept for reuse; more tabs than that get ids of their own that are forgotten. */
+const MOST_KEPT = 8;
+/** A reload may ask for its lock before the page that goes has let it go. */
+const RELOAD_PAUSES = [0, 60, 200];
+
+type Store = Pick<Storage, "getItem" | "setItem">;
 
 export interface DeviceIdHost {
-  storage: Pick<Storage, "getItem" | "setItem">;
+  /** Of this tab. */
+  session: Store;
+  /** Of this browser. */
+  local: Store;
   locks?: Pick<LockManager, "request"> | undefined;
   random: () => string;
 }
 
-/** The id of this tab. Holds a lock on it for the tab's life, so that two tabs never use the same one. */
+/** The id of this tab, and the lock on it. */
 export async function claimDeviceId(host: DeviceIdHost = browserHost()): Promise<string> {
-  const known = read(host);
-  if (known && (await claim(host, known))) return known;
-  const fresh = host.random();
-  await claim(host, fresh);
-  write(host, fresh);
-  return fresh;
+  const id = (await claimOwn(host)) ?? (await claimFree(host)) ?? (await claimFresh(host));
+  write(host.session, KEY, id);
+  return id;
+}
+
+/** The one this tab had before a reload. */
+async function claimOwn(host: DeviceIdHost): Promise<string | null> {
+  const own = read(host.session, KEY);
+  if (own === null) return null;
+  for (const pause of RELOAD_PAUSES) {
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    if (await claim(host, own)) return own;
+  }
+  return null;
+}
+
+/** One whose tab is gone. Without locks nobody can say which that is. */
+async function claimFree(host: DeviceIdHost): Promise<string | null> {
+  if (!host.locks) return null;
+  for (const id of known(host)) if (await claim(host, id)) return id;
+  return null;
+}
+
+async function claimFresh(host: DeviceIdHost): Promise<string> {
+  const id = host.random();
+  await claim(host, id);
+  write(host.local, KEPT, JSON.stringify([...known(host), id].slice(0, MOST_KEPT)));
+  return id;
 }
 
 function claim({ locks }: DeviceIdHost, id: string): Promise<boolean> {
@@ -30,24 +67,39 @@ function claim({ locks }: DeviceIdHost, id: string): Promise<boolean> {
   });
 }
 
-function read({ storage }: DeviceIdHost): string | null {
+function known({ local }: DeviceIdHost): string[] {
   try {
-    return storage.getItem(KEY);
+    const list: unknown = JSON.parse(read(local, KEPT) ?? "[]");
+    return Array.isArray(list) ? list.filter((id) => typeof id === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function read(store: Store, key: string): string | null {
+  try {
+    return store.getItem(key);
   } catch {
     return null;
   }
 }
 
-function write({ storage }: DeviceIdHost, id: string): void {
+function write(store: Store, key: string, value: string): void {
   try {
-    storage.setItem(KEY, id);
+    store.setItem(key, value);
   } catch {
     // Storage may be forbidden; the id then lasts as long as the page.
   }
 }
 
 function browserHost(): DeviceIdHost {
-  return { storage: sessionStorage, locks: (navigator as { locks?: LockManager }).locks, random: randomId };
+  const { locks } = navigator as { locks?: LockManager };
+  // Even naming a storage may throw; so it is named only where that is caught.
+  const store = (of: () => Storage): Store => ({
+    getItem: (key) => of().getItem(key),
+    setItem: (key, value) => of().setItem(key, value),
+  });
+  return { session: store(() => sessionStorage), local: store(() => localStorage), locks, random: randomId };
 }
 
 /** `crypto.randomUUID` needs a secure context; a phone on the LAN may have none. */

@@ -2,7 +2,7 @@
 export { createStoa, soundOf, Stoa, type StoaOptions } from "./stoa";
 export type { History, SessionPhase, StoaState } from "./state";
 export {
-  isOver, isPresent, isRinging, participantOf,
+  isOver, isPresent, isRinging, participantOf, rejoinable,
   type CallBook, type CallPhase, type CallTarget, type Current, type Incoming, type Notice,
 } from "./calls/book";
 export { historyLine, type CallResult, type HistoryLine } from "./calls/history";

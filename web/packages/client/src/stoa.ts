@@ -38,7 +38,9 @@ export class Stoa {
   readonly clock = new ServerClock();
   readonly notices = new Emitter<Notice>();
 
-  readonly #deviceId: string;
+  /** This device, as the server and other devices know it. */
+  readonly deviceId: string;
+
   readonly #rest: Rest;
   readonly #signal: Signal;
   readonly #calls: CallController;
@@ -46,7 +48,7 @@ export class Stoa {
   #directoryTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(deviceId: string, options: StoaOptions = {}) {
-    this.#deviceId = deviceId;
+    this.deviceId = deviceId;
     const shared = { ...options, deviceId };
     this.#rest = new Rest(shared);
     this.#signal = new Signal(shared);
@@ -250,7 +252,7 @@ export class Stoa {
   }
 
   #me(): Me {
-    return { userId: this.store.getState().me?.id ?? "", deviceId: this.#deviceId };
+    return { userId: this.store.getState().me?.id ?? "", deviceId: this.deviceId };
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { endCall} from "../src/calls/book";
-import { applyEvent, applySnapshot, emptyBook, enterCall, type CallBook, type Current } from "../src/calls/book";
+import { applyEvent, applySnapshot, emptyBook, enterCall, rejoinable, runsElsewhere, type CallBook, type Current } from "../src/calls/book";
 import type { CallEvent } from "../src/events";
 import { AT, call, me, participant } from "./fixtures";
 
@@ -151,5 +151,25 @@ describe("a look at the server", () => {
   it("keeps the current call and learns that it was accepted", () => {
     const running = call({ status: "connected", startedAt: AT, connectedAt: AT, participants: [participant("alice", "connected"), participant("bob", "connected")] });
     expect(applySnapshot(ringing(), [running], me).current).toMatchObject({ phase: "active", since: AT });
+  });
+});
+
+describe("a call of mine that runs without this tab", () => {
+  const held = (deviceId: string, status: "connected" | "disconnected" | "left") =>
+    applySnapshot(emptyBook, [call({ status: "connected", participants: [participant("alice", status, { deviceId }), participant("bob", "connected")] })], me);
+
+  it("may be entered after a reload, and once the other device has lost its line", () => {
+    expect(rejoinable(held("tab-1", "connected"), me).map((c) => c.id)).toEqual(["call-1"]);
+    expect(rejoinable(held("phone", "disconnected"), me)).toHaveLength(1);
+  });
+
+  it("is watched, not offered, while another device has it", () => {
+    const book = held("phone", "connected");
+    expect([rejoinable(book, me).length, runsElsewhere(book, me)]).toEqual([0, true]);
+  });
+
+  it("is over for one who left it", () => {
+    const book = held("tab-1", "left");
+    expect([rejoinable(book, me).length, runsElsewhere(book, me)]).toEqual([0, false]);
   });
 });

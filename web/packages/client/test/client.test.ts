@@ -57,32 +57,59 @@ describe("the REST client, against a real socket", () => {
 });
 
 describe("a device id", () => {
-  const storage = (known: string | null) => {
-    const kept = new Map(known === null ? [] : [["stoa.device", known]]);
+  const storage = () => {
+    const kept = new Map<string, string>();
     return { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
   };
-  const locks = (taken: string[]) => {
-    const request = (name: string, _o: unknown, then: (lock: object | null) => unknown) =>
-      Promise.resolve(then(taken.includes(name) ? null : {}));
-    return { request } as unknown as LockManager;
+  /** The browser's locks; a tab's are let go when it is gone. */
+  const browser = () => {
+    const held = new Map<string, string>();
+    let made = 0;
+    const local = storage();
+    const tab = (name: string, session = storage()) => ({
+      session, local, random: () => `id-${(made += 1)}`,
+      locks: {
+        request: (lock: string, _options: unknown, then: (lock: object | null) => unknown) => {
+          const free = !held.has(lock);
+          if (free) held.set(lock, name);
+          return Promise.resolve(then(free ? {} : null));
+        },
+      } as unknown as LockManager,
+    });
+    const close = (name: string) => {
+      for (const [lock, by] of held) if (by === name) held.delete(lock);
+    };
+    return { tab, close };
   };
 
-  it("survives a reload", async () => {
-    const kept = storage(null);
-    const first = await claimDeviceId({ storage: kept, locks: locks([]), random: () => "one" });
-    expect(await claimDeviceId({ storage: kept, locks: locks([]), random: () => "two" })).toBe(first);
+  it("survives a reload, even when the old page lets go late", async () => {
+    const { tab, close } = browser();
+    const session = storage();
+    const first = await claimDeviceId(tab("one", session));
+    setTimeout(() => close("one"), 20);
+    expect(await claimDeviceId(tab("one again", session))).toBe(first);
   });
 
-  it("is a new one in a duplicated tab", async () => {
-    const id = await claimDeviceId({ storage: storage("one"), locks: locks(["stoa.device.one"]), random: () => "two" });
-    expect(id).toBe("two");
+  it("passes from a tab that was killed to the next one opened", async () => {
+    const { tab, close } = browser();
+    const first = await claimDeviceId(tab("one"));
+    close("one");
+    expect(await claimDeviceId(tab("two"))).toBe(first);
+  });
+
+  it("is another in each tab that is open, a duplicated one too", async () => {
+    const { tab } = browser();
+    const session = storage();
+    const ids = [await claimDeviceId(tab("one", session)), await claimDeviceId(tab("two")), await claimDeviceId(tab("copy", session))];
+    expect(new Set(ids).size).toBe(3);
   });
 
   it("does without storage and without locks", async () => {
     const forbidden = () => {
       throw new DOMException("no", "SecurityError");
     };
-    expect(await claimDeviceId({ storage: { getItem: forbidden, setItem: forbidden }, random: () => "one" })).toBe("one");
+    const none = { getItem: forbidden, setItem: forbidden };
+    expect(await claimDeviceId({ session: none, local: none, random: () => "one" })).toBe("one");
   });
 });
 

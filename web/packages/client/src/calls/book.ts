@@ -77,6 +77,25 @@ export function participantOf(call: Call, userId: string): Participant | undefin
   return call.participants.find((p) => p.userId === userId);
 }
 
+/**
+ * Calls of mine that run without this tab and that it may enter: after a reload (it is the same device), or once the line
+ * of the device that had the call is lost.
+ */
+export function rejoinable(book: CallBook, me: Me): Call[] {
+  return book.current ? [] : Object.values(book.running).filter((call) => placeOf(call, me) === "free");
+}
+
+/** Whether a call of mine goes on at another device of mine, whose end no event would tell. */
+export function runsElsewhere(book: CallBook, me: Me): boolean {
+  return !book.current && Object.values(book.running).some((call) => placeOf(call, me) === "taken");
+}
+
+function placeOf(call: Call, me: Me): "none" | "free" | "taken" {
+  const mine = participantOf(call, me.userId);
+  if (!mine || !isPresent(mine)) return "none";
+  return mine.status === "disconnected" || mine.deviceId === me.deviceId ? "free" : "taken";
+}
+
 /** The next book after one server event. */
 export function applyEvent(book: CallBook, event: CallEvent, me: Me): Step {
   switch (event.name) {

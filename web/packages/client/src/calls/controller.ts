@@ -11,9 +11,12 @@ import type { Rest } from "../rest";
 import { withNames, type StoaStore } from "../state";
 import type { Call, Connection, Initiate } from "../types";
 import {
-  applyEvent, applySnapshot, endCall, enterCall, isPresent, participantOf, type CallBook, type CallTarget, type Current, type Me, type Notice,
+  applyEvent, applySnapshot, endCall, enterCall, isPresent, participantOf, runsElsewhere, type CallBook, type CallTarget, type Current, type Me, type Notice,
 } from "./book";
 import { afterLoss, isFinal, REJOIN_DELAYS } from "./rejoin";
+
+/** Milliseconds between looks at a call that goes on at another device of ours: it may lose its line and be ours to take. */
+const ELSEWHERE_PAUSE = 3_000;
 
 export interface CallControllerParts {
   rest: Rest;
@@ -27,6 +30,7 @@ export class CallController {
   readonly #parts: CallControllerParts;
   /** Hung up before the server had answered; told to it once it has. */
   readonly #abandoned = new Set<string>();
+  #elsewhere: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: CallControllerParts) {
     this.#parts = parts;
@@ -232,6 +236,15 @@ export class CallController {
       const next = change(book);
       return next === book ? {} : { book: next, users: withNames(users, Object.values(next.running)) };
     });
+    this.#watchElsewhere();
+  }
+
+  #watchElsewhere(): void {
+    if (this.#elsewhere !== undefined || !runsElsewhere(this.#book, this.#parts.me())) return;
+    this.#elsewhere = setTimeout(() => {
+      this.#elsewhere = undefined;
+      void this.sync().catch(() => undefined).finally(() => this.#watchElsewhere());
+    }, ELSEWHERE_PAUSE);
   }
 }
 

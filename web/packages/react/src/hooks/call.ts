@@ -1,5 +1,5 @@
 /** The call this tab is in, the ones that ring, the ones one could be in. */
-import { gridFor, isPresent, isRinging, participantOf, tilesOf, type Call, type Current, type Incoming, type Tile } from "@stoa/client";
+import { gridFor, isPresent, rejoinable, tilesOf, type Call, type Current, type Incoming, type Tile } from "@stoa/client";
 import { useEffect, useMemo, useState } from "react";
 
 import { useStoa } from "./context";
@@ -15,19 +15,10 @@ export function useIncomingCall(): Incoming | null {
   return useStoaState((s) => s.book.incoming[0] ?? null);
 }
 
-/** Calls of mine that run without this tab: after a reload, or on another device. */
+/** Calls of mine that run without this tab and that it may enter. */
 export function useRejoinableCalls(): readonly Call[] {
-  const me = useStoaState((s) => s.me?.id ?? "");
-  const running = useStoaState((s) => s.book.running);
-  const elsewhere = useStoaState((s) => s.book.current === null);
-  return useMemo(
-    () =>
-      Object.values(elsewhere ? running : {}).filter((call) => {
-        const mine = participantOf(call, me);
-        return mine !== undefined && isPresent(mine) && !isRinging(mine);
-      }),
-    [running, elsewhere, me],
-  );
+  const { deviceId } = useStoa();
+  return useStoaState((s) => rejoinable(s.book, { userId: s.me?.id ?? "", deviceId }));
 }
 
 /** How many talk in a channel's running call, as far as this tab knows; null when it knows nothing of it. */
