@@ -9,7 +9,7 @@ STOA := target/release/stoa
 # Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
 ARGS ?=
 
-.PHONY: help run build web test bench fuzz lint clean
+.PHONY: help run build web test bench figures fuzz lint clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,10 @@ test: ## set up and run every test there is
 
 bench: build ## load a server with rooms of one publisher and ten subscribers, and report the cost of a packet
 	scripts/bench $(ARGS)
+
+figures: build ## start-up time, time to the first frame, memory
+	scripts/setup-test
+	cd tests && npx --no-install vitest run figures
 
 fuzz: ## ten minutes for each parser that faces a peer
 	fuzz/run 600
