@@ -119,9 +119,11 @@ pub struct IceServer {
     pub urls: Vec<String>,
     /// TURN user name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub username: Option<String>,
     /// TURN password.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub credential: Option<String>,
 }
 

@@ -5,13 +5,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use auth::UserClaims;
 use control::{Account, ControlError, Handle, NewChannel, User, UserPatch};
 use model::{ChannelId, UserId};
+use tokio::time::timeout;
 
 /// The most users that are kept in memory; past it the cache starts anew.
 const MOST: usize = 20_000;
+
+/// How long an answer or event waits for names; a ring that is late is worse than one that shows an id.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How a user is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,12 +78,13 @@ impl People {
         if !unknown.is_empty() {
             unknown.sort();
             unknown.dedup();
-            match self.handle.users(&unknown).await {
-                Ok(users) => {
+            match timeout(PATIENCE, self.handle.users(&unknown)).await {
+                Ok(Ok(users)) => {
                     users.iter().for_each(|user| self.remember(user));
                     shown.extend(users.iter().map(|user| (user.id.clone(), Person::from(user))));
                 }
-                Err(error) => tracing::debug!(%error, "names could not be read"),
+                Ok(Err(error)) => tracing::debug!(%error, "names could not be read"),
+                Err(_) => tracing::debug!("names could not be read in time"),
             }
         }
         Shown(shown)

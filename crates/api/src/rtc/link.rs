@@ -7,7 +7,7 @@ use control::{SignalFrame, SignalLink, SignalRequestFrame};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use livekit::{SignalRequest, SignalResponse};
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::pace::{Pace, Verdict};
 use crate::config::Limits;
@@ -16,6 +16,9 @@ use crate::config::Limits;
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// A client that does not take a frame for so long is gone.
 const WRITE: Duration = Duration::from_secs(10);
+/// How long a closing handshake may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+const OVERTAKING: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// A client of which nothing was heard for so long is gone.
 const SILENCE: Duration = Duration::from_secs(35);
@@ -54,18 +57,32 @@ impl Link {
         }
     }
 
-    /// Carries frames both ways until either side ends it. The room learns of the end by the dropped queues.
+    /// Carries frames both ways until either side ends it.
     pub async fn run(mut self) {
-        let Some(End(code, reason)) = self.carry().await else { return };
-        tracing::debug!(code, reason, "a LiveKit connection is closed");
-        let frame = CloseFrame { code, reason: reason.into() };
+        let end = self.carry().await;
+        let Self { mut from_client, mut to_client, room, .. } = self;
+        // The room learns of the end by its queues, before the goodbyes.
+        drop(room);
         let closing = async {
-            if self.to_client.send(Message::Close(Some(frame))).await.is_ok() {
-                // Until the client has closed, too: a socket that is dropped with unread bytes resets, and the reason is lost.
-                while let Some(Ok(_)) = self.from_client.next().await {}
+            match end {
+                // The client has closed, or is gone.
+                None => _ = to_client.close().await,
+                Some(End(code, reason)) => {
+                    tracing::debug!(code, reason, "a LiveKit connection is closed");
+                    let frame = CloseFrame { code, reason: reason.into() };
+                    if to_client.send(Message::Close(Some(frame))).await.is_err() {
+                        return;
+                    }
+                    // A socket that is dropped with unread bytes resets, and the reason may be lost: what still comes is
+                    // read, or, past a frame that was too long, given time to be overtaken by the reason.
+                    while let Some(Ok(_)) = from_client.next().await {}
+                    if code == close_code::SIZE {
+                        sleep(OVERTAKING).await;
+                    }
+                }
             }
         };
-        _ = timeout(Duration::from_secs(2), closing).await;
+        _ = timeout(GOODBYE, closing).await;
     }
 
     /// `None`: the client is gone.

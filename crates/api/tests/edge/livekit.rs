@@ -1,0 +1,263 @@
+//! LiveKit's signalling endpoints: who is let in, and what a connection may do.
+
+use std::time::{Duration, Instant};
+
+use auth::{LiveKitClaims, LiveKitKey, VideoGrant, mint_livekit};
+use axum::body::Body;
+use futures_util::{SinkExt as _, StreamExt as _};
+use livekit_protocol as proto;
+use prost::Message as _;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::server::{Answer, Server, dev_key, now, request, token};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+fn access(key: &LiveKitKey, identity: &str, room: &str, change: impl FnOnce(&mut LiveKitClaims)) -> String {
+    let exp = now().as_millis() as u64 / 1000 + 600;
+    let video = VideoGrant { room_join: true, room: room.into(), ..VideoGrant::default() };
+    let mut claims = LiveKitClaims { sub: identity.into(), exp, video, ..LiveKitClaims::default() };
+    change(&mut claims);
+    mint_livekit(key, &claims)
+}
+
+fn bad_tokens() -> Vec<String> {
+    vec![
+        access(&dev_key(), "bob", "lobby", |claims| claims.exp = 1),
+        access(
+            &LiveKitKey { key: "devkey".into(), secret: model::Secret::new("guess".into()) },
+            "bob",
+            "lobby",
+            |_| {},
+        ),
+        access(&LiveKitKey { key: "stranger".into(), ..dev_key() }, "bob", "lobby", |_| {}),
+        access(&dev_key(), "bob", "lobby", |claims| claims.video.room_join = false),
+        access(&dev_key(), "", "lobby", |_| {}),
+        access(&dev_key(), "bob", "", |_| {}),
+        token("bob"),
+        "nonsense".into(),
+    ]
+}
+
+async fn validate(server: &Server, path: &str, token: &str) -> Answer {
+    server
+        .send(
+            request("GET", &format!("{path}?access_token={token}"))
+                .header("origin", "https://any.test")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
+}
+
+async fn open(server: &Server, path: &str, token: &str) -> Result<Client, (u16, String)> {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let url = format!("ws://{}{path}{separator}access_token={token}", server.address);
+    match connect_async(url).await {
+        Ok((client, _)) => Ok(client),
+        Err(Error::Http(response)) => {
+            let body = response.body().clone().unwrap_or_default();
+            Err((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn join_request() -> String {
+    use base64::Engine as _;
+    let request = proto::JoinRequest { client_info: Some(proto::ClientInfo::default()), ..Default::default() };
+    let wrapped = proto::WrappedJoinRequest { compression: 0, join_request: request.encode_to_vec() };
+    base64::engine::general_purpose::URL_SAFE.encode(wrapped.encode_to_vec())
+}
+
+fn ping() -> Message {
+    let request = proto::SignalRequest { message: Some(proto::signal_request::Message::Ping(1)) };
+    Message::Binary(request.encode_to_vec().into())
+}
+
+/// Reads on until the server closes.
+async fn closed(client: &mut Client) -> Option<CloseFrame> {
+    let reading = async {
+        loop {
+            match client.next().await {
+                Some(Ok(Message::Close(frame))) => return frame,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), reading).await.expect("closed in time")
+}
+
+#[tokio::test]
+async fn bad_tokens_are_refused_by_upgrade_and_validate() {
+    let server = Server::start().await;
+    for token in bad_tokens() {
+        for path in ["/rtc/validate", "/rtc/v1/validate"] {
+            let answer = validate(&server, path, &token).await;
+            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (401, "invalid authorization token"));
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+        }
+        for path in ["/rtc".to_owned(), format!("/rtc/v1?join_request={}", join_request())] {
+            assert_eq!(open(&server, &path, &token).await.unwrap_err(), (401, "invalid authorization token".into()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_is_let_in_by_query_or_header() {
+    let server = Server::start().await;
+    let good = access(&dev_key(), "bob", "lobby", |_| {});
+    for path in ["/rtc/validate", "/rtc/v1/validate", "//rtc/validate", "/rtc//v1/validate"] {
+        let answer = validate(&server, path, &good).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text.as_str(), answer.header("access-control-allow-origin")),
+            (200, "success", "*"),
+            "{path}"
+        );
+    }
+    let header = request("GET", "/rtc/validate").header("authorization", format!("Bearer {good}"));
+    assert_eq!(server.send(header.body(Body::empty()).unwrap()).await.status, 200);
+
+    for (path, primary) in [
+        ("/rtc".to_owned(), true),
+        ("//rtc".to_owned(), true),
+        (format!("/rtc/v1?join_request={}", join_request()), false),
+    ] {
+        let mut client = open(&server, &path, &good).await.unwrap();
+        let Some(Ok(Message::Binary(first))) = client.next().await else { panic!("{path}: no first message") };
+        let response = proto::SignalResponse::decode(&*first).unwrap();
+        let Some(proto::signal_response::Message::Join(join)) = response.message else { panic!("{path}: no join") };
+        assert_eq!(join.subscriber_primary, primary, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_nobody_may_make_does_not_exist() {
+    let server = Server::with(|config| config.auto_create_rooms = false).await;
+    let good = access(&dev_key(), "bob", "lobby", |_| {});
+    let answer = validate(&server, "/rtc/validate", &good).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (404, "requested room does not exist"));
+    assert_eq!(open(&server, "/rtc", &good).await.unwrap_err(), (404, "requested room does not exist".into()));
+    let maker = access(&dev_key(), "bob", "lobby", |claims| claims.video.room_create = true);
+    assert_eq!(validate(&server, "/rtc/validate", &maker).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_calls_room_is_for_its_call() {
+    let server = Server::start().await;
+    let initiated = server.post("/api/calls", &token("alice"), json!({"targetUserId": "bob"})).await.json();
+    let (id, pass) = (initiated["callId"].as_str().unwrap(), initiated["token"].as_str().unwrap());
+    let mut client = open(&server, "/rtc", pass).await.unwrap();
+    assert!(matches!(client.next().await, Some(Ok(Message::Binary(_)))));
+    // A token that an API key signed is no way around the call.
+    let stranger = access(&dev_key(), "eve", id, |_| {});
+    assert_eq!(open(&server, "/rtc", &stranger).await.unwrap_err(), (403, "not allowed to join this room".into()));
+    assert_eq!(validate(&server, "/rtc/v1/validate", &stranger).await.status, 403);
+
+    server.ask("POST", &format!("/api/calls/{id}/cancel"), &token("alice"), None).await;
+    assert_eq!(open(&server, "/rtc", pass).await.unwrap_err().0, 403, "a call that is over lets nobody in");
+}
+
+#[tokio::test]
+async fn join_requests_that_cannot_be_read_are_refused() {
+    use base64::Engine as _;
+    let server = Server::start().await;
+    let good = access(&dev_key(), "bob", "lobby", |_| {});
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, &vec![0; 2 * 1024 * 1024]).unwrap();
+    let bomb = proto::WrappedJoinRequest { compression: 1, join_request: gzip.finish().unwrap() };
+    let bomb = base64::engine::general_purpose::URL_SAFE.encode(bomb.encode_to_vec());
+    for path in ["/rtc/v1".to_owned(), "/rtc/v1?join_request=%25".to_owned(), format!("/rtc/v1?join_request={bomb}")] {
+        assert_eq!(open(&server, &path, &good).await.unwrap_err().0, 400, "{path:.60}");
+    }
+}
+
+#[tokio::test]
+async fn text_is_answered_by_text() {
+    let server = Server::start().await;
+    let mut client = open(&server, "/rtc", &access(&dev_key(), "bob", "lobby", |_| {})).await.unwrap();
+    assert!(matches!(client.next().await, Some(Ok(Message::Binary(_)))));
+    client.send(Message::Text(r#"{"ping":"1"}"#.into())).await.unwrap();
+    let Some(Ok(Message::Text(answer))) = client.next().await else { panic!("no text") };
+    assert!(answer.contains("pong"), "{answer}");
+    let leave = proto::SignalRequest { message: Some(proto::signal_request::Message::Leave(Default::default())) };
+    client.send(Message::Binary(leave.encode_to_vec().into())).await.unwrap();
+    assert_eq!(closed(&mut client).await.unwrap().reason.as_str(), "left");
+}
+
+#[tokio::test]
+async fn a_frame_has_at_most_one_mib() {
+    let server = Server::start().await;
+    let mut other = open(&server, "/rtc", &access(&dev_key(), "ann", "lobby", |_| {})).await.unwrap();
+    let mut client = open(&server, "/rtc", &access(&dev_key(), "bob", "lobby", |_| {})).await.unwrap();
+    client.send(Message::Binary(vec![0; 1024 * 1024 + 1].into())).await.unwrap();
+    let frame = closed(&mut client).await.expect("with a reason");
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1009, "a frame has at most 1 MiB"));
+    still_works(&mut other).await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_closes_the_connection() {
+    let server = Server::start().await;
+    for frame in [Message::Binary(vec![0xff; 9].into()), Message::Text("{".into())] {
+        let mut client = open(&server, "/rtc", &access(&dev_key(), "bob", "lobby", |_| {})).await.unwrap();
+        client.send(frame).await.unwrap();
+        let frame = closed(&mut client).await.expect("with a reason");
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1007, "not a signal message"));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_slowed_then_closed_and_others_are_unharmed() {
+    let server = Server::start().await;
+    let mut other = open(&server, "/rtc", &access(&dev_key(), "ann", "lobby", |_| {})).await.unwrap();
+    let client = open(&server, "/rtc", &access(&dev_key(), "flood", "lobby", |_| {})).await.unwrap();
+    let (mut to_server, mut from_server) = client.split();
+    let started = Instant::now();
+    let flood = tokio::spawn(async move { while to_server.send(ping()).await.is_ok() {} });
+    let reading = async {
+        loop {
+            match from_server.next().await {
+                Some(Ok(Message::Close(frame))) => return frame,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    };
+    let half_way = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let heard = server.plane.heard_of("flood");
+        assert!((500..=720).contains(&heard), "slowed to the rate after its burst: {heard}");
+        still_works(&mut other).await;
+    };
+    let (frame, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(15), reading), half_way);
+    let frame = frame.expect("closed in time");
+    assert!(started.elapsed() >= Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(server.plane.heard_of("flood") <= 800, "{}", server.plane.heard_of("flood"));
+    if let Some(frame) = frame {
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1008, "too many signal messages"));
+    }
+    flood.abort();
+    still_works(&mut other).await;
+}
+
+async fn still_works(client: &mut Client) {
+    client.send(ping()).await.unwrap();
+    let answered = async {
+        while let Some(Ok(message)) = client.next().await {
+            if let Message::Binary(bytes) = message
+                && let Some(proto::signal_response::Message::Pong(_)) =
+                    proto::SignalResponse::decode(&*bytes).unwrap().message
+            {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(2), answered).await.expect("in time"));
+}

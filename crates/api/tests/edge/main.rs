@@ -1,0 +1,10 @@
+//! The edge against the real control plane and the real store, over HTTP, Socket.IO and LiveKit's WebSocket.
+
+mod bad_input;
+mod livekit;
+mod media;
+mod rest;
+mod server;
+mod sign_in;
+mod socket;
+mod web;

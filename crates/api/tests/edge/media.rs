@@ -1,0 +1,64 @@
+//! Stands where the media workers stand: says yes to a join and hands on what the client sends. The real ones are in
+//! another crate, and tested there with real peers.
+
+use std::sync::Mutex;
+
+use control::{ConnectError, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
+use livekit::{Join, SignalRequest};
+use livekit_protocol as proto;
+use model::RoomName;
+use tokio::sync::mpsc;
+
+#[derive(Default)]
+pub struct Plane {
+    open: Mutex<Vec<RoomName>>,
+    heard: Mutex<Vec<(String, SignalRequest)>>,
+}
+
+impl Plane {
+    /// How many messages a client's connection has handed on.
+    pub fn heard_of(&self, identity: &str) -> usize {
+        self.heard.lock().unwrap().iter().filter(|(who, _)| who == identity).count()
+    }
+}
+
+pub struct Shared(pub std::sync::Arc<Plane>);
+
+#[async_trait::async_trait]
+impl MediaPlane for Shared {
+    async fn open_room(&self, room: RoomName, _max_participants: usize) {
+        self.0.open.lock().unwrap().push(room);
+    }
+    async fn close_room(&self, room: &RoomName) {
+        self.0.open.lock().unwrap().retain(|open| open != room);
+    }
+    async fn remove_participant(&self, _room: &RoomName, _identity: &str) {}
+    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError> {
+        if !create && !self.0.open.lock().unwrap().contains(&room) {
+            return Err(ConnectError::RoomNotFound);
+        }
+        let (requests, mut from_client) = mpsc::channel(16);
+        let (to_client, responses) = mpsc::channel(16);
+        let plane = self.0.clone();
+        let identity = join.claims.sub.clone();
+        let one_pc = join.client.single_peer_connection;
+        tokio::spawn(async move {
+            let joined = proto::JoinResponse { subscriber_primary: !one_pc, ..Default::default() };
+            let message = proto::SignalResponse { message: Some(proto::signal_response::Message::Join(joined)) };
+            _ = to_client.send(SignalFrame::Message(Box::new(message))).await;
+            while let Some(SignalRequestFrame::Message(message)) = from_client.recv().await {
+                if let Some(proto::signal_request::Message::Leave(_)) = message.message {
+                    _ = to_client.send(SignalFrame::Close("left")).await;
+                    return;
+                }
+                let pong = proto::signal_response::Message::Pong(1);
+                _ = to_client.send(SignalFrame::Message(Box::new(proto::SignalResponse { message: Some(pong) }))).await;
+                plane.heard.lock().unwrap().push((identity.clone(), *message));
+            }
+        });
+        Ok(SignalLink { requests, responses })
+    }
+    async fn rooms(&self) -> Vec<(RoomName, usize)> {
+        self.0.open.lock().unwrap().iter().map(|room| (room.clone(), 0)).collect()
+    }
+}

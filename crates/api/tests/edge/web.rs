@@ -1,0 +1,69 @@
+//! The web app's files, headers, and what stands beside them.
+
+use axum::body::Body;
+
+use crate::server::{Answer, Server, request};
+
+async fn fetch(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = request(method, path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    server.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn every_page_is_the_app() {
+    let server = Server::start().await;
+    let page = fetch(&server, "GET", "/", &[]).await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert_eq!(page.header("cache-control"), "no-cache");
+    for path in ["/admin", "/people/ada@example.org", "/channels/x/y", "//history"] {
+        assert_eq!(fetch(&server, "GET", path, &[]).await.text, page.text, "{path}");
+    }
+    let head = fetch(&server, "HEAD", "/", &[]).await;
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    let tag = page.header("etag").to_owned();
+    assert_eq!(fetch(&server, "GET", "/", &[("if-none-match", &tag)]).await.status, 304);
+}
+
+#[tokio::test]
+async fn protocols_paths_are_no_pages() {
+    let server = Server::start().await;
+    for path in ["/settings/regions", "/assets/none.js", "/twirp/x", "/rtc/v2", "/rtc/v2/validate", "/api/none"] {
+        assert_eq!(fetch(&server, "GET", path, &[]).await.status, 404, "{path}");
+    }
+    assert_eq!(fetch(&server, "GET", "/healthz", &[]).await.text, r#"{"status":"ok"}"#);
+    assert_eq!(fetch(&server, "GET", "/metrics", &[]).await.status, 401, "not from this machine, for all we know");
+}
+
+#[tokio::test]
+async fn headers_keep_third_parties_out() {
+    let server = Server::start().await;
+    for path in ["/", "/api/session", "/api/none"] {
+        let answer = fetch(&server, "GET", path, &[]).await;
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';"), "{policy}");
+        assert!(!policy.contains("http"), "no other host: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("x-request-id").len(), 32);
+    }
+    assert_eq!(fetch(&server, "GET", "/api/session", &[]).await.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn other_origins_are_let_in_by_name() {
+    let server = Server::with(|config| config.cors_origins = vec!["https://app.test".into()]).await;
+    let asking = |origin| {
+        [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "authorization"),
+        ]
+    };
+    let named = fetch(&server, "OPTIONS", "/api/calls", &asking("https://app.test")).await;
+    assert_eq!(named.header("access-control-allow-origin"), "https://app.test");
+    assert_eq!(named.header("access-control-allow-credentials"), "");
+    let other = fetch(&server, "OPTIONS", "/api/calls", &asking("https://evil.test")).await;
+    assert_eq!(other.header("access-control-allow-origin"), "");
+}
