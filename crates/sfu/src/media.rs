@@ -62,8 +62,8 @@ impl MediaRoom {
     /// Takes a participant out: closes its peers, ends its tracks and subscriptions.
     pub fn leave(&mut self, now: Instant, participant: ParticipantKey) {
         self.guarded(now, (), |room| {
-            let of_participant = |(key, peer): (PeerKey, &Box<Peer>)| (peer.participant == participant).then_some(key);
-            let peers: Vec<_> = room.peers.iter().filter_map(of_participant).collect();
+            let of_participant = room.peers.iter().filter(|(_, peer)| peer.participant == participant);
+            let peers: Vec<_> = of_participant.map(|(key, _)| key).collect();
             room.room.leave(now, participant);
             for peer in peers {
                 room.remove_peer(now, peer);
@@ -231,9 +231,8 @@ impl MediaRoom {
     /// Does what is due at `now`, flushing included.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.guarded(now, (), |room| {
-            let due =
-                |(key, peer): (PeerKey, &Box<Peer>)| peer.poll_timeout().is_some_and(|at| at <= now).then_some(key);
-            let due: Vec<_> = room.peers.iter().filter_map(due).collect();
+            let due = room.peers.iter().filter(|(_, peer)| peer.poll_timeout().is_some_and(|at| at <= now));
+            let due: Vec<_> = due.map(|(key, _)| key).collect();
             for key in due {
                 if let Some(peer) = room.peers.get_mut(key) {
                     peer.handle_timeout(now, &mut room.events, &mut room.outputs);
@@ -291,14 +290,20 @@ impl MediaRoom {
         self.guarded(now, Err(NegotiationError::UnknownPeer), |room| {
             let known = room.peers.get_mut(peer).ok_or(NegotiationError::UnknownPeer)?;
             let result = change(known, &mut room.events);
-            let lines: Vec<(u16, Vec<Codec>)> = known.lines().collect();
-            for (slot, codecs) in lines {
-                room.room.set_line_codecs(now, Egress { peer, slot }, &codecs);
-            }
+            room.refresh_lines(now, peer);
             room.handle_peer_events(now, peer);
             room.mark_dirty(peer);
             result
         })
+    }
+
+    /// Tells the room what each m-line of a connection can carry now.
+    fn refresh_lines(&mut self, now: Instant, peer: PeerKey) {
+        let Some(known) = self.peers.get(peer) else { return };
+        let lines: Vec<(u16, Vec<Codec>)> = known.lines().collect();
+        for (slot, codecs) in lines {
+            self.room.set_line_codecs(now, Egress { peer, slot }, &codecs);
+        }
     }
 
     fn remove_peer(&mut self, now: Instant, key: PeerKey) {
@@ -338,7 +343,10 @@ impl MediaRoom {
                     self.room.handle_measurement(participant, loss, stats.rtt, silent);
                     continue;
                 }
-                PeerEvent::Connected => MediaEvent::PeerConnected(key),
+                PeerEvent::Connected => {
+                    self.refresh_lines(now, key);
+                    MediaEvent::PeerConnected(key)
+                }
                 PeerEvent::Disconnected => MediaEvent::PeerDisconnected(key),
                 PeerEvent::Closed => MediaEvent::PeerClosed(key),
                 PeerEvent::IceUfrag(ufrag) => MediaEvent::IceUfrag(key, ufrag),
@@ -475,7 +483,6 @@ mod tests {
         (room, peer)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn start() -> Instant {
         Instant::now()
     }

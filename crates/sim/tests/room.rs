@@ -279,3 +279,17 @@ fn noise_harms_nobody() {
     assert_eq!(decoder.faults, Vec::<String>::new());
     assert!(world.now - decoder.shown.last().expect("frames").at < SECOND / 5, "the call goes on");
 }
+
+#[test]
+fn packets_no_path_would_carry_are_dropped() {
+    let mut world = world(10);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (mut config, spec) = camera();
+    config.encodings[0].1.payload = 1_700;
+    let video = world.publish_camera(alice, &config, spec);
+    world.subscribe(bob, video, Kind::Video);
+    world.run(SECOND * 2);
+    assert!(world.clients[alice].client.connected && world.clients[bob].client.connected);
+    assert_eq!(world.clients[bob].client.packets_received, 0);
+}

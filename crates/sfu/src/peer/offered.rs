@@ -28,8 +28,7 @@ pub(super) fn offered_media(sdp: &str) -> Vec<OfferedMedia> {
 fn section(kind: Kind, lines: &[&str], inherited: Option<(bool, bool)>) -> Option<OfferedMedia> {
     let attribute =
         |name: &str| lines.iter().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
-    let (sends, receives) =
-        lines.iter().filter_map(|line| direction(line)).last().or(inherited).unwrap_or((true, true));
+    let (sends, receives) = lines.iter().rev().find_map(|line| direction(line)).or(inherited).unwrap_or((true, true));
     let msid = attribute("msid").and_then(|msid| {
         let mut words = msid.split_whitespace();
         Some((words.next()?.to_owned(), words.next().unwrap_or_default().to_owned()))

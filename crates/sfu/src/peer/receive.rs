@@ -10,6 +10,10 @@ use super::extension::DependencyDescriptorBytes;
 use crate::room::packet::{Extensions, Format, Packet, SenderClock};
 use crate::types::{Codec, Layer, MidName, TrackKey};
 
+/// Larger payloads are dropped: no honest one exceeds a path's MTU, TCP would carry 64 KiB, and the stack's send buffer
+/// ends at 2,000 bytes, header included.
+const MAX_PAYLOAD: usize = 1_500;
+
 /// Which m-line and encoding feeds which track, and what payload types mean.
 #[derive(Debug)]
 pub(super) struct Inbound {
@@ -65,6 +69,9 @@ impl Inbound {
 
     /// The packet in the room's words, `None` where it belongs to no track.
     pub(super) fn translate(&mut self, rtc: &mut Rtc, packet: RtpPacket) -> Option<(TrackKey, Layer, Packet)> {
+        if packet.payload.len() > MAX_PAYLOAD {
+            return None;
+        }
         let ssrc = *packet.header.ssrc;
         let (track, layer) = self.route(rtc, ssrc)?;
         let format = self.formats[usize::from(*packet.header.payload_type & 0x7f)]?;

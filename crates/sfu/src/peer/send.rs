@@ -112,14 +112,17 @@ impl Peer {
                 self.outbound.slot_of(mid)?
             }
         };
-        let line = &self.outbound.lines[usize::from(slot)];
-        Some((slot, line.formats.iter().map(|(format, _)| format.codec).collect()))
+        Some((slot, self.codecs(&self.outbound.lines[usize::from(slot)])))
     }
 
-    /// Every m-line's codecs, after a negotiation.
+    /// Every m-line's codecs, after a negotiation or once the connection is up.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u16, Vec<Codec>)> + '_ {
-        let codecs = |line: &SendLine| line.formats.iter().map(|(format, _)| format.codec).collect();
-        (0..).zip(self.outbound.lines.iter().map(codecs))
+        (0..).zip(self.outbound.lines.iter().map(|line| self.codecs(line)))
+    }
+
+    /// What the line can carry now: nothing before the connection is up.
+    fn codecs(&self, line: &SendLine) -> Vec<Codec> {
+        if self.was_connected { line.formats.iter().map(|(format, _)| format.codec).collect() } else { Vec::new() }
     }
 
     /// Gives an m-line that carries nothing now a new SSRC for what it carries next. Chromium, once it has seen an m-line
@@ -127,7 +130,7 @@ impl Peer {
     pub(crate) fn renew_line(&mut self, slot: u16) {
         self.outbound.queue.retain(|forward| forward.egress.slot != slot);
         let Some(line) = self.outbound.lines.get_mut(usize::from(slot)) else { return };
-        let Some(old) = line.ssrc else { return };
+        let Some(old) = line.ssrc.filter(|_| self.rtc.media(line.mid).is_some()) else { return };
         let mut api = self.rtc.direct_api();
         let rtx = api.stream_tx(&old).and_then(|stream| stream.rtx()).map(|_| api.new_ssrc());
         api.remove_stream_tx(old);
@@ -224,4 +227,36 @@ fn renumbered(bytes: &Arc<[u8]>, rewrite: Rewrite) -> Arc<[u8]> {
     let mut changed: Arc<[u8]> = Arc::from(&bytes[..]);
     Arc::make_mut(&mut changed)[1..3].copy_from_slice(&number);
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h264_finds_the_nearest_payload_type() {
+        let h264 = |profile| Format { codec: Codec::H264, profile };
+        let offered = [(0x01_42_e0_1f, 102), (0x00_42_e0_1f, 104), (0x01_64_00_1f, 106)];
+        let mut formats: Vec<_> = offered.map(|(profile, pt)| (h264(profile), Pt::from(pt))).to_vec();
+        formats.push((Format { codec: Codec::Vp8, profile: 0 }, 96.into()));
+        let line = SendLine { mid: Mid::from("0"), ssrc: None, kind: None, formats };
+        for (profile, expected) in [
+            (0x00_42_e0_1f, 104),
+            (0x01_64_00_1f, 106),
+            (0x01_64_00_2a, 106),
+            (0x01_4d_00_1f, 102),
+            (0x00_4d_00_1f, 104),
+        ] {
+            assert_eq!(line.pt_for(h264(profile)).map(|pt| *pt), Some(expected), "{profile:#010x}");
+        }
+        assert_eq!(line.pt_for(Format { codec: Codec::Av1, profile: 0 }), None);
+    }
+
+    #[test]
+    fn frame_numbers_are_written_into_a_copy() {
+        let bytes: Arc<[u8]> = Arc::from([0x80, 0x00, 0x05, 0x11]);
+        assert_eq!(*renumbered(&bytes, Rewrite::FrameNumber(0x1234)), [0x80, 0x12, 0x34, 0x11]);
+        assert_eq!(*bytes, [0x80, 0x00, 0x05, 0x11]);
+        assert!(Arc::ptr_eq(&renumbered(&bytes, Rewrite::FrameNumber(5)), &bytes), "nothing to change, nothing copied");
+    }
 }

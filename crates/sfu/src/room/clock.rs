@@ -10,8 +10,8 @@ use crate::types::{Codec, Kind};
 
 /// The anchor follows the publisher's clock, which runs a little faster or slower, at this rate.
 const FOLLOW: u32 = 2_048;
-/// A capture time further off than this is a clock that was set, or nonsense.
-const TRUST: Duration = Duration::from_secs(5);
+/// A capture time further off than this is a clock that was set, or streams whose reports do not agree.
+const TRUST: Duration = Duration::from_millis(500);
 
 /// The tie between one publisher's wall clock and ours.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,6 +13,8 @@ use crate::types::{Kind, Layer};
 const NACK_WINDOW: u64 = 100;
 /// A jump further than this is not loss.
 const JUMP: u64 = 1_000;
+/// Gaps watched at a time; what is beyond is lost.
+const MISSING: usize = 256;
 /// Packets kept behind an open gap.
 const HELD: usize = 256;
 /// How long a missing packet is given to come by retransmission: at least, and at most.
@@ -37,6 +39,8 @@ pub(super) struct Ingress {
     highest: u64,
     /// Sequence numbers that have not come, with the time from which they were missed.
     missing: Vec<(u64, Instant)>,
+    /// There were more gaps than are watched.
+    overrun: bool,
     /// Packets behind the oldest gap: a keyframe whose first packet comes late is not lost to those who wait for it.
     held: VecDeque<Arc<Packet>>,
     /// How long a repair takes, on average.
@@ -69,6 +73,7 @@ impl Ingress {
             ssrc: packet.ssrc,
             highest: packet.seq,
             missing: Vec::new(),
+            overrun: false,
             held: VecDeque::new(),
             repair: None,
             last_packet: packet.arrival,
@@ -100,7 +105,13 @@ impl Ingress {
             return true;
         }
         if packet.seq > self.highest {
-            self.missing.extend((self.highest + 1..packet.seq).map(|seq| (seq, packet.arrival)));
+            // Nobody asks for lost audio again: it is over before it could come.
+            if self.kind == Kind::Video {
+                self.missing.extend((self.highest + 1..packet.seq).map(|seq| (seq, packet.arrival)));
+                let beyond = self.missing.len().saturating_sub(MISSING);
+                self.overrun |= beyond > 0;
+                self.missing.drain(..beyond);
+            }
             self.highest = packet.seq;
         } else if let Some(at) = self.missing.iter().position(|(seq, _)| *seq == packet.seq) {
             let (_, since) = self.missing.remove(at);
@@ -145,7 +156,7 @@ impl Ingress {
         if self.missing.is_empty() {
             self.held.clear();
         }
-        self.missing.len() < before
+        std::mem::take(&mut self.overrun) || self.missing.len() < before
     }
 
     /// Someone cannot go on without a keyframe.
@@ -182,7 +193,7 @@ impl Ingress {
 
     /// Packets are missing, so time has to be watched.
     pub(super) fn has_gaps(&self) -> bool {
-        !self.missing.is_empty()
+        self.overrun || !self.missing.is_empty()
     }
 
     pub(super) fn is_live(&self, now: Instant) -> bool {

@@ -424,6 +424,7 @@ impl Room {
     }
 
     /// The owner of a track.
+    #[cfg(feature = "webrtc")]
     pub(crate) fn track_owner(&self, track: TrackKey) -> Option<ParticipantKey> {
         self.tracks.get(track).map(|known| known.owner)
     }

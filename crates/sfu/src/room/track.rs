@@ -25,7 +25,7 @@ pub struct Line {
     pub egress: Egress,
     /// Its name.
     pub mid: MidName,
-    /// What the subscriber can take on it.
+    /// What the subscriber can take on it. Nothing while its connection is not up: packets would only pile up.
     pub codecs: Vec<Codec>,
 }
 
@@ -259,7 +259,8 @@ impl Subscription {
 
     /// It should get this layer, and needs a keyframe for it.
     pub(super) fn waits_for(&self, layer: Layer) -> bool {
-        self.line.is_some() && self.target == Some(layer) && self.forwarder.layer() != Some(layer)
+        let ready = self.line.as_ref().is_some_and(|line| !line.codecs.is_empty());
+        ready && self.target == Some(layer) && self.forwarder.layer() != Some(layer)
     }
 }
 
