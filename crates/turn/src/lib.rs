@@ -1,1 +1,77 @@
-//! turn
+//! STUN (RFC 8489) and TURN over UDP relays (RFC 8656), without sockets.
+//!
+//! Owns the messages ([`message`], [`channel_data`]), the framing of streams ([`framing`]), credentials
+//! ([`credentials`]), the peer policy ([`policy`]) and the [`Server`] with its allocations, limits and timers. Knows no
+//! socket, no TLS and no clock.
+//!
+//! Sans-IO: `handle_*(now, …)`, then [`Server::poll_output`] until it says [`Output::Timeout`] or [`Output::Idle`]. A
+//! relayed payload is not copied: the `handle_*` that it came in by returns where it goes ([`Forward`]), as a range of
+//! the very bytes that were handed in.
+//!
+//! A relayed address need not be a socket. Peers in this process (media workers) and other allocations of this server
+//! are reached in memory; a socket is opened ([`Output::OpenRelay`]) when a client first permits a peer elsewhere, and
+//! only from a range that the operator configured.
+
+mod allocation;
+pub mod channel_data;
+mod config;
+pub mod credentials;
+mod forward;
+pub mod framing;
+mod hash;
+mod limit;
+pub mod message;
+mod metrics;
+mod nonce;
+pub mod policy;
+mod ports;
+mod server;
+mod table;
+mod timers;
+
+use std::net::SocketAddr;
+
+pub use config::{Config, ConfigError, Limits, PeerConfig, RelayConfig};
+pub use forward::{Forward, HEADROOM, Head, LONGEST_PAYLOAD, TAILROOM};
+pub use limit::Rate;
+pub use metrics::{CODES, Drop, Metrics};
+pub use server::{Ended, Output, Server};
+
+/// How a client reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream in TLS.
+    Tls,
+}
+
+impl Transport {
+    /// Whether messages follow each other in a stream, ChannelData padded.
+    pub const fn is_stream(self) -> bool {
+        match self {
+            Transport::Udp => false,
+            Transport::Tcp | Transport::Tls => true,
+        }
+    }
+}
+
+/// A client's way to the server (RFC 8656 §2.2). At most one allocation each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FiveTuple {
+    /// The client as the server sees it.
+    pub client: SocketAddr,
+    /// The server's own side.
+    pub server: SocketAddr,
+    /// The protocol between them.
+    pub transport: Transport,
+}
+
+/// An allocation of one server. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AllocationId {
+    index: u32,
+    generation: u32,
+}

@@ -1,0 +1,172 @@
+//! One allocation (RFC 8656 §3.2): its permissions, its channels, and how long each lasts.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::FiveTuple;
+use crate::message::{Family, Key, TransactionId};
+use crate::table::UserKey;
+
+/// RFC 8656 §9.
+pub(crate) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
+/// RFC 8656 §12.
+pub(crate) const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+
+/// Where packets of peers elsewhere arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    /// The port exists in memory only.
+    Virtual,
+    /// Not needed so far.
+    Unopened,
+    /// Asked for.
+    Open,
+    /// The system refused it.
+    Failed,
+}
+
+/// One allocation.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) generation: u32,
+    pub(crate) client: FiveTuple,
+    pub(crate) relayed: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) username: Box<str>,
+    pub(crate) user: UserKey,
+    /// Stays though the secret be rotated.
+    pub(crate) key: Key,
+    /// Of the Allocate that made it, to know a retransmission.
+    pub(crate) transaction: TransactionId,
+    pub(crate) expires: Instant,
+    permissions: BTreeMap<IpAddr, Instant>,
+    channels: BTreeMap<u16, Channel>,
+    by_peer: BTreeMap<SocketAddr, u16>,
+    /// Whether a timer for permissions and channels runs.
+    pub(crate) bindings_timer: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Channel {
+    peer: SocketAddr,
+    expires: Instant,
+}
+
+/// What a new allocation is made of.
+pub(crate) struct NewAllocation {
+    pub(crate) client: FiveTuple,
+    pub(crate) relayed: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) username: Box<str>,
+    pub(crate) user: UserKey,
+    pub(crate) key: Key,
+    pub(crate) transaction: TransactionId,
+    pub(crate) expires: Instant,
+}
+
+/// Why a channel is not bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BindError {
+    /// The channel or the peer is bound otherwise.
+    Conflict,
+    /// The allocation has as many as it may.
+    Full,
+}
+
+impl Allocation {
+    pub(crate) fn new(generation: u32, new: NewAllocation) -> Self {
+        let NewAllocation { client, relayed, socket, username, user, key, transaction, expires } = new;
+        Self {
+            generation,
+            client,
+            relayed,
+            socket,
+            username,
+            user,
+            key,
+            transaction,
+            expires,
+            permissions: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            bindings_timer: false,
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        Family::of(self.relayed.ip())
+    }
+
+    /// Whether the address may send to the client and be sent to.
+    pub(crate) fn permits(&self, now: Instant, ip: IpAddr) -> bool {
+        self.permissions.get(&ip).is_some_and(|expires| *expires > now)
+    }
+
+    /// The peer behind a channel.
+    pub(crate) fn peer_of(&self, now: Instant, channel: u16) -> Option<SocketAddr> {
+        self.channels.get(&channel).filter(|channel| channel.expires > now).map(|channel| channel.peer)
+    }
+
+    /// The channel of a peer.
+    pub(crate) fn channel_of(&self, now: Instant, peer: SocketAddr) -> Option<u16> {
+        let channel = *self.by_peer.get(&peer)?;
+        self.channels.get(&channel).is_some_and(|channel| channel.expires > now).then_some(channel)
+    }
+
+    /// Permits all these addresses anew, or none of them where that were too many.
+    pub(crate) fn permit(&mut self, now: Instant, ips: &[IpAddr], most: usize) -> bool {
+        self.drop_expired(now);
+        let mut fresh: Vec<IpAddr> = ips.iter().copied().filter(|ip| !self.permissions.contains_key(ip)).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        if self.permissions.len() + fresh.len() > most {
+            return false;
+        }
+        self.permissions.extend(ips.iter().map(|ip| (*ip, now + PERMISSION_LIFETIME)));
+        true
+    }
+
+    /// Whether a channel may be bound to a peer, or kept bound.
+    pub(crate) fn can_bind(
+        &mut self,
+        now: Instant,
+        channel: u16,
+        peer: SocketAddr,
+        most: usize,
+    ) -> Result<(), BindError> {
+        self.drop_expired(now);
+        match (self.peer_of(now, channel), self.channel_of(now, peer)) {
+            (None, None) if self.channels.len() >= most => Err(BindError::Full),
+            (None, None) => Ok(()),
+            (Some(bound), Some(number)) if bound == peer && number == channel => Ok(()),
+            (_, _) => Err(BindError::Conflict),
+        }
+    }
+
+    /// Binds a channel that can be bound. The permission that comes with it is another step.
+    pub(crate) fn bind(&mut self, now: Instant, channel: u16, peer: SocketAddr) {
+        self.channels.insert(channel, Channel { peer, expires: now + CHANNEL_LIFETIME });
+        self.by_peer.insert(peer, channel);
+    }
+
+    /// Forgets what has run out; gives the time at which more does.
+    pub(crate) fn drop_expired(&mut self, now: Instant) -> Option<Instant> {
+        self.permissions.retain(|_, expires| *expires > now);
+        let by_peer = &mut self.by_peer;
+        self.channels.retain(|_, channel| {
+            let alive = channel.expires > now;
+            if !alive {
+                by_peer.remove(&channel.peer);
+            }
+            alive
+        });
+        let channels = self.channels.values().map(|channel| channel.expires);
+        self.permissions.values().copied().chain(channels).min()
+    }
+
+    /// Permissions and channels, live or not yet forgotten.
+    pub(crate) fn bindings(&self) -> (usize, usize) {
+        (self.permissions.len(), self.channels.len())
+    }
+}

@@ -1,0 +1,45 @@
+//! The server's timers. Each is set once and looks, when it fires, whether it came too early; so renewing an allocation
+//! costs nothing here.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::AllocationId;
+use crate::table::UserKey;
+
+/// What happens at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// The allocation may have run out (RFC 8656 §3.2: LIFETIME).
+    Allocation(AllocationId),
+    /// Permissions (300 s) and channels (600 s) of the allocation may have run out.
+    Bindings(AllocationId),
+    /// A user without allocations has a full bucket again and may be forgotten.
+    User(UserKey),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, at: Instant, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next timer that is due.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        self.next().filter(|at| *at <= now)?;
+        self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+}
