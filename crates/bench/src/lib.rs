@@ -1,14 +1,119 @@
 //! The load generator behind `stoa bench`: rooms of one publisher and many subscribers against any LiveKit server.
+//!
+//! Every participant is a real one: LiveKit signalling, ICE, DTLS, SRTP, feedback ([`client::Client`]) on a UDP socket of
+//! its own, read a datagram a system call (no coalescing, which would flatter a server on the same host). Measures what
+//! arrives, how late, and what the server's process spends on it.
+
+mod load;
+mod process;
+mod report;
+mod signal;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use load::{Fleet, Plan};
+use process::Process;
+use report::Report;
 
 /// What to load, and how.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// The server's URL
-    #[arg(long, default_value = "ws://localhost:7880")]
+    /// The server
+    #[arg(long, default_value = "ws://127.0.0.1:7880")]
     pub url: String,
+    /// LiveKit API key
+    #[arg(long, default_value = "devkey")]
+    pub api_key: String,
+    /// Its secret
+    #[arg(long, default_value = "secret")]
+    pub api_secret: String,
+    /// Rooms
+    #[arg(long, default_value_t = 4)]
+    pub rooms: usize,
+    /// Subscribers in each, besides one publisher
+    #[arg(long, default_value_t = 10)]
+    pub subscribers: usize,
+    /// Frames a second
+    #[arg(long, default_value_t = 30)]
+    pub fps: u32,
+    /// Packets of a frame, sent at once
+    #[arg(long, default_value_t = 8)]
+    pub packets: u32,
+    /// Bytes of a packet's payload
+    #[arg(long, default_value_t = 1_100)]
+    pub payload: usize,
+    /// How long to measure, in seconds
+    #[arg(long, default_value_t = 15)]
+    pub seconds: u64,
+    /// How long to wait before, once all are connected, in seconds
+    #[arg(long, default_value_t = 5)]
+    pub warm_up: u64,
+    /// Participants that join a second
+    #[arg(long, default_value_t = 100)]
+    pub join_rate: u32,
+    /// Threads that play the participants
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// The server's process, to measure its CPU
+    #[arg(long)]
+    pub server_pid: Option<u32>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// Runs the load.
+/// Runs the load and prints what came of it.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    anyhow::bail!("nothing loads {} yet", options.url)
+    ensure!(
+        options.rooms > 0 && options.subscribers > 0 && options.threads > 0,
+        "nothing to load: all counts must be above 0"
+    );
+    let report = measure(&options)?;
+    println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
+    Ok(())
+}
+
+fn measure(options: &Options) -> anyhow::Result<Report> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let plan = Plan::new(options)?;
+    let wanted = options.rooms * (1 + options.subscribers);
+    let fleet = Fleet::launch(options, &plan, runtime.handle())?;
+    let joining = Instant::now();
+    let limit = Duration::from_secs_f64(30.0 + wanted as f64 / f64::from(options.join_rate.max(1)));
+    while fleet.totals().connected < wanted {
+        ensure!(joining.elapsed() < limit, "only {} of {wanted} participants connected", fleet.totals().connected);
+        ensure!(fleet.totals().failed * 10 <= wanted, "{} participants failed", fleet.totals().failed);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let joined = joining.elapsed();
+    std::thread::sleep(Duration::from_secs(options.warm_up));
+
+    let server = options.server_pid.map(Process::new);
+    let read = |process: &Option<Process>| process.as_ref().map(Process::cpu).transpose();
+    fleet.start_latencies();
+    let (began, before, cpu_before, own_before) =
+        (Instant::now(), fleet.totals(), read(&server)?, Process::own().cpu()?);
+    std::thread::sleep(Duration::from_secs(options.seconds));
+    let (elapsed, after) = (began.elapsed(), fleet.totals());
+    let cpu = match (read(&server)?, cpu_before) {
+        (Some(after), Some(before)) => Some(after - before),
+        _ => None,
+    };
+    let own = Process::own().cpu()? - own_before;
+    let resident = server.as_ref().and_then(Process::resident);
+    let latencies = fleet.stop().context("a load thread failed")?;
+    Ok(Report {
+        rooms: options.rooms,
+        subscribers: options.subscribers,
+        joined,
+        elapsed,
+        load: after - before,
+        failed: after.failed,
+        cpu,
+        own,
+        resident,
+        latencies,
+    })
 }

@@ -15,6 +15,9 @@ use str0m::{Candidate, Event, Input, Rtc};
 use crate::media::{AudioConfig, Encoding, VideoConfig};
 use crate::signalling;
 
+/// Latencies kept until they are asked for: a sample is enough.
+const MOST_LATENCIES: usize = 64;
+
 /// How a client is set up.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -26,12 +29,14 @@ pub struct ClientConfig {
     pub receivers: (usize, usize),
     /// Seed of sequence numbers and the like.
     pub seed: u64,
+    /// Time zero that clients share to measure latency: video payloads end with the time they were sent, after it.
+    pub epoch: Option<Instant>,
 }
 
 impl ClientConfig {
     /// A client that subscribes to everything, with the m-lines LiveKit's own clients start with.
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr, auto_subscribe: true, receivers: (3, 3), seed: 1 }
+        Self { addr, auto_subscribe: true, receivers: (3, 3), seed: 1, epoch: None }
     }
 }
 
@@ -136,6 +141,9 @@ pub struct Client {
     next_ping: Option<Instant>,
     channels: Vec<(ChannelId, String)>,
     received: Received,
+    latencies: Vec<u32>,
+    /// An m-line to receive on, once there is one.
+    receiver: Option<Mid>,
     outputs: VecDeque<Output>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) publishing: Vec<Publishing>,
@@ -203,6 +211,8 @@ impl Client {
             next_ping: None,
             channels: Vec::new(),
             received: Received::default(),
+            latencies: Vec::new(),
+            receiver: None,
             outputs: VecDeque::new(),
             encodings: Vec::new(),
             publishing: Vec::new(),
@@ -255,7 +265,7 @@ impl Client {
         self.now = now;
         if self.connected {
             for encoding in &mut self.encodings {
-                self.received.sent_packets += encoding.send_due(&mut self.rtc, now);
+                self.received.sent_packets += encoding.send_due(&mut self.rtc, now, self.config.epoch);
             }
         }
         if self.next_ping.is_some_and(|at| at <= now) {
@@ -287,6 +297,11 @@ impl Client {
         self.received
     }
 
+    /// How long video packets were under way, in µs, since this was last asked. Empty without [`ClientConfig::epoch`].
+    pub fn take_latencies(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.latencies)
+    }
+
     /// ICE and DTLS are up.
     pub fn is_connected(&self) -> bool {
         self.connected
@@ -302,7 +317,7 @@ impl Client {
         }
         for kind in [(MediaKind::Audio, audio), (MediaKind::Video, video)] {
             for _ in 0..kind.1 {
-                api.add_media(kind.0, Direction::RecvOnly, None, None, None);
+                self.receiver = Some(api.add_media(kind.0, Direction::RecvOnly, None, None, None));
             }
         }
         let (offer, pending) = api.apply().expect("a data channel is a change");
@@ -368,6 +383,16 @@ impl Client {
         let mut api = self.rtc.sdp_api();
         for wanted in self.wanted.drain(..) {
             match wanted {
+                Wanted::Receivers(0, 0) => match self.receiver {
+                    // An offer although nothing is new: there and back is a change to the stack.
+                    Some(mid) => {
+                        api.set_direction(mid, Direction::Inactive);
+                        api.set_direction(mid, Direction::RecvOnly);
+                    }
+                    None => {
+                        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+                    }
+                },
                 Wanted::Receivers(audio, video) => {
                     for kind in [(MediaKind::Audio, audio), (MediaKind::Video, video)] {
                         for _ in 0..kind.1 {
@@ -394,7 +419,6 @@ impl Client {
                 }
             }
         }
-        // (0, 0) asks for an offer even though nothing is new: an unchanged m-line's direction stands in.
         if let Some((offer, pending)) = api.apply() {
             self.pending = Some(pending);
             self.offers += 1;
@@ -464,6 +488,13 @@ impl Client {
         } else {
             self.received.video_packets += 1;
             self.received.frames += u64::from(packet.header.marker);
+            if let Some(epoch) = self.config.epoch
+                && let Some(sent) = packet.payload.last_chunk::<8>()
+                && self.latencies.len() < MOST_LATENCIES
+            {
+                let now = (self.now - epoch).as_micros() as u64;
+                self.latencies.push(now.saturating_sub(u64::from_be_bytes(*sent)).try_into().unwrap_or(u32::MAX));
+            }
         }
     }
 }

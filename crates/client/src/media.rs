@@ -98,7 +98,7 @@ impl Encoding {
     }
 
     /// Sends what is due. Gives the number of packets.
-    pub(crate) fn send_due(&mut self, rtc: &mut Rtc, now: Instant) -> u64 {
+    pub(crate) fn send_due(&mut self, rtc: &mut Rtc, now: Instant, epoch: Option<Instant>) -> u64 {
         if self.next > now {
             return 0;
         }
@@ -109,10 +109,10 @@ impl Encoding {
         };
         // A sender that was held up goes on from now; it does not send what it missed.
         self.next = (self.next + interval).max(now);
-        if self.muted { 0 } else { self.send(rtc, now, now - started) }
+        if self.muted { 0 } else { self.send(rtc, now, now - started, epoch) }
     }
 
-    fn send(&mut self, rtc: &mut Rtc, now: Instant, elapsed: Duration) -> u64 {
+    fn send(&mut self, rtc: &mut Rtc, now: Instant, elapsed: Duration, epoch: Option<Instant>) -> u64 {
         let (codec, clock) = match &self.source {
             Source::Camera { .. } => (Codec::Vp8, VIDEO_CLOCK),
             Source::Microphone(_) => (Codec::Opus, AUDIO_CLOCK),
@@ -133,7 +133,14 @@ impl Encoding {
             self.settled = true;
         }
         let count = packets.len();
-        for (at, payload) in packets.into_iter().enumerate() {
+        for (at, mut payload) in packets.into_iter().enumerate() {
+            if let Some(epoch) = epoch
+                && is_video
+                && payload.len() > VP8_HEADER + 8
+                && let Some(end) = payload.last_chunk_mut::<8>()
+            {
+                *end = ((now - epoch).as_micros() as u64).to_be_bytes();
+            }
             let mut values = ExtensionValues::default();
             if let Source::Microphone(config) = &self.source {
                 values.audio_level = Some(-(config.level.min(127) as i8));
