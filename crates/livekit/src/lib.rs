@@ -7,6 +7,9 @@ mod data;
 mod data_tracks;
 mod decode;
 mod feedback;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod join;
 mod leave;

@@ -171,14 +171,19 @@ pub(crate) fn merge_attributes(
     new: &HashMap<String, String>,
 ) -> HashMap<String, String> {
     let mut merged = old.clone();
-    merged.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
-    merged.retain(|key, value| !value.is_empty() || !new.contains_key(key));
+    for (key, value) in new {
+        if value.is_empty() {
+            merged.remove(key);
+        } else {
+            merged.insert(key.clone(), value.clone());
+        }
+    }
     merged
 }
 
 /// Keys and values together are over the limit.
 pub(crate) fn attributes_are_too_long(attributes: &HashMap<String, String>) -> bool {
-    attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > LONGEST_ATTRIBUTES
+    attributes.into_iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > LONGEST_ATTRIBUTES
 }
 
 #[cfg(test)]
