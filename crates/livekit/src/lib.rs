@@ -3,6 +3,8 @@
 //! [`Room`] owns a [`sfu::MediaRoom`] and one `Session` a participant, turns signalling messages into the media room's
 //! commands and its events into signalling messages. It opens no socket, reads no clock, knows no call.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin at some time"))]
+
 mod data;
 mod data_tracks;
 mod decode;

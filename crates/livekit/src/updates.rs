@@ -183,7 +183,11 @@ pub(crate) fn merge_attributes(
 
 /// Keys and values together are over the limit.
 pub(crate) fn attributes_are_too_long(attributes: &HashMap<String, String>) -> bool {
-    attributes.into_iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > LONGEST_ATTRIBUTES
+    let mut length = 0;
+    for (key, value) in attributes {
+        length += key.len() + value.len();
+    }
+    length > LONGEST_ATTRIBUTES
 }
 
 #[cfg(test)]

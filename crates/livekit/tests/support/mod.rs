@@ -1,5 +1,7 @@
 //! A room with clients that only talk: real offers, no media.
 
+#![allow(dead_code, unused_macros, unused_imports, reason = "each file of tests uses a part")]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,6 @@ pub struct World {
     pub opened: Vec<(sfu::PeerKey, String)>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 pub fn init() -> (Instant, RoomInit) {
     let now = Instant::now();
     let addr = "192.0.2.1:7882".parse().unwrap();
