@@ -122,6 +122,7 @@ impl Room {
         let session = self.sessions.remove(&key).expect("looked up above, and nothing removes it in between");
         for peer in session.peers.all() {
             self.peers.remove(&peer);
+            self.pulses.forget(peer);
             self.out(Output::PeerClosed(peer));
         }
         if self.identities.get(&session.identity) == Some(&key) {

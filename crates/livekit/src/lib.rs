@@ -19,6 +19,7 @@ mod limits;
 mod lines;
 mod negotiate;
 mod resume;
+mod pulse;
 mod room;
 mod sdp;
 mod session;

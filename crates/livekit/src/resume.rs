@@ -65,6 +65,20 @@ impl Room {
         }
     }
 
+    /// Where the path of a busy connection died, its client is told to resume: that restarts ICE.
+    pub(crate) fn help_up(&mut self, key: ParticipantKey) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let (Some(connection), peers) = (session.connection(), session.peers) else { return };
+        let stopped = peers.all().filter(|peer| self.pulses.has_stopped(self.now, *peer)).count();
+        if stopped == 0 {
+            return;
+        }
+        tracing::debug!("the path of a busy connection is dead: its client is told to resume");
+        self.send_to(connection, leave(DisconnectReason::ConnectionTimeout, Action::Resume));
+        self.out(Output::Close(connection, "media path lost"));
+        self.handle_disconnect(self.now, connection);
+    }
+
     /// The new connection takes the old one's place. Returns since when news may have been missed.
     fn take_over(&mut self, key: ParticipantKey, connection: ConnectionId) -> std::time::Instant {
         let now = self.now;

@@ -13,6 +13,7 @@ use sfu::{MediaEvent, MediaRoom, ParticipantKey, PeerKey, TrackKey};
 use crate::data::Replay;
 use crate::leave::{Departed, Departure};
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
+use crate::pulse::Pulses;
 use crate::session::{Link, Session};
 use crate::tracks::Track;
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
@@ -34,6 +35,7 @@ pub struct Room {
     pub(crate) identities: BTreeMap<String, ParticipantKey>,
     pub(crate) connections: FxHashMap<ConnectionId, ParticipantKey>,
     pub(crate) peers: FxHashMap<PeerKey, ParticipantKey>,
+    pub(crate) pulses: Pulses,
     pub(crate) tracks: BTreeMap<TrackKey, Track>,
     pub(crate) track_sids: BTreeMap<String, TrackKey>,
     pub(crate) departed: VecDeque<Departed>,
@@ -78,6 +80,7 @@ impl Room {
             identities: BTreeMap::new(),
             connections: FxHashMap::default(),
             peers: FxHashMap::default(),
+            pulses: Pulses::default(),
             tracks: BTreeMap::new(),
             track_sids: BTreeMap::new(),
             departed: VecDeque::new(),
@@ -115,6 +118,7 @@ impl Room {
     /// A datagram of a peer: feed only, then `flush`.
     pub fn handle_datagram(&mut self, now: Instant, peer: PeerKey, datagram: sfu::Datagram<'_>) {
         self.now = now;
+        self.pulses.beat(now, peer);
         self.media.handle_datagram(now, peer, datagram);
     }
 
@@ -322,7 +326,9 @@ impl Room {
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
         let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
         let dead = session.media_dead.filter(|_| session.connection().is_some());
-        [Some(link), data, asked, dead]
+        let stopped =
+            session.peers.all().filter(|_| session.connection().is_some()).filter_map(|p| self.pulses.due(p)).min();
+        [Some(link), data, asked, dead, stopped]
             .into_iter()
             .flatten()
             .min()
@@ -368,6 +374,7 @@ impl Room {
                 self.depart(key, Departure::MediaLost);
                 continue;
             }
+            self.help_up(key);
             self.retry_data(key);
             self.retry_asking(key);
         }

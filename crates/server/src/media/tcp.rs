@@ -25,7 +25,7 @@ const CONNECTIONS_A_PEER: usize = 4;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Takes RFC 4571 frames out of a stream of bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Frames {
     buffer: Vec<u8>,
     start: usize,

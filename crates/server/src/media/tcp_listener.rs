@@ -17,6 +17,8 @@ use super::worker::worker_of;
 
 /// How long a connection may take to send its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// A ufrag with a worker's prefix is no longer than this; the WebRTC stack's own have 16 characters.
+const LONGEST_OWN_UFRAG: usize = 12;
 /// Connections that have not yet sent one; more wait in the kernel.
 const PENDING: usize = 512;
 /// Pause after the kernel refuses to accept (out of descriptors).
@@ -56,11 +58,26 @@ async fn hand_over(
 ) -> io::Result<()> {
     let (ufrag, frames) = tokio::time::timeout(FIRST_FRAME, first_frame(&stream)).await??;
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let worker = worker_of(&ufrag).and_then(|index| workers.get(index)).ok_or_else(|| invalid("unknown ufrag"))?;
+    let asked = asked(&ufrag, workers);
     let local = SocketAddr::new(addresses.announced_for(stream.local_addr()?.ip().to_canonical()), port);
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-    let accepted = Accepted { stream: stream.into_std()?, remote, local, frames, ufrag };
-    worker.send(Command::Tcp(Box::new(accepted))).await.map_err(|_| invalid("the worker has stopped"))
+    let stream = stream.into_std()?;
+    for worker in asked {
+        let (stream, frames, ufrag) = (stream.try_clone()?, frames.clone(), ufrag.clone());
+        let accepted = Accepted { stream, remote, local, frames, ufrag };
+        worker.send(Command::Tcp(Box::new(accepted))).await.map_err(|_| invalid("the worker has stopped"))?;
+    }
+    Ok(())
+}
+
+/// The worker that a ufrag of ours names by its prefix. One that the WebRTC stack made up at an ICE restart is longer and
+/// names none: each worker is asked, and the one that knows it keeps the socket.
+fn asked<'a>(ufrag: &str, workers: &'a [WorkerHandle]) -> &'a [WorkerHandle] {
+    let named = worker_of(ufrag).filter(|_| ufrag.len() <= LONGEST_OWN_UFRAG);
+    match named.and_then(|index| workers.get(index..=index)) {
+        Some(one) => one,
+        None => workers,
+    }
 }
 
 /// Reads until the first frame is whole; it stays in the buffer for the worker.
