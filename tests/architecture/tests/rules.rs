@@ -11,7 +11,18 @@ const CORES: [&str; 7] = ["model", "auth", "call", "sfu", "livekit", "turn", "cl
 
 /// What no core may be built on, however far down.
 const SHELL: [&str; 13] = [
-    "tokio", "async-std", "axum", "hyper", "reqwest", "sqlx", "sqlx-core", "socketioxide", "mio", "control", "store", "api",
+    "tokio",
+    "async-std",
+    "axum",
+    "hyper",
+    "reqwest",
+    "sqlx",
+    "sqlx-core",
+    "socketioxide",
+    "mio",
+    "control",
+    "store",
+    "api",
     "server",
 ];
 
@@ -81,7 +92,8 @@ fn each_core_forbids_the_clock_and_unordered_iteration() {
 fn the_web_client_does_not_build_on_react() {
     let workspace = Workspace::read();
     let path = workspace.root().join("web/packages/client/package.json");
-    let package: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).expect("the client's package.json")).expect("JSON");
+    let package: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(path).expect("the client's package.json")).expect("JSON");
     for kind in ["dependencies", "peerDependencies"] {
         for name in package[kind].as_object().into_iter().flat_map(|table| table.keys()) {
             assert!(!name.starts_with("react") && !name.contains("/react"), "@stoa/client: {kind} has {name}");
