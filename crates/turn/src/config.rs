@@ -173,7 +173,8 @@ impl Config {
     fn policy(&self) -> Result<Policy, ConfigError> {
         let parse = |list: &[String]| list.iter().map(|text| text.parse::<Cidr>()).collect::<Result<Vec<_>, _>>();
         let ranges = || self.relay.ports.iter().chain([&self.relay.virtual_ports]).cloned();
-        let relayed = self.relay.addresses().flat_map(|ip| ranges().map(move |ports| Endpoints { ip, ports })).collect();
+        let relayed =
+            self.relay.addresses().flat_map(|ip| ranges().map(move |ports| Endpoints { ip, ports })).collect();
         let elsewhere = match (self.peers.p2p_relay, &self.relay.ports) {
             (false, _) => Elsewhere::Forbidden,
             (true, None) => Elsewhere::NoRelayPorts,

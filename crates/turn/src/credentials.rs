@@ -76,7 +76,9 @@ mod tests {
         let user = |text| UserId::new(text).expect("a user id");
         assert_eq!(parse_username("1700000000:alice"), Some((1_700_000_000, user("alice"))));
         assert_eq!(parse_username("1:a:b"), Some((1, user("a:b"))), "a user id may hold a colon");
-        for bad in ["", ":", "1:", ":alice", "alice", "1700000000", "+1:a", "-1:a", " 1:a", "1e9:a", "18446744073709551616:a"] {
+        for bad in
+            ["", ":", "1:", ":alice", "alice", "1700000000", "+1:a", "-1:a", " 1:a", "1e9:a", "18446744073709551616:a"]
+        {
             assert_eq!(parse_username(bad), None, "{bad:?}");
         }
         assert_eq!(parse_username(&format!("1:{}", "x".repeat(129))), None, "too long");

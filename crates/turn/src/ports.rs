@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// The free ports of a range.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PortPool {
     free: Vec<u16>,
 }

@@ -51,7 +51,7 @@ impl Table {
     pub(crate) fn new(seed: Seed, relay: &RelayConfig) -> Self {
         let ports = [Family::V4, Family::V6].map(|family| {
             relay.address(family).map(|_| Ports {
-                real: relay.ports.clone().map_or_else(|| PortPool::new(1..=0), PortPool::new),
+                real: relay.ports.clone().map(PortPool::new).unwrap_or_default(),
                 real_range: relay.ports.clone(),
                 imaginary: PortPool::new(relay.virtual_ports.clone()),
             })

@@ -66,7 +66,9 @@ fn a_mapped_client_sees_its_ipv4_address() {
 
 #[test]
 fn lifetimes_are_clamped() {
-    for (asked, given) in [(None, 600), (Some(0), 600), (Some(1), 600), (Some(777), 777), (Some(3_600), 3_600), (Some(u32::MAX), 3_600)] {
+    for (asked, given) in
+        [(None, 600), (Some(0), 600), (Some(1), 600), (Some(777), 777), (Some(3_600), 3_600), (Some(u32::MAX), 3_600)]
+    {
         let mut desk = Desk::new(config());
         let mut client = Client::new("198.51.100.20:5000", "alice");
         let reply = client.ask(&mut desk, Method::Allocate, |b| match asked {
@@ -92,7 +94,7 @@ fn an_allocation_ends_when_its_time_is_up_and_not_before() {
     desk.pass(1);
     assert_eq!(desk.server.metrics().allocations, 0);
     assert!(matches!(desk.events.last(), Some(Output::Ended { reason: Ended::Expired, .. })));
-    assert_eq!(desk.from_peer(relayed, SFU, b"x"), None);
+    assert_eq!(desk.peer_sends(relayed, SFU, b"x"), None);
 }
 
 #[test]
@@ -135,12 +137,12 @@ fn a_permission_lasts_300_seconds_from_the_last_time_asked() {
     client.refresh(&mut desk, 3_600);
     assert_eq!(client.permit(&mut desk, SFU), 0);
     desk.pass(299);
-    assert!(desk.from_peer(relayed, SFU, b"x").is_some());
+    assert!(desk.peer_sends(relayed, SFU, b"x").is_some());
     assert_eq!(client.permit(&mut desk, SFU), 0);
     desk.pass(299);
-    assert!(desk.from_peer(relayed, SFU, b"x").is_some());
+    assert!(desk.peer_sends(relayed, SFU, b"x").is_some());
     desk.pass(1);
-    assert_eq!(desk.from_peer(relayed, SFU, b"x"), None);
+    assert_eq!(desk.peer_sends(relayed, SFU, b"x"), None);
     let bytes = client.send_indication(SFU, b"x");
     assert_eq!(desk.send(&client, &bytes), None);
     assert_eq!(desk.server.metrics().dropped(Drop::NoPermission), 2);
@@ -153,11 +155,11 @@ fn a_channel_lasts_600_seconds_and_its_permission_300() {
     client.refresh(&mut desk, 3_600);
     assert_eq!(client.bind(&mut desk, 0x4000, SFU), 0);
     desk.pass(300);
-    assert_eq!(desk.from_peer(relayed, SFU, b"x"), None, "the permission is over");
+    assert_eq!(desk.peer_sends(relayed, SFU, b"x"), None, "the permission is over");
     assert!(desk.send(&client, &channel_data(0x4000, b"x")).is_some(), "the channel is not");
     desk.pass(299);
     assert_eq!(client.bind(&mut desk, 0x4000, SFU), 0, "a refresh");
-    assert!(desk.from_peer(relayed, SFU, b"x").is_some());
+    assert!(desk.peer_sends(relayed, SFU, b"x").is_some());
     desk.pass(599);
     assert!(desk.send(&client, &channel_data(0x4000, b"x")).is_some());
     desk.pass(1);
@@ -196,7 +198,9 @@ fn families_must_match() {
     let mut desk = Desk::new(config);
     let mut client = Client::new("198.51.100.20:5000", "alice");
     let mut family = |desk: &mut Desk, number| {
-        client.ask(desk, Method::Allocate, |b| udp(b).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[number, 0, 0, 0])).code()
+        client
+            .ask(desk, Method::Allocate, |b| udp(b).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[number, 0, 0, 0]))
+            .code()
     };
     assert_eq!(family(&mut desk, 2), 440, "no IPv6 here");
     assert_eq!(family(&mut desk, 3), 440);
@@ -214,7 +218,8 @@ fn families_must_match() {
 fn of_two_families_the_second_is_refused_in_the_answer() {
     let mut desk = Desk::new(config());
     let mut client = Client::new("198.51.100.20:5000", "alice");
-    let reply = client.ask(&mut desk, Method::Allocate, |b| udp(b).attribute(attr::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0]));
+    let reply =
+        client.ask(&mut desk, Method::Allocate, |b| udp(b).attribute(attr::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0]));
     assert_eq!(reply.code(), 0);
     assert_eq!(reply.message().attribute(attr::ADDRESS_ERROR_CODE), Some(&[2, 0, 4, 40][..]));
 }
@@ -230,17 +235,33 @@ fn what_an_allocate_must_and_must_not_ask_for() {
         ("an unknown attribute", |b| udp(b).attribute(0x7777, &[]), 420),
         ("an unknown optional one", |b| udp(b).attribute(0xF777, &[]), 0),
         ("a reservation", |b| udp(b).attribute(attr::RESERVATION_TOKEN, &[1; 8]), 508),
-        ("a reservation and a family", |b| {
-            udp(b).attribute(attr::RESERVATION_TOKEN, &[1; 8]).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[1, 0, 0, 0])
-        }, 400),
-        ("a reservation and EVEN-PORT", |b| udp(b).attribute(attr::RESERVATION_TOKEN, &[1; 8]).attribute(attr::EVEN_PORT, &[0]), 400),
+        (
+            "a reservation and a family",
+            |b| {
+                udp(b)
+                    .attribute(attr::RESERVATION_TOKEN, &[1; 8])
+                    .attribute(attr::REQUESTED_ADDRESS_FAMILY, &[1, 0, 0, 0])
+            },
+            400,
+        ),
+        (
+            "a reservation and EVEN-PORT",
+            |b| udp(b).attribute(attr::RESERVATION_TOKEN, &[1; 8]).attribute(attr::EVEN_PORT, &[0]),
+            400,
+        ),
         ("two ports", |b| udp(b).attribute(attr::EVEN_PORT, &[0x80]), 508),
         ("an empty EVEN-PORT", |b| udp(b).attribute(attr::EVEN_PORT, &[]), 400),
         ("an empty LIFETIME", |b| udp(b).attribute(attr::LIFETIME, &[]), 400),
         ("an empty family", |b| udp(b).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[]), 400),
-        ("two families", |b| {
-            udp(b).attribute(attr::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0]).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[1, 0, 0, 0])
-        }, 400),
+        (
+            "two families",
+            |b| {
+                udp(b)
+                    .attribute(attr::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0])
+                    .attribute(attr::REQUESTED_ADDRESS_FAMILY, &[1, 0, 0, 0])
+            },
+            400,
+        ),
     ];
     for (what, fill, code) in cases {
         let mut desk = Desk::new(config());
@@ -277,9 +298,11 @@ fn an_even_port_is_even() {
 fn zero_length_and_malformed_attributes_are_400_and_harm_nobody() {
     let mut desk = Desk::new(config());
     let (mut client, _) = alice(&mut desk);
-    let bad: [&[u8]; 6] = [&[], &[0], &[0, 1, 0, 0], &[0, 3, 0, 0, 1, 2, 3, 4], &[0, 1, 0, 0, 1, 2, 3], &[0, 2, 0, 0, 1, 2, 3, 4]];
+    let bad: [&[u8]; 6] =
+        [&[], &[0], &[0, 1, 0, 0], &[0, 3, 0, 0, 1, 2, 3, 4], &[0, 1, 0, 0, 1, 2, 3], &[0, 2, 0, 0, 1, 2, 3, 4]];
     for value in bad {
-        let permission = client.ask(&mut desk, Method::CreatePermission, |b| b.attribute(attr::XOR_PEER_ADDRESS, value));
+        let permission =
+            client.ask(&mut desk, Method::CreatePermission, |b| b.attribute(attr::XOR_PEER_ADDRESS, value));
         assert_eq!(permission.code(), 400, "{value:?}");
         let channel = client.ask(&mut desk, Method::ChannelBind, |b| {
             b.number(attr::CHANNEL_NUMBER, 0x4000_0000).attribute(attr::XOR_PEER_ADDRESS, value)
@@ -303,7 +326,7 @@ fn an_empty_payload_is_a_payload() {
     let bytes = client.send_indication(SFU, b"");
     assert!(matches!(desk.send(&client, &bytes), Some(Forward::Local { payload, .. }) if payload.is_empty()));
     assert!(desk.send(&client, &channel_data(0x4000, b"")).is_some());
-    let forward = desk.from_peer(relayed, SFU, b"").expect("a payload");
+    let forward = desk.peer_sends(relayed, SFU, b"").expect("a payload");
     assert_eq!(delivered(&forward, b"").1, channel_data(0x4000, b""));
 }
 
@@ -329,18 +352,18 @@ fn send_with_dont_fragment_or_without_its_parts_is_dropped() {
 fn inbound_without_permission_is_dropped_and_with_one_delivered() {
     let mut desk = Desk::new(config());
     let (mut client, relayed) = alice(&mut desk);
-    assert_eq!(desk.from_peer(relayed, PEER, b"hello"), None);
+    assert_eq!(desk.peer_sends(relayed, PEER, b"hello"), None);
     assert_eq!(client.permit(&mut desk, PEER), 0);
     let other_port = SocketAddr::new(PEER.ip(), 9);
     for peer in [PEER, other_port] {
-        let forward = desk.from_peer(relayed, peer, b"hello").expect("permitted by IP");
+        let forward = desk.peer_sends(relayed, peer, b"hello").expect("permitted by IP");
         let (to, bytes) = delivered(&forward, b"hello");
         let message = Message::parse(&bytes).expect("a Data indication");
         assert_eq!((message.class(), message.method(), to), (Class::Indication, Method::Data, client.tuple));
         let from = xor_address(message.attribute(attr::XOR_PEER_ADDRESS).expect("a peer"), message.transaction());
         assert_eq!((from, message.attribute(attr::DATA)), (Some(peer), Some(&b"hello"[..])));
     }
-    assert_eq!(desk.from_peer(relayed, "9.9.9.2:4000".parse().expect("an address"), b"hello"), None);
+    assert_eq!(desk.peer_sends(relayed, "9.9.9.2:4000".parse().expect("an address"), b"hello"), None);
 }
 
 #[test]

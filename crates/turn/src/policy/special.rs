@@ -27,11 +27,11 @@ const V4: [([u8; 4], u32); 18] = [
 
 /// What is special within 2000::/3; all outside of it is.
 const V6_WITHIN_GLOBAL: [(u128, u32); 5] = [
-    (0x2001_0000 << 96, 23), // protocol assignments, Teredo, ORCHID, benchmarks
-    (0x2001_0db8 << 96, 32), // documentation
-    (0x2002_0000 << 96, 16), // 6to4
+    (0x2001_0000 << 96, 23),      // protocol assignments, Teredo, ORCHID, benchmarks
+    (0x2001_0db8 << 96, 32),      // documentation
+    (0x2002_0000 << 96, 16),      // 6to4
     (0x2620_004f_8000 << 80, 48), // AS112
-    (0x3fff_0000 << 96, 20), // documentation
+    (0x3fff_0000 << 96, 20),      // documentation
 ];
 
 /// Whether an address is in a special-purpose range. IPv6 addresses that embed an IPv4 one all are.

@@ -148,7 +148,7 @@ impl Server {
         peer: SocketAddr,
         payload: &[u8],
     ) -> Option<Forward> {
-        self.from_peer(now, relayed, peer, 0..payload.len())
+        self.forward_to_client(now, relayed, peer, 0..payload.len())
     }
 
     /// A client's stream is closed; what was allocated over it goes too.

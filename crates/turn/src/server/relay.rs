@@ -20,7 +20,7 @@ impl Server {
         let Some(id) = self.table.by_client(client) else { return self.dropped(Drop::NoAllocation) };
         let peer = self.table.get(id).and_then(|allocation| allocation.peer_of(now, channel));
         match peer {
-            Some(peer) => self.to_peer(now, id, peer, payload),
+            Some(peer) => self.forward_to_peer(now, id, peer, payload),
             None => self.dropped(Drop::NoChannel),
         }
     }
@@ -53,11 +53,17 @@ impl Server {
         if !permitted {
             return self.dropped(Drop::NoPermission);
         }
-        self.to_peer(now, id, peer, message.range_of(data))
+        self.forward_to_peer(now, id, peer, message.range_of(data))
     }
 
     /// The one way to a peer; judges address and port every time.
-    fn to_peer(&mut self, now: Instant, id: AllocationId, peer: SocketAddr, payload: Range<usize>) -> Option<Forward> {
+    fn forward_to_peer(
+        &mut self,
+        now: Instant,
+        id: AllocationId,
+        peer: SocketAddr,
+        payload: Range<usize>,
+    ) -> Option<Forward> {
         let Some(allocation) = self.table.get(id) else { return self.dropped(Drop::NoAllocation) };
         let (relayed, socket, user) = (allocation.relayed, allocation.socket, allocation.user);
         let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
@@ -74,7 +80,7 @@ impl Server {
         let forward = match route {
             Route::Local => Some(Forward::Local { allocation: id, relayed, peer, payload }),
             Route::Elsewhere => Some(Forward::Peer { relayed, peer, payload }),
-            Route::Relayed => self.from_peer(now, peer, relayed, payload),
+            Route::Relayed => self.forward_to_client(now, peer, relayed, payload),
         };
         if forward.is_some() {
             self.metrics.packets_to_peers += 1;
@@ -84,7 +90,7 @@ impl Server {
     }
 
     /// The one way to a client (RFC 8656 §11.3, §12.7), for peers of all kinds.
-    pub(super) fn from_peer(
+    pub(super) fn forward_to_client(
         &mut self,
         now: Instant,
         relayed: SocketAddr,

@@ -72,20 +72,14 @@ impl Server {
                 self.binding(now, client, message);
                 None
             }
-            (
-                Class::Request,
-                Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind,
-            ) => {
+            (Class::Request, Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind) => {
                 self.request(now, client, message);
                 None
             }
             (Class::Indication, Method::Send) => self.send_indication(now, &client, message),
             // A keepalive.
             (Class::Indication, Method::Binding) => None,
-            (
-                Class::Request,
-                Method::Send | Method::Data | Method::Other(_),
-            )
+            (Class::Request, Method::Send | Method::Data | Method::Other(_))
             | (
                 Class::Indication,
                 Method::Allocate
@@ -316,9 +310,8 @@ impl Server {
         let mut refusal = with_unknown(answer(message, Class::Error).error(code, ""), unknown);
         if matches!(code, 401 | 438) {
             let nonce = self.nonces.mint(now, &client);
-            refusal = refusal
-                .attribute(attr::REALM, self.config.realm.as_bytes())
-                .attribute(attr::NONCE, nonce.as_bytes());
+            refusal =
+                refusal.attribute(attr::REALM, self.config.realm.as_bytes()).attribute(attr::NONCE, nonce.as_bytes());
         }
         self.send(client, message, refusal, None);
     }

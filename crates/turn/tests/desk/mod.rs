@@ -1,5 +1,5 @@
 //! A server on a virtual clock, and clients that speak to it in bytes.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::disallowed_methods, reason = "each test file uses its part; time starts somewhere")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ impl Desk {
         self.server.handle_client(self.now, client.tuple, bytes)
     }
 
-    pub fn from_peer(&mut self, relayed: SocketAddr, peer: SocketAddr, payload: &[u8]) -> Option<Forward> {
+    pub fn peer_sends(&mut self, relayed: SocketAddr, peer: SocketAddr, payload: &[u8]) -> Option<Forward> {
         self.server.handle_peer(self.now, relayed, peer, payload)
     }
 
@@ -243,7 +243,8 @@ impl Client {
     }
 
     pub fn allocate_v6(&mut self, desk: &mut Desk) -> SocketAddr {
-        let reply = self.ask(desk, Method::Allocate, |b| udp(b).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]));
+        let reply =
+            self.ask(desk, Method::Allocate, |b| udp(b).attribute(attr::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]));
         assert_eq!(reply.code(), 0);
         reply.address(attr::XOR_RELAYED_ADDRESS).expect("a relayed address")
     }
