@@ -633,11 +633,11 @@ export interface components {
         /** @description A STUN or TURN server for clients. */
         IceServer: {
             /** @description TURN password. */
-            credential?: string | null;
+            credential?: string;
             /** @description `stun:`, `turn:` or `turns:` URLs. */
             urls: string[];
             /** @description TURN user name. */
-            username?: string | null;
+            username?: string;
         };
         /** @description STUN and TURN servers. */
         IceServers: {
