@@ -90,6 +90,11 @@ impl Lines {
         });
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lines.len()
+    }
+
     /// How many m-lines are missing: audio, video.
     pub fn lacking(&self) -> (u32, u32) {
         let count = |kind| self.waiting.iter().filter(|(_, waiting)| *waiting == kind).count() as u32;

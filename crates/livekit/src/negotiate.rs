@@ -7,7 +7,7 @@ use proto::signal_response::Message;
 use sfu::{Kind, MidName, OfferedMedia, ParticipantKey, TrackKey};
 
 use crate::leave::Departure;
-use crate::limits::OFFER_PATIENCE;
+use crate::limits::{MOST_MEDIA, MOST_TRACKS, OFFER_PATIENCE};
 use crate::room::Room;
 use crate::sdp::{DescriptionError, LineUse, Sent, check_description, rewrite_answer, rewrite_offer};
 use crate::session::{Outstanding, Peers, ServerOffer};
@@ -55,8 +55,8 @@ impl Room {
         if let Peers::Single(_) = peers {
             self.bind_lines(key);
             self.renegotiate.remove(&key);
-            let lacking = self.sessions.get(&key).map(|session| session.negotiation.lines.lacking());
-            if lacking.is_some_and(|lacking| lacking != (0, 0)) {
+            let lines = self.sessions.get(&key).map(|session| &session.negotiation.lines);
+            if lines.is_some_and(|lines| lines.lacking() != (0, 0) && lines.count() + MOST_TRACKS < MOST_MEDIA) {
                 self.renegotiate.insert(key);
             }
         }
@@ -119,6 +119,9 @@ impl Room {
         let negotiation = &mut session.negotiation;
         negotiation.lines.fill();
         let (audios, videos) = negotiation.lines.lacking();
+        // No more than the client may offer, some left for what it publishes.
+        let left = MOST_MEDIA.saturating_sub(negotiation.lines.count() + MOST_TRACKS) as u32;
+        let (audios, videos) = (audios.min(left), videos.min(left.saturating_sub(audios)));
         let request = match negotiation.asked {
             // Its offer is on the way, and has all the m-lines it takes.
             Some((at, a, v)) if audios <= a && videos <= v && now < at + OFFER_PATIENCE => return,

@@ -84,6 +84,7 @@ impl Room {
             self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track }));
             return;
         }
+        self.drop_stale(key, &request.cid);
         let sid = crate::id::sid(&mut self.rng, sid_prefix(&request));
         let info = track_info(&request, sid.clone());
         let kind = if info.r#type() == TrackType::Audio { Kind::Audio } else { Kind::Video };
@@ -120,10 +121,21 @@ impl Room {
         let texts = [&request.cid, &request.stream, &request.sid];
         let too_long = texts.iter().any(|text| text.len() > LONGEST_TRACK_TEXT) || request.name.len() > LONGEST_NAME;
         let too_many = request.layers.len() > 8 || request.simulcast_codecs.len() > 8;
-        if too_long || too_many || session.tracks.len() >= MOST_TRACKS {
+        let published = session.tracks.iter().filter(|track| self.tracks.get(track).is_some_and(Track::is_published));
+        if too_long || too_many || published.count() >= MOST_TRACKS {
             return Err(Reason::LimitExceeded);
         }
         Ok(())
+    }
+
+    /// Announcements that came to nothing: the same track announced again, and the oldest of too many.
+    fn drop_stale(&mut self, key: ParticipantKey, cid: &str) {
+        let count = self.sessions.get(&key).map_or(0, |session| session.tracks.len());
+        let again = self.announced(key).find(|track| track.cid == cid).map(|track| track.key);
+        let oldest = self.announced(key).next().map(|track| track.key).filter(|_| count >= MOST_TRACKS);
+        if let Some(stale) = again.or(oldest) {
+            self.withdraw(stale);
+        }
     }
 
     /// An offer of the client: which of its m-lines carry which of its tracks.

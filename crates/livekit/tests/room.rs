@@ -173,6 +173,46 @@ fn an_offer_may_come_before_its_track_is_announced() {
 }
 
 #[test]
+fn a_track_announced_again_takes_the_first_announcements_place() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    world.say(alice, audio("mic"));
+    world.heard(alice);
+    world.heard(bob);
+    let track = publish_microphone(&mut world, alice);
+    assert_eq!(only!(world.heard(bob), Update)[0].participants[0].tracks[0].sid, track);
+}
+
+#[test]
+fn announcements_that_come_to_nothing_do_not_pile_up() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.heard(alice);
+    for cid in 0..200 {
+        world.say(alice, audio(&format!("mic{cid}")));
+    }
+    let heard = world.heard(alice);
+    assert_eq!((only!(heard.clone(), TrackPublished).len(), only!(heard, RequestResponse).len()), (200, 0));
+}
+
+#[test]
+fn a_client_is_not_asked_for_more_m_lines_than_it_may_offer() {
+    let mut world = World::new();
+    let bob = world.join("bob");
+    for publisher in 0..12 {
+        let alice = world.join(&format!("alice{publisher}"));
+        let mids: Vec<_> = (0..50).map(|at| ((7 + at).to_string(), format!("s c{at}"))).collect();
+        for at in 0..50 {
+            world.say(alice, audio(&format!("c{at}")));
+        }
+        let lines: Vec<_> = mids.iter().map(|(mid, msid)| ("audio", mid.as_str(), "sendonly", msid.as_str())).collect();
+        world.say(alice, Said::Offer(offer(2, &offer_with(&lines))));
+    }
+    let asked: u32 = only!(world.heard(bob), MediaSectionsRequirement).iter().map(|asked| asked.num_audios).sum();
+    assert!(asked > 400 && asked + 6 < 512, "{asked}");
+}
+
+#[test]
 fn tracks_are_told_apart_by_name_and_else_by_kind() {
     for (cid, msid) in
         [("cam", "s cam"), ("{cam}", "s cam"), ("cam", "s {cam}"), ("cam", "s something-else"), ("cam", "")]
