@@ -79,7 +79,7 @@ fn str0m_is_named_by_the_peer_module_and_by_the_test_client_alone() {
 #[test]
 fn each_core_forbids_the_clock_and_unordered_iteration() {
     let workspace = Workspace::read();
-    for core in ["call", "sfu", "livekit"] {
+    for core in ["call", "sfu", "livekit", "turn"] {
         let path = workspace.members()[core].join("clippy.toml");
         let bans = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
         for ban in ["std::time::Instant::now", "std::time::SystemTime::now", "std::collections::HashMap::iter"] {
