@@ -382,4 +382,42 @@ mod tests {
         assert_eq!(outcome.format.map(|format| format.codec), Some(Codec::Red));
         assert_eq!(stats.packets_dropped, 1, "the third takes neither");
     }
+
+    #[test]
+    fn a_keyframe_whose_first_packet_comes_late_is_not_lost() {
+        let now = Instant::now();
+        let spec = TrackSpec { kind: Kind::Video, screen: false, muted: false, layers: Vec::new() };
+        let mut track = Track::new(ParticipantKey(0), spec);
+        track.bound = vec![Layer::High];
+        let mut subscription = Subscription::new(Forwarder::new(Kind::Video, 100));
+        let egress = Egress { peer: crate::types::PeerKey(1), slot: 0 };
+        subscription.line = Some(Line { egress, mid: MidName("v".to_owned()), codecs: vec![Codec::Vp8] });
+        subscription.target = Some(Layer::High);
+        track.subscriptions.insert(ParticipantKey(1), subscription);
+        let mut out = Vec::new();
+        let mut stats = RoomStats::default();
+        let mut send = |seq: u64, first: bool, key: bool| {
+            let packet = Packet {
+                format: Format { codec: Codec::Vp8, profile: 0 },
+                ssrc: 1,
+                seq,
+                timestamp: 0,
+                marker: false,
+                arrival: now,
+                captured: now,
+                payload: Arc::from([if first { 0x10 } else { 0x00 }, u8::from(!key)]),
+                extensions: super::super::packet::Extensions::default(),
+                clock: None,
+            };
+            track.handle_packet(Layer::High, packet, &mut out, &mut stats);
+        };
+        // An interframe, then a keyframe of 11 to 13 of which 11 was lost and comes again, then the next frame.
+        send(10, true, false);
+        send(13, false, true);
+        send(12, false, true);
+        send(11, true, true);
+        send(14, true, false);
+        let got: Vec<_> = out.iter().map(|forward| (forward.packet.seq, forward.seq)).collect();
+        assert_eq!(got, [(11, 100), (12, 101), (13, 102), (14, 103)]);
+    }
 }
