@@ -189,7 +189,13 @@ export class Person {
   /** Waits for a line of the history that is done, newest first, and answers it. */
   async lastCall(result: string): Promise<HistoryLine> {
     return until(`${this.name}'s history to say ${result}`, async () => {
-      const line = this.page.getByRole("list", { name: "Recent calls" }).getByRole("listitem").first();
+      const list = this.page.getByRole("list", { name: "Recent calls" });
+      // A call in a channel ends on the channel's page.
+      if (!(await list.isVisible()) && !new URL(this.page.url()).pathname.endsWith("/history")) {
+        await this.page.goto(new URL("/history", this.url).href);
+        await this.atHome();
+      }
+      const line = list.getByRole("listitem").first();
       const seen = await line.getAttribute("data-result", { timeout: 2_000 });
       if (seen !== result) throw new Error(`${seen}`);
       const time = line.locator("time[data-seconds]");
