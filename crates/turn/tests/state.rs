@@ -385,6 +385,10 @@ fn a_socket_that_cannot_be_had_leaves_the_peers_in_this_process() {
     let (mut client, relayed) = alice(&mut desk);
     assert_eq!(client.bind(&mut desk, 0x4000, PEER), 0);
     desk.server.handle_relay_failed(relayed);
+    desk.server.handle_relay_failed(relayed);
+    desk.pass(0);
+    let closed = desk.events.iter().filter(|event| **event == Output::CloseRelay { relayed }).count();
+    assert_eq!(closed, 1, "each socket that was asked for is given up once");
     assert_eq!(desk.send(&client, &channel_data(0x4000, b"x")), None);
     assert_eq!(desk.server.metrics().dropped(Drop::NoSocket), 1);
     assert_eq!(client.permit(&mut desk, PEER), 508);

@@ -41,7 +41,7 @@ pub enum Output {
         /// The relayed address.
         relayed: SocketAddr,
     },
-    /// Close that socket.
+    /// Close that socket. Comes once for each [`Output::OpenRelay`], whether or not the socket could be had.
     CloseRelay {
         /// The relayed address.
         relayed: SocketAddr,
@@ -163,6 +163,7 @@ impl Server {
         let allocation = self.table.by_relayed(relayed).and_then(|id| self.table.get_mut(id));
         if let Some(allocation) = allocation.filter(|allocation| allocation.socket == Socket::Open) {
             allocation.socket = Socket::Failed;
+            self.outputs.push_back(Output::CloseRelay { relayed });
         }
     }
 
