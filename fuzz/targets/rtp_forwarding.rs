@@ -35,6 +35,8 @@ struct Scene {
     tracks: [TrackKey; 2],
     subscribers: [ParticipantKey; 2],
     seqs: [u64; 6],
+    /// What came in: SRTP lets no packet through twice (RFC 3711 §3.3.2).
+    came: BTreeSet<(u32, u64)>,
     seen: BTreeSet<(Egress, u64)>,
 }
 
@@ -80,7 +82,7 @@ impl Scene {
                 room.bind_subscription(now, subscriber, track, line);
             }
         }
-        Self { room, now, tracks, subscribers, seqs: [1000; 6], seen: BTreeSet::new() }
+        Self { room, now, tracks, subscribers, seqs: [1000; 6], came: BTreeSet::new(), seen: BTreeSet::new() }
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
@@ -133,11 +135,15 @@ impl Scene {
             6 => seq.saturating_sub(u64::from(flags)),
             _ => *seq + 40_000,
         };
+        let ssrc = 1 + stream as u32 + if flags & 64 != 0 { 10 } else { 0 };
+        if !self.came.insert((ssrc, *seq)) {
+            return Some(());
+        }
         let codec = CODECS[usize::from(kind >> 3) % CODECS.len()];
         let descriptor = (flags & 32 != 0).then(|| Arc::from(bytes.take(usize::from(length % 32))));
         let packet = Packet {
             format: Format { codec, profile: 0 },
-            ssrc: 1 + stream as u32 + if flags & 64 != 0 { 10 } else { 0 },
+            ssrc,
             seq: *seq,
             timestamp: (*seq as u32).wrapping_mul(3_000),
             marker: flags & 16 != 0,

@@ -10,7 +10,7 @@ use livekit::{ClientParameters, ConnectionId, Join, Output, Room, RoomInit};
 /// Every run begins at the same time.
 static OPENED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Frames follow each other: two bytes of length, the highest bit saying whose it is, the next that time passes before it.
+// Frames follow each other: two bytes of length, the highest bit saying whose it is, the next that time passes before it.
 fuzz_target!(|data: &[u8]| {
     let mut now = *OPENED;
     let mut room = Room::new(now, init(now));
