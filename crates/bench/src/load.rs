@@ -5,7 +5,6 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -89,7 +88,14 @@ struct Shared {
 
 /// All participants.
 pub(crate) struct Fleet {
-    threads: Vec<(Arc<Shared>, Arc<Waker>, JoinHandle<anyhow::Result<()>>)>,
+    threads: Vec<Launched>,
+}
+
+/// A load thread, from outside.
+struct Launched {
+    shared: Arc<Shared>,
+    waker: Arc<Waker>,
+    thread: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Fleet {
@@ -101,7 +107,7 @@ impl Fleet {
             let poll = Poll::new()?;
             let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
             let shared = Arc::new(Shared::default());
-            let (sender, from_server) = std_mpsc::channel();
+            let (sender, from_server) = crossbeam_channel::unbounded();
             let thread = Thread {
                 poll,
                 from_server,
@@ -117,7 +123,8 @@ impl Fleet {
             let rooms: Vec<usize> = (0..options.rooms).filter(|room| room % options.threads == index).collect();
             let (options, plan) = (options.clone(), plan.clone());
             let spawned = std::thread::Builder::new().name(format!("load-{index}"));
-            threads.push((shared, waker, spawned.spawn(move || thread.run(&options, &plan, &rooms))?));
+            let thread = spawned.spawn(move || thread.run(&options, &plan, &rooms))?;
+            threads.push(Launched { shared, waker, thread });
         }
         Ok(Self { threads })
     }
@@ -125,7 +132,7 @@ impl Fleet {
     /// Sums over all participants, as last published.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for (shared, ..) in &self.threads {
+        for Launched { shared, .. } in &self.threads {
             totals.connected += shared.connected.load(Relaxed) as usize;
             totals.failed += shared.failed.load(Relaxed) as usize;
             totals.published += shared.published.load(Relaxed);
@@ -138,17 +145,17 @@ impl Fleet {
 
     /// From now on latencies are kept.
     pub(crate) fn start_latencies(&self) {
-        self.threads.iter().for_each(|(shared, ..)| shared.sampling.store(true, Relaxed));
+        self.threads.iter().for_each(|launched| launched.shared.sampling.store(true, Relaxed));
     }
 
     /// Everyone leaves. Gives the latencies.
     pub(crate) fn stop(self) -> anyhow::Result<Vec<u32>> {
         let mut latencies = Vec::new();
-        for (shared, waker, _) in &self.threads {
+        for Launched { shared, waker, .. } in &self.threads {
             shared.stopping.store(true, Relaxed);
             waker.wake()?;
         }
-        for (shared, _, thread) in self.threads {
+        for Launched { shared, thread, .. } in self.threads {
             thread.join().map_err(|_| anyhow::anyhow!("a load thread panicked"))??;
             latencies.append(&mut shared.latencies.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -159,7 +166,7 @@ impl Fleet {
 /// One load thread.
 struct Thread {
     poll: Poll,
-    from_server: std_mpsc::Receiver<FromServer>,
+    from_server: crossbeam_channel::Receiver<FromServer>,
     inbox: Inbox,
     signalling: tokio::runtime::Handle,
     participants: Vec<Participant>,

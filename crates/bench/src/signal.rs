@@ -1,7 +1,6 @@
 //! The signalling side of a participant: a WebSocket that carries whole messages between the server and its load thread.
 
 use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
 
 use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
@@ -20,7 +19,7 @@ pub(crate) enum FromServer {
 /// Where a WebSocket tells it.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
-    pub(crate) sender: std_mpsc::Sender<FromServer>,
+    pub(crate) sender: crossbeam_channel::Sender<FromServer>,
     pub(crate) waker: Arc<mio::Waker>,
 }
 
