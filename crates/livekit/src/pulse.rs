@@ -1,16 +1,18 @@
 //! Connections whose network path died under them.
 //!
 //! A browser stops gathering candidates once it is connected: over UDP it knows no TCP to fall back to. When UDP dies it
-//! takes 15 s and more until it helps itself. The server knows after three: a client that was sending all the time is
-//! silent, though its WebSocket lives. Told to resume, it restarts ICE at once, over whatever path there is. Pure.
+//! takes 15 s and more until it helps itself. The server knows after two: a client that was sending all the time, and should
+//! be, is silent, though its WebSocket lives. Told to resume, it restarts ICE at once, over whatever path there is. Pure.
 
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use sfu::PeerKey;
 
-/// Longer than the spacing of a browser's checks on a path (2.5 s), so that one which falls idle is not taken for dead.
-const SILENT: Duration = Duration::from_millis(3_000);
+/// Ten times what a pause of a live connection lasts on a bad day. A resume that was not needed harms no media.
+const SILENT: Duration = Duration::from_millis(2_000);
+/// What is heard after a longer pause is not part of a steady stream.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Datagrams in a second that make a connection busy. Checks and reports alone are fewer.
 const BUSY: u32 = 12;
 const WINDOW: Duration = Duration::from_secs(1);
@@ -35,7 +37,9 @@ impl Pulses {
     /// A datagram came.
     pub fn beat(&mut self, now: Instant, peer: PeerKey) {
         let pulse = self.peers.entry(peer).or_insert(Pulse { heard: now, window: now, in_window: 0, busy: false });
-        if now.saturating_duration_since(pulse.window) >= WINDOW {
+        if now.saturating_duration_since(pulse.heard) >= PAUSE {
+            (pulse.window, pulse.in_window, pulse.busy) = (now, 0, false);
+        } else if now.saturating_duration_since(pulse.window) >= WINDOW {
             pulse.busy = pulse.in_window >= BUSY;
             (pulse.window, pulse.in_window) = (now, 0);
         }
@@ -53,7 +57,8 @@ impl Pulses {
         self.peers.get(&peer).filter(|pulse| pulse.busy).map(|pulse| pulse.heard + SILENT)
     }
 
-    /// A busy connection has fallen silent. Said once; it has to be busy again before it can be said again.
+    /// A busy connection has fallen silent; whether it had reason to, its owner knows. Said once: it has to be busy again
+    /// before it can be said again.
     pub fn has_stopped(&mut self, now: Instant, peer: PeerKey) -> bool {
         let Some(due) = self.due(peer).filter(|due| *due <= now) else { return false };
         let Some(pulse) = self.peers.get_mut(&peer) else { return false };

@@ -4,7 +4,7 @@ use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::signal_response::Message;
-use sfu::ParticipantKey;
+use sfu::{Kind, ParticipantKey, PeerKey};
 
 use crate::join::{client_configuration, server_info};
 use crate::leave::{Departed, Departure, leave};
@@ -69,14 +69,31 @@ impl Room {
     pub(crate) fn help_up(&mut self, key: ParticipantKey) {
         let Some(session) = self.sessions.get(&key) else { return };
         let (Some(connection), peers) = (session.connection(), session.peers) else { return };
-        let stopped = peers.all().filter(|peer| self.pulses.has_stopped(self.now, *peer)).count();
-        if stopped == 0 {
+        let stopped: Vec<PeerKey> = peers.all().filter(|peer| self.pulses.has_stopped(self.now, *peer)).collect();
+        let sends = stopped.contains(&peers.publisher()) && self.should_send(key);
+        let reports = stopped.contains(&peers.subscriber()) && self.should_report(key);
+        if !sends && !reports {
             return;
         }
         tracing::debug!("the path of a busy connection is dead: its client is told to resume");
         self.send_to(connection, leave(DisconnectReason::ConnectionTimeout, Action::Resume));
         self.out(Output::Close(connection, "media path lost"));
         self.handle_disconnect(self.now, connection);
+    }
+
+    /// It publishes something that is not muted.
+    fn should_send(&self, key: ParticipantKey) -> bool {
+        self.tracks.values().any(|track| track.publisher == key && track.is_published() && !track.info.muted)
+    }
+
+    /// It gets video, whose arrival clients report all the time.
+    fn should_report(&self, key: ParticipantKey) -> bool {
+        let Some(session) = self.sessions.get(&key) else { return false };
+        let shown = |key| session.preferences.get(key).is_none_or(|preference| !preference.disabled);
+        let subscribed = session.subscribed.iter().filter(|track| shown(*track));
+        subscribed
+            .filter_map(|track| self.tracks.get(track))
+            .any(|track| track.kind == Kind::Video && !track.info.muted)
     }
 
     /// The new connection takes the old one's place. Returns since when news may have been missed.
