@@ -252,8 +252,10 @@ impl Peer {
                 }
                 Ok(str0m::Output::Transmit(transmit)) => {
                     // Answers to connectivity checks go wherever those came from (RFC 7983: STUN starts with 0 or 1).
-                    if transmit.contents.first().is_some_and(|first| *first > 3) {
-                        self.paths.follow(transmit.proto, transmit.destination);
+                    let is_media = transmit.contents.first().is_some_and(|first| *first > 3);
+                    if is_media && self.paths.follow(transmit.proto, transmit.destination) {
+                        // What went into the old path is lost, and too long ago to be sent again.
+                        events.extend(self.outbound.video_slots().map(PeerEvent::KeyframeWanted));
                     }
                     self.stats.bytes_out += transmit.contents.len() as u64;
                     out.push_back(Output::Transmit(Transmit {

@@ -22,6 +22,8 @@ pub(super) struct Paths {
     used: Option<(Transport, SocketAddr)>,
     used_heard: Option<Instant>,
     used_at: Option<SocketAddr>,
+    /// There has been one.
+    had_one: bool,
 }
 
 /// A path to drop: the local candidate over which it was heard.
@@ -49,12 +51,15 @@ impl Paths {
         Some(Stale(LocalCandidate { transport, addr: local }))
     }
 
-    /// Takes note of where media goes: the path the stack has chosen.
-    pub(super) fn follow(&mut self, protocol: Protocol, remote: SocketAddr) {
+    /// Takes note of where media goes: the path the stack has chosen. True where it went elsewhere before.
+    pub(super) fn follow(&mut self, protocol: Protocol, remote: SocketAddr) -> bool {
         let path = (super::transport(protocol), remote);
-        if self.used != Some(path) {
-            *self = Self { used: Some(path), used_heard: None, used_at: None };
+        if self.used == Some(path) {
+            return false;
         }
+        let moved = self.had_one;
+        *self = Self { used: Some(path), used_heard: None, used_at: None, had_one: true };
+        moved
     }
 }
 

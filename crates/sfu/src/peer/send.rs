@@ -40,6 +40,10 @@ impl Outbound {
         u16::try_from(at).ok()
     }
 
+    pub(super) fn video_slots(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..).zip(&self.lines).filter(|(_, line)| line.kind == Some(Kind::Video)).map(|(slot, _)| slot)
+    }
+
     pub(super) fn renegotiated(&mut self, rtc: &mut Rtc) {
         for line in &mut self.lines {
             line.refresh(rtc);
