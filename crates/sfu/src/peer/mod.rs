@@ -56,6 +56,9 @@ pub(crate) enum PeerEvent {
     Measured,
 }
 
+/// After a move the client has by then reported what was lost before it.
+const LOSSES_TOLD: Duration = Duration::from_millis(300);
+
 /// A connection.
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
@@ -69,6 +72,10 @@ pub(crate) struct Peer {
     pending: Option<SdpPendingOffer>,
     offered_channels: bool,
     paths: Paths,
+    /// Where the estimate of the bandwidth starts; `None`: nothing is estimated.
+    first_estimate: Option<Bitrate>,
+    /// Media goes another way since then, and the estimate is still of the old one.
+    moved: Option<Instant>,
     stats: PeerStats,
     timeout: Instant,
     alive: bool,
@@ -111,6 +118,8 @@ impl Peer {
             pending: None,
             offered_channels: false,
             paths: Paths::default(),
+            first_estimate: room.bandwidth_estimation.then_some(room.initial_bitrate),
+            moved: None,
             stats: PeerStats::default(),
             timeout: now,
             alive: true,
@@ -248,6 +257,11 @@ impl Peer {
                     if !self.rtc.is_alive() {
                         self.close(events);
                     }
+                    if self.moved.is_some_and(|moved| now >= moved + LOSSES_TOLD) {
+                        self.moved = None;
+                        self.estimate_anew(events);
+                        continue;
+                    }
                     return at;
                 }
                 Ok(str0m::Output::Transmit(transmit)) => {
@@ -256,6 +270,7 @@ impl Peer {
                     if is_media && self.paths.follow(transmit.proto, transmit.destination) {
                         // What went into the old path is lost, and too long ago to be sent again.
                         events.extend(self.outbound.video_slots().map(PeerEvent::KeyframeWanted));
+                        self.moved = Some(now);
                     }
                     self.stats.bytes_out += transmit.contents.len() as u64;
                     out.push_back(Output::Transmit(Transmit {
@@ -274,6 +289,14 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// The losses on a dead path say nothing of the one that media takes now.
+    fn estimate_anew(&mut self, events: &mut VecDeque<PeerEvent>) {
+        let Some(estimate) = self.first_estimate else { return };
+        self.rtc.bwe().reset(str0m::bwe::Bitrate::bps(estimate.as_bps()));
+        self.stats.estimate = Some(estimate);
+        events.push_back(PeerEvent::Estimate(estimate));
     }
 
     fn handle_event(&mut self, now: Instant, event: Event, events: &mut VecDeque<PeerEvent>) {
