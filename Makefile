@@ -17,8 +17,9 @@ help: ## what there is to make
 run: build ## build everything and start a server for trying out, on http://localhost:7880
 	exec $(STOA) serve --dev $(ARGS)
 
+# All crates at once, as the tests are built: cargo would build the shared dependencies anew for other sets of features.
 build: web ## leave the release binary, web app inside, in target/release/stoa
-	cargo build --release -p server
+	cargo build --release --workspace
 
 web: web/node_modules/.package-lock.json
 	cd web && npm run build

@@ -92,7 +92,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Adds a candidate the client trickled.
+    /// Adds a candidate the client trickled, if this side has a use for it: see [`without_candidates`].
     pub(crate) fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), NegotiationError> {
         let candidate = candidate.trim().trim_start_matches("a=");
         // An empty candidate says that there are no more. Names under .local are for peers on the same network.
@@ -100,7 +100,9 @@ impl Peer {
             return Ok(());
         }
         let parsed = Candidate::from_sdp_string(candidate).map_err(|error| NegotiationError::Sdp(error.to_string()))?;
-        self.rtc.add_remote_candidate(parsed);
+        if !self.config.ice_lite {
+            self.rtc.add_remote_candidate(parsed);
+        }
         Ok(())
     }
 
@@ -129,6 +131,9 @@ impl Peer {
     ) -> Result<T, NegotiationError> {
         if count_media(sdp) > MAX_MEDIA {
             return Err(NegotiationError::TooManyMedia(MAX_MEDIA));
+        }
+        if self.config.ice_lite {
+            return parse(&without_candidates(sdp)).map_err(refused);
         }
         parse(sdp).map_err(refused)
     }
@@ -168,6 +173,13 @@ fn server_channels() -> [ChannelConfig; 3] {
         channel("_lossy", false, unreliable),
         channel("_data_track", false, unreliable),
     ]
+}
+
+/// A lite agent checks nothing, so it needs no address of the client's: it learns each from the first check that comes
+/// from there (RFC 8445 §7.3.1.3). Clients that bundle late announce one set of addresses for each m-line, and pairs
+/// made of these would push those in use off the list.
+fn without_candidates(sdp: &str) -> String {
+    sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:")).collect()
 }
 
 fn media_kind(kind: Kind) -> MediaKind {
