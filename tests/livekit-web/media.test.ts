@@ -74,8 +74,7 @@ describe.each(ways)("livekit-client with $way", ({ path, options }) => {
     await late.page.close();
   });
 
-  // Known fault: the upward switch to 1280 does not come within the 45 s.
-  it.runIf(process.env.STOA_TEST_KNOWN_FAULTS)("switches simulcast layers with the size of the element", async () => {
+  it("switches simulcast layers with the size of the element", async () => {
     await meetIn(options, { adaptiveStream: true });
     await a.publishCamera({ simulcast: true });
     await sees(b.video("Alice"), alice);

@@ -123,8 +123,7 @@ describe.each(ways)("livekit-client with $way in a network that drops UDP", ({ o
     expect((await b.routes()).map(({ protocol }) => protocol)).not.toContain("tcp");
   });
 
-  // Known fault: 6.2 to 7.6 s were measured.
-  it.runIf(process.env.STOA_TEST_KNOWN_FAULTS)("has media again within 6 s when UDP is lost in the middle", async () => {
+  it("has media again within 6 s when UDP is lost in the middle", async () => {
     await enter();
     expect((await a.routes()).map(({ protocol }) => protocol)).not.toContain("tcp");
     const lost = Date.now();
