@@ -59,15 +59,20 @@ pub(crate) fn bearer(headers: &HeaderMap) -> ApiResult<Option<&str>> {
     Ok(Some(token.trim()))
 }
 
-/// Who asks, if anyone who is known.
-async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> {
-    let device = match parts.headers.get(DEVICE_HEADER) {
-        None => DeviceId::unnamed(),
+/// The device that the headers name.
+pub(crate) fn named_device(headers: &HeaderMap) -> ApiResult<DeviceId> {
+    match headers.get(DEVICE_HEADER) {
+        None => Ok(DeviceId::unnamed()),
         Some(value) => {
             let text = value.to_str().map_err(|_| ApiError::invalid("Stoa-Device", "not a text"))?;
-            DeviceId::new(text).map_err(|error| ApiError::invalid_id("Stoa-Device", &error))?
+            DeviceId::new(text).map_err(|error| ApiError::invalid_id("Stoa-Device", &error))
         }
-    };
+    }
+}
+
+/// Who asks, if anyone who is known.
+async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> {
+    let device = named_device(&parts.headers)?;
     let caller = if let Some(token) = bearer(&parts.headers)? {
         by_token(state, token, device).await?
     } else if let Some(token) = sessions::token_of(&parts.headers) {

@@ -83,8 +83,14 @@ async fn name_request(request: Request, next: Next) -> Response {
     response
 }
 
+/// Whether a path is answered by the API, under whichever of its names.
+fn is_of_api(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    matches!(first, "api" | "calls" | "webrtc" | "ws") || (first == "channels" && path.ends_with("/calls"))
+}
+
 async fn secure(policy: HeaderValue, request: Request, next: Next) -> Response {
-    let is_answer_of_api = request.uri().path().starts_with("/api");
+    let is_answer_of_api = is_of_api(request.uri().path());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -9,7 +9,9 @@
 mod body;
 mod caller;
 mod config;
+mod dialect;
 mod error;
+mod ice;
 mod layers;
 mod limits;
 mod origin;
@@ -22,8 +24,6 @@ mod state;
 mod web;
 mod wire;
 
-use std::sync::Arc;
-
 use axum::Router;
 
 pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls};
@@ -34,17 +34,16 @@ use state::AppState;
 /// The edge, running.
 pub struct Api {
     router: Router,
-    sockets: Arc<socket::Registry>,
+    state: AppState,
 }
 
 impl Api {
     /// Builds the edge and starts the task that carries notices to sockets; needs a tokio runtime.
     pub fn start(config: ApiConfig) -> Self {
         let state = AppState::new(config);
-        let sockets = state.sockets.clone();
         let routes =
             routes::router(state.clone()).merge(socket::router(&state)).merge(rtc::router(&state)).merge(web::router());
-        Self { router: layers::wrap(routes, &state), sockets }
+        Self { router: layers::wrap(routes, &state), state }
     }
 
     /// Everything that is served over HTTP.
@@ -52,8 +51,10 @@ impl Api {
         self.router.clone()
     }
 
-    /// Closes every Socket.IO connection, so that clients look for the server again rather than wait for it.
+    /// Closes every signalling connection, so that clients look for the server again rather than wait for it.
     pub fn close(&self) {
-        self.sockets.disconnect_all();
+        self.state.sockets.disconnect_all();
+        self.state.webrtc.disconnect_all();
+        self.state.meetings.close_all();
     }
 }

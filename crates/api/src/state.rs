@@ -6,6 +6,7 @@ use control::Handle;
 use tokio::sync::Semaphore;
 
 use crate::config::ApiConfig;
+use crate::dialect::meetings::Meetings;
 use crate::limits::RequestLimits;
 use crate::people::People;
 use crate::sessions::Sessions;
@@ -23,7 +24,11 @@ pub(crate) struct Shared {
     pub limits: RequestLimits,
     pub people: People,
     pub sessions: Sessions,
+    /// Sockets of the main namespace.
     pub sockets: Arc<Registry>,
+    /// Sockets of `/webrtc`.
+    pub webrtc: Arc<Registry>,
+    pub meetings: Arc<Meetings>,
     pub hashing: Semaphore,
 }
 
@@ -34,6 +39,8 @@ impl AppState {
             people: People::new(config.handle.clone()),
             sessions: Sessions::new(config.handle.clone(), config.session_ttl),
             sockets: Arc::default(),
+            webrtc: Arc::default(),
+            meetings: Arc::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
             config,
         }))

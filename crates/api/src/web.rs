@@ -16,7 +16,8 @@ use crate::error::ApiError;
 struct Files;
 
 /// Paths that belong to a protocol: what is not there is not the web app's either.
-const NOT_PAGES: &[&str] = &["api", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets"];
+const NOT_PAGES: &[&str] =
+    &["api", "calls", "webrtc", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets"];
 
 pub(crate) fn router() -> Router {
     Router::new().fallback(serve).layer(CompressionLayer::new())

@@ -2,10 +2,10 @@
 
 mod calls;
 mod channels;
-mod ring;
+pub(crate) mod ring;
 mod server;
 mod session;
-mod users;
+pub(crate) mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -35,7 +35,8 @@ pub(crate) use ring::{call_view, joined};
         (name = "users", description = "People"),
         (name = "channels", description = "Groups of people that may call each other"),
         (name = "calls", description = "Calls and their history"),
-        (name = "server", description = "The server itself")
+        (name = "server", description = "The server itself"),
+        (name = "dialects", description = "The same calls under the paths and in the shapes of other backends")
     )
 )]
 struct Document;
@@ -49,6 +50,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(ring::routes())
         .merge(calls::routes())
         .merge(server::routes())
+        .merge(crate::dialect::routes())
 }
 
 /// The OpenAPI 3.1 document, as `GET /api/openapi.json` answers it.
@@ -63,7 +65,6 @@ pub(crate) fn router(state: AppState) -> Router {
     let (operations, _) = operations().split_for_parts();
     let document = openapi_json();
     operations
-        .route("/api/calls", axum::routing::post(ring::initiate))
         .route(
             "/api/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }),

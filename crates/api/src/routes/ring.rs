@@ -25,7 +25,7 @@ use crate::wire::{AUDIO_MARK, Call, Participant, schema, time};
 
 const RING_SECONDS: std::ops::RangeInclusive<u64> = 5..=180;
 const LONGEST_METADATA: usize = 16 * 1024;
-const LONGEST_REASON: usize = 200;
+pub(crate) const LONGEST_REASON: usize = 200;
 const MOST_TARGETS: usize = 1_000;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -52,12 +52,12 @@ pub(crate) struct Initiate {
     word: Option<String>,
     /// Another name for `type`.
     #[schema(value_type = Option<schema::CallType>)]
-    call_type: Option<String>,
+    pub call_type: Option<String>,
     /// One user: the call is one-to-one.
-    target_user_id: Option<String>,
+    pub target_user_id: Option<String>,
     target_user_ids: Option<Vec<String>>,
     participants: Option<Vec<String>>,
-    channel_id: Option<String>,
+    pub channel_id: Option<String>,
     /// An object of the client's own, at most 16 KiB.
     metadata: Option<Value>,
     /// Seconds, 5 to 180.
@@ -67,7 +67,7 @@ pub(crate) struct Initiate {
 /// Why the call is refused.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct Decline {
-    reason: Option<DeclineReason>,
+    pub reason: Option<DeclineReason>,
 }
 
 /// Busy, or simply no.
@@ -81,7 +81,7 @@ pub(crate) enum DeclineReason {
 /// What the client says of the end.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct End {
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// Taken and not used: the server measures.
     #[serde(rename = "duration")]
     #[allow(dead_code)]
@@ -143,14 +143,13 @@ pub(crate) struct Joined {
 /// Starts a call.
 #[utoipa::path(post, path = "/api/calls/initiate", operation_id = "initiate", tag = "calls", request_body = Initiate,
     responses((status = 201, body = Initiated), (status = "default", body = ErrorBody)))]
-pub(super) async fn initiate(
+pub(crate) async fn initiate(
     State(state): State<AppState>,
     caller: Caller,
     parts: Parts,
     Body(body): Body<Initiate>,
 ) -> ApiResult<(StatusCode, Json<Initiated>)> {
-    caller.require(Permission::CallsCreate)?;
-    let call = state.handle().initiate(request(body, &caller)?).await?;
+    let call = start(&state, &caller, body).await?;
     let initiated = Initiated {
         success: true,
         participants: call.participants.len(),
@@ -158,6 +157,12 @@ pub(super) async fn initiate(
         call: call_view(&state, &call).await,
     };
     Ok((StatusCode::CREATED, Json(initiated)))
+}
+
+/// Starts a call, in whatever shape it is then answered.
+pub(crate) async fn start(state: &AppState, caller: &Caller, body: Initiate) -> ApiResult<CallSnapshot> {
+    caller.require(Permission::CallsCreate)?;
+    Ok(state.handle().initiate(request(body, caller)?).await?)
 }
 
 /// This device takes the call.
@@ -369,7 +374,7 @@ async fn connection(state: &AppState, caller: &Caller, call: &CallSnapshot, part
 }
 
 /// Everyone with a part in a call.
-pub(super) fn users_of(call: &CallSnapshot) -> Vec<&UserId> {
+pub(crate) fn users_of(call: &CallSnapshot) -> Vec<&UserId> {
     call.participants.iter().map(|part| &part.user).collect()
 }
 
@@ -379,7 +384,7 @@ pub(crate) async fn call_view(state: &AppState, call: &CallSnapshot) -> Call {
     Call::new(call, &shown, state.handle().now())
 }
 
-pub(super) async fn answer(state: &AppState, call: &CallSnapshot) -> ApiResult<Json<CallAnswer>> {
+pub(crate) async fn answer(state: &AppState, call: &CallSnapshot) -> ApiResult<Json<CallAnswer>> {
     Ok(Json(CallAnswer { success: true, call: call_view(state, call).await }))
 }
 

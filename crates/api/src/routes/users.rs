@@ -126,7 +126,7 @@ fn presence_of(presence: &[(UserId, PresenceState)], user: &UserId) -> PresenceS
 }
 
 /// How long a page is to be.
-pub(super) fn page_size(asked: Option<usize>, usual: usize, longest: usize) -> ApiResult<usize> {
+pub(crate) fn page_size(asked: Option<usize>, usual: usize, longest: usize) -> ApiResult<usize> {
     match asked {
         None => Ok(usual),
         Some(limit) if (1..=longest).contains(&limit) => Ok(limit),

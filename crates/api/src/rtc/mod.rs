@@ -4,7 +4,7 @@
 //! connection here is a pipe with bounds.
 
 mod link;
-mod pace;
+pub(crate) mod pace;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;

@@ -108,7 +108,7 @@ async fn act<T: DeserializeOwned>(
     answer(ack, result.await);
 }
 
-fn answer(ack: AckSender, result: ApiResult<Value>) {
+pub(super) fn answer(ack: AckSender, result: ApiResult<Value>) {
     let answer = match result {
         Ok(mut answer) => {
             answer["ok"] = json!(true);

@@ -5,7 +5,9 @@
 
 mod acts;
 mod events;
+pub(crate) mod lane;
 mod registry;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +28,7 @@ use socketioxide::{ParserConfig, SocketIo};
 use tokio::sync::Mutex;
 
 use crate::caller::{self, Caller};
+use crate::dialect::{notices, webrtc};
 use crate::error::{ApiError, ApiResult};
 use crate::limits::quota;
 use crate::origin::request_origin;
@@ -33,6 +36,7 @@ use crate::routes::cors;
 use crate::sessions;
 use crate::state::AppState;
 
+use acts::answer;
 pub(crate) use registry::Registry;
 
 const PATH: &str = "/socket.io";
@@ -67,7 +71,9 @@ pub(crate) fn router(state: &AppState) -> Router {
         .with_state(state.clone())
         .build_svc();
     io.ns("/", connected.with(authenticate));
+    webrtc::open(&io);
     tokio::spawn(events::carry(state.clone(), state.handle().notices()));
+    tokio::spawn(notices::carry(state.clone(), state.handle().notices()));
     Router::new()
         .route_service(PATH, service.clone())
         .route_service("/socket.io/", service)
@@ -77,26 +83,26 @@ pub(crate) fn router(state: &AppState) -> Router {
 /// What a client says of itself when it connects.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credentials {
+pub(crate) struct Credentials {
     token: Option<String>,
     device_id: Option<String>,
 }
 
 /// Who a socket belongs to, and how much it has asked of us.
 #[derive(Clone)]
-struct Seat(Arc<SeatState>);
+pub(crate) struct Seat(pub(crate) Arc<SeatState>);
 
-struct SeatState {
-    caller: Caller,
+pub(crate) struct SeatState {
+    pub caller: Caller,
     rate: DefaultDirectRateLimiter,
     strikes: AtomicU32,
     /// Held while the device is announced, so that it cannot be taken back before.
-    announced: Mutex<bool>,
+    pub announced: Mutex<bool>,
 }
 
 impl Seat {
     /// Counts one event.
-    fn count(&self, socket: &SocketRef) -> ApiResult<()> {
+    pub fn count(&self, socket: &SocketRef) -> ApiResult<()> {
         if self.0.rate.check().is_ok() {
             return Ok(());
         }
@@ -110,7 +116,7 @@ impl Seat {
 
 /// The code is the message of the client's `connect_error`.
 #[derive(Debug)]
-struct Refused(&'static str);
+pub(crate) struct Refused(&'static str);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +124,7 @@ impl fmt::Display for Refused {
     }
 }
 
-async fn authenticate(
+pub(crate) async fn authenticate(
     socket: SocketRef,
     State(state): State<AppState>,
     TryData(credentials): TryData<Option<Credentials>>,
@@ -158,6 +164,7 @@ async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> 
 async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
     let mut announced = seat.0.announced.lock().await;
     acts::listen(&socket);
+    relay::listen(&socket, &state, &seat);
     socket.on_disconnect(disconnected);
     // In the registry first: announcing the device may make calls ring on it.
     let caller = &seat.0.caller;

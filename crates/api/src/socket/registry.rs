@@ -43,6 +43,11 @@ impl Registry {
         self.with(|users| users.contains_key(user))
     }
 
+    /// Whether one of a user's sockets is of this device.
+    pub fn has_device(&self, user: &UserId, device: &DeviceId) -> bool {
+        self.with(|users| users.get(user).is_some_and(|lines| lines.iter().any(|line| line.device == *device)))
+    }
+
     /// To the sockets of a user: of one device, of all but one, or of all.
     pub fn emit(&self, user: &UserId, device: Option<&DeviceId>, except: Option<&DeviceId>, event: &str, data: &Value) {
         let sockets: Vec<SocketRef> = self.with(|users| {

@@ -93,7 +93,8 @@ impl Call {
     }
 }
 
-fn type_and_metadata(call: &CallSnapshot) -> (String, Value) {
+/// The word the call was started with, and the client's own metadata.
+pub(crate) fn type_and_metadata(call: &CallSnapshot) -> (String, Value) {
     let mut metadata = call.metadata.clone();
     let word = metadata.as_object_mut().and_then(|object| object.remove(AUDIO_MARK));
     let word = word.as_ref().and_then(Value::as_str).unwrap_or(call.media.as_str()).to_owned();

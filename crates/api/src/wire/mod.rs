@@ -4,7 +4,7 @@ mod call;
 mod people;
 mod words;
 
-pub(crate) use call::{AUDIO_MARK, Call, CallEvent, Participant};
+pub(crate) use call::{AUDIO_MARK, Call, CallEvent, Participant, type_and_metadata};
 pub(crate) use people::{Channel, User};
 pub(crate) use words::schema;
 

@@ -11,39 +11,57 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::server::{Server, scrubbed, token};
 
-struct Socket {
-    frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub struct Socket {
+    pub frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next_ack: u32,
     /// Events that came while an acknowledgement was awaited.
-    early: std::collections::VecDeque<(String, Value)>,
+    pub early: std::collections::VecDeque<(String, Value)>,
+    namespace: String,
+    /// What the server calls the socket.
+    pub id: Option<String>,
 }
 
 impl Socket {
-    async fn dial(server: &Server, auth: Value, headers: &[(&'static str, &str)]) -> Result<Self, Value> {
+    pub async fn dial(server: &Server, auth: Value, headers: &[(&'static str, &str)]) -> Result<Self, Value> {
+        Self::dial_namespace(server, "", auth, headers).await
+    }
+
+    pub async fn dial_namespace(
+        server: &Server,
+        namespace: &str,
+        auth: Value,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Value> {
         let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let (frames, _) = connect_async(request).await.unwrap();
-        let mut socket = Self { frames, next_ack: 0, early: Default::default() };
+        let namespace = if namespace.is_empty() { String::new() } else { format!("{namespace},") };
+        let mut socket = Self { frames, next_ack: 0, early: Default::default(), namespace, id: None };
         assert!(socket.text().await.starts_with("0{"), "engine.io opens");
-        socket.frames.send(Message::Text(format!("40{auth}").into())).await.unwrap();
-        let answer = socket.text().await;
+        let connect = format!("40{}{auth}", socket.namespace);
+        socket.frames.send(Message::Text(connect.into())).await.unwrap();
+        let answer = socket.text().await.replacen(&socket.namespace, "", 1);
         match answer.split_at(2) {
-            ("40", _) => Ok(socket),
+            ("40", connected) => {
+                let connected: Value = serde_json::from_str(connected).unwrap();
+                socket.id = connected["sid"].as_str().map(str::to_owned);
+                Ok(socket)
+            }
             ("44", refusal) => Err(serde_json::from_str(refusal).unwrap()),
             _ => panic!("{answer}"),
         }
     }
 
-    async fn of(server: &Server, user: &str, device: &str) -> Self {
+    pub async fn of(server: &Server, user: &str, device: &str) -> Self {
         let mut socket = Self::dial(server, json!({"token": token(user), "deviceId": device}), &[]).await.unwrap();
         assert_eq!(socket.event().await.0, "presence:state");
         socket
     }
 
-    async fn text(&mut self) -> String {
+    pub async fn text(&mut self) -> String {
         loop {
             let frame = tokio::time::timeout(Duration::from_secs(15), self.frames.next()).await.expect("in time");
             match frame.expect("open").expect("no error") {
@@ -58,16 +76,16 @@ impl Socket {
     }
 
     /// The next event, with its data.
-    async fn event(&mut self) -> (String, Value) {
+    pub async fn event(&mut self) -> (String, Value) {
         if let Some(event) = self.early.pop_front() {
             return event;
         }
         let text = self.text().await;
-        parse(&text).unwrap_or_else(|| panic!("no event: {text}"))
+        self.parse(&text).unwrap_or_else(|| panic!("no event: {text}"))
     }
 
     /// The next event of this name; presence in between is passed over.
-    async fn expect(&mut self, name: &str) -> Value {
+    pub async fn expect(&mut self, name: &str) -> Value {
         loop {
             let (event, data) = self.event().await;
             if event == name {
@@ -78,24 +96,29 @@ impl Socket {
     }
 
     /// Sends an event and waits for its acknowledgement.
-    async fn ask(&mut self, event: &str, data: Value) -> Value {
+    pub async fn ask(&mut self, event: &str, data: Value) -> Value {
         let id = self.next_ack;
         self.next_ack += 1;
-        self.frames.send(Message::Text(format!("42{id}{}", json!([event, data])).into())).await.unwrap();
-        let wanted = format!("43{id}");
+        self.frames
+            .send(Message::Text(format!("42{}{id}{}", self.namespace, json!([event, data])).into()))
+            .await
+            .unwrap();
+        let wanted = format!("43{}{id}[", self.namespace);
         loop {
             let text = self.text().await;
             if let Some(answer) = text.strip_prefix(&wanted) {
-                return serde_json::from_str::<Vec<Value>>(answer).unwrap().remove(0);
+                return serde_json::from_str::<Vec<Value>>(&format!("[{answer}")).unwrap().remove(0);
             }
-            self.early.extend(parse(&text));
+            let event = self.parse(&text);
+            self.early.extend(event);
         }
     }
-}
 
-fn parse(text: &str) -> Option<(String, Value)> {
-    let (name, data): (String, Value) = serde_json::from_str(text.strip_prefix("42")?).ok()?;
-    Some((name, data))
+    fn parse(&self, text: &str) -> Option<(String, Value)> {
+        let event = text.strip_prefix("42")?.strip_prefix(&self.namespace)?;
+        let (name, data): (String, Value) = serde_json::from_str(event).ok()?;
+        Some((name, data))
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ export interface paths {
         /** The caller's history. */
         get: operations["listCalls"];
         put?: never;
-        post?: never;
+        /** Starts a call; another path of `initiate`. */
+        post: operations["createCall"];
         delete?: never;
         options?: never;
         head?: never;
@@ -49,6 +50,23 @@ export interface paths {
         put?: never;
         /** This device takes the call. */
         post: operations["accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calls/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** This device takes the call. */
+        post: operations["answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -191,6 +209,40 @@ export interface paths {
         patch: operations["media"];
         trace?: never;
     };
+    "/api/calls/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses a call. */
+        post: operations["reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calls/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** This device takes the call that the body names. */
+        post: operations["acceptNamed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/calls/active": {
         parameters: {
             query?: never;
@@ -208,6 +260,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/calls/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses the call that the body names. */
+        post: operations["declineNamed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calls/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the call that the body names. */
+        post: operations["endNamed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/calls/initiate": {
         parameters: {
             query?: never;
@@ -219,6 +305,23 @@ export interface paths {
         put?: never;
         /** Starts a call. */
         post: operations["initiate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calls/turn-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** TURN credentials. */
+        get: operations["turnCredentials"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -434,6 +537,176 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webrtc/ice-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same below `/api`. */
+        get: operations["bareIceServersUnderApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a call. */
+        post: operations["bareCreateCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One call. */
+        get: operations["bareCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a call for all. */
+        post: operations["bareEnd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/{id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a call that rings, or enters one that runs. */
+        post: operations["bareJoin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/{id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leaves a call. */
+        post: operations["bareLeave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/accept/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** This device takes the call; it is ongoing. */
+        post: operations["recordAccept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's newest call that rings or runs, or null. Clients without a socket ask this to learn of a ring. */
+        get: operations["recordActive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calls/initiate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a call; it is pending. */
+        post: operations["recordInitiate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/channels/{id}/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A channel's calls, newest first: for its members all, for others those they had a part in. */
+        get: operations["bareChannelCalls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -451,13 +724,151 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webrtc/ice-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** STUN and TURN servers for a peer connection. */
+        get: operations["bareIceServers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws/webrtc/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The signalling WebSocket of a call. */
+        get: operations["signallingSocket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws/webrtc/active-connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls with signalling connections; for administrators. */
+        get: operations["recordConnections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws/webrtc/connection-state/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the signalling of one call stands; for administrators. */
+        get: operations["recordConnectionState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The caller's own part, in the words of a table's columns. */
+        AcceptedRow: {
+            participant: components["schemas"]["ParticipantRow"];
+            success: boolean;
+        };
+        /** @description The signalling of all calls. */
+        ActiveConnections: {
+            /** @description By call. */
+            connections: {
+                [key: string]: components["schemas"]["ConnectionState"];
+            };
+            total_calls: number;
+        };
         /** @description The admin link's code. */
         AdminCode: {
             code: string;
+        };
+        /** @description A call. */
+        BareCall: {
+            callType: components["schemas"]["BareCallType"];
+            channelId: string | null;
+            /**
+             * Format: int64
+             * @description Seconds, once it is over.
+             */
+            duration: number | null;
+            endedAt: components["schemas"]["Time"] | null;
+            id: string;
+            /** @description The client's own. */
+            metadata: unknown;
+            /** @description When it was made. */
+            startedAt: components["schemas"]["Time"];
+            /** @description Who called. */
+            startedBy: string;
+            status: components["schemas"]["BareCallStatus"];
+        };
+        /**
+         * @description Where a call stands, in five words.
+         * @enum {string}
+         */
+        BareCallStatus: "ringing" | "active" | "ended" | "missed" | "declined";
+        /**
+         * @description What a call was started with, in the two words there are.
+         * @enum {string}
+         */
+        BareCallType: "audio" | "video";
+        /** @description A call with those in it. */
+        BareCallWithParticipants: components["schemas"]["BareCall"] & {
+            participants: components["schemas"]["BareParticipant"][];
+        };
+        /** @description One server for a peer connection; one URL each. */
+        BareIceServer: {
+            credential?: string;
+            /** @description A `stun:`, `turn:` or `turns:` URL. */
+            urls: string;
+            username?: string;
+        };
+        /** @description One user's part in a call. */
+        BareParticipant: {
+            callId: string;
+            id: string;
+            isMuted: boolean;
+            isVideoEnabled: boolean;
+            joinedAt: components["schemas"]["Time"] | null;
+            leftAt: components["schemas"]["Time"] | null;
+            user: components["schemas"]["BareUser"];
+            userId: string;
+        };
+        /** @description Who it is. */
+        BareUser: {
+            avatarUrl: string | null;
+            id: string;
+            name: string;
         };
         /** @description A call. */
         Call: {
@@ -526,6 +937,27 @@ export interface components {
             /** @description Give this as `before` for the next page. */
             next: string | null;
         };
+        /** @description A call. */
+        CallRecord: {
+            /** @description The same. */
+            call_id: string;
+            call_type: components["schemas"]["BareCallType"];
+            /** @description The one who is called; null where there is more than one. */
+            callee_id: string | null;
+            caller_id: string;
+            channel_id: string | null;
+            created_at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Seconds, from connected on.
+             */
+            duration: number | null;
+            ended_at: components["schemas"]["Time"] | null;
+            id: string;
+            participants: components["schemas"]["RecordParticipant"][];
+            started_at: components["schemas"]["Time"] | null;
+            status: components["schemas"]["RecordStatus"];
+        };
         /** @enum {string} */
         CallStatus: "initiating" | "ringing" | "connecting" | "connected" | "ended" | "failed" | "cancelled" | "declined" | "busy" | "timeout" | "no_answer";
         /** @enum {string} */
@@ -561,6 +993,16 @@ export interface components {
             livekitUrl: string;
             roomName: string;
             token: string;
+        };
+        /** @description The signalling of one call. */
+        ConnectionState: {
+            call_id: string;
+            /** @description What a client said last; `new` before. */
+            connection_state: string;
+            created_at: components["schemas"]["Time"];
+            /** Format: int64 */
+            ice_candidates_count: number;
+            updated_at: components["schemas"]["Time"];
         };
         /** @description A new channel, or, with an id that exists, its new state. */
         CreateChannel: {
@@ -690,6 +1132,36 @@ export interface components {
             isVideoEnabled?: boolean | null;
             videoQuality?: components["schemas"]["VideoQuality"] | null;
         };
+        /** @description The call that is taken. */
+        NamedCall: {
+            callId: string;
+        };
+        /** @description The call that is refused, and why. */
+        NamedDecline: {
+            callId: string;
+            reason?: components["schemas"]["DeclineReason"] | null;
+        };
+        /** @description The call that is to end. */
+        NamedEnd: {
+            callId: string;
+            /**
+             * Format: double
+             * @description Taken and not used: the server measures.
+             */
+            duration?: number | null;
+            reason?: string | null;
+        };
+        /** @description A new call: the words of `initiate`, or their names in snake_case. */
+        NewRecord: components["schemas"]["Initiate"] & {
+            call_type?: string | null;
+            /** @description Another name for `target_user_id`. */
+            callee_id?: string | null;
+            channel_id?: string | null;
+            /** @description Another name for `target_user_id`. */
+            receiver_id?: string | null;
+            /** @description One user: the call is one-to-one. */
+            target_user_id?: string | null;
+        };
         /** @description One user's part in a call. */
         Participant: {
             avatarUrl: string | null;
@@ -715,6 +1187,25 @@ export interface components {
             userId: string;
             videoQuality: components["schemas"]["VideoQuality"];
         };
+        /** @description One user's part in a call. */
+        ParticipantRow: {
+            call_id: string;
+            /**
+             * Format: int64
+             * @description Seconds with the call.
+             */
+            duration: number;
+            id: string;
+            invited_at: components["schemas"]["Time"];
+            is_muted: boolean;
+            is_screen_sharing: boolean;
+            is_video_enabled: boolean;
+            joined_at: components["schemas"]["Time"] | null;
+            left_at: components["schemas"]["Time"] | null;
+            status: components["schemas"]["ParticipantStatus"];
+            user_id: string;
+            video_quality: components["schemas"]["VideoQuality"];
+        };
         /** @enum {string} */
         ParticipantStatus: "invited" | "ringing" | "connecting" | "connected" | "disconnected" | "left" | "declined" | "busy";
         /** @description What is to change. */
@@ -726,6 +1217,17 @@ export interface components {
         Permission: "calls:create" | "calls:join" | "calls:record" | "streams:create" | "streams:moderate" | "admin";
         /** @enum {string} */
         Presence: "offline" | "online" | "in_call";
+        /** @description One user's part in a call. */
+        RecordParticipant: {
+            name: string;
+            status: components["schemas"]["ParticipantStatus"];
+            user_id: string;
+        };
+        /**
+         * @description Where a call stands, in three words.
+         * @enum {string}
+         */
+        RecordStatus: "pending" | "ongoing" | "ended";
         /** @description This server. */
         Server: {
             name: string;
@@ -765,6 +1267,17 @@ export interface components {
         Time: string;
         /** @enum {string} */
         Topology: "p2p" | "sfu" | "mesh";
+        /** @description The TURN server's credentials, and the whole list that a peer connection takes. */
+        TurnCredentials: {
+            /** @description Its password. */
+            credential: string | null;
+            /** @description STUN and TURN. */
+            iceServers: components["schemas"]["IceServer"][];
+            /** @description `turn:` and `turns:` URLs. */
+            urls: string[];
+            /** @description TURN user name; null where there is no TURN server. */
+            username: string | null;
+        };
         /** @description What the host app says of a user; what is left out stays. */
         UpsertUser: {
             avatarUrl?: string | null;
@@ -844,6 +1357,37 @@ export interface operations {
             };
         };
     };
+    createCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Initiate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Initiated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     getCall: {
         parameters: {
             query?: never;
@@ -875,6 +1419,36 @@ export interface operations {
         };
     };
     accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    answer: {
         parameters: {
             query?: never;
             header?: never;
@@ -1160,6 +1734,71 @@ export interface operations {
             };
         };
     };
+    reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Decline"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    acceptNamed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedCall"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     activeCalls: {
         parameters: {
             query?: never;
@@ -1175,6 +1814,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CallList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    declineNamed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedDecline"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    endNamed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedEnd"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallAnswer"];
                 };
             };
             default: {
@@ -1206,6 +1907,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Initiated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    turnCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnCredentials"];
                 };
             };
             default: {
@@ -1734,6 +2462,313 @@ export interface operations {
             };
         };
     };
+    bareIceServersUnderApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareIceServer"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareCreateCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Initiate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCall"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCallWithParticipants"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareEnd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["End"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCall"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareJoin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCall"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareLeave: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCall"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recordAccept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallRecord"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recordActive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallRecord"] | null;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recordInitiate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRecord"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallRecord"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareChannelCalls: {
+        parameters: {
+            query?: {
+                /** @description Only calls before this one. */
+                before?: string;
+                /** @description At most so many: 1 to 100, usually 50. */
+                limit?: number;
+                /** @description `ringing`, `active`, `ended`, `missed`, `declined`, in either case, separated by commas. */
+                status?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The channel */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareCallWithParticipants"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -1749,6 +2784,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    bareIceServers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareIceServer"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    signallingSocket: {
+        parameters: {
+            query?: {
+                /** @description The device, where the user has several. */
+                deviceId?: string;
+                /** @description A user's token; a bearer token or our own page's session do as well. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The call */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recordConnections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActiveConnections"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recordConnectionState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionState"];
                 };
             };
             default: {

@@ -1,0 +1,51 @@
+//! Calls as clients of other backends ask for them: their paths, bodies, words and shapes.
+//!
+//! Each module is one style of client; the one made of LiveKit needs none, its paths are the canonical ones. All of them ask
+//! [`control::Handle`] for the same use cases as the canonical routes and show the same snapshots and events: a style is a
+//! translation, and no rule of a call is here. What a style keeps of its own is the state of its connections
+//! ([`meetings`]).
+
+mod bare;
+mod in_body;
+pub(crate) mod meetings;
+pub(crate) mod notices;
+mod records;
+mod verbs;
+pub(crate) mod webrtc;
+mod websocket;
+
+use ::call::CallSnapshot;
+use control::Joined;
+use model::{CallId, Permission};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::caller::Caller;
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+
+/// Every operation of every style.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(in_body::routes())
+        .merge(verbs::routes())
+        .merge(bare::routes())
+        .merge(records::routes())
+        .merge(websocket::routes())
+}
+
+/// Takes a call for the caller's device.
+async fn accept(state: &AppState, caller: &Caller, call: CallId) -> ApiResult<Joined> {
+    caller.require(Permission::CallsJoin)?;
+    Ok(state.handle().accept(call, &caller.user, &caller.device).await?)
+}
+
+/// Enters a call; for one who is being rung this is accept.
+async fn join(state: &AppState, caller: &Caller, call: CallId) -> ApiResult<CallSnapshot> {
+    caller.require(Permission::CallsJoin)?;
+    Ok(state.handle().join(call, &caller.user, &caller.device).await?.call)
+}
+
+/// A call's id that stands in a body.
+fn call_id(text: &str) -> ApiResult<CallId> {
+    text.parse().map_err(|error| ApiError::invalid_id("callId", &error))
+}

@@ -1,0 +1,51 @@
+//! Takes the events of calls to the seats of [`super::meetings`] and to the `/webrtc` namespace.
+
+use std::sync::Arc;
+
+use ::call::CallEvent;
+use control::{Notice, NoticeBody};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::meetings::signalling_call;
+use super::webrtc;
+use crate::state::AppState;
+
+/// Carries notices for as long as the control plane runs.
+pub(crate) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
+    loop {
+        match notices.recv().await {
+            Ok(notice) => take(&state, &notice),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "seats missed notices and are looked through");
+                sweep(&state).await;
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn take(state: &AppState, notice: &Notice) {
+    webrtc::tell(state, notice);
+    let NoticeBody::Call(event) = &notice.body else { return };
+    match &**event {
+        CallEvent::ParticipantLeft { call, user, .. } => state.meetings.remove_user(*call, user),
+        CallEvent::MediaStateChanged { call, user, is_muted, is_video_enabled, .. } => {
+            state.meetings.media(*call, user, None, Some(*is_muted), Some(*is_video_enabled));
+        }
+        CallEvent::Ended { call, reason, .. } => state.meetings.end(call.id, reason.as_str()),
+        // What is left says nothing of who sits where.
+        _ => {}
+    }
+}
+
+/// Empties the seats of those who are not in their call any more.
+async fn sweep(state: &AppState) {
+    for view in state.meetings.views() {
+        for user in &view.users {
+            if signalling_call(state, view.call, user).await.is_err() {
+                state.meetings.remove_user(view.call, user);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The `/webrtc` Socket.IO namespace: a mesh of sockets that sit in one call and address each other by socket id, as clients of
+//! a NestJS gateway do.
+//!
+//! `call.join` is `join` of the call (for one who is being rung: accept) and a seat; `call.leave` is `leave`. A `userId` in
+//! a body is never read: the token says who.
+
+use ::call::CallEvent;
+use control::{Notice, NoticeBody};
+use model::{CallId, ErrorCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketioxide::SocketIo;
+use socketioxide::extract::{Extension, SocketRef, State};
+use socketioxide::handler::ConnectHandler;
+use tokio::sync::mpsc;
+
+use super::bare::Kind;
+use super::meetings::{Line, Seat as MeetingSeat, Signal, signalling_call};
+use crate::error::{ApiError, ApiResult};
+use crate::socket::lane::{Lane, Letter};
+use crate::socket::{Seat, authenticate};
+use crate::state::AppState;
+
+const EVENTS: [&str; 7] =
+    ["call.join", "call.leave", "call.offer", "call.answer", "call.ice-candidate", "call.mute", "call.video-toggle"];
+
+/// Opens the namespace.
+pub(crate) fn open(io: &SocketIo) {
+    io.ns("/webrtc", connected.with(authenticate));
+}
+
+async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+    let mut announced = seat.0.announced.lock().await;
+    let (lane, queue) = Lane::new();
+    EVENTS.into_iter().for_each(|event| lane.take(&socket, event));
+    tokio::spawn(carry(state.clone(), seat.clone(), queue));
+    socket.on_disconnect(disconnected);
+    let caller = &seat.0.caller;
+    state.webrtc.add(caller, &socket);
+    if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
+        tracing::debug!(%error, "a device could not be announced");
+        state.webrtc.remove(caller, socket.id);
+        _ = socket.clone().disconnect();
+        return;
+    }
+    *announced = true;
+}
+
+async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+    let caller = &seat.0.caller;
+    state.meetings.lose(socket.id.as_str());
+    state.webrtc.remove(caller, socket.id);
+    if *seat.0.announced.lock().await {
+        state.handle().device_disconnected(&caller.user, &caller.device).await;
+    }
+}
+
+async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
+    while let Some(mut letter) = queue.recv().await {
+        let result = match seat.count(&letter.socket) {
+            Ok(()) => handle(&state, &seat, &mut letter).await,
+            Err(error) => Err(error),
+        };
+        letter.answer(result);
+    }
+}
+
+async fn handle(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    match letter.event {
+        "call.join" => join(state, seat, letter).await,
+        "call.leave" => leave(state, seat, letter).await,
+        "call.mute" => mute(state, seat, letter).await,
+        "call.video-toggle" => video(state, seat, letter).await,
+        _ => relay(state, seat, letter).await,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfCall {
+    call_id: String,
+    is_muted: Option<bool>,
+    is_video_enabled: Option<bool>,
+}
+
+impl OfCall {
+    fn id(&self) -> ApiResult<CallId> {
+        super::call_id(&self.call_id)
+    }
+}
+
+async fn join(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    let id = letter.read::<OfCall>()?.id()?;
+    let caller = &seat.0.caller;
+    let call = super::join(state, caller, id).await?;
+    let part = call.participant(&caller.user).ok_or_else(ApiError::internal)?;
+    let sits = MeetingSeat {
+        id: letter.socket.id.to_string(),
+        user: caller.user.clone(),
+        device: caller.device.clone(),
+        line: Line::Socket(letter.socket.clone()),
+    };
+    state.meetings.sit(state.handle().now(), call.id, sits, (part.is_muted, part.is_video_enabled))
+}
+
+async fn leave(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    let id = letter.read::<OfCall>()?.id()?;
+    let caller = &seat.0.caller;
+    // Ids that were merged into another call lead to it.
+    let call = state.handle().call(id, &caller.user).await?.id;
+    if state.meetings.rise(call, letter.socket.id.as_str()) != Some(true) {
+        state.handle().leave(call, &caller.user).await?;
+    }
+    Ok(())
+}
+
+async fn mute(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    let body = letter.read::<OfCall>()?;
+    let muted = body.is_muted.ok_or_else(|| ApiError::invalid("isMuted", "true or false"))?;
+    media(state, seat, letter, body.id()?, Some(muted), None).await
+}
+
+async fn video(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    let body = letter.read::<OfCall>()?;
+    let video = body.is_video_enabled.ok_or_else(|| ApiError::invalid("isVideoEnabled", "true or false"))?;
+    media(state, seat, letter, body.id()?, None, Some(video)).await
+}
+
+async fn media(
+    state: &AppState,
+    seat: &Seat,
+    letter: &Letter,
+    id: CallId,
+    muted: Option<bool>,
+    video: Option<bool>,
+) -> ApiResult<()> {
+    let user = &seat.0.caller.user;
+    let call = signalling_call(state, id, user).await?.id;
+    let socket = letter.socket.id.as_str();
+    if !state.meetings.sits(call, socket) {
+        return Err(not_joined());
+    }
+    // Noted first: the event that follows from it is not to be told a second time.
+    let before = state.meetings.note_media(call, user, (muted, video));
+    if let Err(refused) = state.handle().set_media_state(call, user, muted, video, None, None).await {
+        if let Some((muted, video)) = before {
+            state.meetings.note_media(call, user, (Some(muted), Some(video)));
+        }
+        return Err(refused.into());
+    }
+    state.meetings.media(call, user, Some(socket), muted, video);
+    Ok(())
+}
+
+/// What one socket says to another. The value goes on as it came.
+#[derive(Deserialize)]
+struct ToPeer {
+    to: String,
+    offer: Option<Value>,
+    answer: Option<Value>,
+    candidate: Option<Value>,
+}
+
+async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+    let body = letter.read::<ToPeer>()?;
+    let missing = |field| ApiError::invalid(field, "is missing");
+    let signal = match letter.event {
+        "call.offer" => Signal::Offer(body.offer.ok_or_else(|| missing("offer"))?),
+        "call.answer" => Signal::Answer(body.answer.ok_or_else(|| missing("answer"))?),
+        // The end of candidates is null.
+        _ => Signal::Candidate(body.candidate.unwrap_or(Value::Null)),
+    };
+    let from = letter.socket.id.as_str();
+    for call in state.meetings.shared(from, &body.to) {
+        if signalling_call(state, call, &seat.0.caller.user).await.is_ok()
+            && state.meetings.relay(state.handle().now(), call, from, &body.to, &signal)
+        {
+            return Ok(());
+        }
+    }
+    // A socket of another call and one that does not exist are not told apart.
+    Err(ApiError::new(ErrorCode::NotFound, "no such participant in your call"))
+}
+
+fn not_joined() -> ApiError {
+    ApiError::new(ErrorCode::InvalidState, "join the call first")
+}
+
+/// Events of calls, for the namespace's sockets.
+pub(super) fn tell(state: &AppState, notice: &Notice) {
+    let NoticeBody::Call(event) = &notice.body else { return };
+    let CallEvent::Incoming { call, .. } = &**event else { return };
+    if !state.webrtc.has(&notice.user) {
+        return;
+    }
+    let data = json!({
+        "event": "call.incoming",
+        "callId": call.id,
+        "callType": Kind::of(call.media),
+        "initiator": call.initiator,
+    });
+    state.webrtc.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), "call.incoming", &data);
+}

@@ -1,0 +1,395 @@
+//! The raw signalling WebSocket, `/ws/webrtc/{call_id}?token=`, as clients of a FastAPI backend speak it.
+//!
+//! Refused before the upgrade unless the token is good and the user is part of the call. Afterwards each message is checked for
+//! type and size and relayed to the other peer; a malformed one is answered by `error`. Only size, rate, silence and the end
+//! of the call close the connection.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{CallId, DeviceId, Permission, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::meetings::{Line, MeetingView, Seat, Signal, ToRaw, signalling_call};
+use crate::body::{CallPath, Params};
+use crate::caller::{self, Caller};
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::origin::request_origin;
+use crate::rtc::pace::{Pace, Verdict};
+use crate::sessions;
+use crate::state::AppState;
+use crate::wire::{schema, time};
+
+/// The longest message of a client, in bytes.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+/// The longest chat text, in characters.
+const LONGEST_TEXT: usize = 4_096;
+/// Messages that may wait for a slow client before it is cut off.
+const WAITING_MESSAGES: usize = 256;
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// A peer of which nothing was heard for so long is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+const WRITE: Duration = Duration::from_secs(10);
+const GOODBYE: Duration = Duration::from_secs(2);
+/// The words of RTCPeerConnection's and RTCIceTransport's states.
+const STATES: [&str; 8] =
+    ["new", "checking", "connecting", "connected", "completed", "disconnected", "failed", "closed"];
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(connect)).routes(routes!(active_connections)).routes(routes!(connection_state))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Credentials {
+    /// A user's token; a bearer token or our own page's session do as well.
+    token: Option<String>,
+    /// The device, where the user has several.
+    #[serde(rename = "deviceId")]
+    #[param(rename = "deviceId")]
+    device_id: Option<String>,
+}
+
+/// The signalling WebSocket of a call.
+#[utoipa::path(get, path = "/ws/webrtc/{call_id}", operation_id = "signallingSocket", tag = "dialects",
+    params(("call_id" = String, Path, description = "The call"), Credentials),
+    responses((status = 101, description = "The WebSocket"), (status = "default", body = ErrorBody)))]
+async fn connect(
+    State(state): State<AppState>,
+    Params(credentials): Params<Credentials>,
+    call: ApiResult<CallPath>,
+    mut parts: Parts,
+) -> ApiResult<Response> {
+    let caller = identify(&state, &parts, credentials).await?;
+    state.limits.requests.check(&caller.user)?;
+    caller.require(Permission::CallsJoin)?;
+    let CallPath(id) = call?;
+    let call = signalling_call(&state, id, &caller.user).await?.id;
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &state)
+        .await
+        .map_err(|_| ApiError::invalid("upgrade", "this is a WebSocket"))?;
+    let upgrade = upgrade.max_frame_size(LONGEST_MESSAGE).max_message_size(LONGEST_MESSAGE);
+    Ok(upgrade.on_upgrade(move |socket| serve(state, caller, call, socket)))
+}
+
+async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<Caller> {
+    let device = match credentials.device_id {
+        Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
+        None => caller::named_device(&parts.headers)?,
+    };
+    if let Some(token) = credentials.token.as_deref() {
+        return caller::by_token(state, token, device).await;
+    }
+    if let Some(token) = caller::bearer(&parts.headers)? {
+        return caller::by_token(state, token, device).await;
+    }
+    let token = sessions::token_of(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+    if !auth::may_open_socket(request_origin(parts)) {
+        return Err(ApiError::unauthorized());
+    }
+    caller::by_session(state, token, device).await
+}
+
+/// Why a connection ends: the close frame's code and text.
+struct End(u16, &'static str);
+
+async fn serve(state: AppState, caller: Caller, call: CallId, socket: WebSocket) {
+    let (to_client, from_client) = socket.split();
+    let (tell, told) = mpsc::channel(WAITING_MESSAGES);
+    let now = Instant::now();
+    let id = format!("raw-{:016x}", rand::random::<u64>());
+    let pace = Pace::new(now, &state.config.limits);
+    let mut peer = Peer {
+        state,
+        call,
+        user: caller.user.clone(),
+        id,
+        from_client,
+        to_client,
+        told,
+        pace,
+        read_after: None,
+        heard: now,
+    };
+    let connected = peer.state.handle().device_connected(&caller.user, &caller.device).await;
+    let end = match connected {
+        Ok(()) => match peer.sit(&caller, tell).await {
+            Ok(()) => peer.carry().await,
+            Err(error) => {
+                _ = peer.refuse(&error).await;
+                Some(End(close_code::POLICY, "no seat in this call"))
+            }
+        },
+        Err(_) => Some(End(close_code::POLICY, "too many devices")),
+    };
+    peer.state.meetings.lose(&peer.id);
+    if connected.is_ok() {
+        peer.state.handle().device_disconnected(&caller.user, &caller.device).await;
+    }
+    peer.close(end).await;
+}
+
+struct Peer {
+    state: AppState,
+    call: CallId,
+    user: UserId,
+    id: String,
+    from_client: SplitStream<WebSocket>,
+    to_client: SplitSink<WebSocket, Message>,
+    told: mpsc::Receiver<ToRaw>,
+    pace: Pace,
+    read_after: Option<Instant>,
+    heard: Instant,
+}
+
+impl Peer {
+    async fn sit(&self, caller: &Caller, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
+        let line = Line::Raw(tell);
+        let seat = Seat { id: self.id.clone(), user: caller.user.clone(), device: caller.device.clone(), line };
+        let now = self.state.handle().now();
+        let call = signalling_call(&self.state, self.call, &self.user).await?;
+        let part = call.participant(&self.user).ok_or_else(ApiError::internal)?;
+        self.state.meetings.sit(now, self.call, seat, (part.is_muted, part.is_video_enabled))?;
+        // Its end may have come between the look and the seat, and then nobody tells this one.
+        signalling_call(&self.state, self.call, &self.user).await.map(drop)
+    }
+
+    /// Carries messages until either side ends it. `None`: the client is gone.
+    async fn carry(&mut self) -> Option<End> {
+        let mut pings = interval(PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                told = self.told.recv() => match told {
+                    Some(ToRaw::Message(message)) => self.send(&message).await?,
+                    Some(ToRaw::Close(code, reason)) => return Some(End(code, reason)),
+                    None => return Some(End(close_code::AGAIN, "too slow")),
+                },
+                frame = self.from_client.next(), if self.read_after.is_none() => {
+                    if let Err(end) = self.handle_frame(frame).await {
+                        return end;
+                    }
+                }
+                () = until(self.read_after), if self.read_after.is_some() => self.read_after = None,
+                _ = pings.tick() => {
+                    if self.heard.elapsed() > SILENCE && self.read_after.is_none() {
+                        return Some(End(close_code::POLICY, "nothing was heard for 30 seconds"));
+                    }
+                    self.write(Message::Ping(Default::default())).await?;
+                }
+            }
+        }
+    }
+
+    /// Takes a frame of the client. `Err(None)`: it is gone.
+    async fn handle_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Option<End>> {
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) if error.to_string().contains("too long") => {
+                return Err(Some(End(close_code::SIZE, "a message has at most 64 KiB")));
+            }
+            Some(Err(_)) | None => return Err(None),
+        };
+        self.heard = Instant::now();
+        match self.pace.handle_frame(self.heard) {
+            Verdict::Take => {}
+            Verdict::Slow(until) => self.read_after = Some(until),
+            Verdict::Close => return Err(Some(End(close_code::POLICY, "too many messages"))),
+        }
+        let result = match frame {
+            Message::Text(text) => self.handle_text(&text).await,
+            Message::Binary(_) => Err(ApiError::invalid("message", "text frames only")),
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(None),
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.refuse(&error).await.ok_or(None),
+        }
+    }
+
+    async fn handle_text(&self, text: &str) -> ApiResult<()> {
+        let signal = parse(text)?;
+        signalling_call(&self.state, self.call, &self.user).await?;
+        if self.state.meetings.spread(self.state.handle().now(), self.call, &self.id, signal) {
+            return Ok(());
+        }
+        Err(ApiError::new(model::ErrorCode::InvalidState, "nobody else is connected"))
+    }
+
+    async fn refuse(&mut self, error: &ApiError) -> Option<()> {
+        self.send(&json!({"type": "error", "code": error.code, "message": error.message})).await
+    }
+
+    async fn send(&mut self, message: &Value) -> Option<()> {
+        self.write(Message::Text(message.to_string().into())).await
+    }
+
+    /// `None`: the client is gone.
+    async fn write(&mut self, frame: Message) -> Option<()> {
+        timeout(WRITE, self.to_client.send(frame)).await.ok()?.ok()
+    }
+
+    async fn close(mut self, end: Option<End>) {
+        let goodbye = async {
+            match end {
+                None => _ = self.to_client.close().await,
+                Some(End(code, reason)) => {
+                    let frame = CloseFrame { code, reason: reason.into() };
+                    if self.to_client.send(Message::Close(Some(frame))).await.is_ok() {
+                        // A socket that is dropped with unread bytes resets, and the reason may be lost.
+                        while let Some(Ok(_)) = self.from_client.next().await {}
+                    }
+                }
+            }
+        };
+        _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads a message. Descriptions and candidates stay opaque: peers need not be browsers.
+fn parse(text: &str) -> ApiResult<Signal> {
+    let message: Value = serde_json::from_str(text).map_err(|_| ApiError::invalid("message", "not JSON"))?;
+    let part = |name: &str| message.get(name).cloned().unwrap_or(Value::Null);
+    let description = |name: &'static str| match part(name) {
+        Value::Object(object) if object.get("sdp").is_some_and(Value::is_string) => Ok(Value::Object(object)),
+        _ => Err(ApiError::invalid(name, "an object with sdp")),
+    };
+    match message.get("type").and_then(Value::as_str) {
+        Some("offer") => Ok(Signal::Offer(description("offer")?)),
+        Some("answer") => Ok(Signal::Answer(description("answer")?)),
+        Some("ice_candidate") => match part("candidate") {
+            candidate @ (Value::Object(_) | Value::Null) => Ok(Signal::Candidate(candidate)),
+            _ => Err(ApiError::invalid("candidate", "an object, or null")),
+        },
+        Some("text") => match part("message") {
+            Value::String(text) if text.chars().count() <= LONGEST_TEXT => {
+                Ok(Signal::Text { message: Value::String(text), timestamp: part("timestamp") })
+            }
+            _ => Err(ApiError::invalid("message", "a text of at most 4096 characters")),
+        },
+        Some("connection_state") => match part("state") {
+            Value::String(state) if STATES.contains(&state.as_str()) => Ok(Signal::State(state)),
+            _ => Err(ApiError::invalid("state", "a state of a peer connection")),
+        },
+        _ => Err(ApiError::invalid("type", "offer, answer, ice_candidate, text or connection_state")),
+    }
+}
+
+/// The signalling of all calls.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ActiveConnections {
+    total_calls: usize,
+    /// By call.
+    connections: std::collections::BTreeMap<String, ConnectionState>,
+}
+
+/// The signalling of one call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConnectionState {
+    call_id: String,
+    /// What a client said last; `new` before.
+    connection_state: String,
+    ice_candidates_count: u64,
+    #[schema(value_type = schema::Time)]
+    created_at: String,
+    #[schema(value_type = schema::Time)]
+    updated_at: String,
+}
+
+impl From<MeetingView> for ConnectionState {
+    fn from(view: MeetingView) -> Self {
+        Self {
+            call_id: view.call.to_string(),
+            connection_state: view.state,
+            ice_candidates_count: view.candidates,
+            created_at: time(view.since),
+            updated_at: time(view.changed),
+        }
+    }
+}
+
+/// Calls with signalling connections; for administrators.
+#[utoipa::path(get, path = "/ws/webrtc/active-connections", operation_id = "recordConnections", tag = "dialects",
+    responses((status = 200, body = ActiveConnections), (status = "default", body = ErrorBody)))]
+async fn active_connections(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<ActiveConnections>> {
+    caller.require(Permission::Admin)?;
+    let views = state.meetings.views();
+    let connections = views.into_iter().map(|view| (view.call.to_string(), view.into()));
+    let connections: std::collections::BTreeMap<_, _> = connections.collect();
+    Ok(Json(ActiveConnections { total_calls: connections.len(), connections }))
+}
+
+/// How the signalling of one call stands; for administrators.
+#[utoipa::path(get, path = "/ws/webrtc/connection-state/{call_id}", operation_id = "recordConnectionState", tag = "dialects",
+    params(("call_id" = String, Path, description = "The call")),
+    responses((status = 200, body = ConnectionState), (status = "default", body = ErrorBody)))]
+async fn connection_state(
+    State(state): State<AppState>,
+    caller: Caller,
+    CallPath(id): CallPath,
+) -> ApiResult<Json<ConnectionState>> {
+    caller.require(Permission::Admin)?;
+    let view = state.meetings.views().into_iter().find(|view| view.call == id);
+    let view = view.ok_or_else(|| ApiError::new(model::ErrorCode::CallNotFound, "no such call with connections"))?;
+    Ok(Json(view.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_as_documented_are_read() {
+        let offer = json!({"type": "offer", "offer": {"type": "offer", "sdp": "v=0\r\no=..."}});
+        assert_eq!(parse(&offer.to_string()), Ok(Signal::Offer(offer["offer"].clone())));
+        let candidate = json!({"type": "ice_candidate",
+            "candidate": {"candidate": "candidate:...", "sdpMLineIndex": 0, "sdpMid": "0"}});
+        assert_eq!(parse(&candidate.to_string()), Ok(Signal::Candidate(candidate["candidate"].clone())));
+        let end = json!({"type": "ice_candidate", "candidate": null});
+        assert_eq!(parse(&end.to_string()), Ok(Signal::Candidate(Value::Null)));
+        let state = json!({"type": "connection_state", "state": "connected"});
+        assert_eq!(parse(&state.to_string()), Ok(Signal::State("connected".into())));
+        assert!(
+            parse(&json!({"type": "text", "message": "Hello!", "timestamp": "2026-01-21T10:30:00Z"}).to_string())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused() {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":"fly"}"#,
+            r#"{"type":"offer","offer":"v=0"}"#,
+            r#"{"type":"offer","offer":{"sdp":1}}"#,
+            r#"{"type":"answer"}"#,
+            r#"{"type":"ice_candidate","candidate":7}"#,
+            r#"{"type":"text","message":{}}"#,
+            r#"{"type":"connection_state","state":"purple"}"#,
+        ] {
+            assert_eq!(parse(text).unwrap_err().code.as_str(), "invalid_request", "{text}");
+        }
+    }
+}

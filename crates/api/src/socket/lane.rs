@@ -1,0 +1,67 @@
+//! The order of one socket's signalling. Handlers of events run side by side; an ICE candidate that overtook its offer would be
+//! lost on the other side, and so events that must keep their order go through a lane, one after another.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use socketioxide::extract::{AckSender, SocketRef, TryData};
+use tokio::sync::mpsc;
+
+use super::answer;
+use crate::error::{ApiError, ApiResult};
+
+/// Events of one socket that may wait.
+const WAITING_EVENTS: usize = 256;
+
+/// One event on its way.
+pub(crate) struct Letter {
+    pub socket: SocketRef,
+    pub event: &'static str,
+    data: Option<Value>,
+    ack: AckSender,
+}
+
+impl Letter {
+    /// What the event brought.
+    pub fn read<T: DeserializeOwned>(&mut self) -> ApiResult<T> {
+        let data = self.data.take().ok_or_else(unreadable)?;
+        serde_json::from_value(data).map_err(|_| unreadable())
+    }
+
+    /// Answers the event.
+    pub fn answer(self, result: ApiResult<()>) {
+        answer(self.ack, result.map(|()| json!({})));
+    }
+}
+
+fn unreadable() -> ApiError {
+    ApiError::invalid("payload", "not what this event takes")
+}
+
+/// Where handlers put their events. What reads them ends when the socket, which holds the handlers, is gone.
+#[derive(Clone)]
+pub(crate) struct Lane(mpsc::Sender<Letter>);
+
+impl Lane {
+    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
+        let (letters, queue) = mpsc::channel(WAITING_EVENTS);
+        (Self(letters), queue)
+    }
+
+    /// Takes events of this name from the socket.
+    pub fn take(&self, socket: &SocketRef, event: &'static str) {
+        let lane = self.clone();
+        socket.on(event, move |socket: SocketRef, TryData(data): TryData<Value>, ack: AckSender| {
+            lane.put(Letter { socket, event, data: data.ok(), ack });
+            std::future::ready(())
+        });
+    }
+
+    fn put(&self, letter: Letter) {
+        if let Err(refused) = self.0.try_send(letter) {
+            let letter = match refused {
+                mpsc::error::TrySendError::Full(letter) | mpsc::error::TrySendError::Closed(letter) => letter,
+            };
+            letter.answer(Err(ApiError::rate_limited(1)));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Peer-to-peer signalling: the main namespace, `/webrtc`, and the raw WebSocket. Outsiders relay nothing and learn nothing.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::server::{Server, admin, token};
+use crate::socket::Socket;
+
+async fn accept(server: &Server, id: &str, who: &str) {
+    let answer = server.ask("POST", &format!("/api/calls/{id}/accept"), &token(who), None).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+/// The next of these events, others passed over.
+async fn next_of(socket: &mut Socket, wanted: &str) -> Value {
+    loop {
+        let (event, data) = socket.event().await;
+        if event == wanted {
+            return data;
+        }
+    }
+}
+
+/// What came before an answer to a question asked now.
+async fn nothing_came(socket: &mut Socket, prefix: &str) {
+    let answer = socket.ask("presence:get", json!({"userIds": []})).await;
+    assert_eq!(answer["ok"], true);
+    while let Some((event, data)) = socket.early.pop_front() {
+        assert!(!event.starts_with(prefix), "{event}: {data}");
+    }
+}
+
+#[tokio::test]
+async fn offers_answers_and_candidates_go_to_the_addressed_participant_in_order() {
+    let server = Server::start().await;
+    let mut alice = Socket::of(&server, "alice", "laptop").await;
+    let mut bob = Socket::of(&server, "bob", "phone").await;
+    let id = server.ring("alice", "bob").await;
+    // One who is being rung hears an offer already.
+    let sdp = json!({"type": "offer", "sdp": "v=0"});
+    let offer = json!({"callId": id, "to": "bob", "from": "carol", "offer": sdp});
+    assert_eq!(alice.ask("call:offer", offer).await, json!({"ok": true}));
+    let heard = next_of(&mut bob, "call:offer").await;
+    assert_eq!((&heard["from"], &heard["callId"], &heard["offer"]), (&json!("alice"), &json!(id), &sdp));
+    accept(&server, &id, "bob").await;
+    bob.ask("call:answer", json!({"callId": id, "answer": {"type": "answer", "sdp": "v=0"}})).await;
+    assert_eq!(next_of(&mut alice, "call:answer").await["from"], "bob");
+    for n in 0..100 {
+        let event = json!(["call:ice-candidate", {"callId": id, "candidate": n}]);
+        alice.frames.send(Message::Text(format!("42{event}").into())).await.unwrap();
+    }
+    for n in 0..100 {
+        assert_eq!(next_of(&mut bob, "call:ice-candidate").await["candidate"], n);
+    }
+}
+
+#[tokio::test]
+async fn outsiders_relay_nothing_in_the_main_namespace() {
+    let server = Server::start().await;
+    let mut bob = Socket::of(&server, "bob", "phone").await;
+    let mut eve = Socket::of(&server, "eve", "x").await;
+    let id = server.ring("alice", "bob").await;
+    let unknown = "0192d3b4-0000-7000-8000-00000000ffff";
+    let foreign = eve.ask("call:offer", json!({"callId": id, "to": "bob", "offer": {}})).await;
+    let none = eve.ask("call:offer", json!({"callId": unknown, "to": "bob", "offer": {}})).await;
+    assert_eq!((&foreign["error"]["code"], &foreign), (&json!("call_not_found"), &none));
+    let mut alice = Socket::of(&server, "alice", "laptop").await;
+    for to in ["eve", "nobody", "alice"] {
+        let refused = alice.ask("call:offer", json!({"callId": id, "to": to, "offer": {}})).await;
+        assert_eq!(refused["error"]["code"], "not_found", "{to}");
+    }
+    for (data, code) in [
+        (json!("x"), "invalid_request"),
+        (json!({}), "invalid_id"),
+        (json!({"callId": id, "to": 7}), "invalid_request"),
+        (json!({"callId": id, "to": ""}), "invalid_id"),
+    ] {
+        assert_eq!(alice.ask("call:answer", data.clone()).await["error"]["code"], code, "{data}");
+    }
+    nothing_came(&mut bob, "call:offer").await;
+    nothing_came(&mut eve, "call:").await;
+    server.post(&format!("/api/calls/{id}/end"), &token("alice"), json!({})).await;
+    let over = alice.ask("call:offer", json!({"callId": id, "to": "bob"})).await;
+    assert_eq!(over["error"]["code"], "call_over");
+}
+
+/// One `/webrtc` socket, with its own id.
+async fn mesh(server: &Server, who: &str) -> (Socket, String) {
+    let mut socket = Socket::dial_namespace(server, "/webrtc", json!({"token": token(who)}), &[]).await.unwrap();
+    let id = socket.id.take().expect("connect tells the id");
+    (socket, id)
+}
+
+async fn start_bare(server: &Server, from: &str, to: &[&str]) -> String {
+    let body = json!({"channelId": "team", "callType": "video", "participants": to});
+    let answer = server.post("/calls", &token(from), body).await.json();
+    answer["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_mesh_of_three_sockets() {
+    let server = Server::start().await;
+    let (mut alice, alice_id) = mesh(&server, "alice").await;
+    let (mut bob, bob_id) = mesh(&server, "bob").await;
+    let (mut carol, carol_id) = mesh(&server, "carol").await;
+    let id = start_bare(&server, "alice", &["bob", "carol"]).await;
+    let incoming = bob.expect("call.incoming").await;
+    let expected = json!({"event": "call.incoming", "callId": id, "callType": "video", "initiator": "alice"});
+    assert_eq!(incoming, expected);
+
+    assert_eq!(alice.ask("call.join", json!({"callId": id, "userId": "forged"})).await, json!({"ok": true}));
+    assert_eq!(alice.expect("call.participants").await, json!({"participants": []}));
+    // By one who is being rung it is accept.
+    assert_eq!(bob.ask("call.join", json!({"callId": id, "userId": "alice"})).await["ok"], true);
+    let there = bob.expect("call.participants").await;
+    assert_eq!(there, json!({"participants": [{"socketId": alice_id, "userId": "alice"}]}));
+    assert_eq!(alice.expect("participant.joined").await, json!({"socketId": bob_id, "userId": "bob"}));
+    carol.ask("call.join", json!({"callId": id})).await;
+    let call = server.get(&format!("/calls/{id}"), &token("carol")).await.json();
+    assert_eq!(call["status"], "active");
+
+    alice.ask("call.offer", json!({"to": bob_id, "offer": {"type": "offer", "sdp": "x"}})).await;
+    bob.expect("participant.joined").await;
+    let offer = bob.expect("call.offer").await;
+    assert_eq!(offer, json!({"from": alice_id, "offer": {"type": "offer", "sdp": "x"}}));
+    bob.ask("call.answer", json!({"to": alice_id, "answer": {"sdp": "y"}})).await;
+    alice.expect("participant.joined").await;
+    assert_eq!(alice.expect("call.answer").await["from"], bob_id.as_str());
+    bob.ask("call.ice-candidate", json!({"to": alice_id, "candidate": {"candidate": "c"}})).await;
+    assert_eq!(alice.expect("call.ice-candidate").await["candidate"], json!({"candidate": "c"}));
+
+    bob.ask("call.mute", json!({"callId": id, "isMuted": true})).await;
+    let muted = alice.expect("participant.muted").await;
+    assert_eq!(muted, json!({"socketId": bob_id, "userId": "bob", "isMuted": true}));
+    bob.ask("call.video-toggle", json!({"callId": id, "isVideoEnabled": false})).await;
+    assert_eq!(alice.expect("participant.video-toggled").await["isVideoEnabled"], false);
+    // From elsewhere, too.
+    server.ask("PATCH", &format!("/api/calls/{id}/media"), &token("bob"), Some(json!({"isMuted": false}))).await;
+    assert_eq!(alice.expect("participant.muted").await["isMuted"], false);
+
+    // A lost socket is told at once.
+    drop(carol);
+    assert_eq!(alice.expect("participant.left").await, json!({"socketId": carol_id, "userId": "carol"}));
+    bob.ask("call.leave", json!({"callId": id})).await;
+    assert_eq!(alice.expect("participant.left").await, json!({"socketId": bob_id, "userId": "bob"}));
+    let call = server.get(&format!("/api/calls/{id}"), &token("alice")).await.json();
+    assert_eq!(call["call"]["participants"][1]["status"], "left");
+}
+
+#[tokio::test]
+async fn outsiders_relay_nothing_in_the_mesh() {
+    let server = Server::start().await;
+    let (mut alice, alice_id) = mesh(&server, "alice").await;
+    let (mut bob, _) = mesh(&server, "bob").await;
+    let (mut eve, eve_id) = mesh(&server, "eve").await;
+    let (mut mallory, mallory_id) = mesh(&server, "mallory").await;
+    let id = start_bare(&server, "alice", &["bob"]).await;
+    let other = start_bare(&server, "eve", &["mallory"]).await;
+    for (socket, call) in [(&mut alice, &id), (&mut bob, &id), (&mut eve, &other), (&mut mallory, &other)] {
+        assert_eq!(socket.ask("call.join", json!({"callId": call})).await["ok"], true);
+    }
+    let foreign = eve.ask("call.join", json!({"callId": id, "userId": "bob"})).await;
+    let unknown = eve.ask("call.join", json!({"callId": "0192d3b4-0000-7000-8000-00000000ffff"})).await;
+    assert_eq!((&foreign["error"]["code"], &foreign), (&json!("call_not_found"), &unknown));
+    // A socket of another call and one that does not exist look the same.
+    let foreign = eve.ask("call.offer", json!({"to": alice_id, "offer": {"sdp": "x"}})).await;
+    let unknown = eve.ask("call.offer", json!({"to": "nobody", "offer": {"sdp": "x"}})).await;
+    assert_eq!((&foreign["error"]["code"], &foreign), (&json!("not_found"), &unknown));
+    for event in ["call.mute", "call.video-toggle", "call.leave"] {
+        let data = json!({"callId": id, "isMuted": true, "isVideoEnabled": false});
+        assert_eq!(eve.ask(event, data).await["error"]["code"], "call_not_found", "{event}");
+    }
+    assert_eq!(eve.ask("call.offer", json!({"to": mallory_id, "offer": {"sdp": "mine"}})).await["ok"], true);
+    loop {
+        let (event, data) = mallory.event().await;
+        if event == "call.offer" {
+            assert_eq!(data, json!({"from": eve_id, "offer": {"sdp": "mine"}}));
+            break;
+        }
+    }
+    // Nothing of it reached Alice; Bob's own offer is the next she hears.
+    bob.ask("call.offer", json!({"to": alice_id, "offer": {"sdp": "bob"}})).await;
+    alice.expect("call.participants").await;
+    alice.expect("participant.joined").await;
+    assert_eq!(alice.expect("call.offer").await["offer"], json!({"sdp": "bob"}));
+    // One who was put out speaks no more.
+    server.ask("POST", &format!("/calls/{id}/leave"), &token("bob"), None).await;
+    alice.expect("participant.left").await;
+    assert_eq!(bob.ask("call.offer", json!({"to": alice_id, "offer": {}})).await["ok"], false);
+}
+
+struct Raw(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Raw {
+    async fn dial(server: &Server, call: &str, token: &str) -> Result<Self, u16> {
+        match connect_async(format!("ws://{}/ws/webrtc/{call}?token={token}", server.address)).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.0.send(Message::Text(message.to_string().into())).await.unwrap();
+    }
+
+    /// The next message, or the close frame's code.
+    async fn next(&mut self) -> Result<Value, u16> {
+        loop {
+            let frame = tokio::time::timeout(Duration::from_secs(15), self.0.next()).await.expect("in time");
+            match frame {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_raw_socket_relays_between_the_two_of_a_call() {
+    let server = Server::start().await;
+    let id = server.ring("alice", "bob").await;
+    accept(&server, &id, "bob").await;
+    let mut alice = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    // Sent before the other is there: kept.
+    let offer = json!({"type": "offer", "offer": {"type": "offer", "sdp": "v=0\r\no=..."}});
+    let candidate =
+        json!({"type": "ice_candidate", "candidate": {"candidate": "c", "sdpMLineIndex": 0, "sdpMid": "0"}});
+    alice.send(offer.clone()).await;
+    alice.send(candidate.clone()).await;
+    alice.send(json!({"type": "text", "message": "too early"})).await;
+    assert_eq!(alice.next().await.unwrap()["code"], "invalid_state");
+    let mut bob = Raw::dial(&server, &id, &token("bob")).await.unwrap();
+    assert_eq!(bob.next().await.unwrap(), json!({"type": "peer_joined", "user_id": "alice"}));
+    assert_eq!(bob.next().await.unwrap(), offer);
+    assert_eq!(bob.next().await.unwrap(), candidate);
+    assert_eq!(alice.next().await.unwrap(), json!({"type": "peer_joined", "user_id": "bob"}));
+    for message in [
+        json!({"type": "answer", "answer": {"type": "answer", "sdp": "v=0"}}),
+        json!({"type": "text", "message": "Hello!", "timestamp": "2026-01-21T10:30:00Z"}),
+        json!({"type": "connection_state", "state": "connected"}),
+    ] {
+        bob.send(message.clone()).await;
+        assert_eq!(alice.next().await.unwrap(), message);
+    }
+    let state = server.get(&format!("/ws/webrtc/connection-state/{id}"), &admin("root")).await.json();
+    assert_eq!((&state["connection_state"], &state["ice_candidates_count"]), (&json!("connected"), &json!(1)));
+    let all = server.get("/ws/webrtc/active-connections", &admin("root")).await.json();
+    assert_eq!((&all["total_calls"], &all["connections"][&id]["call_id"]), (&json!(1), &json!(id)));
+    bob.0.close(None).await.unwrap();
+    assert_eq!(alice.next().await.unwrap(), json!({"type": "peer_left", "user_id": "bob"}));
+    server.post(&format!("/api/calls/{id}/end"), &token("bob"), json!({})).await;
+    assert_eq!(alice.next().await.unwrap()["code"], "call_over");
+    assert_eq!(alice.next().await, Err(1000));
+}
+
+#[tokio::test]
+async fn the_raw_socket_is_refused_before_the_upgrade() {
+    let server = Server::start().await;
+    let id = server.ring("alice", "bob").await;
+    for bad in ["", "nonsense"] {
+        assert_eq!(Raw::dial(&server, &id, bad).await.err(), Some(401));
+    }
+    assert_eq!(Raw::dial(&server, &id, &token("eve")).await.err(), Some(404));
+    assert_eq!(Raw::dial(&server, "0192d3b4-0000-7000-8000-00000000ffff", &token("eve")).await.err(), Some(404));
+    assert_eq!(Raw::dial(&server, "7", &token("alice")).await.err(), Some(400));
+    server.post(&format!("/api/calls/{id}/end"), &token("alice"), json!({})).await;
+    assert_eq!(Raw::dial(&server, &id, &token("alice")).await.err(), Some(409));
+}
+
+#[tokio::test]
+async fn a_malformed_message_is_answered_and_only_size_and_rate_close() {
+    let server = Server::with(|config| {
+        config.limits.signal_burst = 10;
+        config.limits.signals_a_second = 1;
+        config.limits.signal_patience = Duration::from_millis(10);
+    })
+    .await;
+    let id = server.ring("alice", "bob").await;
+    let mut alice = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    for text in ["{", r#"{"type":"fly"}"#, r#"{"type":"offer","offer":1}"#] {
+        alice.0.send(Message::Text(text.into())).await.unwrap();
+        let error = alice.next().await.unwrap();
+        assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("invalid_request")), "{text}");
+    }
+    alice.0.send(Message::Binary(vec![1, 2].into())).await.unwrap();
+    assert_eq!(alice.next().await.unwrap()["code"], "invalid_request");
+    for _ in 0..20 {
+        _ = alice.0.send(Message::Text("{".into())).await;
+    }
+    let closed = loop {
+        if let Err(code) = alice.next().await {
+            break code;
+        }
+    };
+    assert_eq!(closed, 1008);
+    let mut again = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    _ = again.0.send(Message::Text("x".repeat(65 * 1024).into())).await;
+    assert_eq!(again.next().await, Err(1009));
+}
+
+#[tokio::test]
+async fn a_newer_connection_of_the_same_device_replaces_the_older() {
+    let server = Server::start().await;
+    let id = server.ring("alice", "bob").await;
+    let mut first = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    let mut second = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    assert_eq!(first.next().await, Err(4001));
+    let mut bob = Raw::dial(&server, &id, &token("bob")).await.unwrap();
+    assert_eq!(second.next().await.unwrap()["type"], "peer_joined");
+    assert_eq!(bob.next().await.unwrap()["user_id"], "alice");
+}
