@@ -27,7 +27,7 @@ async function startUp(dataDir: string): Promise<number> {
   const child = spawn(binary, [
     ...["serve", "--dev", "--data-dir", dataDir, "--workers", "2"],
     ...["--http", `127.0.0.1:${base}`, "--https", `127.0.0.1:${base + 1}`],
-    ...["--tcp-port", `${base + 2}`, "--udp-ports", `${base + 3}-${base + 4}`],
+    ...["--tcp-port", `${base + 2}`, "--udp-ports", `${base + 3}-${base + 4}`, "--turn-port", "off"],
   ], { stdio: "ignore" });
   for (;;) {
     const up = await fetch(`http://127.0.0.1:${base}/healthz`).then((answer) => answer.ok, () => false);

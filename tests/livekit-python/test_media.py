@@ -33,7 +33,7 @@ class Stoa:
         self.url = f"ws://127.0.0.1:{port}"
         command = [BINARY, "serve", "--dev", "--data-dir", self.data, "--workers", "2"]
         command += ["--http", f"127.0.0.1:{port}", "--https", f"127.0.0.1:{port + 1}"]
-        command += ["--tcp-port", str(port + 2), "--udp-ports", f"{port + 3}-{port + 4}"]
+        command += ["--tcp-port", str(port + 2), "--udp-ports", f"{port + 3}-{port + 4}", "--turn-port", "off"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         for _ in range(200):
             try:

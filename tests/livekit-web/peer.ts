@@ -48,6 +48,8 @@ export interface PeerApi {
   resize(identity: string, width: number, height: number): void;
   streams(): Promise<{ inbound: InboundVideo[]; outbound: OutboundVideo[] }>;
   routes(): Promise<{ protocol: string; port: number }[]>;
+  /** How this side's end of each connection in use reaches the network. */
+  ownRoutes(): Promise<{ candidateType: string; relayProtocol: string | undefined; url: string | undefined }[]>;
   /** The summed energy of all sound that arrived. */
   sound(): Promise<number>;
   mute(muted: boolean): Promise<void>;

@@ -51,6 +51,18 @@ table inet stoa {
 RULES`);
   }
 
+  /** From now on nothing goes out but to these ports, and nothing comes in but the answers. */
+  allowOnly({ udp = [], tcp = [] }: { udp?: number[]; tcp?: number[] }): void {
+    const ports = (protocol: string, list: number[]) =>
+      list.length === 0 ? "" : `${protocol} dport { ${list.join(", ")} } accept;`;
+    run(`ip netns exec ${this.name} nft -f - <<'RULES'
+table inet stoa {
+  chain in { type filter hook input priority 0; policy drop; iifname "lo" accept; ct state established,related accept; }
+  chain out { type filter hook output priority 0; policy drop; oifname "lo" accept; ${ports("udp", udp)} ${ports("tcp", tcp)} }
+}
+RULES`);
+  }
+
   allowUdp(): void {
     run(`ip netns exec ${this.name} nft delete table inet stoa 2>/dev/null || true`);
   }

@@ -25,6 +25,7 @@ export interface Ports {
   tcp: number;
   /** First of two. */
   udp: number;
+  turn: number;
 }
 
 export class Stoa {
@@ -43,8 +44,8 @@ export class Stoa {
   /** Starts a server and waits until it answers. */
   static async start(options: StoaOptions = {}): Promise<Stoa> {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`make build\` first`);
-    const base = await freePorts(5);
-    const stoa = new Stoa({ http: base, https: base + 1, tcp: base + 2, udp: base + 3 }, options);
+    const base = await freePorts(6);
+    const stoa = new Stoa({ http: base, https: base + 1, tcp: base + 2, udp: base + 3, turn: base + 5 }, options);
     await stoa.run();
     return stoa;
   }
@@ -67,14 +68,14 @@ export class Stoa {
 
   /** Starts it again on the same ports and the same data. */
   async run(): Promise<void> {
-    const { http, https, tcp, udp } = this.ports;
+    const { http, https, tcp, udp, turn } = this.ports;
     const { host = "127.0.0.1", dev = true, config, extraArgs = [] } = this.options;
     const args = [
       "serve",
       ...(dev ? ["--dev"] : []),
       ...["--data-dir", this.dataDir],
       ...["--http", `${host}:${http}`, "--https", `${host}:${https}`],
-      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2"],
+      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", `${turn}`],
       ...(config === undefined ? [] : ["--config", join(this.dataDir, "stoa.toml")]),
       ...extraArgs,
     ];

@@ -10,6 +10,8 @@ use model::Secret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::turn::BuiltInTurn;
+
 /// Renders the metrics page.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -44,6 +46,8 @@ pub struct ApiConfig {
     pub auto_create_rooms: bool,
     /// STUN and TURN servers told to clients.
     pub ice_servers: Vec<IceServer>,
+    /// The TURN server in this process, if it runs.
+    pub built_in_turn: Option<Arc<dyn BuiltInTurn>>,
     /// How long the token of a call's room is good for.
     pub call_pass_ttl: Duration,
     /// How long a session of the web app is good for.
@@ -72,6 +76,7 @@ impl ApiConfig {
             trust_forwarded: false,
             auto_create_rooms: false,
             ice_servers: Vec::new(),
+            built_in_turn: None,
             call_pass_ttl: Duration::from_secs(6 * 3600),
             session_ttl: Duration::from_secs(30 * 24 * 3600),
             limits: Limits::default(),

@@ -21,6 +21,7 @@ mod rtc;
 mod sessions;
 mod socket;
 mod state;
+mod turn;
 mod web;
 mod wire;
 
@@ -28,6 +29,7 @@ use axum::Router;
 
 pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls};
 pub use routes::openapi_json;
+pub use turn::{BuiltInTurn, IceClient};
 
 use state::AppState;
 

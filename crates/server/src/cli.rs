@@ -10,6 +10,7 @@ use model::{ChannelId, Permission, Timestamp, UserId};
 use crate::config::{self, Config, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
 use crate::secrets::Secrets;
+use crate::turn::TurnSecrets;
 use crate::{doctor, keys, logging, serve};
 
 const DEFAULT_FILE: &str = "stoa.toml";
@@ -29,6 +30,9 @@ enum Cmd {
     /// Print an access token, signed with the secrets of the data directory
     #[command(subcommand)]
     Token(TokenCmd),
+    /// The built-in TURN server
+    #[command(subcommand)]
+    Turn(TurnCmd),
     /// Look for what keeps calls from working here, and say what to change
     Doctor(ServeFlags),
     /// Bring the database up to date (a start does so, too)
@@ -72,6 +76,12 @@ struct ServeFlags {
     /// Media over TCP, 0 for none [default: 7881]
     #[arg(long, value_name = "PORT")]
     tcp_port: Option<String>,
+    /// The built-in STUN and TURN server, UDP and TCP, or "off" [default: 3478]
+    #[arg(long, value_name = "PORT")]
+    turn_port: Option<String>,
+    /// TURN over TLS, besides the https port, or "off" [default: 5349 with a certificate]
+    #[arg(long, value_name = "PORT")]
+    turn_tls_port: Option<String>,
     /// Addresses told to clients [default: those of the interfaces]
     #[arg(long, value_name = "IP[,IP]")]
     announce: Option<String>,
@@ -95,6 +105,12 @@ enum TokenCmd {
     User(UserToken),
     /// A LiveKit access token for a room
     Livekit(LivekitToken),
+}
+
+#[derive(Debug, Subcommand)]
+enum TurnCmd {
+    /// Put a new secret in the place of the one that credentials are made with, which stays good for those handed out
+    Rotate(Place),
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +181,7 @@ pub fn main() -> ExitCode {
         Cmd::Serve(flags) => run_server(&flags),
         Cmd::Token(TokenCmd::User(token)) => user_token(&token),
         Cmd::Token(TokenCmd::Livekit(token)) => livekit_token(&token),
+        Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
         Cmd::Doctor(flags) => load(&flags).and_then(|config| doctor::run(&config)),
         Cmd::Migrate(place) => migrate(&place),
         Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
@@ -231,6 +248,8 @@ fn load(flags: &ServeFlags) -> Result<Config, Failure> {
         ("media.workers", "--workers", &flags.workers),
         ("media.udp_ports", "--udp-ports", &flags.udp_ports),
         ("media.tcp_port", "--tcp-port", &flags.tcp_port),
+        ("turn.port", "--turn-port", &flags.turn_port),
+        ("turn.tls_port", "--turn-tls-port", &flags.turn_tls_port),
         ("media.announce", "--announce", &flags.announce),
         ("domain", "--domain", &flags.domain),
         ("public_url", "--public-url", &flags.public_url),
@@ -325,6 +344,21 @@ fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
         ..auth::LiveKitClaims::default()
     };
     println!("{}", auth::mint_livekit(&keys::livekit_key(&config, &secrets), &claims));
+    Ok(())
+}
+
+/// A running server notices within seconds.
+fn rotate_turn(place: &Place) -> Result<(), Failure> {
+    let config = load_at(place, Vec::new())?;
+    if config.turn.as_ref().is_some_and(|turn| turn.secret.is_some()) {
+        return Err(Failure::Setup("turn.secret is set in the settings: change it there".to_owned()));
+    }
+    if !config.data_dir.is_dir() {
+        let dir = config.data_dir.display();
+        return Err(Failure::Setup(format!("there is no {dir}; give the server's --data-dir")));
+    }
+    TurnSecrets::rotate(&config.data_dir)?;
+    println!("rotated; credentials of the secret before it stay good until they expire");
     Ok(())
 }
 

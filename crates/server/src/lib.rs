@@ -3,6 +3,7 @@
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
 mod banner;
+pub mod bridge;
 pub mod cli;
 pub mod config;
 mod doctor;
@@ -15,3 +16,4 @@ mod metrics;
 mod secrets;
 mod serve;
 mod tls;
+mod turn;

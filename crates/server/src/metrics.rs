@@ -9,6 +9,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::media::{Gauges, WorkerHandle};
+use crate::turn::{TurnPlane, metrics as turn_metrics};
 
 type Reading = (&'static str, fn(&Gauges) -> &AtomicU64, &'static str);
 
@@ -41,11 +42,12 @@ const TOTALS: &[Reading] = &[
 pub struct Metrics {
     page: PrometheusHandle,
     workers: Arc<[WorkerHandle]>,
+    turn: Option<TurnPlane>,
 }
 
 impl Metrics {
     /// Installs the recorder of this process.
-    pub fn install(workers: Arc<[WorkerHandle]>) -> Self {
+    pub fn install(workers: Arc<[WorkerHandle]>, turn: Option<TurnPlane>) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let page = recorder.handle();
         // Where one is there already (tests in one process), that one is fed and this page stays empty.
@@ -59,7 +61,10 @@ impl Metrics {
         describe_gauge!("stoa_process_resident_bytes", "Memory of the process.");
         describe_gauge!("stoa_process_cpu_seconds", "CPU time of the process, user and system.");
         describe_gauge!("stoa_process_open_files", "Descriptors the process has open.");
-        Self { page, workers }
+        if turn.is_some() {
+            turn_metrics::describe();
+        }
+        Self { page, workers, turn }
     }
 
     /// The page as it now stands.
@@ -72,6 +77,9 @@ impl Metrics {
             for (name, read, _) in TOTALS {
                 counter!(*name, "worker" => index.clone()).absolute(read(worker.gauges()).load(Ordering::Relaxed));
             }
+        }
+        if let Some(turn) = &self.turn {
+            turn_metrics::render(turn);
         }
         let process = Process::read();
         gauge!("stoa_process_resident_bytes").set(process.resident as f64);

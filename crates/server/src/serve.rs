@@ -19,6 +19,7 @@ use crate::media::{self, Addresses, MediaSettings, Plane, PortError, RoomDefault
 use crate::metrics::Metrics;
 use crate::secrets::{Secrets, take_data_dir};
 use crate::tls;
+use crate::turn::{Around, TurnPlane};
 
 /// Notices of workers that may wait for the control plane.
 const NOTICES: usize = 65_536;
@@ -39,30 +40,38 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
 
     let http = Bound::bind(&config.http, "--http")?;
     let https = match &config.https {
-        Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local).await?)),
+        Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local)?)),
         None => None,
     };
     let settings = media_settings(&config, addresses.clone());
     let sockets = settings.bind().map_err(port_failure)?;
+    let turn = match &config.turn {
+        Some(turn) => Some((turn.clone(), turn.bind(addresses.any_v6()).map_err(port_failure)?)),
+        None => None,
+    };
+    let around = around(&config, &addresses, &local);
+    let relays = turn.as_ref().map(|(turn, sockets)| turn.relays(sockets, &around)).unwrap_or_default();
 
     let store = store::open(config.data_dir.join("stoa.db")).await.map_err(Failure::setup)?;
     let (notices, from_workers) = mpsc::channel(NOTICES);
-    let plane = settings.start(sockets, notices).map_err(Failure::fault)?;
+    let plane = settings.start(sockets, notices, &relays).map_err(Failure::fault)?;
     let control = control::Settings {
         journal_dir: config.data_dir.join("journal"),
         call: config.call.clone(),
         strict_users: config.strict_users,
         seed: rand::random(),
     };
+    let tls = https.as_ref().map(|(_, tls)| tls);
+    let turn = turn.map(|(turn, sockets)| turn.start(sockets, &around, plane.workers(), tls)).transpose()?;
     let handle = Control::start(control, Arc::new(store.clone()), Arc::clone(&plane) as _, from_workers)
         .await
         .map_err(Failure::setup)?;
-    let metrics = Metrics::install(Arc::clone(plane.workers()));
-    let api = api::Api::start(api_config(&config, &secrets, verifier, handle.clone(), metrics));
+    let metrics = Metrics::install(Arc::clone(plane.workers()), turn.clone());
+    let api = api::Api::start(api_config(&config, &secrets, verifier, handle.clone(), metrics, turn.clone()));
 
     // Signals are caught before anyone can be told that the server runs.
     let stop = StopSignal::catch().map_err(Failure::fault)?;
-    let web = Web::start(&api.router(), http, https).map_err(Failure::fault)?;
+    let web = Web::start(&api.router(), http, https, turn.as_ref().map(TurnPlane::door)).map_err(Failure::fault)?;
     // Whoever started it may have stopped reading.
     let _ = writeln!(std::io::stdout(), "{}", banner(&config, &secrets, &local));
     let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
@@ -70,6 +79,9 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
 
     stop.wait().await;
     shut_down(&plane, &handle, &api, web).await;
+    if let Some(turn) = turn {
+        turn.stop().await;
+    }
     store.close().await;
     Ok(())
 }
@@ -120,15 +132,36 @@ async fn addresses(config: &Config, local: &[IpAddr]) -> Addresses {
     Addresses::new(&announced, local)
 }
 
-async fn certificate(config: &Config, local: &[IpAddr]) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {
+fn certificate(config: &Config, local: &[IpAddr]) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {
     match &config.certificate {
-        Some((cert, key)) => tls::from_files(cert, key).await,
+        Some((cert, key)) => tls::from_files(cert, key),
         None => {
             let mut names = vec!["localhost".to_owned()];
             names.extend(config.domain.clone());
             let usable: Vec<IpAddr> = media::announce_by_default(local, true);
-            tls::self_signed(&config.data_dir, &names, &usable).await
+            tls::self_signed(&config.data_dir, &names, &usable)
         }
+    }
+}
+
+/// What the TURN server must know of the rest.
+fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr]) -> Around<'a> {
+    let public = config.public_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
+    let host =
+        public.and_then(|rest| rest.split(['/', '?']).next()).map(|authority| match authority.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
+            _ => authority.to_owned(),
+        });
+    // Clients refuse a certificate that nobody but the server has signed.
+    let trusted = config.https.as_ref().filter(|_| config.certificate.is_some());
+    Around {
+        data_dir: &config.data_dir,
+        udp_ports: &config.udp_ports,
+        tcp_port: config.tcp_port,
+        addresses,
+        own: local,
+        host: config.domain.clone().or(host),
+        tls_ports: trusted.map(|listen| listen.address.port()).into_iter().collect(),
     }
 }
 
@@ -147,7 +180,12 @@ fn media_settings(config: &Config, addresses: Addresses) -> MediaSettings {
 
 /// A media port that cannot be had, with the flag that chooses another.
 pub fn port_failure(error: PortError) -> Failure {
-    let flag = if error.protocol == "UDP" { "--udp-ports" } else { "--tcp-port" };
+    let flag = match error.protocol {
+        "UDP" => "--udp-ports",
+        "TURN UDP" | "TURN TCP" => "--turn-port",
+        "TURN TLS" => "--turn-tls-port",
+        _ => "--tcp-port",
+    };
     let (protocol, port) = (error.protocol, error.port);
     Failure::Setup(match error.error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
@@ -163,6 +201,7 @@ fn api_config(
     users: Arc<arc_swap::ArcSwap<auth::UserVerifier>>,
     handle: Handle,
     metrics: Metrics,
+    turn: Option<TurnPlane>,
 ) -> api::ApiConfig {
     let calls = &config.call;
     api::ApiConfig {
@@ -183,6 +222,7 @@ fn api_config(
         trust_forwarded: config.trust_forwarded,
         auto_create_rooms: config.room.auto_create,
         ice_servers: config.ice_servers.clone(),
+        built_in_turn: turn.map(|turn| Arc::new(turn) as _),
         limits: config.limits,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         metrics: Arc::new(move || metrics.render()),

@@ -4,29 +4,72 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::failure::Failure;
 use crate::secrets::write_private;
+use crate::turn::ALPN;
 
 /// How long a certificate of our own is good for; some systems refuse more.
 const DAYS: i32 = 800;
 
-/// The certificate of a server whose operator brought one.
-pub async fn from_files(cert: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
-    RustlsConfig::from_pem_file(cert, key).await.map_err(|error| {
-        Failure::Setup(format!(
-            "cannot use {} with {}: {error}; check tls.cert and tls.key",
-            cert.display(),
-            key.display()
-        ))
-    })
+/// How often the operator's files are looked at.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// The certificate of a server whose operator brought one. Taken anew when the files change; connections go on.
+pub fn from_files(cert: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
+    let config = read(cert, key).map_err(|error| {
+        let (cert, key) = (cert.display(), key.display());
+        Failure::Setup(format!("cannot use {cert} with {key}: {error}; check tls.cert and tls.key"))
+    })?;
+    let config = RustlsConfig::from_config(Arc::new(config));
+    tokio::spawn(watch(cert.to_owned(), key.to_owned(), config.clone()));
+    Ok(config)
+}
+
+async fn watch(cert: PathBuf, key: PathBuf, config: RustlsConfig) {
+    let changed = || [&cert, &key].map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok());
+    let mut known = changed();
+    let mut ticks = tokio::time::interval(WATCH);
+    loop {
+        ticks.tick().await;
+        let now = changed();
+        if now == known {
+            continue;
+        }
+        match read(&cert, &key) {
+            Ok(fresh) => {
+                config.reload_from_config(Arc::new(fresh));
+                tracing::info!(cert = %cert.display(), "the certificate was replaced");
+                known = now;
+            }
+            // Half written, perhaps: looked at again.
+            Err(error) => {
+                tracing::warn!(cert = %cert.display(), error, "the certificate that is there now is of no use")
+            }
+        }
+    }
+}
+
+fn read(cert: &Path, key: &Path) -> Result<ServerConfig, String> {
+    let shown = |error: pem::Error| error.to_string();
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert).map_err(shown)?.collect::<Result<_, _>>().map_err(shown)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(shown)?;
+    let builder = ServerConfig::builder().with_no_client_auth();
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| error.to_string())?;
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    Ok(config)
 }
 
 /// A certificate signed by itself for these names and addresses.
-pub async fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]) -> Result<RustlsConfig, Failure> {
+pub fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]) -> Result<RustlsConfig, Failure> {
     let files = Files::under(data_dir);
     let mut wanted: Vec<String> = names.to_vec();
     wanted.extend(addresses.iter().map(IpAddr::to_string));
@@ -36,12 +79,13 @@ pub async fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]
     if !files.hold(&wanted, today) {
         files.make(&wanted, today)?;
     }
-    RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(|error| {
+    let config = read(&files.cert, &files.key).map_err(|error| {
         let dir = files.dir.display();
         Failure::Setup(format!(
             "cannot use the certificate in {dir}: {error}; remove the folder to have a new one made"
         ))
-    })
+    })?;
+    Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
 struct Files {
@@ -95,19 +139,19 @@ impl Files {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn kept_until_an_address_is_missing_or_it_runs_out() {
+    #[test]
+    fn kept_until_an_address_is_missing_or_it_runs_out() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let dir = tempfile::tempdir().expect("a folder");
         let files = Files::under(dir.path());
         let cert = || fs::read(&files.cert).expect("made");
         let names = ["localhost".to_owned()];
         let home: IpAddr = "10.0.0.5".parse().expect("an address");
-        self_signed(dir.path(), &names, &[home]).await.expect("made");
+        self_signed(dir.path(), &names, &[home]).expect("made");
         let first = cert();
-        self_signed(dir.path(), &names, &[home]).await.expect("kept");
+        self_signed(dir.path(), &names, &[home]).expect("kept");
         assert_eq!(cert(), first);
-        self_signed(dir.path(), &names, &[home, "10.0.0.6".parse().expect("an address")]).await.expect("made anew");
+        self_signed(dir.path(), &names, &[home, "10.0.0.6".parse().expect("an address")]).expect("made anew");
         assert_ne!(cert(), first);
         let far = "2199-01-01".parse().expect("a date");
         assert!(!files.hold(&[], far));

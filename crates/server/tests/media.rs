@@ -26,7 +26,7 @@ fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
     let settings = MediaSettings { udp_ports: vec![0; workers], tcp_port: None, addresses, defaults };
     let sockets = settings.bind().expect("free ports");
     let (notices, received) = mpsc::channel(1_024);
-    (settings.start(sockets, notices).expect("threads"), received)
+    (settings.start(sockets, notices, &server::bridge::Relays::default()).expect("threads"), received)
 }
 
 fn room(name: &str) -> RoomName {

@@ -23,6 +23,7 @@ fn serve(folder: &Path, base: u16) -> Command {
     command.args(["serve", "--dev", "--workers", "1"]);
     command.args(["--http", &format!("127.0.0.1:{base}"), "--https", &format!("127.0.0.1:{}", base + 1)]);
     command.args(["--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()]);
+    command.args(["--turn-port", &(base + 4).to_string()]);
     command
 }
 
@@ -115,9 +116,9 @@ fn bad_flags_keys_and_variables_are_one_line_and_code_2() {
 #[test]
 fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (offset, flag) in [(0, "--http"), (1, "--https"), (2, "--tcp-port"), (3, "--udp-ports")] {
+    for (offset, flag) in [(0, "--http"), (1, "--https"), (2, "--tcp-port"), (3, "--udp-ports"), (4, "--turn-port")] {
         let base = ports(1);
-        let _tcp = (offset < 3).then(|| TcpListener::bind(("0.0.0.0", base + offset)).expect("free"));
+        let _tcp = (offset != 3).then(|| TcpListener::bind(("0.0.0.0", base + offset)).expect("free"));
         let _udp = (offset == 3).then(|| UdpSocket::bind(("0.0.0.0", base + offset)).expect("free"));
         let line = refused(&serve(folder.path(), base).output().expect("the binary"));
         assert!(line.contains(&format!("{} is taken", base + offset)) && line.contains(flag), "{line}");

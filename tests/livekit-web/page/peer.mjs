@@ -41,8 +41,8 @@ function show(track, publication, participant) {
   element.requestVideoFrameCallback(shown);
 }
 
-/** Joins. `options` are livekit-client's RoomOptions. */
-async function join(url, token, options = {}) {
+/** Joins. `options` are livekit-client's RoomOptions, and `rtcConfig` of its RoomConnectOptions. */
+async function join(url, token, { rtcConfig, ...options } = {}) {
   room = new lk.Room({ adaptiveStream: false, dynacast: false, ...options });
   room
     .on("trackSubscribed", show)
@@ -74,7 +74,7 @@ async function join(url, token, options = {}) {
       note(event, detail);
     });
   }
-  await room.connect(url, token);
+  await room.connect(url, token, rtcConfig === undefined ? {} : { rtcConfig });
   return room.localParticipant.identity;
 }
 
@@ -157,6 +157,17 @@ async function routes() {
     .map(({ protocol, port }) => ({ protocol, port }));
 }
 
+/** How this side's own end of each connection in use reaches the network. */
+async function ownRoutes() {
+  const reports = await stats();
+  const byId = new Map(reports.map((report) => [report.id, report]));
+  return reports
+    .filter(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId !== undefined)
+    .map(({ selectedCandidatePairId }) => byId.get(byId.get(selectedCandidatePairId)?.localCandidateId))
+    .filter((candidate) => candidate !== undefined)
+    .map(({ candidateType, relayProtocol, url }) => ({ candidateType, relayProtocol, url }));
+}
+
 /** The summed energy of all sound that arrived. */
 async function sound() {
   return (await stats())
@@ -173,6 +184,7 @@ window.peer = {
   resize,
   streams,
   routes,
+  ownRoutes,
   sound,
   mute: (muted) => room.localParticipant.setMicrophoneEnabled(!muted),
   unpublishCamera: () =>

@@ -21,6 +21,7 @@ use crate::config::IceServer;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::origin::livekit_url;
 use crate::state::AppState;
+use crate::turn;
 use crate::wire::{AUDIO_MARK, Call, Participant, schema, time};
 
 const RING_SECONDS: std::ops::RangeInclusive<u64> = 5..=180;
@@ -368,7 +369,7 @@ async fn connection(state: &AppState, caller: &Caller, call: &CallSnapshot, part
         room_name: call.id.to_string(),
         token,
         livekit_url: livekit_url(parts, config),
-        ice_servers: config.ice_servers.clone(),
+        ice_servers: turn::ice_servers(config, caller.user.as_str(), parts),
         expires_at: time(expires),
     }
 }

@@ -17,6 +17,7 @@ use crate::caller::{Caller, MaybeCaller};
 use crate::config::IceServer;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
+use crate::turn;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(health))
@@ -38,8 +39,8 @@ pub(crate) struct Health {
 /// STUN and TURN servers for peer connections.
 #[utoipa::path(get, path = "/api/ice-servers", operation_id = "iceServers", tag = "server",
     responses((status = 200, body = IceServers), (status = "default", body = ErrorBody)))]
-async fn ice_servers(State(state): State<AppState>, _: Caller) -> Json<IceServers> {
-    Json(IceServers { ice_servers: state.config.ice_servers.clone() })
+async fn ice_servers(State(state): State<AppState>, caller: Caller, parts: Parts) -> Json<IceServers> {
+    Json(IceServers { ice_servers: turn::ice_servers(&state.config, caller.user.as_str(), &parts) })
 }
 
 /// Whether the server is up.

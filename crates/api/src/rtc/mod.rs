@@ -23,6 +23,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::caller::bearer;
 use crate::state::AppState;
+use crate::turn;
 use link::Link;
 
 /// The longest frame of a client, in bytes.
@@ -87,7 +88,8 @@ async fn connect(
         WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
         _ => (StatusCode::NOT_FOUND, "this is a WebSocket"),
     })?;
-    let join = Join { claims: entry.claims, client, ice_servers: ice_servers(&state) };
+    let ice_servers = ice_servers(&state, &entry.claims.sub, &parts);
+    let join = Join { claims: entry.claims, client, ice_servers };
     let identity = join.claims.sub.clone();
     let link = state.handle().media().connect(entry.room.clone(), join, entry.create).await.map_err(refuse)?;
     tracing::debug!(room = %entry.room, %identity, "a LiveKit client connects");
@@ -153,13 +155,13 @@ fn value<'a>(query: &'a Pairs, name: &str) -> Option<&'a str> {
     query.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-fn ice_servers(state: &AppState) -> Vec<proto::IceServer> {
-    let servers = state.config.ice_servers.iter();
-    servers
+fn ice_servers(state: &AppState, identity: &str, parts: &Parts) -> Vec<proto::IceServer> {
+    turn::ice_servers(&state.config, identity, parts)
+        .into_iter()
         .map(|server| proto::IceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone().unwrap_or_default(),
-            credential: server.credential.clone().unwrap_or_default(),
+            urls: server.urls,
+            username: server.username.unwrap_or_default(),
+            credential: server.credential.unwrap_or_default(),
         })
         .collect()
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use model::{Bitrate, Secret};
 
+use crate::turn::TurnSettings;
+
 pub use keys::{KEYS, Key, Kind};
 pub use sources::{Layer, Value, environment, file, flags};
 pub use validate::{parse_duration, validate};
@@ -63,6 +65,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Whether a proxy of the operator's says who asks.
     pub trust_forwarded: bool,
+    /// The built-in STUN and TURN server, if it is to run.
+    pub turn: Option<TurnSettings>,
     /// STUN and TURN servers told to clients.
     pub ice_servers: Vec<api::IceServer>,
     /// How much is taken from one client.

@@ -8,6 +8,7 @@ use model::{Bitrate, Secret};
 
 use super::sources::{Layer, Value};
 use super::{Auth, Config, ConfigError, Listen, Log, Room};
+use crate::turn::TurnSettings;
 
 const MOST_WORKERS: usize = 64;
 const SHORTEST_SECRET: usize = 16;
@@ -22,12 +23,14 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         (None, Some(domain)) => Some(format!("https://{domain}")),
         (url, _) => url,
     };
+    let certificate = certificate(&read)?;
+    let https_is_trusted = certificate.is_some();
     Ok(Config {
         dev,
         data_dir: PathBuf::from(read.text("data_dir")?.unwrap_or_else(|| "data".to_owned())),
         http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be off"))?,
         https: read.listen("https", dev.then_some("7843"))?,
-        certificate: certificate(&read)?,
+        certificate,
         public_url,
         domain,
         udp_ports,
@@ -49,6 +52,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
             Some((Value::Servers(servers), _)) => servers.clone(),
             _ => Vec::new(),
         },
+        turn: turn(&read, https_is_trusted)?,
         limits: limits(&read)?,
     })
 }
@@ -87,6 +91,70 @@ fn port_range(text: &str) -> Option<(u16, Option<u16>)> {
     };
     let first: u16 = first.trim().parse().ok()?;
     (first > 0 && last.is_none_or(|last: u16| last >= first)).then_some((first, last))
+}
+
+fn turn(read: &Reader<'_>, certificate: bool) -> Result<Option<TurnSettings>, ConfigError> {
+    let port = |name: &str, default: Option<u16>| match read.text(name)?.as_deref() {
+        None => Ok(default),
+        Some("off" | "0") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| read.refuse(name, "must be a port such as 3478, or \"off\"")),
+    };
+    let tls_port = port("turn.tls_port", certificate.then_some(5349))?;
+    let Some(port) = port("turn.port", Some(3478))? else { return Ok(None) };
+    let workers = read.number("turn.workers", 1..=16)?.unwrap_or(1) as usize;
+    let relay_ports = match read.text("turn.relay_ports")? {
+        None => None,
+        Some(text) => match port_range(&text) {
+            Some((first, Some(last))) if first >= 1024 && usize::from(last - first) + 1 >= workers => {
+                Some(first..=last)
+            }
+            _ => return Err(read.refuse("turn.relay_ports", "must be a range above 1023 such as 49152-49251")),
+        },
+    };
+    let cidrs = |name: &str| -> Result<Vec<String>, ConfigError> {
+        let list = read.list(name)?;
+        match list.iter().find_map(|text| text.parse::<turn::policy::Cidr>().err()) {
+            Some(error) => Err(read.refuse(name, &error.to_string())),
+            None => Ok(list),
+        }
+    };
+    Ok(Some(TurnSettings {
+        port,
+        tls_port,
+        workers,
+        relay_ports,
+        p2p_relay: read.bool("turn.p2p_relay", true)?,
+        allow: cidrs("turn.allow")?,
+        deny: cidrs("turn.deny")?,
+        limits: turn_limits(read)?,
+        credential_ttl: read.duration("turn.credential_ttl", 12 * 3_600, 60, 30 * 86_400)?,
+        secret: match read.text("turn.secret")? {
+            Some(secret) if secret.len() < SHORTEST_SECRET => {
+                return Err(read.refuse("turn.secret", &format!("must have at least {SHORTEST_SECRET} characters")));
+            }
+            secret => secret.map(Secret::new),
+        },
+    }))
+}
+
+fn turn_limits(read: &Reader<'_>) -> Result<turn::Limits, ConfigError> {
+    let default = turn::Limits::default();
+    let rate = |name: &str| -> Result<Option<turn::Rate>, ConfigError> {
+        let bits = read.number(name, 0..=1_000_000_000_000)?.unwrap_or(0);
+        // Half a second's worth at once, and never less than a burst of video.
+        let burst = (bits / 16).max(256 << 10);
+        Ok((bits > 0).then_some(turn::Rate { bytes_per_second: (bits / 8).max(1), burst }))
+    };
+    let count = |name: &str, default: u32| -> Result<u32, ConfigError> {
+        Ok(read.number(name, 1..=1_000_000)?.map_or(default, |number| number as u32))
+    };
+    Ok(turn::Limits {
+        allocations_per_user: count("turn.allocations_per_user", default.allocations_per_user)?,
+        allocations: count("turn.allocations", default.allocations)?,
+        user_rate: rate("turn.user_bitrate")?,
+        total_rate: rate("turn.total_bitrate")?,
+        ..default
+    })
 }
 
 fn announce(read: &Reader<'_>) -> Result<Vec<IpAddr>, ConfigError> {

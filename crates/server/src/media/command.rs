@@ -9,6 +9,7 @@ use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
 use super::tcp::Accepted;
+use crate::bridge::Outlet;
 
 /// Commands that may wait for a worker; askers wait beyond.
 pub const COMMANDS: usize = 4_096;
@@ -141,6 +142,7 @@ pub struct WorkerHandle {
     commands: mpsc::Sender<Command>,
     waker: Arc<mio::Waker>,
     gauges: Arc<Gauges>,
+    relayed: Outlet,
 }
 
 /// The worker has stopped.
@@ -149,8 +151,13 @@ pub struct Stopped;
 
 impl WorkerHandle {
     /// A handle over a worker's ends.
-    pub fn new(commands: mpsc::Sender<Command>, waker: Arc<mio::Waker>, gauges: Arc<Gauges>) -> Self {
-        Self { commands, waker, gauges }
+    pub fn new(commands: mpsc::Sender<Command>, waker: Arc<mio::Waker>, gauges: Arc<Gauges>, relayed: Outlet) -> Self {
+        Self { commands, waker, gauges, relayed }
+    }
+
+    /// The way for what relays in this process pass on.
+    pub fn relayed(&self) -> &Outlet {
+        &self.relayed
     }
 
     /// Hands a command over; waits where too many wait already.

@@ -11,7 +11,7 @@ mod plane;
 mod routes;
 mod socket;
 mod tcp;
-mod tcp_listener;
+pub(crate) mod tcp_listener;
 mod timers;
 mod worker;
 
@@ -24,9 +24,13 @@ use control::MediaNotice;
 use model::{Bitrate, RoomName, Timestamp};
 use tokio::sync::mpsc;
 
+use crate::bridge::{Inlet, RelayLanes, Relays};
+
 pub use addresses::{Addresses, announce_by_default, interface_addresses};
 pub use command::{Gauges, WorkerHandle};
+pub(crate) use outbox::Outbox;
 pub use plane::Plane;
+pub(crate) use socket::{Inbox, RelayPort};
 pub use socket::{UdpPort, UdpPorts, WANTED_BUFFER};
 
 /// How the media side is set up, validated.
@@ -120,8 +124,13 @@ impl MediaSettings {
         Ok(MediaSockets { udp, tcp })
     }
 
-    /// Starts the workers.
-    pub fn start(self, sockets: MediaSockets, notices: mpsc::Sender<MediaNotice>) -> io::Result<Arc<Plane>> {
+    /// Starts the workers. What they send to the addresses of `relays` stays in this process.
+    pub fn start(
+        self,
+        sockets: MediaSockets,
+        notices: mpsc::Sender<MediaNotice>,
+        relays: &Relays,
+    ) -> io::Result<Arc<Plane>> {
         let directory = Arc::new(directory::Directory::default());
         let mut handles = Vec::new();
         for (index, ports) in sockets.udp.into_iter().enumerate() {
@@ -129,7 +138,8 @@ impl MediaSettings {
             let waker = Arc::new(mio::Waker::new(poll.registry(), worker::WAKER)?);
             let (sender, commands) = mpsc::channel(command::COMMANDS);
             let gauges = Arc::new(Gauges::default());
-            handles.push(WorkerHandle::new(sender, waker, Arc::clone(&gauges)));
+            let (inlet, outlet) = Inlet::new(Arc::clone(&waker));
+            handles.push(WorkerHandle::new(sender, waker, Arc::clone(&gauges), outlet));
             let worker = worker::Worker::new(worker::Parts {
                 index,
                 poll,
@@ -141,6 +151,8 @@ impl MediaSettings {
                 notices: notices.clone(),
                 directory: Arc::clone(&directory),
                 gauges,
+                inlet,
+                relays: RelayLanes::new(relays),
             })?;
             std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
         }

@@ -64,15 +64,29 @@ impl Outbox {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        if !self.fits(carrier.most_segments(), source, destination, datagram.len()) {
+        self.push_parts(carrier, source, destination, [datagram]);
+    }
+
+    /// Adds a datagram that is made of parts.
+    pub fn push_parts<const N: usize>(
+        &mut self,
+        carrier: &mut impl Carrier,
+        source: Option<IpAddr>,
+        destination: SocketAddr,
+        parts: [&[u8]; N],
+    ) {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if !self.fits(carrier.most_segments(), source, destination, length) {
             self.flush(carrier);
             self.source = source;
             self.destination = destination;
-            self.segment = datagram.len();
-            self.closed = datagram.len() > LARGEST_SEGMENT;
+            self.segment = length;
+            self.closed = length > LARGEST_SEGMENT;
         }
-        self.closed |= datagram.len() < self.segment;
-        self.buffer.extend_from_slice(datagram);
+        self.closed |= length < self.segment;
+        for part in parts {
+            self.buffer.extend_from_slice(part);
+        }
         self.count += 1;
     }
 

@@ -25,19 +25,25 @@ pub struct UdpPort {
 impl UdpPort {
     /// Binds a port on every interface of a family.
     pub fn bind(v6: bool, port: u16) -> io::Result<Self> {
-        let (domain, ip): (_, IpAddr) = if v6 {
-            (socket2::Domain::IPV6, Ipv6Addr::UNSPECIFIED.into())
-        } else {
-            (socket2::Domain::IPV4, Ipv4Addr::UNSPECIFIED.into())
-        };
+        let ip: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        Self::bind_at(SocketAddr::new(ip, port), false)
+    }
+
+    /// Binds an address. With `shared`, other sockets of this user may have it too, and the kernel deals what comes out
+    /// among them by who sends it.
+    pub fn bind_at(address: SocketAddr, shared: bool) -> io::Result<Self> {
+        let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
-        if v6 {
+        if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if shared {
+            socket.set_reuse_port(true)?;
         }
         // Best effort: the kernel clamps to net.core.{r,w}mem_max.
         let _ = socket.set_recv_buffer_size(WANTED_BUFFER);
         let _ = socket.set_send_buffer_size(WANTED_BUFFER);
-        socket.bind(&SocketAddr::new(ip, port).into())?;
+        socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         Ok(Self { io: mio::net::UdpSocket::from_std(socket.into()), state })
     }
@@ -120,31 +126,55 @@ impl Carrier for UdpPorts {
 
     fn carry(&mut self, batch: Batch<'_>) {
         let socket = if batch.destination.is_ipv4() { Some(&self.v4) } else { self.v6.as_ref() };
-        let Some(socket) = socket else {
-            self.counts.refused += batch.count as u64;
-            return;
-        };
-        self.counts.sends += 1;
-        match socket.send(&batch, batch.contents) {
+        match socket {
+            Some(socket) => socket.carry(batch, &mut self.counts),
+            None => self.counts.refused += batch.count as u64,
+        }
+    }
+}
+
+/// A socket that stands alone, with what went over it.
+#[derive(Debug)]
+pub struct RelayPort {
+    /// The socket.
+    pub socket: UdpPort,
+    /// What went over it.
+    pub counts: UdpCounts,
+}
+
+impl Carrier for RelayPort {
+    fn most_segments(&self) -> usize {
+        self.socket.most_segments()
+    }
+
+    fn carry(&mut self, batch: Batch<'_>) {
+        self.socket.carry(batch, &mut self.counts);
+    }
+}
+
+impl UdpPort {
+    fn carry(&self, batch: Batch<'_>, counts: &mut UdpCounts) {
+        counts.sends += 1;
+        match self.send(&batch, batch.contents) {
             Ok(()) => {
-                self.counts.sent += batch.count as u64;
-                self.counts.bytes_sent += batch.contents.len() as u64;
+                counts.sent += batch.count as u64;
+                counts.bytes_sent += batch.contents.len() as u64;
             }
             // A full buffer is congestion on this host: what follows would be late, so it is lost, and repaired as loss.
             Err(error) if batch.count == 1 || error.kind() == io::ErrorKind::WouldBlock => {
                 tracing::trace!(%error, destination = %batch.destination, "datagrams refused");
-                self.counts.refused += batch.count as u64;
+                counts.refused += batch.count as u64;
             }
             // The device may not do the offload: one by one.
             Err(_) => {
                 for datagram in batch.contents.chunks(batch.segment) {
-                    self.counts.sends += 1;
-                    match socket.send(&batch, datagram) {
+                    counts.sends += 1;
+                    match self.send(&batch, datagram) {
                         Ok(()) => {
-                            self.counts.sent += 1;
-                            self.counts.bytes_sent += datagram.len() as u64;
+                            counts.sent += 1;
+                            counts.bytes_sent += datagram.len() as u64;
                         }
-                        Err(_) => self.counts.refused += 1,
+                        Err(_) => counts.refused += 1,
                     }
                 }
             }

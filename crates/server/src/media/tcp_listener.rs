@@ -49,7 +49,8 @@ pub async fn run(listener: TcpListener, addresses: Addresses, workers: Arc<[Work
     }
 }
 
-async fn hand_over(
+/// Reads the first frame of a connection and hands it to its worker.
+pub async fn hand_over(
     stream: TcpStream,
     remote: SocketAddr,
     port: u16,

@@ -29,6 +29,7 @@ use super::routes::{Route, Routes, Slot};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
+use crate::bridge::{Inlet, RelayLanes};
 
 /// The waker's token; the sockets' follow, then those of TCP connections.
 pub const WAKER: Token = Token(0);
@@ -40,6 +41,8 @@ const FIRST_TCP: usize = 16;
 const RECEIVES_A_ROUND: usize = 2;
 /// Commands a round.
 const COMMANDS_A_ROUND: usize = 256;
+/// Parcels from relays a round.
+const PARCELS_A_ROUND: usize = 32;
 /// How often counters are published and idle connections looked for.
 const PUBLISH: Duration = Duration::from_millis(250);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -68,6 +71,10 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// What it publishes.
     pub gauges: Arc<Gauges>,
+    /// Where datagrams of relays in this process come in.
+    pub inlet: Inlet,
+    /// The ways to those relays.
+    pub relays: RelayLanes,
 }
 
 /// One worker.
@@ -103,6 +110,8 @@ struct Io {
     addresses: Addresses,
     udp_port: u16,
     unrouted: u64,
+    inlet: Inlet,
+    relays: RelayLanes,
 }
 
 /// Notices on their way to the control plane, which may be slower for a while.
@@ -133,6 +142,8 @@ impl Worker {
             addresses: parts.addresses,
             udp_port,
             unrouted: 0,
+            inlet: parts.inlet,
+            relays: parts.relays,
         };
         Ok(Self {
             index: parts.index,
@@ -187,9 +198,11 @@ impl Worker {
             self.take_event(now, event);
         }
         self.receive(now);
+        self.receive_relayed(now);
         self.wake_due(now);
         self.settle_dirty(now);
         self.io.outbox.flush(&mut self.io.ports);
+        self.io.relays.flush();
         self.io.tcp.write_queued(self.poll.registry());
         self.told.flush();
         if now.saturating_duration_since(self.published) >= PUBLISH {
@@ -200,6 +213,9 @@ impl Worker {
 
     fn sleep_for(&self, now: Instant) -> Duration {
         if self.io.readable[0] || (self.io.readable[1] && self.io.ports.v6.is_some()) || !self.commands.is_empty() {
+            return Duration::ZERO;
+        }
+        if !self.io.inlet.is_empty() {
             return Duration::ZERO;
         }
         let longest = if self.told.waiting.is_empty() { LONGEST_SLEEP } else { Duration::from_millis(20) };
@@ -256,6 +272,21 @@ impl Worker {
                 contents: received.contents,
             };
             feed_room(&mut self.rooms, &mut self.dirty, now, route, datagram);
+        }
+    }
+
+    /// What relays in this process pass on, as if it had come from the relayed address.
+    fn receive_relayed(&mut self, now: Instant) {
+        for _ in 0..PARCELS_A_ROUND {
+            let Some(parcel) = self.io.inlet.take() else { return };
+            for (source, destination, contents) in parcel.datagrams() {
+                let Some(route) = self.io.routes.route(source, contents) else {
+                    self.io.unrouted += 1;
+                    continue;
+                };
+                let datagram = Datagram { transport: Transport::Udp, source, destination, contents };
+                feed_room(&mut self.rooms, &mut self.dirty, now, route, datagram);
+            }
         }
     }
 
@@ -480,6 +511,7 @@ impl Worker {
     fn say_last_words(&mut self, events: &mut Events) {
         let until = Instant::now() + LAST_WORDS;
         self.io.outbox.flush(&mut self.io.ports);
+        self.io.relays.flush();
         self.io.tcp.write_queued(self.poll.registry());
         while self.io.tcp.any_waiting() && Instant::now() < until {
             let _ = self.poll.poll(events, Some(Duration::from_millis(20)));
@@ -520,7 +552,7 @@ impl Worker {
         gauges.datagrams_out.store(counts.sent, Relaxed);
         gauges.bytes_out.store(counts.bytes_sent, Relaxed);
         gauges.sends.store(counts.sends, Relaxed);
-        gauges.refused.store(counts.refused + self.io.tcp.dropped(), Relaxed);
+        gauges.refused.store(counts.refused + self.io.tcp.dropped() + self.io.relays.dropped(), Relaxed);
         gauges.unrouted.store(self.io.unrouted, Relaxed);
         gauges.rtp_in.store(rtp.packets_in, Relaxed);
         gauges.rtp_out.store(rtp.packets_out, Relaxed);
@@ -620,6 +652,10 @@ impl Io {
     fn transmit(&mut self, transmit: &Transmit) {
         match transmit.transport {
             Transport::Udp => {
+                if let Some(lane) = self.relays.lane(transmit.destination) {
+                    lane.push(transmit.source, transmit.destination, &transmit.contents);
+                    return;
+                }
                 let source = self.addresses.source_for(transmit.source.ip());
                 self.outbox.push(&mut self.ports, source, transmit.destination, &transmit.contents);
             }
