@@ -23,7 +23,7 @@ TIMEOUT = 60
 class Stoa:
     """The real binary on free ports."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: str = "") -> None:
         out = subprocess.run([ROOT / "scripts" / "free-ports", "5"], check=True, capture_output=True, text=True)
         port = int(out.stdout)
         cache = ROOT / ".cache" / "data"
@@ -34,6 +34,10 @@ class Stoa:
         command = [BINARY, "serve", "--dev", "--data-dir", self.data, "--workers", "2"]
         command += ["--http", f"127.0.0.1:{port}", "--https", f"127.0.0.1:{port + 1}"]
         command += ["--tcp-port", str(port + 2), "--udp-ports", f"{port + 3}-{port + 4}", "--turn-port", "off"]
+        if config:
+            path = pathlib.Path(self.data) / "stoa.toml"
+            path.write_text(config)
+            command += ["--config", str(path)]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         for _ in range(200):
             try:

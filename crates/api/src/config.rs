@@ -143,6 +143,10 @@ pub struct Limits {
     pub requests_a_second: u32,
     /// How many of them at once.
     pub request_burst: u32,
+    /// Requests of LiveKit's server API a second, for one API key.
+    pub server_requests_a_second: u32,
+    /// How many of them at once.
+    pub server_request_burst: u32,
     /// Socket.IO events a second, for one socket.
     pub events_a_second: u32,
     /// How many of them at once.
@@ -162,6 +166,8 @@ impl Default for Limits {
             sign_in_burst: 10,
             requests_a_second: 50,
             request_burst: 200,
+            server_requests_a_second: 500,
+            server_request_burst: 2_000,
             events_a_second: 50,
             event_burst: 200,
             signals_a_second: 50,

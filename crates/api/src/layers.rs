@@ -59,7 +59,9 @@ fn collapse_slashes(mut request: Request) -> Request {
 async fn bound_body(request: Request, next: Next) -> Response {
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > LONGEST_BODY as u64) {
+    let is_server_api = request.uri().path().starts_with("/twirp/");
+    let most = if is_server_api { crate::twirp::LONGEST_BODY } else { LONGEST_BODY };
+    if length.is_some_and(|length| length > most as u64) {
         return too_large().into_response();
     }
     next.run(request).await

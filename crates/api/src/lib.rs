@@ -22,6 +22,7 @@ mod sessions;
 mod socket;
 mod state;
 mod turn;
+mod twirp;
 mod web;
 mod wire;
 
@@ -43,8 +44,11 @@ impl Api {
     /// Builds the edge and starts the task that carries notices to sockets; needs a tokio runtime.
     pub fn start(config: ApiConfig) -> Self {
         let state = AppState::new(config);
-        let routes =
-            routes::router(state.clone()).merge(socket::router(&state)).merge(rtc::router(&state)).merge(web::router());
+        let routes = routes::router(state.clone())
+            .merge(socket::router(&state))
+            .merge(rtc::router(&state))
+            .merge(twirp::router(&state))
+            .merge(web::router());
         Self { router: layers::wrap(routes, &state), state }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct RequestLimits {
     pub sign_ins: Keyed<IpAddr>,
     /// API requests, by user.
     pub requests: Keyed<UserId>,
+    /// LiveKit's server API, by API key.
+    pub server_api: Keyed<String>,
 }
 
 impl RequestLimits {
@@ -30,6 +32,11 @@ impl RequestLimits {
         Self {
             sign_ins: Keyed::new(quota(limits.sign_ins_a_minute, limits.sign_in_burst, Duration::from_secs(60))),
             requests: Keyed::new(quota(limits.requests_a_second, limits.request_burst, Duration::from_secs(1))),
+            server_api: Keyed::new(quota(
+                limits.server_requests_a_second,
+                limits.server_request_burst,
+                Duration::from_secs(1),
+            )),
         }
     }
 }

@@ -102,6 +102,11 @@ impl LiveKitKeys {
         &self.own
     }
 
+    /// The key of this name.
+    pub fn find(&self, name: &str) -> Option<&LiveKitKey> {
+        std::iter::once(&self.own).chain(&self.others).find(|key| key.key == name)
+    }
+
     /// Checks signature and time of an access token. What it grants is for the caller to look at.
     pub fn verify(&self, now: Timestamp, token: &str) -> Result<LiveKitClaims, Unauthorized> {
         if token.len() > LONGEST_TOKEN {
@@ -109,8 +114,7 @@ impl LiveKitKeys {
         }
         // The issuer is read before the signature holds: it only chooses the key the signature must hold under.
         let issuer: Issuer = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Unauthorized)?;
-        let key =
-            std::iter::once(&self.own).chain(&self.others).find(|key| key.key == issuer.iss).ok_or(Unauthorized)?;
+        let key = self.find(&issuer.iss).ok_or(Unauthorized)?;
         let claims: LiveKitClaims =
             open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
         if claims.iss != key.key || !in_time(now, Some(claims.nbf as f64), claims.exp as f64) {

@@ -47,6 +47,8 @@ impl House {
             candidates: vec![LocalCandidate { transport: Transport::Udp, addr: SERVER.parse().expect("an address") }],
             media,
             seed: 1,
+            token_key: None,
+            hooks: false,
             opened: (now, model::Timestamp(0)),
         };
         Self { room: Room::new(now, init), now, members: Vec::new() }
@@ -128,7 +130,11 @@ impl House {
                     }
                     livekit::Output::Timeout(at) if at <= self.now => self.room.handle_timeout(self.now),
                     livekit::Output::Timeout(_) => break,
-                    livekit::Output::PeerClosed(_) | livekit::Output::Close(..) | livekit::Output::Event(_) => {}
+                    livekit::Output::PeerClosed(_)
+                    | livekit::Output::Close(..)
+                    | livekit::Output::Event(_)
+                    | livekit::Output::Answer(..)
+                    | livekit::Output::Hook(_) => {}
                 }
             }
         }

@@ -19,7 +19,9 @@ mod switchboard_thread;
 
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
 pub use handle::{ControlError, Handle, Joined, Settings};
-pub use media::{ConnectError, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
+pub use media::{
+    ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame,
+};
 pub use notice::{Notice, NoticeBody};
 pub use start::Control;
 pub use store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};

@@ -1,7 +1,8 @@
 //! The port to the media side: the workers behind it live in `server`.
 
 use async_trait::async_trait;
-use livekit::{Join, SignalRequest, SignalResponse};
+use livekit::proto;
+use livekit::{Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest, SignalResponse};
 use model::RoomName;
 use tokio::sync::mpsc;
 
@@ -18,6 +19,21 @@ pub trait MediaPlane: Send + Sync + 'static {
     async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError>;
     /// Names of the open rooms, with the number of participants in each.
     async fn rooms(&self) -> Vec<(RoomName, usize)>;
+    /// Opens a room where there is none, sets it up so, and describes it.
+    async fn configure_room(&self, room: RoomName, options: RoomOptions) -> Result<proto::Room, RoomRefusal> {
+        let _ = (room, options);
+        Err(RoomRefusal::Unavailable)
+    }
+    /// Asks a room that is open.
+    async fn ask(&self, room: &RoomName, request: RoomRequest) -> Result<RoomAnswer, RoomRefusal> {
+        let _ = (room, request);
+        Err(RoomRefusal::RoomNotFound)
+    }
+    /// The open rooms, or those of them that are named.
+    async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {
+        let _ = names;
+        Vec::new()
+    }
 }
 
 /// One LiveKit signalling connection, as its WebSocket holds it. Dropping it tells the room that the socket is gone.
@@ -73,6 +89,19 @@ pub struct MediaNotice {
     pub kind: MediaNoticeKind,
 }
 
+/// How a participant's connection does, as the media side measures it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Measured {
+    /// Round trip.
+    pub rtt: Option<std::time::Duration>,
+    /// Share of the packets from the client that were lost lately, 0.0 to 1.0.
+    pub loss_up: Option<f32>,
+    /// Share of the packets to the client that were lost lately, 0.0 to 1.0.
+    pub loss_down: Option<f32>,
+    /// What the path to the client is believed to carry.
+    pub estimate: Option<model::Bitrate>,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaNoticeKind {
@@ -88,6 +117,8 @@ pub enum MediaNoticeKind {
         /// Said goodbye (or was replaced by the server's will) rather than lost.
         clean: bool,
     },
+    /// How the participant's connection does, every few seconds.
+    Measured(Measured),
     /// Media state seen by the room: microphone muted or absent, camera on, screen shared.
     MediaState {
         /// No live microphone track.

@@ -114,6 +114,7 @@ fn command(notice: &MediaNotice) -> Option<Command> {
             is_screen_sharing: Some(*is_screen_sharing),
             video_quality: None,
         },
+        MediaNoticeKind::Measured(_) => return None,
     })
 }
 

@@ -123,6 +123,10 @@ impl Room {
             }
             session.mailbox.last_sequence = packet.sequence;
         }
+        if self.take_rpc_answer(key, &packet) {
+            return;
+        }
+        let Some(session) = self.sessions.get(&key) else { return };
         let sender = Sender {
             sid: &session.sid,
             identity: &session.identity,

@@ -122,6 +122,14 @@ impl Room {
         }
     }
 
+    /// Every data track of a participant is over.
+    pub(crate) fn end_data_tracks(&mut self, key: ParticipantKey) {
+        let published = self.sessions.get(&key).map(|session| session.data_tracks.infos()).unwrap_or_default();
+        for proto::DataTrackInfo { pub_handle, .. } in published {
+            self.unpublish_data_track(key, proto::UnpublishDataTrackRequest { pub_handle });
+        }
+    }
+
     /// The client subscribes to data tracks, or ends that.
     pub(crate) fn update_data_subscription(&mut self, key: ParticipantKey, update: proto::UpdateDataSubscription) {
         for update in update.updates.into_iter().take(MOST_WISHES) {

@@ -7,6 +7,7 @@ use sfu::{Layer, ParticipantKey, Quality, Speaker, TrackKey};
 
 use crate::room::Room;
 use crate::session::Session;
+use crate::types::RoomEvent;
 
 impl Room {
     /// Who speaks changed: those who changed are named, to all.
@@ -55,6 +56,9 @@ impl Room {
 
     /// Quality was measured. Everyone is told of everyone where anything is new.
     pub(crate) fn quality_measured(&mut self, measured: &[(ParticipantKey, Quality)]) {
+        for (participant, _) in measured {
+            self.tell_figures(*participant);
+        }
         let mut news = false;
         for (participant, quality) in measured {
             if self.sessions.contains_key(participant) {
@@ -77,6 +81,20 @@ impl Room {
             let updates = visible.map(|(_, _, info)| info.clone()).collect();
             self.send_to(connection, Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates }));
         }
+    }
+
+    fn tell_figures(&mut self, participant: ParticipantKey) {
+        let Some(session) = self.sessions.get(&participant) else { return };
+        let peer = |peer| self.media.peer_stats(peer).filter(|stats| stats.connected);
+        let (to, from) = (peer(session.peers.subscriber()), peer(session.peers.publisher()));
+        // What comes from the client is the publisher connection's to know.
+        let stats = match (to, from) {
+            (Some(to), Some(from)) => sfu::PeerStats { loss_up: from.loss_up, rtt: to.rtt.or(from.rtt), ..to },
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => return,
+        };
+        let identity = session.identity.clone();
+        self.event(RoomEvent::Measured { identity, stats });
     }
 
     /// The server paused or resumed a subscription.

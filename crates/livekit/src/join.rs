@@ -12,9 +12,10 @@ use sfu::{ParticipantKey, PeerConfig, PeerKey, PeerRole};
 use crate::data::Mailbox;
 use crate::data_tracks::DataTracks;
 use crate::leave::{Departure, leave};
-use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
+use crate::limits::{PING_INTERVAL, PING_TIMEOUT, TOKEN_REFRESH};
 use crate::room::Room;
 use crate::session::{Grant, Link, Negotiation, Peers, Session, Stage, SubscriptionRule, kind};
+use crate::tokens::DEVICE_ATTRIBUTE;
 use crate::types::{ClientParameters, ConnectionId, Join, Output, RoomEvent};
 use crate::updates::{attributes_are_too_long, merge_attributes};
 
@@ -23,8 +24,6 @@ use crate::updates::{attributes_are_too_long, merge_attributes};
 pub const SERVER_VERSION: &str = "1.13.5";
 /// The signalling protocol this server speaks.
 const PROTOCOL: i32 = 16;
-/// The attribute of a token that names the device it was made for.
-const DEVICE_ATTRIBUTE: &str = "stoa.device";
 /// What may be published.
 const CODECS: [&str; 6] = ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
 
@@ -32,6 +31,11 @@ impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
     pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
         self.begin(now);
+        if self.revoked.covers(&join.claims) {
+            self.send_to(connection, leave(DisconnectReason::ParticipantRemoved, Action::Disconnect));
+            self.out(Output::Close(connection, "removed"));
+            return;
+        }
         match join.client.reconnect.clone() {
             Some((sid, reason)) => self.resume(connection, join, &sid, reason),
             None => self.join(connection, join),
@@ -51,10 +55,9 @@ impl Room {
             return;
         }
         let ice_servers = join.ice_servers.clone();
-        let device = join.claims.attributes.get(DEVICE_ATTRIBUTE).cloned();
         let key = self.open_session(connection, join);
         let session = &self.sessions[&key];
-        let identity = session.identity.clone();
+        let (identity, device) = (session.identity.clone(), session.device.clone());
         let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
         // Back at once: it never left.
         self.goodbyes.retain(|(_, gone)| *gone != identity);
@@ -93,6 +96,7 @@ impl Room {
                 subscriber: self.open_peer(key, PeerRole::Subscriber, &client, &mut ufrags),
             }
         };
+        let device = claims.attributes.get(DEVICE_ATTRIBUTE).cloned();
         let (mut metadata, mut attributes) = (claims.metadata, claims.attributes);
         if grant.update_metadata {
             if !client.metadata.is_empty() && client.metadata.len() <= crate::limits::LONGEST_METADATA {
@@ -112,6 +116,10 @@ impl Room {
             attributes,
             kind,
             grant,
+            token_grant: claims.video,
+            token_expires: claims.exp,
+            device,
+            refresh_at: self.now + TOKEN_REFRESH,
             link: Link::Connected(connection),
             stage: Stage::Joined,
             peers,
@@ -198,6 +206,7 @@ impl Room {
         let identity = session.identity.clone();
         self.event(RoomEvent::Connected { identity });
         self.mark_changed(key);
+        self.hook_joined(key);
     }
 }
 

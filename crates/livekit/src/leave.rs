@@ -10,6 +10,7 @@ use sfu::ParticipantKey;
 
 use crate::limits::{MOST_DEPARTED, SECOND_THOUGHTS};
 use crate::room::Room;
+use crate::session::Stage;
 use crate::types::{ConnectionId, Output, RoomEvent};
 
 /// Why a participant goes.
@@ -21,8 +22,10 @@ pub(crate) enum Departure {
     Duplicate,
     /// Put out.
     Removed,
-    /// The room was deleted.
-    RoomDeleted,
+    /// The room was closed, for this reason.
+    Closed(DisconnectReason),
+    /// It is to go on in another room.
+    Moved,
     /// The server stops.
     ServerShutdown,
     /// Its signalling was lost for too long.
@@ -43,7 +46,8 @@ impl Departure {
             Departure::ClientLeft => DisconnectReason::ClientInitiated,
             Departure::Duplicate => DisconnectReason::DuplicateIdentity,
             Departure::Removed | Departure::Offence(_) => DisconnectReason::ParticipantRemoved,
-            Departure::RoomDeleted => DisconnectReason::RoomDeleted,
+            Departure::Closed(reason) => reason,
+            Departure::Moved => DisconnectReason::Migration,
             Departure::ServerShutdown => DisconnectReason::ServerShutdown,
             Departure::Lost | Departure::Vanished => DisconnectReason::ConnectionTimeout,
             Departure::MediaLost => DisconnectReason::MediaFailure,
@@ -55,16 +59,18 @@ impl Departure {
     fn action(self) -> Option<Action> {
         match self {
             Departure::ClientLeft | Departure::Lost | Departure::Vanished => None,
-            Departure::Duplicate | Departure::Removed | Departure::RoomDeleted | Departure::Offence(_) => {
+            Departure::Duplicate | Departure::Removed | Departure::Closed(_) | Departure::Offence(_) => {
                 Some(Action::Disconnect)
             }
-            Departure::ServerShutdown | Departure::MediaLost | Departure::OutOfStep => Some(Action::Reconnect),
+            Departure::ServerShutdown | Departure::MediaLost | Departure::OutOfStep | Departure::Moved => {
+                Some(Action::Reconnect)
+            }
         }
     }
 
     fn is_clean(self) -> bool {
         match self {
-            Departure::ClientLeft | Departure::Removed | Departure::RoomDeleted => true,
+            Departure::ClientLeft | Departure::Removed | Departure::Closed(_) | Departure::Moved => true,
             Departure::Duplicate
             | Departure::ServerShutdown
             | Departure::Lost
@@ -80,7 +86,8 @@ impl Departure {
             Departure::ClientLeft => "client left",
             Departure::Duplicate => "duplicate identity",
             Departure::Removed => "removed",
-            Departure::RoomDeleted => "room deleted",
+            Departure::Closed(_) => "room deleted",
+            Departure::Moved => "moved",
             Departure::ServerShutdown => "server shutdown",
             Departure::Lost => "connection lost",
             Departure::MediaLost => "media connection lost",
@@ -113,11 +120,13 @@ impl Room {
     pub(crate) fn depart(&mut self, key: ParticipantKey, departure: Departure) {
         let Some(session) = self.sessions.get(&key) else { return };
         let (connection, hidden) = (session.connection(), session.grant.hidden);
+        let joined = session.stage == Stage::Active;
         let farewell = self.farewell(key, departure.reason());
         if let Some(connection) = connection {
             self.dismiss(connection, departure);
         }
         self.withdraw_all(key);
+        self.abandon_rpcs(key);
         self.media.leave(self.now, key);
         let session = self.sessions.remove(&key).expect("looked up above, and nothing removes it in between");
         for peer in session.peers.all() {
@@ -134,6 +143,7 @@ impl Room {
         self.speaking.remove(&key);
         if let Some(farewell) = farewell.filter(|_| !hidden) {
             self.remember(farewell.clone());
+            self.hook_left(farewell.clone(), joined);
             self.farewells.push(farewell);
         }
         self.drop_data_tracks_of(&session);
@@ -153,7 +163,7 @@ impl Room {
         self.out(Output::Close(connection, departure.close_reason()));
     }
 
-    fn farewell(&mut self, key: ParticipantKey, reason: DisconnectReason) -> Option<proto::ParticipantInfo> {
+    pub(crate) fn farewell(&mut self, key: ParticipantKey, reason: DisconnectReason) -> Option<proto::ParticipantInfo> {
         self.sessions.get_mut(&key)?.version += 1;
         let mut info = self.info(key)?;
         info.state = proto::participant_info::State::Disconnected.into();

@@ -12,6 +12,7 @@ mod feedback;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hooks;
 mod id;
 mod join;
 mod leave;
@@ -19,12 +20,15 @@ mod limits;
 mod lines;
 mod negotiate;
 mod pulse;
+mod requests;
 mod resume;
 mod room;
+mod rpc;
 mod sdp;
 mod session;
 mod signal;
 mod subscriptions;
+mod tokens;
 mod tracks;
 mod types;
 mod updates;
@@ -36,6 +40,7 @@ pub use decode::{
 pub use join::SERVER_VERSION;
 pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
+pub use requests::{RequestId, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest};
 pub use room::Room;
 pub use sdp::{DescriptionError, check_description};
 pub use types::*;

@@ -41,6 +41,25 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// One who says goodbye and is back within this has not left: clients do so to reconnect from scratch.
 pub(crate) const SECOND_THOUGHTS: Duration = Duration::from_millis(1500);
+/// Backends' RPCs under way in a room.
+pub(crate) const MOST_RPCS: usize = 256;
+/// Longest payload of an RPC, in bytes, as clients have it.
+pub(crate) const LONGEST_RPC_PAYLOAD: usize = 15 * 1024;
+/// Nonces of sent data remembered, so that what a backend sends again comes once.
+pub(crate) const MOST_NONCES: usize = 256;
+/// Identities whose tokens were revoked when they were put out.
+pub(crate) const MOST_REVOKED: usize = 4096;
+
+/// How often a connected client gets a fresh token.
+pub(crate) const TOKEN_REFRESH: Duration = Duration::from_secs(5 * 60);
+/// How long a fresh token is good for at least.
+pub(crate) const TOKEN_TTL: Duration = Duration::from_secs(10 * 60);
+/// How long a participant may take to acknowledge an RPC.
+pub(crate) const RPC_ACK: Duration = Duration::from_secs(7);
+/// How long a participant may take to answer an RPC where the backend did not say, and at most.
+pub(crate) const RPC_TIMEOUT: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(60));
+/// The least it gets.
+pub(crate) const SHORTEST_RPC_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often a receiver with waiting reliable data is tried again.
 pub(crate) const DATA_RETRY: Duration = Duration::from_millis(20);
 /// How long a client may take to answer a request for an offer before it is asked again.

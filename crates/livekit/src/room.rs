@@ -1,7 +1,7 @@
 //! One LiveKit room: what its owner calls, and the turn of events inside.
 //!
 //! The parts are in their own modules, all as `impl Room`: `join`, `leave`, `resume`, `signal`, `negotiate`, `tracks`,
-//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`. Nothing here does I/O.
+//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`, `requests`, `rpc`, `tokens`, `hooks`. Nothing here does I/O.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use crate::data::Replay;
 use crate::leave::{Departed, Departure};
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
 use crate::pulse::Pulses;
+use crate::requests::{Nonces, Revoked};
+use crate::rpc::Rpcs;
 use crate::session::{Link, Session};
 use crate::tracks::Track;
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
@@ -30,6 +32,13 @@ pub struct Room {
     pub(crate) sif_trailer: Vec<u8>,
     pub(crate) metadata: String,
     pub(crate) closed: bool,
+    /// How long it lives after everyone left.
+    pub(crate) close_after: Duration,
+    /// Somebody has been in it.
+    entered: bool,
+    pub(crate) rpcs: Rpcs,
+    pub(crate) nonces: Nonces,
+    pub(crate) revoked: Revoked,
 
     pub(crate) sessions: BTreeMap<ParticipantKey, Session>,
     pub(crate) identities: BTreeMap<String, ParticipantKey>,
@@ -67,7 +76,8 @@ impl Room {
         let mut rng = fastrand::Rng::with_seed(init.seed);
         let sid = crate::id::sid(&mut rng, "RM_");
         let sif_trailer = std::iter::repeat_with(|| rng.u8(..)).take(16).collect();
-        Self {
+        let close_after = init.departure_timeout;
+        let mut room = Self {
             media: MediaRoom::new(now, init.media.clone()),
             init,
             rng,
@@ -76,6 +86,11 @@ impl Room {
             sif_trailer,
             metadata: String::new(),
             closed: false,
+            close_after,
+            entered: false,
+            rpcs: Rpcs::default(),
+            nonces: Nonces::default(),
+            revoked: Revoked::default(),
             sessions: BTreeMap::new(),
             identities: BTreeMap::new(),
             connections: FxHashMap::default(),
@@ -96,7 +111,9 @@ impl Room {
             empty_since: Some(now),
             next_timer: None,
             outputs: VecDeque::new(),
-        }
+        };
+        room.hook_started();
+        room
     }
 
     /// Its sid.
@@ -148,7 +165,7 @@ impl Room {
 
     /// Deletes the room: everyone is told.
     pub fn close(&mut self, now: Instant) {
-        self.end(now, Departure::RoomDeleted);
+        self.end(now, Departure::Closed(proto::DisconnectReason::RoomDeleted));
     }
 
     /// The server stops: clients are told to come back (to a restarted server) rather than that the room is gone.
@@ -156,15 +173,21 @@ impl Room {
         self.end(now, Departure::ServerShutdown);
     }
 
-    fn end(&mut self, now: Instant, departure: Departure) {
+    pub(crate) fn end(&mut self, now: Instant, departure: Departure) {
         self.begin(now);
-        self.closed = true;
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for key in keys {
             self.depart(key, departure);
         }
         self.empty_since = None;
         self.believe_goodbyes(None);
+        self.hook_finished(match departure {
+            Departure::ServerShutdown => proto::RoomEndReason::RoomEndServerShutdown,
+            _ => proto::RoomEndReason::RoomEndApiDelete,
+        });
     }
 
     /// Participants now, those who may still resume included.
@@ -297,6 +320,7 @@ impl Room {
     /// Somebody came or went.
     pub(crate) fn count_changed(&mut self) {
         self.counts_changed = true;
+        self.entered |= !self.sessions.is_empty();
         self.empty_since = match self.sessions.is_empty() {
             true if !self.closed => Some(self.now),
             _ => None,
@@ -310,12 +334,17 @@ impl Room {
         }
         let far = self.now + Duration::from_secs(3600);
         let next = self.sessions.values().map(|session| self.session_timer(session)).min().unwrap_or(far);
-        let empty = self.empty_since.map_or(far, |since| since + self.init.empty_timeout);
+        let empty = self.empty_since.map_or(far, |since| since + self.empty_patience());
+        let rpc = self.rpcs.due().unwrap_or(far);
         let counts = if self.counts_changed { self.counts_due() } else { far };
         let goodbye = self.goodbyes.iter().map(|(at, _)| *at).min().unwrap_or(far);
-        let next = next.min(goodbye).min(empty).min(counts).min(far);
+        let next = next.min(goodbye).min(empty).min(counts).min(rpc).min(far);
         self.next_timer = Some(next);
         next
+    }
+
+    fn empty_patience(&self) -> Duration {
+        if self.entered { self.close_after } else { self.init.empty_timeout }
     }
 
     fn session_timer(&self, session: &Session) -> Instant {
@@ -328,7 +357,8 @@ impl Room {
         let dead = session.media_dead.filter(|_| session.connection().is_some());
         let stopped =
             session.peers.all().filter(|_| session.connection().is_some()).filter_map(|p| self.pulses.due(p)).min();
-        [Some(link), data, asked, dead, stopped]
+        let refresh = session.connection().map(|_| session.refresh_at);
+        [Some(link), data, asked, dead, stopped, refresh]
             .into_iter()
             .flatten()
             .min()
@@ -377,13 +407,16 @@ impl Room {
             self.help_up(key);
             self.retry_data(key);
             self.retry_asking(key);
+            self.refresh_if_due(key);
         }
+        self.expire_rpcs();
         self.believe_goodbyes(Some(now));
         if self.counts_changed && self.counts_due() <= now {
             self.send_room_update();
         }
-        if self.empty_since.is_some_and(|since| since + self.init.empty_timeout <= now) {
+        if self.empty_since.is_some_and(|since| since + self.empty_patience() <= now) {
             self.empty_since = None;
+            self.hook_finished(proto::RoomEndReason::RoomEndIdleTimeout);
             self.event(RoomEvent::Empty);
         }
     }

@@ -106,6 +106,24 @@ impl Grant {
         }
     }
 
+    /// What a backend lets a participant do.
+    #[allow(deprecated)]
+    pub fn permitted(permission: &proto::ParticipantPermission, kind: proto::participant_info::Kind) -> Self {
+        let sources =
+            permission.can_publish_sources.iter().filter_map(|source| proto::TrackSource::try_from(*source).ok());
+        Self {
+            publish: permission.can_publish,
+            sources: sources.collect(),
+            subscribe: permission.can_subscribe,
+            data: permission.can_publish_data,
+            update_metadata: permission.can_update_metadata,
+            subscribe_metrics: permission.can_subscribe_metrics,
+            hidden: permission.hidden,
+            recorder: permission.recorder,
+            agent: permission.agent || kind == proto::participant_info::Kind::Agent,
+        }
+    }
+
     pub fn may_publish(&self, source: proto::TrackSource) -> bool {
         self.publish && (self.sources.is_empty() || self.sources.contains(&source))
     }
@@ -230,6 +248,14 @@ pub(crate) struct Session {
     pub attributes: HashMap<String, String>,
     pub kind: proto::participant_info::Kind,
     pub grant: Grant,
+    /// The token's grant, for fresh ones.
+    pub token_grant: auth::VideoGrant,
+    /// When the token expires, in seconds since the epoch.
+    pub token_expires: u64,
+    /// The device the token was made for.
+    pub device: Option<String>,
+    /// When a fresh token is due.
+    pub refresh_at: Instant,
     pub client: ClientParameters,
     pub link: Link,
     pub stage: Stage,

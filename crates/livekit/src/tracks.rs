@@ -196,10 +196,12 @@ impl Room {
         if let Some(codec) = entry.info.codecs.first_mut() {
             codec.mid = line.mid.0.clone();
         }
+        let info = entry.info.clone();
         self.media.bind_track(self.now, track, peer, line.mid.clone(), &line.rids);
         self.media_state(key);
         self.mark_changed(key);
         self.reconcile_track(track);
+        self.hook_track(key, &info, true);
     }
 
     /// First media is there: the codec is certain.
@@ -233,6 +235,7 @@ impl Room {
         }
         if gone.is_published() {
             self.mark_changed(gone.publisher);
+            self.hook_track(gone.publisher, &gone.info, false);
         }
     }
 
@@ -251,14 +254,11 @@ impl Room {
         }
     }
 
-    /// The server mutes a track (unmuting is its publisher's own affair). False where there is none such.
-    pub fn mute_track(&mut self, now: std::time::Instant, identity: &str, track_sid: &str) -> bool {
-        self.begin(now);
-        let Some(key) = self.identities.get(identity).copied() else { return false };
-        let Some(track) = self.own_track(key, track_sid) else { return false };
+    /// The server mutes a track; unmuting is its publisher's own affair.
+    pub(crate) fn mute_by_server(&mut self, key: ParticipantKey, track: TrackKey) {
+        let Some(sid) = self.tracks.get(&track).map(|track| track.info.sid.clone()) else { return };
         self.set_muted(track, true);
-        self.send(key, Message::Mute(proto::MuteTrackRequest { sid: track_sid.to_owned(), muted: true }));
-        true
+        self.send(key, Message::Mute(proto::MuteTrackRequest { sid, muted: true }));
     }
 
     fn set_muted(&mut self, track: TrackKey, muted: bool) {
@@ -274,7 +274,7 @@ impl Room {
         }
     }
 
-    fn own_track(&self, key: ParticipantKey, sid: &str) -> Option<TrackKey> {
+    pub(crate) fn own_track(&self, key: ParticipantKey, sid: &str) -> Option<TrackKey> {
         let track = self.track_sids.get(sid).copied()?;
         (self.tracks.get(&track)?.publisher == key).then_some(track)
     }
@@ -296,7 +296,7 @@ impl Room {
     }
 
     /// Says what a participant shows, where that changed.
-    fn media_state(&mut self, key: ParticipantKey) {
+    pub(crate) fn media_state(&mut self, key: ParticipantKey) {
         let Some(session) = self.sessions.get(&key) else { return };
         let live = |source| {
             let mut own = session.tracks.iter().filter_map(|track| self.tracks.get(track));

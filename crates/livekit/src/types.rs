@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 
+use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
+
 /// A signalling connection (a WebSocket), numbered by the shell, never used again in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
@@ -55,9 +57,9 @@ pub struct RoomInit {
     pub name: String,
     /// At most so many participants; 0: no limit.
     pub max_participants: usize,
-    /// How long it lives with nobody in it before `RoomEvent::Empty`.
+    /// How long it lives before anyone came, until `RoomEvent::Empty`.
     pub empty_timeout: std::time::Duration,
-    /// How long a lost participant may take to resume.
+    /// How long a lost participant may take to resume; unless said otherwise, also how long the room lives after everyone left.
     pub departure_timeout: std::time::Duration,
     /// Prefix of every ICE ufrag of this room's peers (says which worker and room).
     pub ufrag_prefix: String,
@@ -67,6 +69,10 @@ pub struct RoomInit {
     pub media: sfu::RoomConfig,
     /// Seed for sids and ICE credentials.
     pub seed: u64,
+    /// Signs the fresh tokens of connected clients; none: they get none.
+    pub token_key: Option<auth::LiveKitKey>,
+    /// Say what happens as [`Output::Hook`].
+    pub hooks: bool,
     /// Wall clock at `Instant` zero of this room, in ms, for protocol timestamps.
     pub opened: (Instant, model::Timestamp),
 }
@@ -86,6 +92,10 @@ pub enum Output {
     Transmit(sfu::Transmit),
     /// Know this.
     Event(RoomEvent),
+    /// What came of a request.
+    Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
+    /// Tell the operator's backend.
+    Hook(Box<proto::WebhookEvent>),
     /// Nothing more until then.
     Timeout(Instant),
 }
@@ -123,7 +133,14 @@ pub enum RoomEvent {
         /// A live screen track.
         is_screen_sharing: bool,
     },
-    /// Nobody is in it any more, for as long as `empty_timeout`.
+    /// How a participant's connection to here does, every few seconds.
+    Measured {
+        /// Who.
+        identity: String,
+        /// The figures.
+        stats: sfu::PeerStats,
+    },
+    /// Nobody is in it any more, for as long as it may be empty.
     Empty,
 }
 

@@ -99,6 +99,11 @@ impl Room {
         self.send_room_update();
     }
 
+    /// The room as LiveKit describes it.
+    pub fn describe(&self) -> proto::Room {
+        self.room_info()
+    }
+
     pub(crate) fn room_info(&self) -> proto::Room {
         let seen = self.sessions.values().filter(|session| !session.grant.hidden);
         let publishes = |session: &&Session| {
@@ -109,7 +114,7 @@ impl Room {
             sid: self.sid.clone(),
             name: self.init.name.clone(),
             empty_timeout: self.init.empty_timeout.as_secs() as u32,
-            departure_timeout: self.init.departure_timeout.as_secs() as u32,
+            departure_timeout: self.close_after.as_secs() as u32,
             max_participants: self.init.max_participants as u32,
             creation_time: created / 1000,
             creation_time_ms: created,

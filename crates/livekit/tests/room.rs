@@ -534,7 +534,7 @@ fn a_room_says_when_it_is_empty_for_long() {
     assert_eq!(world.events(), []);
     let alice = world.join("alice");
     world.say(alice, Said::Leave(proto::LeaveRequest::default()));
-    world.advance(Duration::from_secs(299));
+    world.advance(Duration::from_secs(19));
     assert!(!world.events().contains(&RoomEvent::Empty));
     world.advance(Duration::from_secs(2));
     assert_eq!(world.events(), [RoomEvent::Empty]);

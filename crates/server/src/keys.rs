@@ -24,7 +24,8 @@ pub fn token_secret(config: &Config, secrets: &Secrets) -> String {
 /// LiveKit keys taken: the configured or the generated one, and `devkey` with `--dev`.
 pub fn livekit_keys(config: &Config, secrets: &Secrets) -> auth::LiveKitKeys {
     let own = livekit_key(config, secrets);
-    let keys = auth::LiveKitKeys::new(own);
+    let others = config.auth.livekit_others.iter().filter(|other| other.key != own.key).cloned();
+    let keys = others.collect::<Vec<_>>().into_iter().fold(auth::LiveKitKeys::new(own), auth::LiveKitKeys::and);
     if config.dev {
         keys.and(auth::LiveKitKey { key: "devkey".to_owned(), secret: model::Secret::new("secret".to_owned()) })
     } else {
@@ -38,6 +39,13 @@ pub fn livekit_key(config: &Config, secrets: &Secrets) -> auth::LiveKitKey {
         Some((key, secret)) => auth::LiveKitKey { key: key.clone(), secret: secret.clone() },
         None => auth::LiveKitKey { key: secrets.livekit_key.clone(), secret: secrets.livekit_secret.clone() },
     }
+}
+
+/// The key that signs webhooks.
+pub fn webhook_key(config: &Config, secrets: &Secrets) -> auth::LiveKitKey {
+    let keys = livekit_keys(config, secrets);
+    let named = config.webhooks.api_key.as_ref().and_then(|name| keys.find(name));
+    named.unwrap_or(keys.own()).clone()
 }
 
 /// The verifier of user tokens. With a URL it starts with the secret alone and takes the key set over once fetched.

@@ -17,3 +17,4 @@ mod secrets;
 mod serve;
 mod tls;
 mod turn;
+mod webhooks;

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::secrets::{Secrets, take_data_dir};
 use crate::tls;
 use crate::turn::{Around, TurnPlane};
+use crate::webhooks::Webhooks;
 
 /// Notices of workers that may wait for the control plane.
 const NOTICES: usize = 65_536;
@@ -43,7 +44,10 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local)?)),
         None => None,
     };
-    let settings = media_settings(&config, addresses.clone());
+    let hooks = Webhooks::start(&config, &secrets).map_err(Failure::fault)?;
+    let mut settings = media_settings(&config, addresses.clone());
+    settings.defaults.token_key = Some(keys::livekit_key(&config, &secrets));
+    settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
     let sockets = settings.bind().map_err(port_failure)?;
     let turn = match &config.turn {
         Some(turn) => Some((turn.clone(), turn.bind(addresses.any_v6()).map_err(port_failure)?)),
@@ -81,6 +85,9 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     shut_down(&plane, &handle, &api, web).await;
     if let Some(turn) = turn {
         turn.stop().await;
+    }
+    if let Some(hooks) = hooks {
+        hooks.stop().await;
     }
     store.close().await;
     Ok(())
@@ -173,6 +180,8 @@ fn media_settings(config: &Config, addresses: Addresses) -> MediaSettings {
         initial_bitrate: config.initial_bitrate,
         candidates: Vec::new(),
         ufrag_prefix: String::new(),
+        token_key: None,
+        hooks: None,
         local: Arc::clone(addresses.announced()),
     };
     MediaSettings { udp_ports: config.udp_ports.clone(), tcp_port: config.tcp_port, addresses, defaults }

@@ -21,6 +21,8 @@ fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
         initial_bitrate: Bitrate::kbps(5_000),
         candidates: Vec::new(),
         ufrag_prefix: String::new(),
+        token_key: None,
+        hooks: None,
         local: [LOOPBACK].into(),
     };
     let settings = MediaSettings { udp_ports: vec![0; workers], tcp_port: None, addresses, defaults };

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use livekit::proto::{self, signal_request::Message as Said, signal_response::Message as Heard};
-use livekit::{ClientParameters, ConnectionId, Join, Output, Room, RoomEvent, RoomInit};
+use livekit::{
+    ClientParameters, ConnectionId, Join, Output, RequestId, Room, RoomAnswer, RoomEvent, RoomInit, RoomRefusal,
+    RoomRequest,
+};
 
 /// The offer Chrome's client puts into its join: three audio and three video m-lines to receive on, and data.
 pub const CHROME_OFFER: &str = include_str!("../fixtures/chrome.sdp");
@@ -14,10 +17,14 @@ pub const CHROME_OFFER: &str = include_str!("../fixtures/chrome.sdp");
 pub struct World {
     pub room: Room,
     pub now: Instant,
+    pub began: Instant,
     connections: u64,
+    requests: u64,
     heard: BTreeMap<ConnectionId, Vec<Heard>>,
     closed: BTreeMap<ConnectionId, &'static str>,
     events: Vec<RoomEvent>,
+    pub answers: Vec<(RequestId, Result<RoomAnswer, RoomRefusal>)>,
+    pub hooks: Vec<proto::WebhookEvent>,
     pub opened: Vec<(sfu::PeerKey, String)>,
 }
 
@@ -39,6 +46,8 @@ pub fn init() -> (Instant, RoomInit) {
             local: vec![addr.ip()].into(),
         },
         seed: 1,
+        token_key: None,
+        hooks: false,
         opened: (now, model::Timestamp(1_763_671_440_123)),
     };
     (now, init)
@@ -119,10 +128,14 @@ impl World {
         Self {
             room: Room::new(now, init),
             now,
+            began: now,
             connections: 0,
+            requests: 0,
             heard: BTreeMap::new(),
             closed: BTreeMap::new(),
             events: Vec::new(),
+            answers: Vec::new(),
+            hooks: Vec::new(),
             opened: Vec::new(),
         }
     }
@@ -137,6 +150,16 @@ impl World {
 
     pub fn join(&mut self, identity: &str) -> ConnectionId {
         self.connect(claims(identity), single())
+    }
+
+    /// Asks the room what a backend would, and gives back the answer that came at once.
+    pub fn ask(&mut self, request: RoomRequest) -> Option<Result<RoomAnswer, RoomRefusal>> {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.room.handle_request(self.now, id, request);
+        self.drain();
+        let at = self.answers.iter().position(|(answered, _)| *answered == id)?;
+        Some(self.answers.remove(at).1)
     }
 
     pub fn disconnect(&mut self, connection: ConnectionId) {
@@ -177,6 +200,8 @@ impl World {
                 Output::PeerClosed(peer) => self.opened.retain(|(open, _)| *open != peer),
                 Output::Transmit(_) => {}
                 Output::Event(event) => self.events.push(event),
+                Output::Answer(id, answer) => self.answers.push((id, answer)),
+                Output::Hook(event) => self.hooks.push(*event),
                 Output::Timeout(at) => return at,
             }
         }

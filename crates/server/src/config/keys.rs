@@ -68,6 +68,9 @@ pub const KEYS: &[Key] = &[
     key("auth.audience", Kind::Text, "the aud that user tokens must have"),
     aliased("livekit.api_key", Kind::Text, "LIVEKIT_API_KEY", "LiveKit API key (generated)"),
     aliased("livekit.api_secret", Kind::Text, "LIVEKIT_API_SECRET", "its secret (generated)"),
+    aliased("livekit.keys", Kind::List, "LIVEKIT_KEYS", "further API keys, each as \"KEY:SECRET\""),
+    key("webhooks.urls", Kind::List, "where LiveKit's webhooks are sent"),
+    key("webhooks.api_key", Kind::Text, "API key that signs them (livekit.api_key)"),
     key("accounts.sign_up", Kind::Bool, "anyone may make an account (true)"),
     key("users.strict", Kind::Bool, "only users known before may be called (false)"),
     key("room.auto_create", Kind::Bool, "a LiveKit token opens a room that no call made (true with --dev)"),
@@ -114,6 +117,8 @@ pub const KEYS: &[Key] = &[
     key("limits.sign_ins_a_minute", Kind::Number, "attempts to sign in or up, for one address (10)"),
     key("limits.requests_a_second", Kind::Number, "API requests, for one user (50)"),
     key("limits.request_burst", Kind::Number, "how many of them at once (200)"),
+    key("limits.server_requests_a_second", Kind::Number, "requests of LiveKit's server API, for one API key (500)"),
+    key("limits.server_request_burst", Kind::Number, "how many of them at once (2000)"),
     key("limits.signals_a_second", Kind::Number, "LiveKit signalling messages, for one connection (50)"),
     key("limits.signal_burst", Kind::Number, "how many of them at once (500)"),
 ];

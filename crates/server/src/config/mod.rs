@@ -53,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// Who may come in.
     pub auth: Auth,
+    /// Who is told what happens in rooms.
+    pub webhooks: Webhooks,
     /// Whether anyone may make an account.
     pub sign_up: bool,
     /// Whether only known users may be called.
@@ -106,6 +108,17 @@ pub struct Auth {
     pub audience: Option<String>,
     /// In place of the generated LiveKit key.
     pub livekit: Option<(String, Secret<String>)>,
+    /// Further LiveKit keys.
+    pub livekit_others: Vec<auth::LiveKitKey>,
+}
+
+/// LiveKit's webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Webhooks {
+    /// Where they are sent.
+    pub urls: Vec<String>,
+    /// The API key that signs them; none: the one that mints tokens.
+    pub api_key: Option<String>,
 }
 
 /// Rooms.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::{Bitrate, Secret};
 
 use super::sources::{Layer, Value};
-use super::{Auth, Config, ConfigError, Listen, Log, Room};
+use super::{Auth, Config, ConfigError, Listen, Log, Room, Webhooks};
 use crate::turn::TurnSettings;
 
 const MOST_WORKERS: usize = 64;
@@ -42,6 +42,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
             json: read.bool("log.json", false)?,
         },
         auth: auth(&read)?,
+        webhooks: webhooks(&read, dev)?,
         sign_up: read.bool("accounts.sign_up", true)?,
         strict_users: read.bool("users.strict", false)?,
         room: room(&read, dev)?,
@@ -197,11 +198,54 @@ fn auth(read: &Reader<'_>) -> Result<Auth, ConfigError> {
         issuer: read.text("auth.issuer")?,
         audience: read.text("auth.audience")?,
         livekit,
+        livekit_others: livekit_keys(read)?,
     };
     if auth.jwks_url.is_some() && auth.jwks_file.is_some() {
         return Err(read.refuse("auth.jwks_file", "give either auth.jwks_url or auth.jwks_file"));
     }
     Ok(auth)
+}
+
+/// `KEY:SECRET`, with or without a space, as LiveKit writes them.
+fn livekit_keys(read: &Reader<'_>) -> Result<Vec<auth::LiveKitKey>, ConfigError> {
+    let mut keys: Vec<auth::LiveKitKey> = Vec::new();
+    for text in read.list("livekit.keys")? {
+        let pair = text.split_once(':').map(|(key, secret)| (key.trim().to_owned(), secret.trim().to_owned()));
+        let (key, secret) = pair
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| read.refuse("livekit.keys", "each must be written \"KEY:SECRET\""))?;
+        if secret.len() < SHORTEST_SECRET {
+            let what = format!("the secret of {key:?} must have at least {SHORTEST_SECRET} characters");
+            return Err(read.refuse("livekit.keys", &what));
+        }
+        if keys.iter().any(|known| known.key == key) {
+            return Err(read.refuse("livekit.keys", &format!("{key:?} is there twice")));
+        }
+        keys.push(auth::LiveKitKey { key, secret: Secret::new(secret) });
+    }
+    Ok(keys)
+}
+
+fn webhooks(read: &Reader<'_>, dev: bool) -> Result<Webhooks, ConfigError> {
+    let urls = read.list("webhooks.urls")?;
+    for url in &urls {
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let what = format!("{url:?} is not a URL such as https://app.example.org/livekit");
+            return Err(read.refuse("webhooks.urls", &what));
+        }
+    }
+    let api_key = read.text("webhooks.api_key")?;
+    if let Some(key) = &api_key {
+        let others = livekit_keys(read)?;
+        let own = read.text("livekit.api_key")?;
+        let own_or_other = own.as_ref() == Some(key) || others.iter().any(|other| other.key == *key);
+        let known = own_or_other || (dev && key == "devkey");
+        if !known {
+            return Err(read.refuse("webhooks.api_key", "must be livekit.api_key or one of livekit.keys"));
+        }
+    }
+    Ok(Webhooks { urls, api_key })
 }
 
 fn room(read: &Reader<'_>, dev: bool) -> Result<Room, ConfigError> {
@@ -254,6 +298,8 @@ fn limits(read: &Reader<'_>) -> Result<api::Limits, ConfigError> {
     limits.sign_in_burst = limits.sign_in_burst.max(limits.sign_ins_a_minute);
     set("limits.requests_a_second", &mut limits.requests_a_second)?;
     set("limits.request_burst", &mut limits.request_burst)?;
+    set("limits.server_requests_a_second", &mut limits.server_requests_a_second)?;
+    set("limits.server_request_burst", &mut limits.server_request_burst)?;
     set("limits.signals_a_second", &mut limits.signals_a_second)?;
     set("limits.signal_burst", &mut limits.signal_burst)?;
     Ok(limits)
@@ -414,6 +460,10 @@ mod tests {
                 "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s",
             ),
             ("livekit.api_key", "LIVEKIT_API_KEY", "k", "LIVEKIT_API_KEY: needs livekit.api_secret"),
+            ("livekit.keys", "LIVEKIT_KEYS", "key", "LIVEKIT_KEYS: each must be written"),
+            ("livekit.keys", "LIVEKIT_KEYS", "key:short", "LIVEKIT_KEYS: the secret of \"key\" must have at least 16"),
+            ("webhooks.urls", "STOA_WEBHOOKS_URLS", "app", "STOA_WEBHOOKS_URLS: \"app\" is not a URL"),
+            ("webhooks.api_key", "STOA_WEBHOOKS_API_KEY", "k", "STOA_WEBHOOKS_API_KEY: must be livekit.api_key or"),
             ("auth.token_secret", "STOA_AUTH_TOKEN_SECRET", "short", "STOA_AUTH_TOKEN_SECRET: must have at least 16"),
             (
                 "cors.origins",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{ConnectError, SignalFrame};
-use livekit::{ConnectionId, Join, SignalRequest};
+use livekit::{ConnectionId, Join, RoomAnswer, RoomRefusal, RoomRequest, SignalRequest, proto};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +45,10 @@ pub enum Command {
         /// Whom.
         identity: String,
     },
+    /// Ask a room what a backend wants to know or have done.
+    Ask(Box<Ask>),
+    /// The rooms as LiveKit describes them.
+    Describe(oneshot::Sender<Vec<proto::Room>>),
     /// Connect a client.
     Connect(Box<Connect>),
     /// A message of a client.
@@ -84,6 +88,28 @@ pub struct Connect {
     pub responses: mpsc::Sender<SignalFrame>,
     /// What came of it.
     pub reply: oneshot::Sender<Result<(RoomKey, ConnectionId), ConnectRefused>>,
+}
+
+/// A request to a room.
+#[derive(Debug)]
+pub struct Ask {
+    /// Where.
+    pub room: RoomName,
+    /// What.
+    pub request: RoomRequest,
+    /// Open the room where there is none.
+    pub create: bool,
+    /// What came of it. Dropped unanswered: the room failed or closed meanwhile.
+    pub reply: oneshot::Sender<Result<RoomAnswer, AskRefused>>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AskRefused {
+    /// The room lives on another worker: look it up again.
+    Elsewhere,
+    /// Refused.
+    Refused(RoomRefusal),
 }
 
 /// Why a client was not connected.

@@ -4,13 +4,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use control::{MediaNotice, MediaNoticeKind, SignalFrame};
-use livekit::{ConnectionId, Room, RoomEvent};
+use control::{Measured, MediaNotice, MediaNoticeKind, SignalFrame};
+use livekit::{ConnectionId, RequestId, Room, RoomAnswer, RoomEvent, RoomRefusal};
 use model::RoomName;
 use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::command::RoomKey;
+use super::command::{AskRefused, RoomKey};
 
 /// A room on its worker.
 pub struct Hosted {
@@ -24,6 +24,8 @@ pub struct Hosted {
     pub links: Links,
     /// Whom the control plane believes to be in it.
     pub members: FxHashSet<String>,
+    /// Who waits for the answer to a request.
+    pub asked: Asked,
     /// When the core wants to be woken.
     pub deadline: Option<Instant>,
     /// The earliest reminder in the worker's heap.
@@ -49,6 +51,7 @@ impl Hosted {
             room,
             links: Links::default(),
             members: FxHashSet::default(),
+            asked: Asked::default(),
             deadline: None,
             reminded: None,
             dirty: false,
@@ -72,6 +75,10 @@ impl Hosted {
             RoomEvent::MediaState { identity, is_muted, is_video_enabled, is_screen_sharing } => {
                 (identity, MediaNoticeKind::MediaState { is_muted, is_video_enabled, is_screen_sharing })
             }
+            RoomEvent::Measured { identity, stats } => {
+                let sfu::PeerStats { rtt, loss_up, loss_down, estimate, .. } = stats;
+                (identity, MediaNoticeKind::Measured(Measured { rtt, loss_up, loss_down, estimate }))
+            }
             RoomEvent::Empty => {
                 self.over = true;
                 return None;
@@ -92,6 +99,29 @@ impl Hosted {
 /// Runs a room's code; a panic in it is caught here, and logged by the panic hook.
 pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(act)).map_err(|_| Panicked)
+}
+
+/// Who waits for answers of a room.
+#[derive(Debug, Default)]
+pub struct Asked {
+    last: u64,
+    waiting: FxHashMap<RequestId, oneshot::Sender<Result<RoomAnswer, AskRefused>>>,
+}
+
+impl Asked {
+    /// Somebody asks.
+    pub fn wait(&mut self, reply: oneshot::Sender<Result<RoomAnswer, AskRefused>>) -> RequestId {
+        self.last += 1;
+        self.waiting.insert(RequestId(self.last), reply);
+        RequestId(self.last)
+    }
+
+    /// The room answers. Whoever asked may have gone.
+    pub fn answer(&mut self, id: RequestId, answer: Result<RoomAnswer, RoomRefusal>) {
+        if let Some(reply) = self.waiting.remove(&id) {
+            let _ = reply.send(answer.map_err(AskRefused::Refused));
+        }
+    }
 }
 
 /// The WebSockets of a room's clients.

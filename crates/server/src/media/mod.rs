@@ -61,6 +61,10 @@ pub struct RoomDefaults {
     pub candidates: Vec<sfu::LocalCandidate>,
     /// Set by each worker.
     pub ufrag_prefix: String,
+    /// Signs the fresh tokens of connected clients.
+    pub token_key: Option<auth::LiveKitKey>,
+    /// Where the operator's backend is told what happens; none: nowhere.
+    pub hooks: Option<mpsc::Sender<Box<livekit::proto::WebhookEvent>>>,
     /// The IP addresses of this host.
     pub local: Arc<[std::net::IpAddr]>,
 }
@@ -82,6 +86,8 @@ impl RoomDefaults {
                 local: Arc::clone(&self.local),
             },
             seed: rand::random(),
+            token_key: self.token_key.clone(),
+            hooks: self.hooks.is_some(),
             opened: (now, Timestamp(jiff::Timestamp::now().as_millisecond())),
         }
     }

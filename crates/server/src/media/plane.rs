@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{ConnectError, MediaPlane, SignalLink, SignalRequestFrame};
-use livekit::{ConnectionId, Join};
+use livekit::{ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Command, Connect, ConnectRefused, RoomKey, WorkerHandle};
+use super::command::{Ask, AskRefused, Command, Connect, ConnectRefused, RoomKey, WorkerHandle};
 use super::directory::Directory;
 
 /// Messages to a client that may wait for its WebSocket; one that lets more wait is cut off.
@@ -57,6 +57,31 @@ impl Plane {
     fn least_loaded(&self) -> usize {
         let loads = self.workers.iter().enumerate();
         loads.min_by_key(|(_, worker)| worker.load()).map_or(0, |(index, _)| index)
+    }
+
+    async fn request(&self, room: &RoomName, request: RoomRequest, create: bool) -> Result<RoomAnswer, RoomRefusal> {
+        for _ in 0..LOOKUPS {
+            if self.stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            let index = match self.directory.find(room) {
+                Some(index) => index,
+                None if create => self.directory.place(room, || self.least_loaded()),
+                None => return Err(RoomRefusal::RoomNotFound),
+            };
+            let (reply, answer) = oneshot::channel();
+            let ask = Ask { room: room.clone(), request: request.clone(), create, reply };
+            if self.workers[index].send(Command::Ask(Box::new(ask))).await.is_err() {
+                break;
+            }
+            match answer.await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(AskRefused::Elsewhere)) => {}
+                Ok(Err(AskRefused::Refused(refusal))) => return Err(refusal),
+                Err(_) => break,
+            }
+        }
+        Err(RoomRefusal::Unavailable)
     }
 
     fn worker_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
@@ -126,6 +151,30 @@ impl MediaPlane for Plane {
             }
         }
         rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rooms
+    }
+
+    async fn configure_room(&self, room: RoomName, options: RoomOptions) -> Result<proto::Room, RoomRefusal> {
+        match self.request(&room, RoomRequest::Configure(options), true).await? {
+            RoomAnswer::Room(room) => Ok(*room),
+            _ => Err(RoomRefusal::Unavailable),
+        }
+    }
+
+    async fn ask(&self, room: &RoomName, request: RoomRequest) -> Result<RoomAnswer, RoomRefusal> {
+        self.request(room, request, false).await
+    }
+
+    async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {
+        let mut rooms = Vec::new();
+        for worker in self.workers.iter() {
+            let (reply, answer) = oneshot::channel();
+            if worker.send(Command::Describe(reply)).await.is_ok() {
+                rooms.extend(answer.await.unwrap_or_default());
+            }
+        }
+        rooms.retain(|room| names.is_none_or(|names| names.iter().any(|name| name.as_str() == room.name)));
+        rooms.sort_by(|a, b| a.name.cmp(&b.name));
         rooms
     }
 }

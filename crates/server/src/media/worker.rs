@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{ConnectionId, Output, Room};
+use livekit::{ConnectionId, Output, Room, RoomRefusal, RoomRequest, proto};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
 use sfu::{Datagram, Transmit, Transport};
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::RoomDefaults;
 use super::addresses::Addresses;
-use super::command::{Command, Connect, ConnectRefused, Gauges, RoomKey};
+use super::command::{Ask, AskRefused, Command, Connect, ConnectRefused, Gauges, RoomKey};
 use super::directory::Directory;
 use super::hosted::{Hosted, Panicked, guarded};
 use super::outbox::Outbox;
@@ -118,6 +118,7 @@ struct Io {
 struct Told {
     sender: mpsc::Sender<MediaNotice>,
     waiting: VecDeque<MediaNotice>,
+    hooks: Option<mpsc::Sender<Box<proto::WebhookEvent>>>,
 }
 
 impl Worker {
@@ -153,7 +154,7 @@ impl Worker {
             dirty: Vec::new(),
             timers: Timers::default(),
             io,
-            told: Told { sender: parts.notices, waiting: VecDeque::new() },
+            told: Told { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
             defaults,
             directory: parts.directory,
             gauges: parts.gauges,
@@ -406,6 +407,11 @@ impl Worker {
                     });
                 }
             }
+            Command::Ask(ask) => self.ask(now, *ask),
+            Command::Describe(reply) => {
+                let rooms = self.rooms.iter().filter(|(_, hosted)| !hosted.panicked && !hosted.over);
+                let _ = reply.send(rooms.filter_map(|(_, hosted)| guarded(|| hosted.room.describe()).ok()).collect());
+            }
             Command::Connect(connect) => self.connect(now, *connect),
             Command::Signal { room, connection, message } => {
                 self.touch_key(room, |room| room.handle_signal(now, connection, *message));
@@ -476,6 +482,31 @@ impl Worker {
             return;
         }
         self.touch(slot, |room| room.handle_connect(now, connection, join));
+    }
+
+    fn ask(&mut self, now: Instant, ask: Ask) {
+        let Ask { room: name, request, create, reply } = ask;
+        let closes = matches!(request, RoomRequest::Close { .. });
+        let slot = match self.find(&name) {
+            Some(slot) => Ok(slot),
+            None if create => self.open(now, name, 0).ok_or(AskRefused::Elsewhere),
+            None => {
+                self.directory.release(&name, self.index);
+                Err(AskRefused::Refused(RoomRefusal::RoomNotFound))
+            }
+        };
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(refused) => return drop(reply.send(Err(refused))),
+        };
+        let id = self.rooms[slot].asked.wait(reply);
+        self.touch(slot, |room| room.handle_request(now, id, request));
+        if closes {
+            self.settle_dirty(now);
+            if self.rooms.contains(slot) {
+                self.remove(slot);
+            }
+        }
     }
 
     fn take_tcp(&mut self, now: Instant, accepted: Accepted) {
@@ -627,6 +658,8 @@ fn settle(
                     io.tcp.close_peer(poll.registry(), hosted.key.slot, peer);
                 }
                 Output::Event(event) => told.waiting.extend(hosted.notice(event)),
+                Output::Answer(id, answer) => hosted.asked.answer(id, answer),
+                Output::Hook(event) => told.hook(event),
             }
         }
     })
@@ -665,6 +698,14 @@ impl Io {
 }
 
 impl Told {
+    fn hook(&mut self, event: Box<proto::WebhookEvent>) {
+        if let Some(hooks) = &self.hooks
+            && let Err(error) = hooks.try_send(event)
+        {
+            tracing::warn!(%error, "a webhook was dropped: too many are waiting to be delivered");
+        }
+    }
+
     fn flush(&mut self) {
         while let Some(notice) = self.waiting.pop_front() {
             match self.sender.try_send(notice) {

@@ -1,0 +1,113 @@
+//! LiveKit's server API over Twirp: `POST /twirp/livekit.<Service>/<Method>`, protobuf or JSON, whichever the body is.
+//!
+//! Owns the wire format, who may ask and how much. What a method does is `room_service`'s, what a room does the room's.
+
+mod error;
+mod grants;
+mod room_service;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::caller::bearer;
+use crate::state::AppState;
+use error::{Code, TwirpError};
+use grants::Asker;
+
+/// The longest body, in bytes: data and metadata of 64 KiB each, as base64 or escaped.
+pub(crate) const LONGEST_BODY: usize = 512 * 1024;
+const PROTOBUF: &str = "application/protobuf";
+const JSON: &str = "application/json";
+
+pub(crate) fn router(state: &AppState) -> Router {
+    Router::new()
+        .route("/twirp/livekit.RoomService/{method}", any(room_service))
+        .route("/twirp/{*rest}", any(no_such_route))
+        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::POST]).allow_headers(Any))
+        .with_state(state.clone())
+}
+
+async fn no_such_route(request: Request) -> TwirpError {
+    TwirpError::new(Code::BadRoute, format!("no handler for path {:?}", request.uri().path()))
+}
+
+async fn room_service(State(state): State<AppState>, Path(method): Path<String>, request: Request) -> Response {
+    let answer = async {
+        let (asker, call) = open(&state, request).await?;
+        room_service::dispatch(&state, &asker, &method, &call).await
+    };
+    answer.await.unwrap_or_else(TwirpError::into_response)
+}
+
+/// Checks what is the same for every method: verb, token, pace, length.
+async fn open(state: &AppState, request: Request) -> Result<(Asker, Call), TwirpError> {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        let message = format!("unsupported method {:?} (only POST is allowed)", parts.method.as_str());
+        return Err(TwirpError::new(Code::BadRoute, message));
+    }
+    let form = Form::of(&parts.headers)?;
+    let token = bearer(&parts.headers).ok().flatten().ok_or_else(unauthenticated)?;
+    let claims = state.config.livekit_keys.verify(state.handle().now(), token).map_err(|_| unauthenticated())?;
+    state
+        .limits
+        .server_api
+        .check(&claims.iss)
+        .map_err(|_| TwirpError::new(Code::ResourceExhausted, "too many requests with this API key".to_owned()))?;
+    let too_long = |_| TwirpError::new(Code::ResourceExhausted, format!("a body has at most {LONGEST_BODY} bytes"));
+    let body = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(too_long)?;
+    Ok((Asker { claims }, Call { form, body }))
+}
+
+fn unauthenticated() -> TwirpError {
+    TwirpError::new(Code::Unauthenticated, "invalid authorization token".to_owned())
+}
+
+/// A body and the form that the answer has, too.
+struct Call {
+    form: Form,
+    body: Bytes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Protobuf,
+    Json,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Result<Self, TwirpError> {
+        let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            PROTOBUF => Ok(Form::Protobuf),
+            JSON => Ok(Form::Json),
+            _ => Err(TwirpError::new(Code::BadRoute, format!("unexpected Content-Type: {text:?}"))),
+        }
+    }
+}
+
+impl Call {
+    fn read<T: Message + Default + DeserializeOwned>(&self) -> Result<T, TwirpError> {
+        let malformed = || TwirpError::new(Code::Malformed, "the request cannot be decoded".to_owned());
+        match self.form {
+            Form::Protobuf => T::decode(self.body.clone()).map_err(|_| malformed()),
+            Form::Json => serde_json::from_slice(&self.body).map_err(|_| malformed()),
+        }
+    }
+
+    fn write<T: Message + Serialize>(&self, answer: &T) -> Response {
+        let (body, form) = match self.form {
+            Form::Protobuf => (answer.encode_to_vec(), PROTOBUF),
+            Form::Json => (serde_json::to_vec(answer).unwrap_or_default(), JSON),
+        };
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(form))], body).into_response()
+    }
+}

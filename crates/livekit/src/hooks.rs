@@ -1,0 +1,65 @@
+//! What the operator's backend is told of a room, in LiveKit's form of webhooks. Signing and delivery are the shell's.
+
+use livekit_protocol as proto;
+use sfu::ParticipantKey;
+
+use crate::room::Room;
+use crate::types::Output;
+
+impl Room {
+    /// The room is open.
+    pub(crate) fn hook_started(&mut self) {
+        self.hook("room_started", |_| {});
+    }
+
+    /// The room is over.
+    pub(crate) fn hook_finished(&mut self, reason: proto::RoomEndReason) {
+        self.hook("room_finished", |event| event.room_end_reason = reason.into());
+    }
+
+    /// A participant's media is up.
+    pub(crate) fn hook_joined(&mut self, key: ParticipantKey) {
+        let Some(info) = self.info(key).filter(|_| self.is_seen(key)) else { return };
+        self.hook("participant_joined", |event| event.participant = Some(info));
+    }
+
+    /// A participant is gone; `joined`: its media was up.
+    pub(crate) fn hook_left(&mut self, info: proto::ParticipantInfo, joined: bool) {
+        let event = if joined { "participant_left" } else { "participant_connection_aborted" };
+        self.hook(event, |event| event.participant = Some(info));
+    }
+
+    /// A track is there, or gone.
+    pub(crate) fn hook_track(&mut self, key: ParticipantKey, track: &proto::TrackInfo, published: bool) {
+        let Some(session) = self.sessions.get(&key).filter(|_| self.init.hooks) else { return };
+        let participant = proto::ParticipantInfo {
+            sid: session.sid.clone(),
+            identity: session.identity.clone(),
+            name: session.name.clone(),
+            kind: session.kind.into(),
+            ..Default::default()
+        };
+        let track = track.clone();
+        let event = if published { "track_published" } else { "track_unpublished" };
+        self.hook(event, |event| (event.participant, event.track) = (Some(participant), Some(track)));
+    }
+
+    fn is_seen(&self, key: ParticipantKey) -> bool {
+        self.sessions.get(&key).is_some_and(|session| !session.grant.hidden)
+    }
+
+    fn hook(&mut self, name: &str, fill: impl FnOnce(&mut proto::WebhookEvent)) {
+        if !self.init.hooks {
+            return;
+        }
+        let mut event = proto::WebhookEvent {
+            event: name.to_owned(),
+            id: crate::id::sid(&mut self.rng, "EV_"),
+            created_at: self.timestamp().as_millis().div_euclid(1_000),
+            room: Some(self.room_info()),
+            ..Default::default()
+        };
+        fill(&mut event);
+        self.out(Output::Hook(Box::new(event)));
+    }
+}

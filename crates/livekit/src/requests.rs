@@ -1,0 +1,416 @@
+//! What a backend asks of a room: LiveKit's RoomService, as far as it concerns one room, and what calls need.
+//!
+//! Whoever asks has been let through: grants are the edge's. Every request gets one [`Output::Answer`], most of them at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use livekit_protocol as proto;
+use proto::data_packet::Value;
+use proto::signal_response::Message;
+use proto::{DisconnectReason, TrackSource};
+use sfu::ParticipantKey;
+
+use crate::leave::Departure;
+use crate::limits::{LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES};
+use crate::room::Room;
+use crate::types::Output;
+use crate::updates::{attributes_are_too_long, merge_attributes};
+
+/// Names a request's answer; chosen by whoever asks, unique among the requests that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// How a room is to be, where it was said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoomOptions {
+    /// How long it lives before anyone came.
+    pub empty_timeout: Option<Duration>,
+    /// How long it lives after everyone left.
+    pub departure_timeout: Option<Duration>,
+    /// At most so many participants.
+    pub max_participants: Option<usize>,
+    /// For everyone in it to read.
+    pub metadata: Option<String>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoomRequest {
+    /// Describe it, after changing it so.
+    Configure(RoomOptions),
+    /// Who is in it, the hidden included.
+    Participants,
+    /// One who is in it.
+    Participant {
+        /// Whom.
+        identity: String,
+    },
+    /// Put one out.
+    Remove {
+        /// Whom.
+        identity: String,
+        /// Tokens of theirs that began before then (seconds since the epoch) no longer let them in; 0: they still do.
+        revoke_before: i64,
+    },
+    /// Mute one track.
+    MuteTrack {
+        /// Whose.
+        identity: String,
+        /// Which.
+        track_sid: String,
+        /// `false` is refused: a microphone is its owner's to open.
+        muted: bool,
+    },
+    /// Mute what a participant publishes from these sources.
+    MuteSources {
+        /// Whose; none: everyone's.
+        identity: Option<String>,
+        /// Not theirs.
+        except: Option<String>,
+        /// Which.
+        sources: Vec<TrackSource>,
+    },
+    /// Change name, metadata, attributes or permissions.
+    UpdateParticipant(proto::UpdateParticipantRequest),
+    /// Subscribe a participant to tracks, or not.
+    UpdateSubscriptions(proto::UpdateSubscriptionsRequest),
+    /// Send data.
+    SendData(proto::SendDataRequest),
+    /// Call a method of a participant; answered when the participant has.
+    PerformRpc(proto::PerformRpcRequest),
+    /// Close the room.
+    Close {
+        /// What everyone in it is told.
+        reason: DisconnectReason,
+    },
+    /// Send a participant on to another room.
+    Move {
+        /// Whom.
+        identity: String,
+        /// Where to.
+        destination: Box<proto::Room>,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoomAnswer {
+    /// Done.
+    Done,
+    /// The room as it is now.
+    Room(Box<proto::Room>),
+    /// Who is in it.
+    Participants(Vec<proto::ParticipantInfo>),
+    /// One who is in it, as changed.
+    Participant(Box<proto::ParticipantInfo>),
+    /// The track, as changed.
+    Track(Box<proto::TrackInfo>),
+    /// What the method gave back.
+    Rpc(String),
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomRefusal {
+    /// No such room.
+    #[error("requested room does not exist")]
+    RoomNotFound,
+    /// No such participant.
+    #[error("participant does not exist")]
+    ParticipantNotFound,
+    /// No such track of theirs.
+    #[error("track is not found")]
+    TrackNotFound,
+    /// Something in it is wrong or too long.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// A track is unmuted by its owner only.
+    #[error("remote unmute not enabled")]
+    RemoteUnmute,
+    /// The participant does not serve that at present.
+    #[error("{message}")]
+    Rpc {
+        /// LiveKit's code of RPC errors.
+        code: u32,
+        /// What went wrong.
+        message: String,
+        /// What the method says of it.
+        data: String,
+    },
+    /// Too much is under way in the room.
+    #[error("too many requests are under way")]
+    Busy,
+    /// The workers are stopping, or the room failed.
+    #[error("no worker can take this")]
+    Unavailable,
+}
+
+type Answered = Result<RoomAnswer, RoomRefusal>;
+
+/// Data that was sent already, by its nonce.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces(VecDeque<Vec<u8>>);
+
+impl Nonces {
+    /// False where it was here before.
+    fn take(&mut self, nonce: &[u8]) -> bool {
+        if nonce.is_empty() {
+            return true;
+        }
+        if self.0.iter().any(|known| known == nonce) {
+            return false;
+        }
+        if self.0.len() == MOST_NONCES {
+            self.0.pop_front();
+        }
+        self.0.push_back(nonce.to_vec());
+        true
+    }
+}
+
+/// Tokens that no longer let in: identity → those that began before then, in seconds since the epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Revoked(BTreeMap<String, i64>);
+
+impl Revoked {
+    fn add(&mut self, identity: &str, before: i64) {
+        if before <= 0 || (self.0.len() >= MOST_REVOKED && !self.0.contains_key(identity)) {
+            return;
+        }
+        let known = self.0.entry(identity.to_owned()).or_default();
+        *known = before.max(*known);
+    }
+
+    /// Whether this token no longer lets in.
+    pub fn covers(&self, claims: &auth::LiveKitClaims) -> bool {
+        self.0.get(&claims.sub).is_some_and(|before| i64::try_from(claims.nbf).is_ok_and(|nbf| nbf < *before))
+    }
+}
+
+impl Room {
+    /// A request of a backend. [`Output::Answer`] follows.
+    pub fn handle_request(&mut self, now: Instant, id: RequestId, request: RoomRequest) {
+        self.begin(now);
+        let answer = match request {
+            RoomRequest::Configure(options) => self.configure(options),
+            RoomRequest::Participants => Ok(RoomAnswer::Participants(self.infos())),
+            RoomRequest::Participant { identity } => self.described(&identity),
+            RoomRequest::Remove { identity, revoke_before } => self.remove(&identity, revoke_before),
+            RoomRequest::MuteTrack { identity, track_sid, muted } => self.mute_one(&identity, &track_sid, muted),
+            RoomRequest::MuteSources { identity, except, sources } => {
+                self.mute_sources(identity.as_deref(), except.as_deref(), &sources)
+            }
+            RoomRequest::UpdateParticipant(request) => self.update_participant(request),
+            RoomRequest::UpdateSubscriptions(request) => self.update_subscriptions(request),
+            RoomRequest::SendData(request) => self.send_user_data(request),
+            RoomRequest::PerformRpc(request) => match self.perform_rpc(id, request) {
+                Ok(()) => return,
+                Err(refused) => Err(refused),
+            },
+            RoomRequest::Close { reason } => {
+                self.end(now, Departure::Closed(reason));
+                Ok(RoomAnswer::Done)
+            }
+            RoomRequest::Move { identity, destination } => self.move_away(&identity, *destination),
+        };
+        self.answer(id, answer);
+    }
+
+    pub(crate) fn answer(&mut self, id: RequestId, answer: Answered) {
+        self.out(Output::Answer(id, answer));
+    }
+
+    pub(crate) fn known(&self, identity: &str) -> Result<ParticipantKey, RoomRefusal> {
+        self.identities.get(identity).copied().ok_or(RoomRefusal::ParticipantNotFound)
+    }
+
+    fn configure(&mut self, options: RoomOptions) -> Answered {
+        if options.metadata.as_ref().is_some_and(|metadata| metadata.len() > LONGEST_METADATA) {
+            return Err(RoomRefusal::Invalid("metadata size exceeds limits"));
+        }
+        if let Some(timeout) = options.empty_timeout {
+            self.init.empty_timeout = timeout;
+        }
+        if let Some(timeout) = options.departure_timeout {
+            self.close_after = timeout;
+        }
+        if let Some(most) = options.max_participants {
+            self.init.max_participants = most;
+        }
+        if let Some(metadata) = options.metadata {
+            self.metadata = metadata;
+            self.send_room_update();
+        }
+        Ok(RoomAnswer::Room(Box::new(self.room_info())))
+    }
+
+    fn infos(&self) -> Vec<proto::ParticipantInfo> {
+        self.sessions.keys().filter_map(|key| self.info(*key)).collect()
+    }
+
+    fn described(&self, identity: &str) -> Answered {
+        let info = self.info(self.known(identity)?).ok_or(RoomRefusal::ParticipantNotFound)?;
+        Ok(RoomAnswer::Participant(Box::new(info)))
+    }
+
+    fn remove(&mut self, identity: &str, revoke_before: i64) -> Answered {
+        let key = self.known(identity)?;
+        self.revoked.add(identity, revoke_before);
+        self.depart(key, Departure::Removed);
+        Ok(RoomAnswer::Done)
+    }
+
+    fn mute_one(&mut self, identity: &str, track_sid: &str, muted: bool) -> Answered {
+        let key = self.known(identity)?;
+        let track = self.own_track(key, track_sid).ok_or(RoomRefusal::TrackNotFound)?;
+        let info = |room: &Self| room.tracks.get(&track).map(|track| track.info.clone());
+        let before = info(self).ok_or(RoomRefusal::TrackNotFound)?;
+        if !muted && before.muted {
+            return Err(RoomRefusal::RemoteUnmute);
+        }
+        if muted {
+            self.mute_by_server(key, track);
+        }
+        Ok(RoomAnswer::Track(Box::new(info(self).unwrap_or(before))))
+    }
+
+    fn mute_sources(&mut self, identity: Option<&str>, except: Option<&str>, sources: &[TrackSource]) -> Answered {
+        let only = identity.map(|identity| self.known(identity)).transpose()?;
+        let except = except.and_then(|identity| self.identities.get(identity).copied());
+        let meant = self.tracks.values().filter(|track| {
+            only.is_none_or(|only| only == track.publisher)
+                && Some(track.publisher) != except
+                && sources.contains(&track.info.source())
+        });
+        let meant: Vec<_> = meant.map(|track| (track.publisher, track.key)).collect();
+        for (publisher, track) in meant {
+            self.mute_by_server(publisher, track);
+        }
+        Ok(RoomAnswer::Done)
+    }
+
+    fn update_participant(&mut self, request: proto::UpdateParticipantRequest) -> Answered {
+        let key = self.known(&request.identity)?;
+        let session = self.sessions.get_mut(&key).ok_or(RoomRefusal::ParticipantNotFound)?;
+        if request.name.len() > LONGEST_NAME {
+            return Err(RoomRefusal::Invalid("name length exceeds limits"));
+        }
+        if request.metadata.len() > LONGEST_METADATA {
+            return Err(RoomRefusal::Invalid("metadata size exceeds limits"));
+        }
+        let attributes = merge_attributes(&session.attributes, &request.attributes);
+        if attributes_are_too_long(&attributes) {
+            return Err(RoomRefusal::Invalid("attribute size exceeds limits"));
+        }
+        session.attributes = attributes;
+        if !request.name.is_empty() {
+            session.name = request.name;
+        }
+        if !request.metadata.is_empty() {
+            session.metadata = request.metadata;
+        }
+        if let Some(permission) = request.permission {
+            self.set_permission(key, &permission);
+        }
+        self.mark_changed(key);
+        let info = self.info(key).ok_or(RoomRefusal::ParticipantNotFound)?;
+        self.send(key, Message::Update(proto::ParticipantUpdate { participants: vec![info.clone()] }));
+        self.refresh_token(key);
+        Ok(RoomAnswer::Participant(Box::new(info)))
+    }
+
+    fn update_subscriptions(&mut self, request: proto::UpdateSubscriptionsRequest) -> Answered {
+        let key = self.known(&request.identity)?;
+        let named: usize = request.participant_tracks.iter().map(|tracks| tracks.track_sids.len()).sum();
+        if named + request.track_sids.len() > MOST_WISHES {
+            return Err(RoomRefusal::Invalid("too many tracks"));
+        }
+        let update = proto::UpdateSubscription {
+            track_sids: request.track_sids,
+            subscribe: request.subscribe,
+            participant_tracks: request.participant_tracks,
+        };
+        self.update_subscription(key, update);
+        Ok(RoomAnswer::Done)
+    }
+
+    #[allow(deprecated)]
+    fn send_user_data(&mut self, request: proto::SendDataRequest) -> Answered {
+        if !matches!(request.nonce.len(), 0 | 16) {
+            return Err(RoomRefusal::Invalid("nonce should be 16-bytes or not present"));
+        }
+        if request.data.len() > LONGEST_DATA || request.topic.as_ref().is_some_and(|t| t.len() > LONGEST_NAME) {
+            return Err(RoomRefusal::Invalid("data exceeds limits"));
+        }
+        if request.destination_identities.len() + request.destination_sids.len() > MOST_WISHES {
+            return Err(RoomRefusal::Invalid("too many destinations"));
+        }
+        if !self.nonces.take(&request.nonce) {
+            return Ok(RoomAnswer::Done);
+        }
+        let to_all = request.destination_identities.is_empty() && request.destination_sids.is_empty();
+        let named = self.sessions.values().filter(|session| {
+            request.destination_identities.contains(&session.identity)
+                || request.destination_sids.contains(&session.sid)
+        });
+        let destination_identities: Vec<String> = named.map(|session| session.identity.clone()).collect();
+        if destination_identities.is_empty() && !to_all {
+            return Ok(RoomAnswer::Done);
+        }
+        let destination_identities = if to_all { Vec::new() } else { destination_identities };
+        let user = proto::UserPacket {
+            payload: request.data,
+            topic: request.topic,
+            nonce: request.nonce,
+            destination_identities: destination_identities.clone(),
+            ..Default::default()
+        };
+        let packet = proto::DataPacket { destination_identities, value: Some(Value::User(user)), ..Default::default() };
+        let reliable = request.kind == i32::from(proto::data_packet::Kind::Reliable);
+        self.send_data(self.now, packet, reliable);
+        Ok(RoomAnswer::Done)
+    }
+
+    /// The client is told where to go on, with a token for it, and starts afresh there with all it publishes.
+    fn move_away(&mut self, identity: &str, destination: proto::Room) -> Answered {
+        let key = self.known(identity)?;
+        let token = self.token_for(key, &destination.name).ok_or(RoomRefusal::Unavailable)?;
+        let participant = self.info(key);
+        // Native clients take the token from here only.
+        self.send(key, Message::RefreshToken(token.clone()));
+        let moved =
+            proto::RoomMovedResponse { room: Some(destination), token, participant, other_participants: Vec::new() };
+        self.send(key, Message::RoomMoved(moved));
+        self.depart(key, Departure::Moved);
+        Ok(RoomAnswer::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_counts_once_and_none_counts_always() {
+        let mut nonces = Nonces::default();
+        assert!(nonces.take(b"") && nonces.take(b""));
+        assert!(nonces.take(b"a") && nonces.take(b"b") && !nonces.take(b"a"));
+        for n in 0..MOST_NONCES {
+            nonces.take(&n.to_be_bytes());
+        }
+        assert!(nonces.take(b"a"), "the oldest are forgotten");
+        assert_eq!(nonces.0.len(), MOST_NONCES);
+    }
+
+    #[test]
+    fn a_token_that_began_before_is_revoked() {
+        let mut revoked = Revoked::default();
+        revoked.add("bob", 100);
+        revoked.add("bob", 50);
+        let claims = |sub: &str, nbf| auth::LiveKitClaims { sub: sub.into(), nbf, ..Default::default() };
+        for (sub, nbf, covered) in [("bob", 99, true), ("bob", 100, false), ("alice", 0, false)] {
+            assert_eq!(revoked.covers(&claims(sub, nbf)), covered, "{sub} {nbf}");
+        }
+    }
+}

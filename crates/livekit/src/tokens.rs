@@ -1,0 +1,121 @@
+//! Fresh tokens for connected clients, so that whoever reconnects comes with what holds now; and what permissions change.
+
+use std::time::Instant;
+
+use livekit_protocol as proto;
+use proto::TrackSource;
+use proto::signal_response::Message;
+use sfu::ParticipantKey;
+
+use crate::limits::{TOKEN_REFRESH, TOKEN_TTL};
+use crate::room::Room;
+use crate::session::{Grant, Session};
+
+/// The attribute of a token that names the device it was made for. Nobody changes it.
+pub(crate) const DEVICE_ATTRIBUTE: &str = "stoa.device";
+
+impl Room {
+    /// A token for this participant as it is now.
+    pub(crate) fn token_for(&self, key: ParticipantKey, room: &str) -> Option<String> {
+        let (api_key, session) = (self.init.token_key.as_ref()?, self.sessions.get(&key)?);
+        let now = self.timestamp().as_millis().div_euclid(1_000).max(0).unsigned_abs();
+        let mut attributes = session.attributes.clone();
+        attributes.remove(DEVICE_ATTRIBUTE);
+        if let Some(device) = &session.device {
+            attributes.insert(DEVICE_ATTRIBUTE.to_owned(), device.clone());
+        }
+        let claims = auth::LiveKitClaims {
+            sub: session.identity.clone(),
+            name: session.name.clone(),
+            metadata: session.metadata.clone(),
+            attributes,
+            kind: session.kind.as_str_name().to_ascii_lowercase(),
+            nbf: now,
+            // Never shorter than the token it came with.
+            exp: session.token_expires.max(now + TOKEN_TTL.as_secs()),
+            video: video_grant(session, room),
+            ..Default::default()
+        };
+        Some(auth::mint_livekit(api_key, &claims))
+    }
+
+    /// Sends a fresh token.
+    pub(crate) fn refresh_token(&mut self, key: ParticipantKey) {
+        let token = self.token_for(key, &self.init.name);
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.refresh_at = now + TOKEN_REFRESH;
+        if let Some(token) = token {
+            self.send(key, Message::RefreshToken(token));
+        }
+    }
+
+    pub(crate) fn refresh_if_due(&mut self, key: ParticipantKey) {
+        let due = |at: Instant| at <= self.now;
+        if self.sessions.get(&key).is_some_and(|session| due(session.refresh_at)) {
+            self.refresh_token(key);
+        }
+    }
+
+    /// Changes what a participant may do; what it may no longer do ends.
+    pub(crate) fn set_permission(&mut self, key: ParticipantKey, permission: &proto::ParticipantPermission) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let was_hidden = session.grant.hidden;
+        session.grant = Grant::permitted(permission, session.kind);
+        let (rights, grant, own) = (session.grant.rights(), session.grant.clone(), session.tracks.clone());
+        for track in own {
+            let Some(entry) = self.tracks.get(&track) else { continue };
+            if grant.may_publish(entry.info.source()) {
+                continue;
+            }
+            let (track_sid, published) = (entry.info.sid.clone(), entry.is_published());
+            self.withdraw(track);
+            self.media_state(key);
+            if published {
+                self.send(key, Message::TrackUnpublished(proto::TrackUnpublishedResponse { track_sid }));
+            }
+        }
+        if !grant.data {
+            self.end_data_tracks(key);
+        }
+        self.media.set_rights(self.now, key, rights);
+        self.reconcile_subscriber(key);
+        if grant.hidden && !was_hidden {
+            self.vanish(key);
+        }
+    }
+
+    /// The others no longer see a participant.
+    fn vanish(&mut self, key: ParticipantKey) {
+        if let Some(info) = self.farewell(key, proto::DisconnectReason::UnknownReason) {
+            let others: Vec<_> =
+                self.sessions.values().filter(|session| session.key != key).filter_map(Session::connection).collect();
+            for connection in others {
+                let participants = vec![info.clone()];
+                self.send_to(connection, Message::Update(proto::ParticipantUpdate { participants }));
+            }
+        }
+    }
+}
+
+fn video_grant(session: &Session, room: &str) -> auth::VideoGrant {
+    let grant = &session.grant;
+    auth::VideoGrant {
+        room: room.to_owned(),
+        room_join: true,
+        can_publish: Some(grant.publish),
+        can_subscribe: Some(grant.subscribe),
+        can_publish_data: Some(grant.data),
+        can_publish_sources: grant.sources.iter().filter_map(|source| source_name(*source)).collect(),
+        can_update_own_metadata: Some(grant.update_metadata),
+        can_subscribe_metrics: Some(grant.subscribe_metrics),
+        hidden: grant.hidden,
+        recorder: grant.recorder,
+        agent: grant.agent,
+        ..session.token_grant.clone()
+    }
+}
+
+fn source_name(source: TrackSource) -> Option<String> {
+    (source != TrackSource::Unknown).then(|| source.as_str_name().to_ascii_lowercase())
+}

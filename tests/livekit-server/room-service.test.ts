@@ -1,0 +1,308 @@
+// npm livekit-server-sdk against people who are really in rooms: every method of RoomService, and the webhooks.
+import { dispose } from "@livekit/rtc-node";
+import {
+  DataPacket_Kind,
+  PerformRpcRequest,
+  PerformRpcResponse,
+  TrackSource as SourceName,
+  UpdateParticipantRequest,
+} from "@livekit/protocol";
+import { AccessToken, RoomServiceClient, ServerError, type VideoGrant } from "livekit-server-sdk";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Stoa } from "../support/stoa.ts";
+import { sleep, until } from "../support/wait.ts";
+import { Person, Receiver, key, secret } from "./backend.ts";
+
+let stoa: Stoa;
+let receiver: Receiver;
+let service: RoomServiceClient;
+let rooms = 0;
+let room = "";
+const people: Person[] = [];
+
+async function join(identity: string, grants: VideoGrant = {}, where = room): Promise<Person> {
+  const person = await Person.join(stoa.livekitUrl, where, identity, grants);
+  people.push(person);
+  return person;
+}
+
+beforeAll(async () => {
+  receiver = await Receiver.start();
+  stoa = await Stoa.start({ config: `[webhooks]\nurls = ["${receiver.url}"]\napi_key = "devkey"\n` });
+  service = new RoomServiceClient(stoa.url, key, secret);
+});
+afterEach(async () => {
+  await Promise.all(people.splice(0).map((person) => person.leave()));
+});
+afterAll(async () => {
+  await stoa?.dispose();
+  receiver?.close();
+  await dispose();
+});
+
+/** A request as it goes over the wire, to see what the SDKs would hide. Answers with the status. */
+async function call(method: string, body: object, grant: VideoGrant, by = secret): Promise<number> {
+  const admin = new AccessToken(key, by, { identity: "backend", ttl: "1m" });
+  admin.addGrant(grant);
+  const headers = { authorization: `Bearer ${await admin.toJwt()}`, "content-type": "application/json" };
+  const answer = await fetch(`${stoa.url}/twirp/livekit.RoomService/${method}`, { method: "POST", headers, body: JSON.stringify(body) });
+  expect(answer.headers.get("content-type")).toBe("application/json");
+  return answer.status;
+}
+
+const next = (): string => (room = `service-${++rooms}`);
+const refusedAs = (code: string, status: number) => expect.objectContaining({ code, status }) as ServerError;
+
+describe("rooms", () => {
+  it("are created with options, listed, changed and deleted", async () => {
+    next();
+    const made = await service.createRoom({ name: room, emptyTimeout: 600, departureTimeout: 30, maxParticipants: 2, metadata: "one" });
+    expect(made).toMatchObject({ name: room, emptyTimeout: 600, departureTimeout: 30, maxParticipants: 2, metadata: "one" });
+    expect(made.sid).toMatch(/^RM_/);
+    expect(Math.abs(Number(made.creationTime) - Date.now() / 1000)).toBeLessThan(60);
+    const other = await service.createRoom({ name: `${room}-other` });
+    expect((await service.listRooms([room])).map(({ sid }) => sid)).toEqual([made.sid]);
+    const all = (await service.listRooms()).map(({ name }) => name);
+    expect(all).toEqual(expect.arrayContaining([room, other.name]));
+    const alice = await join("alice");
+    expect((await service.updateRoomMetadata(room, "two")).metadata).toBe("two");
+    await until("the room's metadata to arrive", async () => alice.room.metadata === "two");
+    await service.deleteRoom(room);
+    // 5: ROOM_DELETED
+    await alice.saw("left 5");
+    expect(await service.listRooms([room])).toEqual([]);
+    await service.deleteRoom(other.name);
+    await expect(service.deleteRoom(room)).rejects.toEqual(refusedAs("not_found", 404));
+  });
+
+  it("take no more than they were created for", async () => {
+    next();
+    await service.createRoom({ name: room, maxParticipants: 1 });
+    await join("alice");
+    await expect(Person.join(stoa.livekitUrl, room, "bob")).rejects.toThrow();
+    expect((await service.listParticipants(room)).map(({ identity }) => identity)).toEqual(["alice"]);
+  });
+
+  it("close after the time they were given", async () => {
+    next();
+    await service.createRoom({ name: room, emptyTimeout: 1 });
+    await until("the room to close", async () => (await service.listRooms([room])).length === 0, { timeout: 10_000 });
+    await until("room_finished", async () => receiver.of(room).includes("room_finished"));
+    expect(receiver.of(room)).toEqual(["room_started", "room_finished"]);
+  });
+});
+
+describe("participants", () => {
+  it("are listed, described, renamed and put out", async () => {
+    next();
+    const [alice, bob] = [await join("alice"), await join("bob")];
+    await alice.film();
+    expect((await service.listParticipants(room)).map(({ identity }) => identity).sort()).toEqual(["alice", "bob"]);
+    await until("alice's camera to be listed", async () => (await service.getParticipant(room, "alice")).tracks.length === 1);
+    const change = { name: "Alice A.", metadata: "m", attributes: { mood: "good", gone: "x" } };
+    const changed = await service.updateParticipant(room, "alice", change);
+    expect(changed).toMatchObject({ name: "Alice A.", metadata: "m", attributes: { mood: "good", gone: "x" } });
+    await service.updateParticipant(room, "alice", { attributes: { gone: "" } });
+    await until("bob to know", async () => {
+      const seen = bob.remote("alice");
+      return seen?.name === "Alice A." && seen.metadata === "m" && seen.attributes.mood === "good" && !("gone" in seen.attributes);
+    });
+    // Her own client knows, too, and has a token that says the same.
+    await until("alice to know", async () => alice.room.localParticipant?.metadata === "m");
+    await alice.saw("token");
+    await service.removeParticipant(room, "alice");
+    // 4: PARTICIPANT_REMOVED
+    await alice.saw("left 4");
+    await bob.saw("disconnected alice");
+    await expect(service.getParticipant(room, "alice")).rejects.toEqual(refusedAs("not_found", 404));
+    await expect(service.removeParticipant(room, "nobody")).rejects.toEqual(refusedAs("not_found", 404));
+    await expect(service.listParticipants("no-such-room")).rejects.toEqual(refusedAs("not_found", 404));
+  });
+
+  it("whose tokens are revoked do not come back with them", async () => {
+    next();
+    const [, alice] = [await join("bob"), await join("alice")];
+    await service.removeParticipant(room, "alice", { revokeTokenTs: BigInt(Math.floor(Date.now() / 1000) + 5) });
+    await alice.saw("left 4");
+    await expect(Person.join(stoa.livekitUrl, room, "alice")).rejects.toThrow();
+    expect((await service.listParticipants(room)).map(({ identity }) => identity)).toEqual(["bob"]);
+  });
+
+  it("are muted by the server, and unmute themselves only", async () => {
+    next();
+    const [alice, bob] = [await join("alice"), await join("bob")];
+    const sid = await alice.speak();
+    await bob.saw("subscribed alice");
+    expect((await service.mutePublishedTrack(room, "alice", sid, true)).muted).toBe(true);
+    await bob.saw("muted alice");
+    await until("alice's own track to be muted", async () => alice.room.localParticipant?.trackPublications.get(sid)?.muted === true);
+    await expect(service.mutePublishedTrack(room, "alice", sid, false)).rejects.toEqual(refusedAs("failed_precondition", 412));
+    await expect(service.mutePublishedTrack(room, "alice", "TR_none", true)).rejects.toEqual(refusedAs("not_found", 404));
+  });
+
+  it("lose what they publish with the right to", async () => {
+    next();
+    const [alice, bob] = [await join("alice"), await join("bob")];
+    await alice.film();
+    await bob.sees("alice");
+    const may = { canPublish: true, canSubscribe: true, canPublishData: true };
+    const info = await service.updateParticipant(room, "alice", { permission: { ...may, canPublish: false } });
+    expect(info.permission?.canPublish).toBe(false);
+    await bob.saw("unpublished alice");
+    await expect(alice.film()).rejects.toThrow();
+    await service.updateParticipant(room, "alice", { permission: { ...may, canPublishSources: [SourceName.CAMERA] } });
+    await alice.film();
+    await bob.sees("alice");
+  });
+
+  it("are subscribed and unsubscribed by the server", async () => {
+    next();
+    const [alice, bob] = [await join("alice"), await join("bob")];
+    const sid = await alice.film();
+    await bob.sees("alice");
+    await service.updateSubscriptions(room, "bob", [sid], false);
+    // Native clients are not told, they get nothing more.
+    await until("the picture to stop", async () => {
+      const before = bob.frames.get("alice");
+      await sleep(1_000);
+      return bob.frames.get("alice") === before;
+    });
+    await service.updateSubscriptions(room, "bob", [sid], true);
+    await bob.sees("alice");
+  });
+
+  it("answer a backend's RPC", async () => {
+    next();
+    const bob = await join("bob");
+    bob.room.localParticipant!.registerRpcMethod("greet", async ({ payload, callerIdentity }) => {
+      expect(callerIdentity).not.toBe("");
+      return `hello ${payload}`;
+    });
+    bob.room.localParticipant!.registerRpcMethod("fail", async () => Promise.reject(new Error("no")));
+    const perform = async (method: string, responseTimeoutMs = 5_000) => {
+      const admin = new AccessToken(key, secret, { ttl: "1m" });
+      admin.addGrant({ roomAdmin: true, room });
+      const body = new PerformRpcRequest({ room, destinationIdentity: "bob", method, payload: "you", responseTimeoutMs });
+      const headers = { authorization: `Bearer ${await admin.toJwt()}`, "content-type": "application/protobuf" };
+      return fetch(`${stoa.url}/twirp/livekit.RoomService/PerformRpc`, { method: "POST", headers, body: Buffer.from(body.toBinary()) });
+    };
+    const greeted = await perform("greet");
+    expect(greeted.headers.get("content-type")).toBe("application/protobuf");
+    expect(PerformRpcResponse.fromBinary(new Uint8Array(await greeted.arrayBuffer())).payload).toBe("hello you");
+    const unknown = await perform("unknown");
+    expect([unknown.status, await unknown.json()]).toMatchObject([501, { code: "unimplemented", meta: { rpc_code: "1400" } }]);
+    const failed = await perform("fail");
+    expect([failed.status, await failed.json()]).toMatchObject([409, { code: "aborted", meta: { rpc_code: "1500" } }]);
+  });
+
+  it("are moved to another room with what they publish, whichever worker it is on", async () => {
+    next();
+    // Rooms are spread over the two workers as they come.
+    const destinations = [`${room}-a`, `${room}-b`];
+    const alice = await join("alice");
+    const bob = await join("bob");
+    const there = await Promise.all(destinations.map((where, at) => join(`carol${at}`, {}, where)));
+    await alice.film();
+    await bob.sees("alice");
+    let from = room;
+    for (const [at, where] of destinations.entries()) {
+      await service.moveParticipant(from, "alice", where);
+      await alice.saw("moved");
+      await there[at]!.saw("connected alice");
+      await there[at]!.sees("alice");
+      await until("alice to be listed there alone", async () => {
+        const here = (await service.listParticipants(from)).map(({ identity }) => identity);
+        const now = (await service.listParticipants(where)).map(({ identity }) => identity);
+        return !here.includes("alice") && now.includes("alice");
+      });
+      await until("alice's client to be in that room", async () => alice.room.name === where);
+      from = where;
+    }
+    await bob.saw("disconnected alice");
+    await expect(service.moveParticipant(from, "alice", from)).rejects.toEqual(refusedAs("invalid_argument", 400));
+    await expect(service.moveParticipant(from, "nobody", `${room}-c`)).rejects.toEqual(refusedAs("not_found", 404));
+    expect(await service.listRooms([`${room}-c`])).toEqual([]);
+  });
+});
+
+describe("data", () => {
+  it("goes to all, or to those named by identity or sid, once a nonce", async () => {
+    next();
+    const [alice, bob] = [await join("alice"), await join("bob")];
+    const send = (text: string, options: object, kind = DataPacket_Kind.RELIABLE) =>
+      service.sendData(room, new TextEncoder().encode(text), kind, options);
+    const texts = (person: Person) => person.data.map(({ text }) => text);
+    await send("all", { topic: "t" });
+    await send("bob", { destinationIdentities: ["bob"] });
+    await send("alice", { destinationSids: [alice.room.localParticipant!.sid] });
+    await send("nobody", { destinationIdentities: ["nobody"] });
+    const twice = { room, data: btoa("twice"), nonce: btoa("0123456789abcdef") };
+    for (let n = 0; n < 2; n += 1) expect(await call("SendData", twice, { roomAdmin: true, room })).toBe(200);
+    await send("last", {});
+    for (const person of [alice, bob]) await until("the last to arrive", async () => texts(person).includes("last"));
+    expect(texts(alice)).toEqual(["all", "alice", "twice", "last"]);
+    expect(texts(bob)).toEqual(["all", "bob", "twice", "last"]);
+    expect(alice.data[0]).toEqual({ topic: "t", text: "all", from: undefined });
+  });
+});
+
+describe("grants", () => {
+  it("are asked for by every method", async () => {
+    next();
+    await join("alice");
+    const who = { room, identity: "alice" };
+    const methods: [string, object][] = [
+      ["CreateRoom", { name: room }],
+      ["ListRooms", {}],
+      ["DeleteRoom", { room }],
+      ["ListParticipants", { room }],
+      ["GetParticipant", who],
+      ["RemoveParticipant", who],
+      ["MutePublishedTrack", { ...who, trackSid: "TR_x", muted: true }],
+      ["UpdateParticipant", { ...who, name: "Mallory" }],
+      ["UpdateSubscriptions", { ...who, trackSids: [], subscribe: true }],
+      ["SendData", { room, data: "" }],
+      ["UpdateRoomMetadata", { room, metadata: "m" }],
+
+      ["MoveParticipant", { ...who, destinationRoom: "elsewhere" }],
+      ["PerformRpc", { room, destinationIdentity: "alice", method: "m" }],
+    ];
+    for (const [method, body] of methods) {
+      expect([method, await call(method, body, { roomJoin: true, room })]).toEqual([method, 401]);
+      const another: VideoGrant = { roomAdmin: true, room: "another", destinationRoom: "elsewhere" };
+      expect([method, await call(method, body, another)]).toEqual([method, 401]);
+      expect([method, await call(method, body, { roomAdmin: true, roomCreate: true, roomList: true, room }, "wrong")]).toEqual([method, 401]);
+    }
+    for (const method of ["MoveParticipant", "ForwardParticipant"]) {
+      const wrong: VideoGrant = { roomAdmin: true, room, destinationRoom: "other" };
+      expect(await call(method, { ...who, destinationRoom: "elsewhere" }, wrong)).toBe(401);
+    }
+    expect((await service.getParticipant(room, "alice")).name).toBe("alice");
+    expect(await call("NoSuchMethod", {}, {})).toBe(404);
+    expect(await call("CreateRoom", { name: "" }, { roomCreate: true })).toBe(400);
+    expect(await call("SendData", { room, nonce: "AAAA" }, { roomAdmin: true, room })).toBe(400);
+    const get = await fetch(`${stoa.url}/twirp/livekit.RoomService/ListRooms`);
+    expect([get.status, await get.json()]).toMatchObject([404, { code: "bad_route" }]);
+    const long = new UpdateParticipantRequest({ ...who, metadata: "x".repeat(70_000) }).toJson() as object;
+    expect(await call("UpdateParticipant", long, { roomAdmin: true, room })).toBe(400);
+  });
+});
+
+describe("webhooks", () => {
+  it("tell a room's story in order, even to a backend that is down at first", async () => {
+    next();
+    receiver.down = 2;
+    const alice = await join("alice");
+    await alice.film();
+    await until("the track to be told", async () => receiver.of(room).includes("track_published alice"));
+    await alice.leave();
+    await until("alice to be told gone", async () => receiver.of(room).includes("participant_left alice"));
+    await service.deleteRoom(room);
+    await until("the end", async () => receiver.of(room).includes("room_finished"));
+    const story = ["room_started", "participant_joined alice", "track_published alice", "track_unpublished alice"];
+    expect(receiver.of(room)).toEqual([...story, "participant_left alice", "room_finished"]);
+    const [started] = receiver.events.filter((event) => event.room?.name === room);
+    expect(started!.id).toMatch(/^EV_/);
+    expect(receiver.refused).toEqual([]);
+  });
+});
