@@ -40,6 +40,8 @@ pub struct ApiConfig {
     pub features: Features,
     /// Origins, besides our own, whose pages may use the API with a bearer token.
     pub cors_origins: Vec<String>,
+    /// Where the web app may load people's pictures from, besides our own origin: origins, or `https:` for any.
+    pub image_sources: Vec<String>,
     /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of the operator's.
     pub trust_forwarded: bool,
     /// Whether a LiveKit token opens a room that no call made.
@@ -73,6 +75,7 @@ impl ApiConfig {
             sign_up: true,
             features: Features::default(),
             cors_origins: Vec::new(),
+            image_sources: Vec::new(),
             trust_forwarded: false,
             auto_create_rooms: false,
             ice_servers: Vec::new(),

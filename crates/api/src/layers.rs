@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::body::{LONGEST_BODY, too_large};
+use crate::config::ApiConfig;
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -21,7 +22,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts everything around the routes.
 pub(crate) fn wrap(routes: Router, state: &AppState) -> Router {
-    let policy = content_security_policy(state.config.public_url.as_deref());
+    let policy = content_security_policy(&state.config);
     let routes = routes
         .layer(middleware::from_fn(bound_body))
         .layer(CatchPanicLayer::custom(panicked))
@@ -111,12 +112,14 @@ async fn secure(policy: HeaderValue, request: Request, next: Next) -> Response {
 }
 
 /// Ourselves and nobody else. Styles may be inline since the web app's parts set them; WebAssembly may run (noise
-/// suppression, background blur); media flows to any WebSocket the API names.
-fn content_security_policy(public_url: Option<&str>) -> HeaderValue {
-    let public = public_url.unwrap_or_default();
+/// suppression, background blur); media flows to any WebSocket the API names; pictures of people come from where the
+/// operator says.
+fn content_security_policy(config: &ApiConfig) -> HeaderValue {
+    let public = config.public_url.as_deref().unwrap_or_default();
+    let images = config.image_sources.join(" ");
     let policy = format!(
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
-         img-src 'self' data: blob:; media-src 'self' blob: mediastream:; font-src 'self' data:; \
+         img-src 'self' data: blob: {images}; media-src 'self' blob: mediastream:; font-src 'self' data:; \
          connect-src 'self' ws: wss: {public}; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; \
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );

@@ -228,6 +228,7 @@ fn api_config(
             max_call_participants: calls.max_participants,
         },
         cors_origins: config.cors_origins.clone(),
+        image_sources: config.image_sources.clone(),
         trust_forwarded: config.trust_forwarded,
         auto_create_rooms: config.room.auto_create,
         ice_servers: config.ice_servers.clone(),

@@ -6,6 +6,8 @@ export const en = {
   "app.loading": "Opening…",
   "app.unreachable": "The server cannot be reached. Trying again…",
   "app.reconnecting": "Reconnecting to the server…",
+  "app.tooManyDevices": "You are signed in on too many devices or tabs at once: here nobody can reach you. Close one of them.",
+  "app.tryAgain": "Try again",
   "app.skip": "Skip to content",
 
   "signIn.title": "Sign in to Stoa",
@@ -51,6 +53,12 @@ export const en = {
   "channels.pick": "Who is in it",
   "channels.nobody": "Nobody else is here yet; you can be the first member.",
   "channels.unknown": "You are in no channel by that id.",
+  "channels.edit": "Edit channel",
+  "channels.save": "Save",
+  "channels.leave": "Leave channel",
+  "channels.delete": "Delete channel",
+  "channels.leaveSure": "You will no longer see {{name}} or its calls.",
+  "channels.deleteSure": "{{name}} goes for everyone. Its calls stay in the history.",
   "channels.you": "{{name}} (you)",
 
   "history.title": "Recent calls",

@@ -172,6 +172,8 @@ async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(s
     if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
         tracing::debug!(%error, "a device could not be announced");
         state.sockets.remove(caller, socket.id);
+        // The reason first: a bare disconnect looks like a lost line.
+        _ = socket.emit("refused", &json!(ApiError::from(error).body()));
         _ = socket.clone().disconnect();
         return;
     }

@@ -235,6 +235,22 @@ async fn what_is_not_understood_is_answered() {
 }
 
 #[tokio::test]
+async fn one_device_too_many_is_told_why() {
+    let server = Server::start().await;
+    let mut held = Vec::new();
+    for number in 0..20 {
+        let mut socket = Socket::of(&server, "alice", &format!("device-{number}")).await;
+        assert_eq!(socket.ask("presence:get", json!({"userIds": []})).await["ok"], true, "{number}");
+        held.push(socket);
+    }
+    let auth = json!({"token": token("alice"), "deviceId": "device-20"});
+    let mut last = Socket::dial(&server, auth, &[]).await.unwrap();
+    let (event, data) = last.event().await;
+    assert_eq!((event.as_str(), &data["error"]["code"]), ("refused", &json!("invalid_state")), "{data}");
+    assert_eq!(last.text().await, "41", "and then cut off");
+}
+
+#[tokio::test]
 async fn too_many_events_are_refused_then_cut_off() {
     let server = Server::with(|config| config.limits.event_burst = 10).await;
     let mut alice = Socket::of(&server, "alice", "laptop").await;

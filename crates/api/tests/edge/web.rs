@@ -52,6 +52,15 @@ async fn headers_keep_third_parties_out() {
 }
 
 #[tokio::test]
+async fn pictures_come_from_where_the_operator_says() {
+    let server = Server::with(|config| config.image_sources = vec!["https://faces.test".into()]).await;
+    let answer = fetch(&server, "GET", "/", &[]).await;
+    let policy = answer.header("content-security-policy");
+    assert!(policy.contains("img-src 'self' data: blob: https://faces.test;"), "{policy}");
+    assert_eq!(policy.matches("https://").count(), 1, "for nothing else: {policy}");
+}
+
+#[tokio::test]
 async fn other_origins_are_let_in_by_name() {
     let server = Server::with(|config| config.cors_origins = vec!["https://app.test".into()]).await;
     let asking = |origin| {

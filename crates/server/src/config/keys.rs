@@ -91,6 +91,7 @@ pub const KEYS: &[Key] = &[
     key("features.group_calls", Kind::Bool, "calls of more than two (true)"),
     key("features.screen_sharing", Kind::Bool, "sharing a screen (true)"),
     key("cors.origins", Kind::List, "origins whose pages may use the API"),
+    key("web.image_sources", Kind::List, "origins that people's pictures may come from, or https: for any"),
     key("proxy.trust_forwarded", Kind::Bool, "X-Forwarded-For and -Proto come from a proxy of yours (false)"),
     key("turn.port", Kind::Text, "the built-in STUN and TURN server, UDP and TCP; \"off\" for none (3478)"),
     key(

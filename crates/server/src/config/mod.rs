@@ -65,6 +65,8 @@ pub struct Config {
     pub call: call::Config,
     /// Origins whose pages may use the API.
     pub cors_origins: Vec<String>,
+    /// Where people's pictures may be loaded from.
+    pub image_sources: Vec<String>,
     /// Whether a proxy of the operator's says who asks.
     pub trust_forwarded: bool,
     /// The built-in STUN and TURN server, if it is to run.

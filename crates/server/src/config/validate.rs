@@ -47,7 +47,8 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         strict_users: read.bool("users.strict", false)?,
         room: room(&read, dev)?,
         call: calls(&read)?,
-        cors_origins: origins(&read)?,
+        cors_origins: origins(&read, "cors.origins")?,
+        image_sources: image_sources(&read)?,
         trust_forwarded: read.bool("proxy.trust_forwarded", false)?,
         ice_servers: match read.layer.get("ice_servers") {
             Some((Value::Servers(servers), _)) => servers.clone(),
@@ -273,17 +274,31 @@ fn calls(read: &Reader<'_>) -> Result<call::Config, ConfigError> {
     })
 }
 
-fn origins(read: &Reader<'_>) -> Result<Vec<String>, ConfigError> {
+fn origins(read: &Reader<'_>, key: &str) -> Result<Vec<String>, ConfigError> {
     let parse = |text: &String| {
-        let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        match authority {
-            Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(text.clone()),
-            _ => {
-                Err(read.refuse("cors.origins", &format!("{text:?} is not an origin such as https://app.example.org")))
-            }
+        if is_origin(text) {
+            return Ok(text.clone());
         }
+        Err(read.refuse(key, &format!("{text:?} is not an origin such as https://app.example.org")))
     };
-    read.list("cors.origins")?.iter().map(parse).collect()
+    read.list(key)?.iter().map(parse).collect()
+}
+
+/// Origins, or `https:` for any; nothing that could end the policy's directive.
+fn image_sources(read: &Reader<'_>) -> Result<Vec<String>, ConfigError> {
+    let key = "web.image_sources";
+    if read.list(key)?.iter().any(|text| text == "https:") {
+        return Ok(vec!["https:".to_owned()]);
+    }
+    origins(read, key)
+}
+
+fn is_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    authority.is_some_and(|host| {
+        !host.is_empty()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+    })
 }
 
 fn limits(read: &Reader<'_>) -> Result<api::Limits, ConfigError> {

@@ -1,10 +1,14 @@
 /** One channel: its members, a call to all of them, or the one that runs. */
+import type { Channel } from "@stoa/client";
 import { Avatar, CallButtons, Icon, RunningBanner } from "@stoa/react/components";
-import { useNames, useSay, useStoaState } from "@stoa/react/hooks";
+import { useNames, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
+import { AlertDialog } from "radix-ui";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
-import { linkTo } from "../routes";
+import { EditChannel } from "../parts/new-channel";
+import { go, linkTo } from "../routes";
 
 export function ChannelPage({ id }: { id: string }) {
   const { t } = useTranslation();
@@ -29,7 +33,51 @@ export function ChannelPage({ id }: { id: string }) {
       <ul className="app-list" aria-label={t("channels.members")}>
         {channel.members.map((userId) => <Member key={userId} userId={userId} />)}
       </ul>
+      <ChannelActs channel={channel} />
     </div>
+  );
+}
+
+/** What one may do with a channel besides calling it. */
+function ChannelActs({ channel }: { channel: Channel }) {
+  const { t } = useTranslation();
+  const stoa = useStoa();
+  const onError = useErrorToast();
+  const [editing, setEditing] = useState(false);
+  const away = (act: Promise<void>): void => void act.then(() => go({ at: "channels" })).catch(onError);
+  return (
+    <div className="app-acts">
+      <EditChannel channel={channel} open={editing} onOpenChange={setEditing}>
+        <button type="button" className="stoa-button">{t("channels.edit")}</button>
+      </EditChannel>
+      <Sure title={t("channels.leave")} text={t("channels.leaveSure", { name: channel.name })} onYes={() => away(stoa.leaveChannel(channel.id))} />
+      <Sure title={t("channels.delete")} text={t("channels.deleteSure", { name: channel.name })} onYes={() => away(stoa.deleteChannel(channel.id))} />
+    </div>
+  );
+}
+
+/** A button whose act is asked about once. */
+function Sure({ title, text, onYes }: { title: string; text: string; onYes: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <AlertDialog.Root>
+      <AlertDialog.Trigger asChild>
+        <button type="button" className="stoa-button" data-tone="stop" data-quiet>{title}</button>
+      </AlertDialog.Trigger>
+      <AlertDialog.Portal>
+        <AlertDialog.Overlay className="stoa-veil" />
+        <AlertDialog.Content className="app-dialog">
+          <AlertDialog.Title>{title}</AlertDialog.Title>
+          <AlertDialog.Description>{text}</AlertDialog.Description>
+          <div className="app-form-acts">
+            <AlertDialog.Cancel asChild><button type="button" className="stoa-button">{t("channels.cancel")}</button></AlertDialog.Cancel>
+            <AlertDialog.Action asChild>
+              <button type="button" className="stoa-button" data-tone="stop" onClick={onYes}>{title}</button>
+            </AlertDialog.Action>
+          </div>
+        </AlertDialog.Content>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
   );
 }
 

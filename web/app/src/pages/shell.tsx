@@ -1,6 +1,6 @@
 /** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
 import { Icon, RejoinBanner, type IconName } from "@stoa/react/components";
-import { useStoaState } from "@stoa/react/hooks";
+import { useStoa, useStoaState } from "@stoa/react/hooks";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
@@ -72,8 +72,17 @@ function Places({ route }: { route: Route }) {
 
 function LinkLost() {
   const { t } = useTranslation();
-  const lost = useStoaState((s) => s.link === "lost");
-  return lost ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
+  const stoa = useStoa();
+  const link = useStoaState((s) => s.link);
+  if (link === "refused") {
+    return (
+      <p className="app-lost" role="alert">
+        {t("app.tooManyDevices")}
+        <button type="button" className="stoa-button" onClick={() => stoa.tryAgain()}>{t("app.tryAgain")}</button>
+      </p>
+    );
+  }
+  return link === "lost" ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
 }
 
 function viewOf(route: Route): "people" | "channels" | "page" {

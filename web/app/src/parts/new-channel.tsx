@@ -1,4 +1,5 @@
-/** The dialog for a new channel: a name, and who is in it. */
+/** The dialogs for a new channel and for one that is there: a name, and who is in it. */
+import type { Channel } from "@stoa/client";
 import { Avatar } from "@stoa/react/components";
 import { usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
 import { Dialog } from "radix-ui";
@@ -23,22 +24,63 @@ export function NewChannel({ open, onOpenChange, children }: NewChannelProps) {
         <Dialog.Overlay className="stoa-veil" />
         <Dialog.Content className="app-dialog" aria-describedby={undefined}>
           <Dialog.Title>{t("channels.new")}</Dialog.Title>
-          <ChannelForm onDone={() => onOpenChange(false)} />
+          <NewForm onDone={() => onOpenChange(false)} />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
   );
 }
 
-function ChannelForm({ onDone }: { onDone: () => void }) {
+export function EditChannel({ channel, open, onOpenChange, children }: NewChannelProps & { channel: Channel }) {
   const { t } = useTranslation();
   const stoa = useStoa();
-  const textOf = useErrorText();
   const me = useStoaState((s) => s.me?.id ?? "");
+  const onDone = (): void => onOpenChange(false);
+  return (
+    <Dialog.Root open={open} onOpenChange={onOpenChange}>
+      <Dialog.Trigger asChild>{children}</Dialog.Trigger>
+      <Dialog.Portal>
+        <Dialog.Overlay className="stoa-veil" />
+        <Dialog.Content className="app-dialog" aria-describedby={undefined}>
+          <Dialog.Title>{t("channels.edit")}</Dialog.Title>
+          <ChannelForm
+            name={channel.name} members={channel.members.filter((id) => id !== me)} submit={t("channels.save")} onDone={onDone}
+            save={(name, members) => stoa.changeChannel(channel.id, { name, members: channel.members.includes(me) ? [me, ...members] : members }).then(onDone)}
+          />
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function NewForm({ onDone }: { onDone: () => void }) {
+  const { t } = useTranslation();
+  const stoa = useStoa();
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const create = async (name: string, members: string[]): Promise<void> => {
+    const channel = await stoa.createChannel(name, [me, ...members]);
+    onDone();
+    go({ at: "channel", id: channel.id });
+  };
+  return <ChannelForm name="" members={[]} submit={t("channels.create")} onDone={onDone} save={create} />;
+}
+
+interface ChannelFormProps {
+  name: string;
+  /** Without oneself. */
+  members: readonly string[];
+  submit: string;
+  save: (name: string, members: string[]) => Promise<void>;
+  onDone: () => void;
+}
+
+function ChannelForm({ name: before, members, submit, save, onDone }: ChannelFormProps) {
+  const { t } = useTranslation();
+  const textOf = useErrorText();
   const people = usePeople();
   const id = useId();
-  const [name, setName] = useState("");
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [name, setName] = useState(before);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set(members));
   const [error, setError] = useState<string | null>(null);
   const toggle = (userId: string): void => {
     setChosen((before) => {
@@ -50,13 +92,7 @@ function ChannelForm({ onDone }: { onDone: () => void }) {
   const create = (event: SubmitEvent): void => {
     event.preventDefault();
     if (name.trim() === "") return;
-    stoa.createChannel(name.trim(), [me, ...chosen]).then(
-      (channel) => {
-        onDone();
-        go({ at: "channel", id: channel.id });
-      },
-      (reason: unknown) => setError(textOf(reason)),
-    );
+    save(name.trim(), [...chosen]).catch((reason: unknown) => setError(textOf(reason)));
   };
   return (
     <form className="app-form" onSubmit={create}>
@@ -78,7 +114,7 @@ function ChannelForm({ onDone }: { onDone: () => void }) {
       {error === null ? null : <p className="app-error" role="alert">{error}</p>}
       <div className="app-form-acts">
         <button type="button" className="stoa-button" onClick={onDone}>{t("channels.cancel")}</button>
-        <button type="submit" className="stoa-button" data-tone="accent" disabled={name.trim() === ""}>{t("channels.create")}</button>
+        <button type="submit" className="stoa-button" data-tone="accent" disabled={name.trim() === ""}>{submit}</button>
       </div>
     </form>
   );

@@ -6,6 +6,13 @@ interface OfCall {
   at: string;
 }
 
+/** From one participant to another, carried by the server, which says from whom; what it holds is the sender's. */
+interface Relayed {
+  callId: string;
+  from: string;
+  session?: unknown;
+}
+
 /** Server → client, by name. */
 export interface ServerEvents {
   "call:incoming": OfCall & { call: Call; caller: User; ringUntil: string };
@@ -22,12 +29,18 @@ export interface ServerEvents {
     isVideoEnabled: boolean;
     isScreenSharing: boolean;
   };
-  "call:topology-changed": OfCall & { topology: Topology };
+  /** With what connects to the room, where the call goes by the server from now on. */
+  "call:topology-changed": OfCall & { topology: Topology; token?: string; livekitUrl?: string };
+  "call:offer": Relayed & { offer?: unknown; sdp?: unknown };
+  "call:answer": Relayed & { answer?: unknown; sdp?: unknown };
+  "call:ice-candidate": Relayed & { candidate?: unknown };
   "call:ended": OfCall & { call: Call; reason: EndReason; endedBy: string | null; duration: number | null };
   "presence:state": { users: Record<string, Presence> };
   "presence:changed": { userId: string; presence: Presence; at: string };
   "channel:changed": { channel: Channel };
   "channel:deleted": { channelId: string };
+  /** The server takes no more of this user's devices; the connection is closed after it. */
+  refused: { error: { code: string; message: string } };
   /** Some events were lost on the way: what is shown has to be fetched anew. */
   sync: { at: string };
 }
@@ -38,7 +51,13 @@ export type ServerEventName = keyof ServerEvents;
 export type ServerEvent = { [K in ServerEventName]: { name: K; data: ServerEvents[K] } }[ServerEventName];
 
 /** The events about calls; what the call book is fed with. */
-export type CallEvent = Extract<ServerEvent, { name: `call:${string}` }>;
+export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` }>, PeerEvent>;
+
+/** What another participant's browser says to ours. */
+export type PeerEvent = Extract<ServerEvent, { name: "call:offer" | "call:answer" | "call:ice-candidate" }>;
+
+/** Client → server: each is answered by an `Ack`. */
+export type ClientEventName = PeerEvent["name"];
 
 export type Ack = { ok: true } | { ok: false; error: { code: string; message: string } };
 
@@ -53,10 +72,14 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "call:participant-left",
   "call:media-state-changed",
   "call:topology-changed",
+  "call:offer",
+  "call:answer",
+  "call:ice-candidate",
   "call:ended",
   "presence:state",
   "presence:changed",
   "channel:changed",
   "channel:deleted",
+  "refused",
   "sync",
 ];

@@ -1,6 +1,7 @@
 /** The REST API, one method an operation: answers are unwrapped, refusals thrown as `StoaError`. Keeps no state. */
 import createClient, { type Client } from "openapi-fetch";
 
+import type { IceGrant } from "./calls/peers";
 import { StoaError } from "./errors";
 import type { paths } from "./schema";
 import type { Call, Channel, Initiate, Initiated, Joined, Session, User } from "./types";
@@ -89,6 +90,23 @@ export class Rest {
     return (await answer(this.#http.POST("/api/channels", { body: { name, members } }))).channel;
   }
 
+  /** Renames a channel or sets its members. */
+  async changeChannel(id: string, body: { name?: string; members?: string[] }): Promise<Channel> {
+    return (await answer(this.#http.PATCH("/api/channels/{id}", { params: { path: { id } }, body }))).channel;
+  }
+
+  async deleteChannel(id: string): Promise<void> {
+    await answer(this.#http.DELETE("/api/channels/{id}", { params: { path: { id } } }));
+  }
+
+  async addMember(id: string, userId: string): Promise<Channel> {
+    return (await answer(this.#http.PUT("/api/channels/{id}/members/{userId}", { params: { path: { id, userId } } }))).channel;
+  }
+
+  async removeMember(id: string, userId: string): Promise<Channel> {
+    return (await answer(this.#http.DELETE("/api/channels/{id}/members/{userId}", { params: { path: { id, userId } } }))).channel;
+  }
+
   initiate(body: Initiate): Promise<Initiated> {
     return answer(this.#http.POST("/api/calls/initiate", { body }));
   }
@@ -119,6 +137,11 @@ export class Rest {
 
   async invite(id: string, userIds: string[]): Promise<Call> {
     return (await answer(this.#http.POST("/api/calls/{id}/invite", { params: { path: { id } }, body: { userIds } }))).call;
+  }
+
+  /** STUN and TURN servers, with credentials that expire. */
+  iceServers(): Promise<IceGrant> {
+    return answer(this.#http.GET("/api/ice-servers"));
   }
 
   async call(id: string): Promise<Call> {

@@ -2,10 +2,14 @@
 import { io, type Socket } from "socket.io-client";
 
 import { Emitter } from "./emitter";
-import { SERVER_EVENTS, type ServerEvent, type ServerEvents } from "./events";
+import { SERVER_EVENTS, type Ack, type ClientEventName, type ServerEvent, type ServerEvents } from "./events";
 
 /** Whether events arrive: `lost` after a session that stood has gone, until it is back. */
-export type Link = "off" | "connecting" | "online" | "lost";
+export type Link = "off" | "connecting" | "online" | "lost" | "refused";
+
+/** Milliseconds until a refused device asks again: another may have gone meanwhile. */
+const REFUSED_PAUSE = 15_000;
+const ACK_TIMEOUT = 5_000;
 
 export interface SignalOptions {
   baseUrl?: string;
@@ -14,7 +18,7 @@ export interface SignalOptions {
 }
 
 type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void };
-type Send = Record<string, never>;
+type Send = Record<ClientEventName, (data: object, ack: (answer: Ack) => void) => void>;
 
 export class Signal {
   readonly events = new Emitter<ServerEvent>();
@@ -40,16 +44,21 @@ export class Signal {
       reconnectionDelayMax: 4000,
       withCredentials: true,
     });
+    let turnedAway = false;
     this.#socket = socket;
     this.link.emit("connecting");
     socket.on("connect", () => {
       this.#stood = true;
+      turnedAway = false;
       this.link.emit("online");
     });
+    socket.on("refused", () => {
+      turnedAway = true;
+    });
     socket.on("disconnect", (reason) => {
-      this.link.emit("lost");
+      this.link.emit(turnedAway ? "refused" : "lost");
       // The server closed it on purpose (it is stopping, or the session ended): the client must ask again itself.
-      if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), 1000);
+      if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), turnedAway ? REFUSED_PAUSE : 1000);
     });
     socket.on("connect_error", (error) => {
       this.link.emit(this.#stood ? "lost" : "connecting");
@@ -57,6 +66,17 @@ export class Signal {
     });
     for (const name of SERVER_EVENTS) {
       socket.on(name, (data: ServerEvents[typeof name]) => this.events.emit({ name, data } as ServerEvent));
+    }
+  }
+
+  /** Says something to the server; false where it was not taken. */
+  async say(name: ClientEventName, data: object): Promise<boolean> {
+    if (!this.#socket) return false;
+    try {
+      const answer = (await this.#socket.timeout(ACK_TIMEOUT).emitWithAck(name, data)) as Ack;
+      return answer.ok;
+    } catch {
+      return false;
     }
   }
 

@@ -19,6 +19,8 @@ export interface StoaState {
   session: Session | null;
   me: User | null;
   link: Link;
+  /** Why the server lets no more of this user's devices in, while `link` is `refused`. */
+  refusal: string | null;
   users: Readonly<Record<string, User>>;
   channels: Readonly<Record<string, Channel>>;
   book: CallBook;
@@ -36,7 +38,7 @@ const signedOut = {
 } satisfies Partial<StoaState>;
 
 export function createStoaStore(): StoaStore {
-  return createStore<StoaState>(() => ({ phase: "loading", session: null, link: "off", ...signedOut }));
+  return createStore<StoaState>(() => ({ phase: "loading", session: null, link: "off", refusal: null, ...signedOut }));
 }
 
 /** What is left of the state once nobody is signed in. */

@@ -53,7 +53,7 @@ export class Stoa {
     this.#rest = new Rest(shared);
     this.#signal = new Signal(shared);
     const { store, media, notices } = this;
-    this.#calls = new CallController({ rest: this.#rest, store, media, notices, me: () => this.#me() });
+    this.#calls = new CallController({ rest: this.#rest, signal: this.#signal, store, media, notices, me: () => this.#me() });
     this.#signal.events.on((event) => this.#onEvent(event));
     this.#signal.link.on((link) => {
       store.setState({ link });
@@ -74,6 +74,12 @@ export class Stoa {
       if (this.store.getState().phase !== "signed_in") this.store.setState({ phase: "unreachable" });
       if (codeOf(error) === "network") setTimeout(() => void this.start(), 2000);
     }
+  }
+
+  /** Asks once more to be let in, after the server refused one device too many. */
+  tryAgain(): void {
+    this.#signal.disconnect();
+    this.#signal.connect();
   }
 
   async signInAsGuest(name: string): Promise<void> {
@@ -138,6 +144,23 @@ export class Stoa {
     const channel = await this.#rest.createChannel(name, members);
     this.#putChannel(channel);
     return channel;
+  }
+
+  /** Gives a channel another name, and the members named; who is not among them is out. */
+  async changeChannel(id: string, change: { name: string; members: readonly string[] }): Promise<void> {
+    this.#putChannel(await this.#rest.changeChannel(id, { name: change.name, members: [...change.members] }));
+  }
+
+  async leaveChannel(id: string): Promise<void> {
+    this.#putChannel(await this.#rest.removeMember(id, this.#me().userId));
+  }
+
+  async deleteChannel(id: string): Promise<void> {
+    await this.#rest.deleteChannel(id);
+    this.store.setState(({ channels }) => {
+      const { [id]: _gone, ...rest } = channels;
+      return { channels: rest };
+    });
   }
 
   /** Asks the server for people by name, for those beyond the page that the directory holds. */
@@ -215,6 +238,12 @@ export class Stoa {
           const { [event.data.channelId]: _gone, ...rest } = channels;
           return { channels: rest };
         });
+      case "call:offer":
+      case "call:answer":
+      case "call:ice-candidate":
+        return this.#calls.onPeer(event);
+      case "refused":
+        return this.store.setState({ refusal: event.data.error.code });
       case "sync":
         return void this.#sync();
       default:

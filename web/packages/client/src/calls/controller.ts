@@ -4,15 +4,17 @@
  */
 import type { Emitter } from "../emitter";
 import { codeOf, StoaError } from "../errors";
-import type { CallEvent } from "../events";
+import type { CallEvent, PeerEvent } from "../events";
 import { loadMedia, type MediaSession } from "../media/session";
 import type { MediaLoss } from "../media/types";
 import type { Rest } from "../rest";
+import type { Signal } from "../signal";
 import { withNames, type StoaStore } from "../state";
 import type { Call, Connection, Initiate } from "../types";
 import {
   applyEvent, applySnapshot, endCall, enterCall, isPresent, participantOf, runsElsewhere, type CallBook, type CallTarget, type Current, type Me, type Notice,
 } from "./book";
+import { PeerDesk, signalOf, type IceGrant } from "./peers";
 import { afterLoss, isFinal, REJOIN_DELAYS } from "./rejoin";
 
 /** Milliseconds between looks at a call that goes on at another device of ours: it may lose its line and be ours to take. */
@@ -20,21 +22,30 @@ const ELSEWHERE_PAUSE = 3_000;
 
 export interface CallControllerParts {
   rest: Rest;
+  signal: Signal;
   store: StoaStore;
   media: MediaSession;
   notices: Emitter<Notice>;
   me: () => Me;
 }
 
+/** What the server answers to one who is in: the call, and both ways to its media. */
+type Answer = Connection & { call: Call } & Partial<IceGrant>;
+
 export class CallController {
   readonly #parts: CallControllerParts;
+  readonly #peers: PeerDesk;
+  /** The rooms of calls that go browser to browser, should they have to move there. */
+  readonly #rooms = new Map<string, Connection>();
   /** Hung up before the server had answered; told to it once it has. */
   readonly #abandoned = new Set<string>();
   #elsewhere: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: CallControllerParts) {
     this.#parts = parts;
-    parts.media.lost.on((loss) => void this.#onLost(loss));
+    this.#peers = new PeerDesk(parts.rest, parts.signal);
+    parts.media.lost.on(({ callId, loss }) => void this.#onLost(callId, loss));
+    parts.media.stranded.on((callId) => void this.#toRoom(callId));
   }
 
   /** Calls a person, several, or a channel. */
@@ -82,7 +93,11 @@ export class CallController {
     if (!current) return;
     this.#parts.media.close();
     const { callId, call } = current;
-    if (call === null) { this.#setCurrent(null); return; }
+    if (call === null) {
+      this.#abandoned.add(callId);
+      this.#setCurrent(null);
+      return;
+    }
     this.#setCurrent({ ...current, phase: "leaving" });
     try {
       const after = await this.#say(callId, call, current.phase);
@@ -99,9 +114,19 @@ export class CallController {
     const { book, notices } = applyEvent(this.#book, event, this.#parts.me());
     if (before && !book.current) this.#parts.media.close();
     this.#setBook(() => book);
+    this.#followMedia(event);
     for (const notice of notices) this.#parts.notices.emit(notice);
     // Taken or refused there? The server knows, and a call that runs on another device may be moved here.
     if (event.name === "call:answered-elsewhere") void this.sync().catch(() => undefined);
+  }
+
+  /** What another participant's browser says to ours. */
+  onPeer(event: PeerEvent): void {
+    const signal = signalOf(event);
+    const { callId, from } = event.data;
+    if (!signal || from === this.#parts.me().userId) return;
+    const line = this.#parts.media.of(callId);
+    if (!line?.hearPeer(signal) && !line?.inRoom) this.#peers.keep(callId, signal);
   }
 
   /** Looks at the server anew: after each connect, since events may have been missed. */
@@ -124,13 +149,13 @@ export class CallController {
     this.#setCurrent(null);
   }
 
-  async #take(current: Current, video: boolean, ask: () => Promise<Connection & { call: Call }>): Promise<void> {
+  async #take(current: Current, video: boolean, ask: () => Promise<Answer>): Promise<void> {
     if (this.#book.current) await this.hangUp();
     const { media, me } = this.#parts;
     this.#setBook((book) => ({ ...book, current, incoming: book.incoming.filter((i) => i.call.id !== current.callId) }));
-    const prepared = media.prepare(me().userId, { audio: true, video });
+    const prepared = media.open(current.callId, me().userId).prepare({ audio: true, video });
     prepared.catch(() => undefined);
-    let answer: Connection & { call: Call };
+    let answer: Answer;
     try {
       answer = await ask();
     } catch (error) {
@@ -142,17 +167,46 @@ export class CallController {
       if (this.#abandoned.delete(current.callId)) await this.#say(answer.callId, answer.call, current.phase).catch(() => undefined);
       return;
     }
+    media.rename(current.callId, answer.call.id);
     this.#setBook((book) => enterCall(book, answer.call, me()));
     try {
-      await media.connect(answer.livekitUrl, answer.token, prepared);
+      await this.#connect(answer, prepared);
     } catch {
-      if (this.#isCurrent(answer.callId)) await this.#rejoin(answer.callId);
+      if (this.#isCurrent(answer.call.id)) await this.#rejoin(answer.call.id);
     }
   }
 
-  async #onLost(loss: MediaLoss): Promise<void> {
-    const callId = this.#book.current?.callId;
-    if (!callId) return;
+  /** Connects the call's line the way the call goes. */
+  async #connect(answer: Answer, prepared: Promise<void>): Promise<void> {
+    const { media, me } = this.#parts;
+    const { call, livekitUrl, token } = answer;
+    const line = media.of(call.id);
+    if (!line) return;
+    const other = call.topology === "p2p" ? call.participants.find((p) => p.userId !== me().userId) : undefined;
+    if (!other) return line.connect(livekitUrl, token, prepared);
+    this.#rooms.set(call.id, { callId: call.id, livekitUrl, token });
+    const grant = { iceServers: answer.iceServers ?? [], expiresAt: answer.expiresAt ?? null };
+    line.connectPeer(other.userId, this.#peers.options(call.id, me().userId, other.userId, grant), prepared);
+    const early = this.#peers.take(call.id);
+    for (const signal of early) line.hearPeer(signal);
+    // Who comes offers to who is there.
+    if (early.length === 0 && isPresent(other)) line.beginPeer(true);
+  }
+
+  /** The media goes by the server from now on. */
+  async #toRoom(callId: string, room = this.#rooms.get(callId)): Promise<void> {
+    const line = this.#parts.media.of(callId);
+    if (!line || line.path !== "p2p" || line.inRoom) return;
+    try {
+      if (!room) throw new Error("no room is known");
+      await line.connect(room.livekitUrl, room.token, Promise.resolve());
+    } catch {
+      if (this.#isCurrent(callId)) await this.#rejoin(callId);
+    }
+  }
+
+  async #onLost(callId: string, loss: MediaLoss): Promise<void> {
+    if (!this.#isCurrent(callId)) return;
     switch (afterLoss(loss)) {
       case "rejoin":
         return this.#rejoin(callId);
@@ -176,14 +230,38 @@ export class CallController {
         const answer = await rest.join(callId);
         if (!this.#isCurrent(callId)) return;
         this.#setBook((book) => enterCall(book, answer.call, me()));
-        const prepared = media.prepare(me().userId, { audio: microphoneOn, video: cameraOn });
-        media.store.setState({ connection: "reconnecting" });
-        await media.connect(answer.livekitUrl, answer.token, prepared); return;
+        const line = media.open(callId, me().userId);
+        const prepared = line.prepare({ audio: microphoneOn, video: cameraOn });
+        line.store.setState({ connection: "reconnecting" });
+        await this.#connect(answer, prepared);
+        return;
       } catch (error) {
         if (error instanceof StoaError && isFinal(error.code)) break;
       }
     }
     if (this.#isCurrent(callId)) this.#giveUp(callId);
+  }
+
+  /** What an event means for the way the media goes. */
+  #followMedia(event: CallEvent): void {
+    const { callId } = event.data;
+    switch (event.name) {
+      case "call:accepted":
+      case "call:participant-joined":
+        // They offer; from now on the connection has its time to come up.
+        if (event.data.userId !== this.#parts.me().userId) this.#parts.media.of(callId)?.beginPeer(false);
+        return;
+      case "call:topology-changed": {
+        const { topology, token, livekitUrl } = event.data;
+        if (topology === "sfu") void this.#toRoom(callId, token && livekitUrl ? { callId, token, livekitUrl } : undefined);
+        return;
+      }
+      case "call:ended":
+        this.#rooms.delete(callId);
+        this.#peers.take(callId);
+        return;
+      default:
+    }
   }
 
   #giveUp(callId: string): void {

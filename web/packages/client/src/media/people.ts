@@ -20,31 +20,65 @@ export function handleOf(track: Track): TrackHandle {
   return handle;
 }
 
-export function peopleIn(room: Room): Person[] {
-  return [...Array.from(room.remoteParticipants.values(), (p) => personOf(p, false)), personOf(room.localParticipant, true)];
+/** `arrived`, while a call moves into the room: of the others' tracks only those that have begun to arrive count. */
+export function peopleIn(room: Room, arrived?: ReadonlySet<Track>): Person[] {
+  const remote = Array.from(room.remoteParticipants.values(), (p) => personOf(p, false, arrived));
+  return [...remote, personOf(room.localParticipant, true)];
 }
 
-/** Oneself before the room stands: the picture is there already. */
-export function selfBefore(userId: string, camera: Track | null, microphoneOn: boolean): Person {
+/** Oneself without a room: the picture is there already. */
+export function selfAlone(
+  userId: string,
+  local: { camera: Track | null; screen: Track | null } | null,
+  microphoneOn: boolean,
+  speaking: boolean,
+): Person {
+  const camera = local?.camera ?? null;
+  const screen = local?.screen ?? null;
   return {
     userId,
     name: null,
     local: true,
-    speaking: false,
+    speaking: speaking && microphoneOn,
     muted: !microphoneOn,
     camera: camera ? handleOf(camera) : null,
     cameraOn: camera !== null,
-    screen: null,
-    screenOn: false,
+    screen: screen ? handleOf(screen) : null,
+    screenOn: screen !== null,
     audio: [],
     quality: "unknown",
   };
 }
 
-function personOf(participant: Participant | LocalParticipant, local: boolean): Person {
+/** The people of a room into which a call is moving: whoever still sends browser to browser is shown so until the room has it all. */
+export function mergePeople(inRoom: readonly Person[], peer: Person, self: Person | null): Person[] {
+  const merged = inRoom.map((person) => {
+    if (person.local) return self ?? person;
+    return person.userId === peer.userId ? mergePerson(person, peer) : person;
+  });
+  return inRoom.some((person) => person.userId === peer.userId) ? merged : [peer, ...merged];
+}
+
+function mergePerson(now: Person, before: Person): Person {
+  const camera = now.camera ?? before.camera;
+  const screen = now.screen ?? before.screen;
+  return {
+    ...now,
+    muted: now.audio.length > 0 ? now.muted : before.muted,
+    speaking: now.speaking || before.speaking,
+    camera,
+    cameraOn: now.cameraOn || before.cameraOn,
+    screen,
+    screenOn: now.screenOn || before.screenOn,
+    audio: now.audio.length >= before.audio.length ? now.audio : before.audio,
+  };
+}
+
+function personOf(participant: Participant | LocalParticipant, local: boolean, arrived?: ReadonlySet<Track>): Person {
   const by = new Map<Track.Source, TrackPublication>();
   for (const publication of participant.trackPublications.values()) by.set(publication.source, publication);
   const find = (source: string): TrackPublication | undefined => by.get(source as Track.Source);
+  const counts = (track: Track | undefined): track is Track => track !== undefined && (local || !arrived || arrived.has(track));
   const microphone = find("microphone");
   const camera = find("camera");
   const screen = find("screen_share");
@@ -56,17 +90,21 @@ function personOf(participant: Participant | LocalParticipant, local: boolean): 
     local,
     speaking: participant.isSpeaking && !muted,
     muted,
-    camera: cameraOn && camera.track ? handleOf(camera.track) : null,
+    camera: cameraOn && counts(camera.track) ? handleOf(camera.track) : null,
     cameraOn,
-    screen: screen?.track && !screen.isMuted ? handleOf(screen.track) : null,
+    screen: screen && counts(screen.track) && !screen.isMuted ? handleOf(screen.track) : null,
     screenOn: screen !== undefined && !screen.isMuted,
-    audio: local ? [] : (["microphone", "screen_share_audio"] as const).flatMap((source) => sound(source, find(source))),
+    audio: local ? [] : (["microphone", "screen_share_audio"] as const).flatMap((source) => sound(source, find(source), counts)),
     quality: participant.connectionQuality,
   };
 }
 
-function sound(source: AudioSource, publication: TrackPublication | undefined): Person["audio"] {
-  return publication?.track ? [{ source, track: handleOf(publication.track) }] : [];
+function sound(
+  source: AudioSource,
+  publication: TrackPublication | undefined,
+  counts: (track: Track | undefined) => track is Track,
+): Person["audio"] {
+  return publication && counts(publication.track) ? [{ source, track: handleOf(publication.track) }] : [];
 }
 
 /** Whether two looks at the room show the same, so that nothing needs drawing. */

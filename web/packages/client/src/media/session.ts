@@ -1,250 +1,125 @@
 /**
- * The media of the one call this tab is in, on LiveKit's protocol: capture, publish, subscribe, switch devices,
- * reconnect. It knows rooms and tracks, not calls; `livekit-client` is loaded when the first call begins.
+ * The media of this tab: the line of the call one is in, shown as one store whichever call that is, and the lines of calls
+ * that are parked while another one goes on.
  */
-import type { DisconnectReason, LocalAudioTrack, LocalVideoTrack, Room } from "livekit-client";
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { Emitter } from "../emitter";
-import { capture, problemOf } from "./capture";
-import { audioCapture, roomOptions, screenCapture, videoCapture, type CaptureChoice } from "./options";
-import { peopleIn, samePeople, selfBefore } from "./people";
+import { Line } from "./line";
+import type { CaptureChoice } from "./options";
 import { idleMedia, type MediaLoss, type MediaProblem, type MediaState } from "./types";
 
-type LiveKit = typeof import("livekit-client");
-
-let loading: Promise<LiveKit> | undefined;
-
-/** Loads the media code; call it early (when a ring begins) to have it ready. */
-export function loadMedia(): Promise<LiveKit> {
-  loading ??= import("livekit-client").catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
+export { loadMedia } from "./line";
 
 export class MediaSession {
   readonly store: StoreApi<MediaState> = createStore(() => idleMedia);
   readonly problems = new Emitter<MediaProblem>();
-  readonly lost = new Emitter<MediaLoss>();
+  readonly lost = new Emitter<{ callId: string; loss: MediaLoss }>();
+  /** A call's peer-to-peer way is gone; it has to go by the server. */
+  readonly stranded = new Emitter<string>();
 
   readonly #choice: () => CaptureChoice;
-  #room: Room | null = null;
-  #microphone: LocalAudioTrack | null = null;
-  #camera: LocalVideoTrack | null = null;
-  #userId = "";
-  /** Counts the sessions, so that what finishes late can see that it is no longer wanted. */
-  #session = 0;
-  #drawing = false;
-  /** The tracks opened ahead are being published, or have been: from `settled` on the room's word counts. */
-  #publishing = false;
-  #settled = false;
+  #line: Line | null = null;
+  #unfollow: (() => void) | null = null;
+  readonly #parked = new Map<string, Line>();
 
   constructor(choice: () => CaptureChoice) {
     this.#choice = choice;
   }
 
-  /** Opens microphone and camera ahead of the room, while the server is still being asked. */
-  async prepare(userId: string, want: { audio: boolean; video: boolean }): Promise<void> {
-    const session = this.#reset();
-    this.#userId = userId;
-    this.#set({ ...idleMedia, connection: "connecting", microphoneOn: want.audio, cameraOn: want.video });
-    const livekit = await loadMedia();
-    const got = await capture(livekit, want, this.#choice());
-    if (session !== this.#session) {
-      got.microphone?.stop();
-      got.camera?.stop();
-      return;
-    }
-    // Either may have been switched off while the browser was asking.
-    const { microphoneOn, cameraOn } = this.store.getState();
-    this.#microphone = got.microphone;
-    this.#camera = cameraOn ? got.camera : this.#stop(got.camera);
-    if (microphoneOn && want.audio) this.#set({ microphoneOn: got.microphone !== null });
-    if (cameraOn && want.video) this.#set({ cameraOn: got.camera !== null });
-    this.#draw();
-    for (const problem of got.problems) this.problems.emit(problem);
+  /** A fresh line for a call, which becomes the one shown; the one before is closed unless it was parked. */
+  open(callId: string, userId: string): Line {
+    const said = this.of(callId)?.store.getState().chat ?? [];
+    this.#line?.close();
+    const { problems, lost, stranded } = this;
+    const line = new Line({ callId, userId, choice: this.#choice, problems, lost, stranded });
+    line.store.setState({ connection: "connecting", chat: said });
+    this.#parked.get(callId)?.close();
+    this.#parked.delete(callId);
+    this.#show(line);
+    return line;
   }
 
-  /** Enters the room and publishes what `prepare` opened. */
-  async connect(url: string, token: string, prepared: Promise<void>): Promise<void> {
-    const session = this.#session;
-    const livekit = await loadMedia();
-    const room = new livekit.Room(roomOptions(livekit, this.#choice()));
-    this.#listen(livekit, room);
-    const connected = room.connect(url, token);
-    // Whichever comes second carries on; a refusal by the server counts before a slow prompt.
-    await connected;
-    if (session !== this.#session) return void room.disconnect();
-    this.#room = room;
-    this.#set({ connection: "connected" });
-    this.#draw();
-    await prepared;
-    if (session === this.#session) await this.#publish(room);
+  /** The line of a call, shown or parked. */
+  of(callId: string): Line | null {
+    return this.#line?.callId === callId ? this.#line : (this.#parked.get(callId) ?? null);
   }
 
-  async setMicrophone(on: boolean): Promise<void> {
-    if (!this.#settled) { this.#set({ microphoneOn: on }); return; }
-    await this.#switch("audio", (local) => local.setMicrophoneEnabled(on, audioCapture(this.#choice())));
+  /** Sets the present call's line aside, its devices still. */
+  async park(): Promise<void> {
+    const line = this.#line;
+    if (!line) return;
+    this.#show(null);
+    this.#parked.set(line.callId, line);
+    await line.hold(true);
   }
 
-  async setCamera(on: boolean): Promise<void> {
-    if (this.#settled) {
-      await this.#switch("video", (local) => local.setCameraEnabled(on, videoCapture(this.#choice())));
-      return;
-    }
-    if (!on && !this.#publishing) this.#camera = this.#stop(this.#camera);
-    this.#set({ cameraOn: on });
-    this.#draw();
+  /** Brings a parked call's line back; false where there is none. */
+  unpark(callId: string): boolean {
+    const line = this.#parked.get(callId);
+    if (!line) return false;
+    this.#parked.delete(callId);
+    this.#line?.close();
+    this.#show(line);
+    return true;
   }
 
-  async setScreen(on: boolean): Promise<void> {
-    if (!this.#room) return;
-    try {
-      await this.#room.localParticipant.setScreenShareEnabled(on, screenCapture);
-    } catch (error) {
-      // Closing the picker is an answer, not a problem.
-      if (!(error instanceof DOMException && error.name === "NotAllowedError")) this.problems.emit("screen_failed");
-    }
-    this.#draw();
+  rename(from: string, to: string): void {
+    const line = this.of(from);
+    if (!line) return;
+    line.callId = to;
+    if (this.#parked.delete(from)) this.#parked.set(to, line);
   }
 
-  /** Moves a running call to another device. */
+  setMicrophone(on: boolean): Promise<void> {
+    return this.#line?.setMicrophone(on) ?? Promise.resolve();
+  }
+
+  setCamera(on: boolean): Promise<void> {
+    return this.#line?.setCamera(on) ?? Promise.resolve();
+  }
+
+  setScreen(on: boolean): Promise<void> {
+    return this.#line?.setScreen(on) ?? Promise.resolve();
+  }
+
   async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
-    await this.#room?.switchActiveDevice(kind, deviceId, deviceId !== "default");
+    await this.#line?.useDevice(kind, deviceId);
   }
 
-  /** Opens the microphone anew, for a change in how it is processed. */
   async restartMicrophone(): Promise<void> {
-    const options = audioCapture(this.#choice());
-    for (const publication of this.#room?.localParticipant.audioTrackPublications.values() ?? []) {
-      if (publication.source === ("microphone" as typeof publication.source)) await publication.audioTrack?.restartTrack(options);
-    }
+    await this.#line?.restartMicrophone();
   }
 
   async allowSound(): Promise<void> {
-    await this.#room?.startAudio();
+    await this.#line?.allowSound();
   }
 
-  /** Leaves the room and gives the devices back. */
-  close(): void {
-    const room = this.#room;
-    this.#reset();
-    void room?.removeAllListeners().disconnect();
-    this.store.setState(idleMedia, true);
+  /** Says something to everyone in the call; false where nobody can be reached yet. */
+  say(text: string): Promise<boolean> {
+    return this.#line?.say(text) ?? Promise.resolve(false);
   }
 
-  async #publish(room: Room): Promise<void> {
-    const [microphone, camera] = [this.#microphone, this.#camera];
-    this.#publishing = true;
-    if (microphone && !this.store.getState().microphoneOn) await microphone.mute();
-    const local = room.localParticipant;
-    const [heard, seen] = await Promise.allSettled([
-      microphone && local.publishTrack(microphone),
-      camera && local.publishTrack(camera),
-    ]);
-    if (room !== this.#room) return;
-    if (heard.status === "rejected") this.problems.emit(problemOf("audio", heard.reason));
-    if (seen.status === "rejected") this.problems.emit(problemOf("video", seen.reason));
-    this.#microphone = this.#camera = null;
-    this.#publishing = false;
-    this.#settled = true;
-    await this.#settle(local, heard.status, seen.status);
-  }
-
-  /** What was switched while publishing is carried out now. */
-  async #settle(local: Room["localParticipant"], heard: string, seen: string): Promise<void> {
-    const { microphoneOn, cameraOn } = this.store.getState();
-    if (heard === "fulfilled" && microphoneOn !== local.isMicrophoneEnabled) await this.setMicrophone(microphoneOn);
-    if (seen === "fulfilled" && cameraOn !== local.isCameraEnabled) await this.setCamera(cameraOn);
-    this.#draw();
-  }
-
-  async #switch(kind: "audio" | "video", act: (local: Room["localParticipant"]) => Promise<unknown>): Promise<void> {
-    const local = this.#room?.localParticipant;
-    if (!local) return;
-    try {
-      await act(local);
-    } catch (error) {
-      this.problems.emit(problemOf(kind, error));
+  /** Leaves one call's media; without an id those of the call shown. */
+  close(callId = this.#line?.callId): void {
+    if (callId === undefined) return;
+    if (this.#line?.callId === callId) {
+      this.#line.close();
+      this.#show(null);
     }
-    this.#draw();
+    this.#parked.get(callId)?.close();
+    this.#parked.delete(callId);
   }
 
-  #listen(livekit: LiveKit, room: Room): void {
-    const { RoomEvent } = livekit;
-    for (const event of [
-      RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected, RoomEvent.ParticipantNameChanged,
-      RoomEvent.TrackPublished, RoomEvent.TrackUnpublished, RoomEvent.TrackSubscribed, RoomEvent.TrackUnsubscribed,
-      RoomEvent.TrackMuted, RoomEvent.TrackUnmuted, RoomEvent.LocalTrackPublished, RoomEvent.LocalTrackUnpublished,
-      RoomEvent.ActiveSpeakersChanged, RoomEvent.ConnectionQualityChanged,
-    ] as const) {
-      room.on(event, () => this.#draw());
-    }
-    room
-      .on(RoomEvent.SignalReconnecting, () => this.#set({ connection: "reconnecting" }))
-      .on(RoomEvent.Reconnecting, () => this.#set({ connection: "reconnecting" }))
-      .on(RoomEvent.Reconnected, () => {
-        this.#set({ connection: "connected" });
-        this.#draw();
-      })
-      .on(RoomEvent.AudioPlaybackStatusChanged, () => this.#set({ soundBlocked: !room.canPlaybackAudio }))
-      .on(RoomEvent.Disconnected, (reason) => {
-        // A connect that fails rejects its promise; only a room that stood can be lost.
-        if (room !== this.#room) return;
-        this.#reset();
-        this.#set({ connection: "reconnecting", people: [], screenOn: false });
-        this.lost.emit(lossOf(livekit, reason));
-      });
+  closeAll(): void {
+    for (const callId of [...this.#parked.keys()]) this.close(callId);
+    this.close();
   }
 
-  /** Forgets what went before and gives the number of what comes. */
-  #reset(): number {
-    this.#room = null;
-    this.#publishing = this.#settled = false;
-    this.#microphone = this.#stop(this.#microphone);
-    this.#camera = this.#stop(this.#camera);
-    return ++this.#session;
+  #show(line: Line | null): void {
+    this.#unfollow?.();
+    this.#line = line;
+    this.#unfollow = line?.store.subscribe((state) => this.store.setState(state, true)) ?? null;
+    this.store.setState(line?.store.getState() ?? idleMedia, true);
   }
-
-  #stop(track: { stop(): void } | null): null {
-    track?.stop();
-    return null;
-  }
-
-  #set(change: Partial<MediaState>): void {
-    this.store.setState(change);
-  }
-
-  /** Reads the room once for all the events of one turn. */
-  #draw(): void {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    queueMicrotask(() => {
-      this.#drawing = false;
-      const before = this.store.getState();
-      if (before.connection === "idle") return;
-      const room = this.#room;
-      if (!room) {
-        return this.#set({ people: [selfBefore(this.#userId, this.#camera, before.microphoneOn)] });
-      }
-      const people = peopleIn(room);
-      const change: Partial<MediaState> = samePeople(before.people, people) ? {} : { people };
-      if (this.#settled) {
-        const local = room.localParticipant;
-        change.microphoneOn = local.isMicrophoneEnabled;
-        change.cameraOn = local.isCameraEnabled;
-        change.screenOn = local.isScreenShareEnabled;
-      }
-      this.#set(change);
-    });
-  }
-}
-
-function lossOf({ DisconnectReason: R }: LiveKit, reason: DisconnectReason | undefined): MediaLoss {
-  if (reason === R.DUPLICATE_IDENTITY) return "duplicate";
-  if (reason === R.PARTICIPANT_REMOVED) return "removed";
-  if (reason === R.ROOM_DELETED || reason === R.ROOM_CLOSED) return "room_closed";
-  return "failure";
 }

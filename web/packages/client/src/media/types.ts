@@ -1,4 +1,5 @@
 /** What the media side shows of itself: plain data, and tracks as handles that only attach and detach. */
+import type { ChatMessage } from "./chat";
 
 export interface TrackHandle {
   /** Stable as long as the track is. */
@@ -28,24 +29,33 @@ export interface Person {
 }
 
 export type MediaConnection = "idle" | "connecting" | "connected" | "reconnecting";
+/** Which way the media goes: browser to browser, or by the server. */
+export type MediaPath = "p2p" | "sfu";
 
 export interface MediaState {
   connection: MediaConnection;
+  path: MediaPath | null;
   people: readonly Person[];
   microphoneOn: boolean;
   cameraOn: boolean;
   screenOn: boolean;
   /** The browser wants a gesture before it plays sound. */
   soundBlocked: boolean;
+  /** On hold, by us: nothing is sent and nothing is to be heard. */
+  held: boolean;
+  chat: readonly ChatMessage[];
 }
 
 export const idleMedia: MediaState = {
   connection: "idle",
+  path: null,
   people: [],
   microphoneOn: false,
   cameraOn: false,
   screenOn: false,
   soundBlocked: false,
+  held: false,
+  chat: [],
 };
 
 /** Why a person's wish for media could not be met. */
@@ -53,3 +63,12 @@ export type MediaProblem = "microphone_denied" | "camera_denied" | "microphone_m
 
 /** Why a room was left without our asking. */
 export type MediaLoss = "room_closed" | "removed" | "duplicate" | "failure";
+
+/** A measure of one line over the last seconds, as the server takes it. */
+export interface QualitySample {
+  /** Whose media was measured; null for the line as a whole. */
+  at: string;
+  packetLoss: number;
+  jitter: number | null;
+  rtt: number | null;
+}

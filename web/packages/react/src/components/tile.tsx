@@ -1,6 +1,6 @@
 /** One tile: a camera or a screen, with what is to be known of its person. */
 import type { Tile, TrackHandle } from "@stoa/client";
-import { memo, useEffect, useRef } from "react";
+import { memo, useEffect, useRef, useState, type RefObject } from "react";
 
 import { useSay, type Say } from "../hooks/context";
 import { useNames } from "../hooks/names";
@@ -18,26 +18,30 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   const person = tile.local ? say("person.you") : (listed ?? tile.name ?? names.user(tile.userId));
   const label = labelOf(say, tile, person);
   const screen = tile.kind === "screen";
+  const element = useRef<HTMLVideoElement>(null);
   const showsVideo = (screen || tile.cameraOn) && tile.video !== null && tile.state === "connected";
+  const frozen = useFrozen(element, showsVideo && !screen && !tile.local);
+  const state = frozen && tile.state === "connected" ? "reconnecting" : stateOf(tile);
   return (
     <article
       className="stoa-tile" aria-label={label} data-slot={slot} data-kind={tile.kind} data-user-id={tile.userId} data-local={tile.local}
-      data-speaking={tile.speaking} data-muted={tile.muted} data-camera={tile.cameraOn ? "on" : "off"} data-state={stateOf(tile)}
+      data-speaking={tile.speaking} data-muted={tile.muted} data-camera={tile.cameraOn ? "on" : "off"} data-state={state}
       data-video={showsVideo}
     >
-      <Video track={tile.video} mirrored={tile.local && !screen} />
+      <Video track={tile.video} mirrored={tile.local && !screen} element={element} />
       {showsVideo ? null : (
         <div className="stoa-tile-still">
           <Avatar name={listed ?? tile.name ?? person} id={tile.userId} url={picture} size={slot === "main" ? "huge" : "large"} />
           {tile.state === "connected" ? null : <span className="stoa-tile-state">{stateText(say, tile)}</span>}
         </div>
       )}
+      {showsVideo && state === "reconnecting" ? <span className="stoa-tile-veil" role="status">{say("call.reconnecting")}</span> : null}
       <footer className="stoa-tile-name">
         {tile.muted && !screen && tile.state === "connected" ? (
           <span className="stoa-tile-muted" role="img" aria-label={say("tile.muted")}><Icon name="micOff" size={15} /></span>
         ) : null}
         <span>{label}</span>
-        {stateOf(tile) === "reconnecting" && tile.state === "connected" ? (
+        {state === "reconnecting" && tile.state === "connected" ? (
           <span role="img" aria-label={say("tile.weak")} title={say("tile.weak")}><Icon name="weak" size={15} /></span>
         ) : null}
       </footer>
@@ -45,14 +49,37 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   );
 });
 
-function Video({ track, mirrored }: { track: TrackHandle | null; mirrored: boolean }) {
-  const element = useRef<HTMLVideoElement>(null);
+/** Milliseconds without a new frame after which a camera's picture is no longer one. */
+const FROZEN_AFTER = 3_000;
+
+/** Whether a camera that should move stands still: its tab may be gone long before the server can know. */
+function useFrozen(element: RefObject<HTMLVideoElement | null>, watch: boolean): boolean {
+  const [frozen, setFrozen] = useState(false);
+  useEffect(() => {
+    if (!watch) return;
+    let last = { frames: -1, at: performance.now() };
+    const timer = setInterval(() => {
+      const frames = element.current?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
+      const now = performance.now();
+      // A hidden page is shown no frames; that says nothing of the sender.
+      if (frames !== last.frames || document.hidden) last = { frames, at: now };
+      setFrozen(now - last.at >= FROZEN_AFTER);
+    }, 500);
+    return () => {
+      clearInterval(timer);
+      setFrozen(false);
+    };
+  }, [element, watch]);
+  return frozen;
+}
+
+function Video({ track, mirrored, element }: { track: TrackHandle | null; mirrored: boolean; element: RefObject<HTMLVideoElement | null> }) {
   useEffect(() => {
     const video = element.current;
     if (!video || !track) return;
     track.attach(video);
     return () => track.detach(video);
-  }, [track]);
+  }, [track, element]);
   return <video ref={element} data-mirrored={mirrored} autoPlay playsInline muted tabIndex={-1} />;
 }
 

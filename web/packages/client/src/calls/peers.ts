@@ -1,0 +1,97 @@
+/**
+ * Between the socket and the peers: their signals in the server's form, those that come before the line is open, and the
+ * ICE servers, asked for anew before their credentials expire.
+ */
+import type { PeerEvent } from "../events";
+import type { PeerLinkOptions, PeerSignal } from "../media/peer-link";
+import type { Rest } from "../rest";
+import type { Signal } from "../signal";
+import type { IceServer } from "../types";
+
+/** Signals kept for a line that is not open yet: an offer, and its candidates. */
+const MOST_EARLY = 60;
+const MOST_CALLS = 8;
+/** Credentials are renewed so long before they expire, in milliseconds. */
+const EXPIRY_MARGIN = 60_000;
+
+export interface IceGrant {
+  iceServers: readonly IceServer[];
+  expiresAt?: string | null;
+}
+
+export class PeerDesk {
+  readonly #rest: Pick<Rest, "iceServers">;
+  readonly #signal: Pick<Signal, "say">;
+  readonly #early = new Map<string, PeerSignal[]>();
+  #grant: IceGrant | null = null;
+
+  constructor(rest: Pick<Rest, "iceServers">, signal: Pick<Signal, "say">) {
+    this.#rest = rest;
+    this.#signal = signal;
+  }
+
+  /** What a connection to `other` needs; of two who offer at once, the one whose name sorts later gives way. */
+  options(callId: string, me: string, other: string, grant: IceGrant): PeerLinkOptions {
+    this.#grant = grant;
+    return {
+      iceServers: grant.iceServers.map(toRtc),
+      polite: me > other,
+      send: (signal) => void this.#signal.say(nameOf(signal), { callId, to: other, ...bodyOf(signal) }),
+      freshServers: async () => (await this.#fresh()).map(toRtc),
+    };
+  }
+
+  /** Keeps a signal until its call's line is open. */
+  keep(callId: string, signal: PeerSignal): void {
+    const list = this.#early.get(callId) ?? [];
+    if (list.length >= MOST_EARLY || (list.length === 0 && this.#early.size >= MOST_CALLS)) return;
+    this.#early.set(callId, [...list, signal]);
+  }
+
+  take(callId: string): PeerSignal[] {
+    const list = this.#early.get(callId) ?? [];
+    this.#early.delete(callId);
+    return list;
+  }
+
+  async #fresh(): Promise<readonly IceServer[]> {
+    const expires = Date.parse(this.#grant?.expiresAt ?? "");
+    if (this.#grant && (Number.isNaN(expires) || expires - Date.now() > EXPIRY_MARGIN)) return this.#grant.iceServers;
+    this.#grant = await this.#rest.iceServers();
+    return this.#grant.iceServers;
+  }
+}
+
+/** A participant's signal, or null for what is none. Clients write the description under several names. */
+export function signalOf(event: PeerEvent): PeerSignal | null {
+  const session = typeof event.data.session === "string" ? event.data.session.slice(0, 64) : null;
+  if (event.name === "call:ice-candidate") {
+    const { candidate } = event.data;
+    if (candidate !== null && typeof candidate !== "object") return null;
+    return { kind: "candidate", session, candidate: candidate as RTCIceCandidateInit | null };
+  }
+  const { data } = event;
+  const sdp = sdpOf("offer" in data ? data.offer : "answer" in data ? data.answer : undefined) ?? sdpOf(data.sdp);
+  return sdp === null ? null : { kind: event.name === "call:offer" ? "offer" : "answer", session, sdp };
+}
+
+function sdpOf(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return null;
+  const { sdp } = value as { sdp?: unknown };
+  return typeof sdp === "string" ? sdp : null;
+}
+
+function nameOf({ kind }: PeerSignal): PeerEvent["name"] {
+  return kind === "candidate" ? "call:ice-candidate" : `call:${kind}`;
+}
+
+function bodyOf(signal: PeerSignal): object {
+  const { session } = signal;
+  if (signal.kind === "candidate") return { session, candidate: signal.candidate };
+  return { session, [signal.kind]: { type: signal.kind, sdp: signal.sdp } };
+}
+
+function toRtc({ urls, username, credential }: IceServer): RTCIceServer {
+  return { urls, ...(username ? { username } : {}), ...(credential ? { credential } : {}) };
+}

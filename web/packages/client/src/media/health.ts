@@ -1,0 +1,80 @@
+/** What a peer-to-peer connection's counters say: is it alive, how good is it, who speaks. Pure over plain numbers. */
+import type { LineQuality } from "./types";
+
+/** Milliseconds without a byte after which a new path is looked for, and after which the call goes by the server. */
+export const SILENCE = { restart: 2_000, giveUp: 6_000 } as const;
+/** A connection that has not come up by then never will. */
+export const CONNECT_TIMEOUT = 8_000;
+
+/** Counters of one moment. */
+export interface Sample {
+  at: number;
+  bytesReceived: number;
+  packetsReceived: number;
+  packetsLost: number;
+  /** Seconds. */
+  jitter: number | null;
+  /** Seconds. */
+  roundTrip: number | null;
+}
+
+/** What lies between two samples. */
+export interface Measure {
+  /** 0 to 100. */
+  loss: number;
+  /** Milliseconds. */
+  jitter: number | null;
+  /** Milliseconds. */
+  rtt: number | null;
+}
+
+type Entry = Record<string, unknown> & { type: string };
+
+/** Adds up a report of `getStats`. */
+export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
+  const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, jitter: null, roundTrip: null };
+  for (const entry of entries as Iterable<Entry>) {
+    if (entry.type === "transport") out.bytesReceived += number(entry["bytesReceived"]) ?? 0;
+    if (entry.type === "inbound-rtp") {
+      out.packetsReceived += number(entry["packetsReceived"]) ?? 0;
+      out.packetsLost += Math.max(number(entry["packetsLost"]) ?? 0, 0);
+      const jitter = number(entry["jitter"]);
+      if (jitter !== null) out.jitter = Math.max(out.jitter ?? 0, jitter);
+    }
+    if (entry.type === "candidate-pair" && (entry["nominated"] === true || entry["selected"] === true)) {
+      const trip = number(entry["currentRoundTripTime"]);
+      if (trip !== null) out.roundTrip = out.roundTrip === null ? trip : Math.min(out.roundTrip, trip);
+    }
+  }
+  return out;
+}
+
+export function measure(before: Sample | null, now: Sample): Measure {
+  const received = Math.max(now.packetsReceived - (before?.packetsReceived ?? 0), 0);
+  const lost = Math.max(now.packetsLost - (before?.packetsLost ?? 0), 0);
+  const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.round(seconds * 1000));
+  return {
+    loss: received + lost === 0 ? 0 : Math.round((lost / (received + lost)) * 1000) / 10,
+    jitter: toMs(now.jitter),
+    rtt: toMs(now.roundTrip),
+  };
+}
+
+/** The band of a line, as the server sorts it too: the worst of the three counts. */
+export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
+  if (loss > 8 || (jitter ?? 0) > 80 || (rtt ?? 0) > 500) return "poor";
+  if (loss > 2 || (jitter ?? 0) > 35 || (rtt ?? 0) > 250) return "good";
+  return "excellent";
+}
+
+export type Verdict = "fine" | "restart" | "give_up";
+
+/** What to do about a connection that has been silent so long; a path that is being renewed is not renewed again. */
+export function verdict(silentFor: number, restarted: boolean): Verdict {
+  if (silentFor >= SILENCE.giveUp) return "give_up";
+  return silentFor >= SILENCE.restart && !restarted ? "restart" : "fine";
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,131 @@
+/**
+ * One's own microphone, camera and screen while no room owns them: before the call stands, and peer to peer. The same
+ * tracks are handed to the room when the call moves there.
+ */
+import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
+
+import { capture, problemOf } from "./capture";
+import { audioCapture, screenCapture, videoCapture, type CaptureChoice } from "./options";
+import type { PeerSource } from "./peer-link";
+import type { MediaProblem } from "./types";
+
+type LiveKit = typeof import("livekit-client");
+
+export interface LocalEvents {
+  /** What a source sends has changed. */
+  sends: (source: PeerSource, track: MediaStreamTrack | null) => void;
+  problem: (problem: MediaProblem) => void;
+}
+
+export class LocalSources {
+  microphone: LocalAudioTrack | null = null;
+  camera: LocalVideoTrack | null = null;
+  screen: LocalVideoTrack | null = null;
+  screenAudio: LocalAudioTrack | null = null;
+
+  constructor(
+    readonly livekit: LiveKit,
+    readonly choice: () => CaptureChoice,
+    readonly events: LocalEvents,
+  ) {}
+
+  get microphoneOn(): boolean {
+    return this.microphone !== null && !this.microphone.isMuted;
+  }
+  get cameraOn(): boolean {
+    return this.camera !== null;
+  }
+  get screenOn(): boolean {
+    return this.screen !== null;
+  }
+
+  get tracks(): LocalTrack[] {
+    return [this.microphone, this.camera, this.screen, this.screenAudio].filter((track) => track !== null);
+  }
+
+  /** What each source sends now. */
+  sending(): [PeerSource, MediaStreamTrack | null][] {
+    return (["microphone", "camera", "screen", "screenAudio"] as const).map((source) => [source, this[source]?.mediaStreamTrack ?? null]);
+  }
+
+  async setMicrophone(on: boolean): Promise<void> {
+    if (!this.microphone && on) {
+      const { microphone, problems } = await capture(this.livekit, { audio: true, video: false }, this.choice());
+      this.microphone = microphone;
+      problems.forEach(this.events.problem);
+      if (microphone) this.events.sends("microphone", microphone.mediaStreamTrack);
+      return;
+    }
+    await (on ? this.microphone?.unmute() : this.microphone?.mute());
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    if (on === this.cameraOn) return;
+    if (!on) {
+      this.camera?.stop();
+      this.camera = null;
+      this.events.sends("camera", null);
+      return;
+    }
+    const { camera, problems } = await capture(this.livekit, { audio: false, video: true }, this.choice());
+    this.camera = camera;
+    problems.forEach(this.events.problem);
+    if (camera) this.events.sends("camera", camera.mediaStreamTrack);
+  }
+
+  /** Throws what the browser threw: closing the picker is for the caller to judge. */
+  async setScreen(on: boolean, ended: () => void): Promise<void> {
+    if (on === this.screenOn) return;
+    if (!on) { this.#dropScreen(); return; }
+    for (const track of await this.livekit.createLocalScreenTracks(screenCapture)) {
+      if (track.kind === "video") {
+        this.screen = track as LocalVideoTrack;
+        track.mediaStreamTrack.addEventListener("ended", () => {
+          if (this.screen !== track) return;
+          this.#dropScreen();
+          ended();
+        });
+      } else this.screenAudio = track as LocalAudioTrack;
+      this.events.sends(track.kind === "video" ? "screen" : "screenAudio", track.mediaStreamTrack);
+    }
+  }
+
+  async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
+    try {
+      if (kind === "audioinput" && this.microphone) await this.#restart("microphone", { ...audioCapture(this.choice()), deviceId: { exact: deviceId } });
+      if (kind === "videoinput" && this.camera) await this.#restart("camera", { ...videoCapture(this.choice()), deviceId: { exact: deviceId } });
+    } catch (error) {
+      this.events.problem(problemOf(kind === "audioinput" ? "audio" : "video", error));
+    }
+  }
+
+  async restartMicrophone(): Promise<void> {
+    if (this.microphone) await this.#restart("microphone", audioCapture(this.choice()));
+  }
+
+  /** Gives the tracks away: whoever took them stops them. */
+  forget(): void {
+    this.microphone = this.screenAudio = null;
+    this.camera = this.screen = null;
+  }
+
+  stop(): void {
+    for (const track of this.tracks) track.stop();
+    this.forget();
+  }
+
+  async #restart(source: "microphone" | "camera", options: object): Promise<void> {
+    const track = this[source];
+    if (!track) return;
+    await track.restartTrack(options);
+    this.events.sends(source, track.mediaStreamTrack);
+  }
+
+  #dropScreen(): void {
+    this.screen?.stop();
+    this.screenAudio?.stop();
+    this.screen = this.screenAudio = null;
+    this.events.sends("screen", null);
+    this.events.sends("screenAudio", null);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The other one of a peer-to-peer call, as media: their tracks and state read into a `Person`, the connection watched and
+ * renewed, and given up where it does not come back.
+ */
+import { Emitter } from "../emitter";
+import { decodeChat, encodeChat, parse, type ChatMessage } from "./chat";
+import { CONNECT_TIMEOUT, lineQuality, measure, sampleOf, verdict, type Sample } from "./health";
+import { PeerLink, type PeerLinkOptions, type PeerSignal, type PeerSource } from "./peer-link";
+import { trackHandle } from "./raw-track";
+import type { LineQuality, Person } from "./types";
+
+const LOOK_EVERY = 500;
+/** How long one who just came is waited for: it is theirs to offer, but not every client knows. */
+const OFFER_PATIENCE = 1_500;
+const SPEAKS = 0.02;
+const SPEAKS_ON_FOR = 600;
+
+/** What one shows the other of oneself. */
+export interface PeerState {
+  microphone: boolean;
+  camera: boolean;
+  screen: boolean;
+}
+
+export type PeerLife = "connecting" | "connected" | "reconnecting" | "dead";
+
+export class PeerMedia {
+  readonly changed = new Emitter<void>();
+  readonly life = new Emitter<PeerLife>();
+  readonly chat = new Emitter<ChatMessage>();
+  /** The other side sees our room tracks: this connection is no longer needed by them. */
+  readonly moved = new Emitter<void>();
+  readonly link: PeerLink;
+
+  #life: PeerLife = "connecting";
+  #mine: PeerState = { microphone: false, camera: false, screen: false };
+  #theirs: PeerState | null = null;
+  #speaking = false;
+  #selfSpeaking = false;
+  #spokeAt = 0;
+  #quality: LineQuality = "unknown";
+  #sample: Sample | null = null;
+  #heardAt: number | null = null;
+  #restarted = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly userId: string,
+    options: PeerLinkOptions,
+  ) {
+    this.link = new PeerLink(options);
+    const { state, tracks, message, open } = this.link.events;
+    state.on((now) => {
+      if (now === "connected") return this.#live("connected");
+      // The wire may be cut for a moment only: the watch decides.
+      if (now === "interrupted") return this.#live("reconnecting");
+      if (now === "failed") this.#live("dead");
+    });
+    tracks.on(() => this.changed.emit());
+    open.on(() => this.#tell());
+    message.on((text) => this.#hear(text));
+  }
+
+  get speakingSelf(): boolean {
+    return this.#selfSpeaking;
+  }
+
+  get alive(): boolean {
+    return this.#life === "connected";
+  }
+
+  /** The other is there: from now on the connection has so long to come up. `offers` where it is ours to begin. */
+  begin(offers: boolean): void {
+    if (offers && !this.link.begun) this.link.offer();
+    this.#patience ??= setTimeout(() => {
+      if (this.#life !== "dead" && !this.link.begun) this.link.offer();
+    }, OFFER_PATIENCE);
+    this.#deadline ??= setTimeout(() => {
+      if (this.#life === "connecting") this.#live("dead");
+    }, CONNECT_TIMEOUT);
+  }
+
+  hear(signal: PeerSignal): void {
+    this.begin(false);
+    void this.link.hear(signal);
+  }
+
+  send(source: PeerSource, track: MediaStreamTrack | null): void {
+    void this.link.send(source, track).catch(() => undefined);
+  }
+
+  show(mine: PeerState): void {
+    this.#mine = mine;
+    this.#tell();
+  }
+
+  say(message: Pick<ChatMessage, "id" | "text">): boolean {
+    return this.link.say(encodeChat(message));
+  }
+
+  sayMoved(): void {
+    this.link.say(JSON.stringify({ t: "moved" }));
+  }
+
+  person(): Person {
+    const theirs = this.#theirs;
+    const muted = !(theirs?.microphone ?? this.#arrives("microphone"));
+    const cameraOn = theirs?.camera ?? this.#arrives("camera");
+    const screenOn = theirs?.screen ?? this.#arrives("screen");
+    const handle = (source: PeerSource, on: boolean) => {
+      const track = on ? this.link.track(source) : null;
+      return track ? trackHandle(track) : null;
+    };
+    const sounds = [["microphone", "microphone"], ["screen_share_audio", "screenAudio"]] as const;
+    return {
+      userId: this.userId,
+      name: null,
+      local: false,
+      speaking: this.#speaking && !muted,
+      muted,
+      camera: handle("camera", cameraOn),
+      cameraOn,
+      screen: handle("screen", screenOn),
+      screenOn,
+      audio: sounds.flatMap(([source, place]) => {
+        const track = handle(place, this.#life !== "connecting" && (place === "microphone" || screenOn));
+        return track ? [{ source, track }] : [];
+      }),
+      quality: this.#life === "reconnecting" ? "lost" : this.#quality,
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#patience);
+    this.#life = "dead";
+    this.link.close();
+  }
+
+  #arrives(source: PeerSource): boolean {
+    const track = this.link.track(source);
+    return track !== null && !track.muted;
+  }
+
+  #live(life: PeerLife): void {
+    if (this.#life === life || this.#life === "dead") return;
+    // One that never stood has nothing to come back to.
+    if (life === "reconnecting" && this.#life === "connecting") return;
+    this.#life = life;
+    if (life === "connected") this.#watch();
+    if (life === "dead") clearInterval(this.#timer);
+    this.life.emit(life);
+    this.changed.emit();
+  }
+
+  #tell(): void {
+    this.link.say(JSON.stringify({ t: "state", ...this.#mine }));
+  }
+
+  #hear(text: string): void {
+    const said = parse(text);
+    if (typeof said !== "object" || said === null) return;
+    const { t, microphone, camera, screen } = said as Record<string, unknown>;
+    if (t === "state") {
+      this.#theirs = { microphone: microphone === true, camera: camera === true, screen: screen === true };
+      this.changed.emit();
+    }
+    if (t === "moved") this.moved.emit();
+    const message = decodeChat(said, this.userId, Date.now());
+    if (message) this.chat.emit(message);
+  }
+
+  #watch(): void {
+    this.#heardAt = performance.now();
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
+  }
+
+  async #look(): Promise<void> {
+    const report = await this.link.stats();
+    if (!report || this.#life === "dead") return;
+    const entries = [...(report as unknown as ReadonlyMap<string, unknown>).values()];
+    const now = performance.now();
+    const sample = sampleOf(entries, now);
+    const before = this.#sample;
+    if (before === null || sample.bytesReceived !== before.bytesReceived) {
+      this.#heardAt = now;
+      if (this.link.connected) {
+        this.#restarted = false;
+        this.#live("connected");
+      }
+    }
+    this.#sample = sample;
+    this.#decide(now - (this.#heardAt ?? now));
+    const quality = lineQuality(measure(before, sample));
+    const speaking = this.#hears(entries, now);
+    if (quality === this.#quality && !speaking) return;
+    this.#quality = quality;
+    this.changed.emit();
+  }
+
+  #decide(silentFor: number): void {
+    switch (verdict(silentFor, this.#restarted)) {
+      case "fine":
+        return;
+      case "restart":
+        this.#restarted = true;
+        this.#live("reconnecting");
+        void this.link.restart().catch(() => undefined);
+        return;
+      case "give_up":
+        this.#live("dead");
+    }
+  }
+
+  /** Whether who speaks has changed. */
+  #hears(entries: readonly unknown[], now: number): boolean {
+    const levels = entries as readonly { type: string; kind?: string; audioLevel?: number }[];
+    const loud = (type: string): boolean => levels.some((e) => e.type === type && e.kind === "audio" && (e.audioLevel ?? 0) > SPEAKS);
+    if (loud("inbound-rtp")) this.#spokeAt = now;
+    const speaking = now - this.#spokeAt < SPEAKS_ON_FOR;
+    const self = loud("media-source");
+    const same = speaking === this.#speaking && self === this.#selfSpeaking;
+    this.#speaking = speaking;
+    this.#selfSpeaking = self;
+    return !same;
+  }
+}
