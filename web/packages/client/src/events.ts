@@ -1,9 +1,16 @@
 /** The Socket.IO namespace in types: what arrives, what may be sent, and the acknowledgements. */
+import type { LineReport, QualityBand, TransferMode } from "./calls/marks";
 import type { Call, Channel, EndReason, Participant, Presence, Topology, User } from "./types";
 
 interface OfCall {
   callId: string;
   at: string;
+}
+
+interface Transfer {
+  userId: string;
+  targetUserId: string;
+  mode: TransferMode;
 }
 
 /** From one participant to another, carried by the server, which says from whom; what it holds is the sender's. */
@@ -30,7 +37,18 @@ export interface ServerEvents {
     isScreenSharing: boolean;
   };
   /** With what connects to the room, where the call goes by the server from now on. */
-  "call:topology-changed": OfCall & { topology: Topology; token?: string; livekitUrl?: string };
+  "call:topology-changed": OfCall & { topology: Topology; token?: string | null; livekitUrl?: string | null };
+  "call:waiting": OfCall & { call: Call; caller: User; ringUntil: string; activeCallId?: string };
+  "call:held": OfCall & { userId: string; by: string };
+  "call:resumed": OfCall & { userId: string; by: string };
+  "call:muted": OfCall & { userId: string; by: string; hard: boolean; muted: boolean };
+  "call:transfer-started": OfCall & Transfer;
+  "call:transferred": OfCall & Transfer;
+  "call:transfer-failed": OfCall & Transfer & { reason: string };
+  /** Two called each other at once: `mergedCallId` is now another name of this call. */
+  "call:merged": OfCall & { call: Call; mergedCallId: string; token: string | null; livekitUrl: string | null };
+  "call:quality": OfCall & { userId: string } & LineReport;
+  "call:quality-alert": OfCall & { userId: string; band: QualityBand; since: string };
   "call:offer": Relayed & { offer?: unknown; sdp?: unknown };
   "call:answer": Relayed & { answer?: unknown; sdp?: unknown };
   "call:ice-candidate": Relayed & { candidate?: unknown };
@@ -72,6 +90,16 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "call:participant-left",
   "call:media-state-changed",
   "call:topology-changed",
+  "call:waiting",
+  "call:held",
+  "call:resumed",
+  "call:muted",
+  "call:transfer-started",
+  "call:transferred",
+  "call:transfer-failed",
+  "call:merged",
+  "call:quality",
+  "call:quality-alert",
   "call:offer",
   "call:answer",
   "call:ice-candidate",

@@ -5,12 +5,14 @@ export {
   isOver, isPresent, isRinging, participantOf, rejoinable,
   type CallBook, type CallPhase, type CallTarget, type Current, type Incoming, type Notice,
 } from "./calls/book";
+export { noMarks, type LineReport, type Marks, type QualityBand, type TransferMode } from "./calls/marks";
 export { historyLine, type CallResult, type HistoryLine } from "./calls/history";
 export { gridFor, tilesOf, type Tile, type TileState } from "./media/tiles";
 export type { Device, DevicesState } from "./media/devices";
+export { LONGEST_TEXT, type ChatMessage } from "./media/chat";
 export type { CaptureChoice } from "./media/options";
 export type {
-  AudioSource, LineQuality, MediaConnection, MediaProblem, MediaState, Person, TrackHandle,
+  AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Person, TrackHandle,
 } from "./media/types";
 export { codeOf, StoaError } from "./errors";
 export { Emitter } from "./emitter";

@@ -1,6 +1,7 @@
 /** The REST API, one method an operation: answers are unwrapped, refusals thrown as `StoaError`. Keeps no state. */
 import createClient, { type Client } from "openapi-fetch";
 
+import type { TransferMode } from "./calls/marks";
 import type { IceGrant } from "./calls/peers";
 import { StoaError } from "./errors";
 import type { paths } from "./schema";
@@ -31,8 +32,10 @@ interface Reply<T> {
 
 export class Rest {
   readonly #http: Client<paths>;
+  readonly #options: RestOptions;
 
   constructor(options: RestOptions) {
+    this.#options = options;
     this.#http = createClient<paths>({
       baseUrl: options.baseUrl ?? "",
       credentials: "same-origin",
@@ -142,6 +145,76 @@ export class Rest {
   /** STUN and TURN servers, with credentials that expire. */
   iceServers(): Promise<IceGrant> {
     return answer(this.#http.GET("/api/ice-servers"));
+  }
+
+  hold(id: string): Promise<Call> {
+    return this.#act(id, "hold");
+  }
+
+  resume(id: string): Promise<Call> {
+    return this.#act(id, "resume");
+  }
+
+  transfer(id: string, targetUserId: string, mode: TransferMode): Promise<Call> {
+    return this.#act(id, "transfer", { targetUserId, mode });
+  }
+
+  completeTransfer(id: string): Promise<Call> {
+    return this.#act(id, "transfer/complete");
+  }
+
+  cancelTransfer(id: string): Promise<Call> {
+    return this.#act(id, "transfer/cancel");
+  }
+
+  remove(id: string, userId: string): Promise<Call> {
+    return this.#act(id, `participants/${encodeURIComponent(userId)}`, undefined, "DELETE");
+  }
+
+  mute(id: string, userId: string, hard = false): Promise<Call> {
+    return this.#act(id, `participants/${encodeURIComponent(userId)}/mute`, { hard });
+  }
+
+  /** Lifts a hard mute. */
+  unlock(id: string, userId: string): Promise<Call> {
+    return this.#act(id, `participants/${encodeURIComponent(userId)}/mute`, undefined, "DELETE");
+  }
+
+  muteAll(id: string, hard = false): Promise<Call> {
+    return this.#act(id, "mute-all", { hard });
+  }
+
+  /** Peer-to-peer does not connect. */
+  mediaFailed(id: string, reason: string): Promise<Call> {
+    return this.#act(id, "media-failed", { reason });
+  }
+
+  reportQuality(id: string, reports: readonly object[]): Promise<Call> {
+    return this.#act(id, "quality", { reports });
+  }
+
+  /** Says what one sends, where no room sees it. */
+  setMedia(id: string, media: { isMuted: boolean; isVideoEnabled: boolean; isScreenSharing: boolean }): Promise<Call> {
+    return this.#act(id, "media", media, "PATCH");
+  }
+
+  /** One act on a call, whose answer is the call. */
+  async #act(id: string, act: string, body: object = {}, method: "POST" | "PATCH" | "DELETE" = "POST"): Promise<Call> {
+    const { baseUrl = "", deviceId, token, fetch: ask = (request: Request) => fetch(request) } = this.#options;
+    const bearer = token?.();
+    const headers = {
+      "Stoa-Device": deviceId,
+      ...(method === "DELETE" ? {} : { "Content-Type": "application/json" }),
+      ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
+    };
+    const url = new URL(`${baseUrl}/api/calls/${encodeURIComponent(id)}/${act}`, globalThis.location.href);
+    const sent = ask(new Request(url, { method, headers, credentials: "same-origin", ...(method === "DELETE" ? {} : { body: JSON.stringify(body) }) }));
+    const response = await sent.catch((cause: unknown) => {
+      throw new StoaError("network", cause instanceof Error ? cause.message : "No answer from the server.", 0);
+    });
+    const said: unknown = await response.json().catch(() => null);
+    if (!response.ok) throw StoaError.from(said, response.status);
+    return (said as { call: Call }).call;
   }
 
   async call(id: string): Promise<Call> {

@@ -1,6 +1,6 @@
 /** Ring tone, ringback and small signs, made by WebAudio: no sound file, nothing fetched. */
 
-export type Sound = "ring" | "ringback";
+export type Sound = "ring" | "ringback" | "knock";
 export type Sign = "joined" | "left" | "ended";
 
 interface Note {
@@ -28,6 +28,7 @@ const PHRASES: Record<Sound, Phrase> = {
       note(1.1, 587.33, 0.9, 0.2), note(1.26, 739.99, 0.9, 0.2), note(1.42, 880, 1.4, 0.24),
     ],
   },
+  knock: { every: 5, notes: [note(0, 587.33, 0.25, 0.07), note(0.22, 587.33, 0.3, 0.07)] },
   ringback: { every: 3.6, notes: [note(0, 293.66, 1.3, 0.07), note(0.02, 440, 1.2, 0.05), note(0.55, 293.66, 1.3, 0.05)] },
 };
 

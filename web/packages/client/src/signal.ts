@@ -20,6 +20,11 @@ export interface SignalOptions {
 type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void };
 type Send = Record<ClientEventName, (data: object, ack: (answer: Ack) => void) => void>;
 
+/** How this browser can carry media. */
+function abilities(): string[] {
+  return "RTCPeerConnection" in globalThis ? ["p2p", "sfu"] : [];
+}
+
 export class Signal {
   readonly events = new Emitter<ServerEvent>();
   readonly link = new Emitter<Link>();
@@ -39,7 +44,7 @@ export class Signal {
     const { baseUrl, deviceId, token } = this.#options;
     const socket: Socket<Listen, Send> = io(baseUrl ?? "", {
       transports: ["websocket", "polling"],
-      auth: (give) => give({ deviceId, token: token?.() }),
+      auth: (give) => give({ deviceId, token: token?.(), media: abilities(), callWaiting: true }),
       reconnectionDelay: 400,
       reconnectionDelayMax: 4000,
       withCredentials: true,

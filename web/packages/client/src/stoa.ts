@@ -4,6 +4,7 @@
  */
 import { CallController } from "./calls/controller";
 import type { CallTarget, Me, Notice } from "./calls/book";
+import type { TransferMode } from "./calls/marks";
 import { ServerClock } from "./clock";
 import { claimDeviceId } from "./device-id";
 import { Emitter } from "./emitter";
@@ -16,7 +17,7 @@ import { Rest } from "./rest";
 import { Ringer, type Sound } from "./ring";
 import { Signal } from "./signal";
 import { byId, createStoaStore, forgetUser, withPresence, type StoaState, type StoaStore } from "./state";
-import type { Channel, User } from "./types";
+import type { Call, Channel, User } from "./types";
 
 export interface StoaOptions {
   /** Where the server is; empty for the page's own origin. */
@@ -122,6 +123,41 @@ export class Stoa {
     return this.#calls.enter(callId, options.video);
   }
 
+  /** Takes a call that waits; the present one is held. */
+  acceptAndHold(callId: string, options: { video: boolean }): Promise<void> {
+    return this.#calls.acceptAndHold(callId, options.video);
+  }
+
+  hold(): Promise<void> {
+    return this.#calls.hold(true);
+  }
+
+  resume(): Promise<void> {
+    return this.#calls.hold(false);
+  }
+
+  /** Back to a call that was set aside. */
+  switchTo(callId: string): Promise<void> {
+    return this.#calls.switchTo(callId);
+  }
+
+  /** Acts of the call this tab is in; each is refused by the server where one may not. */
+  readonly acts = {
+    invite: (userIds: readonly string[]) => this.#act((rest, id) => rest.invite(id, [...userIds])),
+    remove: (userId: string) => this.#act((rest, id) => rest.remove(id, userId)),
+    mute: (userId: string, hard = false) => this.#act((rest, id) => rest.mute(id, userId, hard)),
+    unlock: (userId: string) => this.#act((rest, id) => rest.unlock(id, userId)),
+    muteAll: () => this.#act((rest, id) => rest.muteAll(id)),
+    transfer: (userId: string, mode: TransferMode) => this.#act((rest, id) => rest.transfer(id, userId, mode)),
+    completeTransfer: () => this.#act((rest, id) => rest.completeTransfer(id)),
+    cancelTransfer: () => this.#act((rest, id) => rest.cancelTransfer(id)),
+  };
+
+  async #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
+    const callId = this.store.getState().book.current?.callId;
+    if (callId !== undefined) this.#calls.put(await act(this.#rest, callId));
+  }
+
   decline(callId: string): Promise<void> {
     return this.#calls.decline(callId);
   }
@@ -192,7 +228,7 @@ export class Stoa {
   }
 
   #forget(session: StoaState["session"]): void {
-    this.#calls.drop();
+    this.#calls.dropAll();
     this.#signal.disconnect();
     this.store.setState(({ session: before }) => ({ ...forgetUser(), session: session ?? before }));
   }
@@ -290,8 +326,11 @@ export async function createStoa(options: StoaOptions = {}): Promise<Stoa> {
   return new Stoa(options.deviceId ?? (await claimDeviceId()), options);
 }
 
-/** What should be heard: another's call, unless one talks; or that one's own call rings. */
+/** What should be heard: another's call, unless one talks, when it only knocks; or that one's own call rings. */
 export function soundOf({ book }: Pick<StoaState, "book">): Sound | null {
-  if (book.current) return book.current.phase === "ringing" && book.current.direction === "outgoing" ? "ringback" : null;
+  if (book.current) {
+    if (book.current.phase === "ringing" && book.current.direction === "outgoing") return "ringback";
+    return book.incoming.length > 0 ? "knock" : null;
+  }
   return book.incoming.length > 0 ? "ring" : null;
 }

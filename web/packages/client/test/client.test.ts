@@ -140,7 +140,8 @@ describe("small decisions", () => {
     expect(soundOf({ book: emptyBook })).toBeNull();
     expect(soundOf({ book: { ...emptyBook, incoming } })).toBe("ring");
     expect(soundOf({ book: { ...emptyBook, current: { ...current, phase: "ringing" } } })).toBe("ringback");
-    expect(soundOf({ book: { ...emptyBook, incoming, current: { ...current, phase: "active" } } })).toBeNull();
+    expect(soundOf({ book: { ...emptyBook, incoming, current: { ...current, phase: "active" } } })).toBe("knock");
+    expect(soundOf({ book: { ...emptyBook, current: { ...current, phase: "active" } } })).toBeNull();
   });
 
   it("lists devices by kind, without aliases and those the browser hides", () => {

@@ -3,6 +3,7 @@
  * the notices worth telling a person out. It owns no socket, no media and no clock.
  */
 import type { CallEvent } from "../events";
+import { markEvent, marksOf, noMarks, type Marks } from "./marks";
 import type { Call, CallStatus, EndReason, Participant, ParticipantStatus } from "../types";
 
 /** A call that rings on this device. */
@@ -38,6 +39,10 @@ export interface CallBook {
   /** Calls of mine that ring or run, by id. */
   running: Readonly<Record<string, Call>>;
   current: Current | null;
+  /** Calls of this tab that are set aside while another one goes on, in the order in which they were. */
+  parked: readonly string[];
+  /** What stands beside running calls, by id. */
+  marks: Readonly<Record<string, Marks>>;
 }
 
 /** Something to tell the person, once. */
@@ -47,7 +52,11 @@ export type Notice =
   | { kind: "no_answer"; callId: string; userId: string | null }
   | { kind: "elsewhere"; callId: string }
   | { kind: "joined" | "left"; callId: string; userId: string }
-  | { kind: "cancelled" | "lost"; callId: string }
+  | { kind: "cancelled" | "lost" | "removed"; callId: string }
+  | { kind: "muted" | "locked" | "unlocked" | "held" | "resumed"; callId: string; by: string }
+  | { kind: "transferred"; callId: string; userId: string; mine: boolean }
+  | { kind: "transfer_failed"; callId: string; userId: string; reason: string }
+  | { kind: "poor_line"; callId: string; userId: string }
   | { kind: "ended"; callId: string; seconds: number | null };
 
 export interface Step {
@@ -55,7 +64,7 @@ export interface Step {
   notices: Notice[];
 }
 
-export const emptyBook: CallBook = { incoming: [], running: {}, current: null };
+export const emptyBook: CallBook = { incoming: [], running: {}, current: null, parked: [], marks: {} };
 
 /** Who is asking: the signed-in user on this device. */
 export interface Me {
@@ -82,7 +91,8 @@ export function participantOf(call: Call, userId: string): Participant | undefin
  * of the device that had the call is lost.
  */
 export function rejoinable(book: CallBook, me: Me): Call[] {
-  return book.current ? [] : Object.values(book.running).filter((call) => placeOf(call, me) === "free");
+  if (book.current) return [];
+  return Object.values(book.running).filter((call) => !book.parked.includes(call.id) && placeOf(call, me) === "free");
 }
 
 /** Whether a call of mine goes on at another device of mine, whose end no event would tell. */
@@ -97,9 +107,11 @@ function placeOf(call: Call, me: Me): "none" | "free" | "taken" {
 }
 
 /** The next book after one server event. */
-export function applyEvent(book: CallBook, event: CallEvent, me: Me): Step {
+export function applyEvent(before: CallBook, event: CallEvent, me: Me): Step {
+  const book = withMarks(before, event);
   switch (event.name) {
     case "call:incoming":
+    case "call:waiting":
       return onIncoming(book, event.data);
     case "call:accepted":
       return onAnswered(book, event.data, me);
@@ -124,9 +136,58 @@ export function applyEvent(book: CallBook, event: CallEvent, me: Me): Step {
     }
     case "call:topology-changed":
       return quiet(patchCall(book, event.data.callId, (call) => ({ ...call, topology: event.data.topology })));
+    case "call:merged":
+      return onMerged(book, event.data, me);
+    case "call:muted": {
+      const { callId, userId, by, hard, muted } = event.data;
+      const next = muted ? patchParticipant(book, callId, userId, { isMuted: true }) : book;
+      return told(next, callId, userId === me.userId ? { kind: muted ? (hard ? "locked" : "muted") : "unlocked", callId, by } : null);
+    }
+    case "call:held":
+    case "call:resumed": {
+      const { callId, userId, by } = event.data;
+      const kind = event.name === "call:held" ? "held" : "resumed";
+      return told(book, callId, userId === me.userId && by !== me.userId ? { kind, callId, by } : null);
+    }
+    case "call:transferred": {
+      const { callId, userId, targetUserId } = event.data;
+      return { book, notices: [{ kind: "transferred", callId, userId: targetUserId, mine: userId === me.userId }] };
+    }
+    case "call:transfer-failed": {
+      const { callId, userId, targetUserId, reason } = event.data;
+      return told(book, callId, userId === me.userId && reason !== "cancelled" ? { kind: "transfer_failed", callId, userId: targetUserId, reason } : null);
+    }
+    case "call:quality-alert":
+      return told(book, event.data.callId, { kind: "poor_line", callId: event.data.callId, userId: event.data.userId });
+    case "call:transfer-started":
+    case "call:quality":
+      return quiet(book);
     case "call:ended":
       return endCall(book, event.data.call, event.data.reason, me);
   }
+}
+
+function withMarks(book: CallBook, event: CallEvent): CallBook {
+  const { callId } = event.data;
+  if (!(callId in book.running)) return book;
+  const before = book.marks[callId] ?? noMarks;
+  const after = markEvent(before, event);
+  return after === before ? book : { ...book, marks: { ...book.marks, [callId]: after } };
+}
+
+function told(book: CallBook, callId: string, notice: Notice | null): Step {
+  const here = book.current?.callId === callId || book.parked.includes(callId);
+  return { book, notices: here && notice ? [notice] : [] };
+}
+
+/** Two who called each other are in one call now: where ours gave its name up, we are in the other. */
+function onMerged(book: CallBook, data: { callId: string; mergedCallId: string; call: Call }, me: Me): Step {
+  const { call, mergedCallId } = data;
+  const { [mergedCallId]: _gone, ...running } = book.running;
+  const next = stopRinging({ ...book, running: { ...running, [call.id]: call } }, call.id);
+  const { current } = next;
+  if (current?.callId !== mergedCallId && current?.callId !== call.id) return quiet(next);
+  return quiet({ ...next, current: withCall({ ...current, callId: call.id }, call, me) });
 }
 
 /** The book after a full look at the server, as done at each connect: what is gone is gone, what rings rings. */
@@ -139,14 +200,17 @@ export function applySnapshot(book: CallBook, active: readonly Call[], me: Me): 
     if (!mine || !isRinging(mine) || call.initiatorId === me.userId || call.id === current?.callId) return [];
     return [book.incoming.find((i) => i.call.id === call.id) ?? incomingOf(call)];
   });
+  const parked = book.parked.filter((id) => id in running);
+  const marks = Object.fromEntries(active.map((call) => [call.id, marksOf(call, book.marks[call.id])]));
   // Not asked for yet, or the asking is under way: the answer will say.
-  if (!current || current.call === null) return { ...book, incoming, running };
-  return { incoming, running, current: kept ? withCall(current, kept, me) : null };
+  if (!current || current.call === null) return { ...book, incoming, running, parked, marks };
+  return { incoming, running, parked, marks, current: kept ? withCall(current, kept, me) : null };
 }
 
 /** The book once this device is in `call` (the answer to accept, join or initiate). */
 export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
-  const next = stopRinging({ ...book, running: { ...book.running, [call.id]: call } }, call.id);
+  const marks = { ...book.marks, [call.id]: marksOf(call, book.marks[call.id]) };
+  const next = stopRinging({ ...book, marks, running: { ...book.running, [call.id]: call } }, call.id);
   if (!next.current) return next;
   return { ...next, current: withCall({ ...next.current, callId: call.id }, call, me) };
 }
@@ -154,8 +218,10 @@ export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
 /** The call is over: by event, by the answer to our own hang-up, or because the server no longer knows it. */
 export function endCall(book: CallBook, call: Call, reason: EndReason, me: Me): Step {
   const { [call.id]: _gone, ...running } = book.running;
-  const next = stopRinging({ ...book, running }, call.id);
-  if (next.current?.callId !== call.id) return quiet(next);
+  const { [call.id]: _marks, ...marks } = book.marks;
+  const set = book.parked.includes(call.id);
+  const next = stopRinging({ ...book, running, marks, parked: book.parked.filter((id) => id !== call.id) }, call.id);
+  if (next.current?.callId !== call.id) return { book: next, notices: set ? [endNotice(call, reason, me)] : [] };
   return { book: { ...next, current: null }, notices: [endNotice(call, reason, me)] };
 }
 
@@ -224,8 +290,19 @@ function onJoined(book: CallBook, data: { callId: string; userId: string; at: st
 function onLeft(book: CallBook, data: { callId: string; userId: string; reason: EndReason; at: string }, me: Me): Step {
   const { callId, userId, reason, at } = data;
   const next = patchParticipant(book, callId, userId, { status: "left", leftAt: at, leftReason: reason });
-  if (userId === me.userId || next.current?.callId !== callId) return quiet(next);
+  if (userId === me.userId) return onMyLeaving(next, callId, reason);
+  if (next.current?.callId !== callId) return quiet(next);
   return { book: next, notices: [{ kind: "left", callId, userId }] };
+}
+
+/** Removed, or released by a transfer: the call goes on without us. A lost line is for the media to bring back. */
+function onMyLeaving(book: CallBook, callId: string, reason: EndReason): Step {
+  if (reason === "connection_lost" || reason === "server_failure") return quiet(book);
+  const notices: Notice[] = reason === "removed" ? [{ kind: "removed", callId }] : [];
+  if (book.parked.includes(callId)) return { book: { ...book, parked: book.parked.filter((id) => id !== callId) }, notices };
+  const { current } = book;
+  if (current?.callId !== callId || current.phase === "leaving" || current.phase === "joining") return quiet(book);
+  return { book: { ...book, current: null }, notices };
 }
 
 /** Somebody else is there: the talk begins, unless it had begun. */
@@ -261,6 +338,7 @@ function patchCall(book: CallBook, callId: string, change: (call: Call) => Call)
   const changed = change(call);
   const { current } = book;
   return {
+    ...book,
     incoming: book.incoming.map((i) => (i.call.id === callId ? { ...i, call: changed } : i)),
     running: { ...book.running, [callId]: changed },
     current: current?.callId === callId ? { ...current, call: changed } : current,

@@ -6,19 +6,23 @@ import type { Emitter } from "../emitter";
 import { codeOf, StoaError } from "../errors";
 import type { CallEvent, PeerEvent } from "../events";
 import { loadMedia, type MediaSession } from "../media/session";
-import type { MediaLoss } from "../media/types";
+import type { MediaLoss, MediaState } from "../media/types";
 import type { Rest } from "../rest";
 import type { Signal } from "../signal";
 import { withNames, type StoaStore } from "../state";
 import type { Call, Connection, Initiate } from "../types";
 import {
-  applyEvent, applySnapshot, endCall, enterCall, isPresent, participantOf, runsElsewhere, type CallBook, type CallTarget, type Current, type Me, type Notice,
+  applyEvent, applySnapshot, endCall, enterCall, isOver, isPresent, participantOf, runsElsewhere, type CallBook, type CallTarget, type Current, type Me, type Notice,
 } from "./book";
 import { PeerDesk, signalOf, type IceGrant } from "./peers";
 import { afterLoss, isFinal, REJOIN_DELAYS } from "./rejoin";
 
 /** Milliseconds between looks at a call that goes on at another device of ours: it may lose its line and be ours to take. */
 const ELSEWHERE_PAUSE = 3_000;
+
+/** Milliseconds between two reports of how the line is, and how many are kept while they cannot be said. */
+const QUALITY_PAUSE = 5_000;
+const MOST_REPORTS = 24;
 
 export interface CallControllerParts {
   rest: Rest;
@@ -39,13 +43,17 @@ export class CallController {
   readonly #rooms = new Map<string, Connection>();
   /** Hung up before the server had answered; told to it once it has. */
   readonly #abandoned = new Set<string>();
+  #unsaid: { callId: string; reports: readonly object[] } = { callId: "", reports: [] };
+  #telling: ReturnType<typeof setTimeout> | undefined;
   #elsewhere: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: CallControllerParts) {
     this.#parts = parts;
     this.#peers = new PeerDesk(parts.rest, parts.signal);
     parts.media.lost.on(({ callId, loss }) => void this.#onLost(callId, loss));
-    parts.media.stranded.on((callId) => void this.#toRoom(callId));
+    parts.media.stranded.on((callId) => void this.#toRoom(callId, undefined, true));
+    parts.media.store.subscribe((now, before) => this.#tellMedia(now, before));
+    setInterval(() => void this.#reportQuality(), QUALITY_PAUSE);
   }
 
   /** Calls a person, several, or a channel. */
@@ -87,6 +95,52 @@ export class CallController {
     }
   }
 
+  /** Takes a call that waits, and sets the present one aside: the server holds it. */
+  async acceptAndHold(callId: string, video: boolean): Promise<void> {
+    await this.#park();
+    await this.accept(callId, video);
+  }
+
+  /** Holds the present call, or goes on with it. */
+  async hold(on: boolean): Promise<void> {
+    const callId = this.#book.current?.callId;
+    if (callId === undefined) return;
+    const { rest, media, me } = this.#parts;
+    await (on ? rest.hold(callId) : rest.resume(callId));
+    const by = me().userId;
+    this.#setBook((book) => applyEvent(book, { name: on ? "call:held" : "call:resumed", data: { callId, at: "", userId: by, by } }, me()).book);
+    await media.of(callId)?.hold(on);
+  }
+
+  /** Back to a call that was set aside; the present one is set aside in its place. */
+  async switchTo(callId: string): Promise<void> {
+    const { rest, media, me } = this.#parts;
+    if (!this.#book.parked.includes(callId)) return;
+    if (this.#book.current) {
+      await rest.hold(this.#book.current.callId);
+      await this.#park();
+    }
+    const stands = media.unpark(callId);
+    this.#setBook((book) => {
+      const call = book.running[callId] ?? null;
+      const since = call?.connectedAt ?? null;
+      const current: Current = { callId, call, direction: "incoming", phase: "active", target: { callId }, since };
+      return { ...book, parked: book.parked.filter((id) => id !== callId), current };
+    });
+    const call = await rest.resume(callId);
+    this.#setBook((book) => enterCall(book, call, me()));
+    if (!stands || media.store.getState().connection === "reconnecting") return this.#rejoin(callId);
+    await media.of(callId)?.hold(false);
+  }
+
+  async #park(): Promise<void> {
+    const { current } = this.#book;
+    if (!current?.call) return;
+    const { callId } = current;
+    await this.#parts.media.park();
+    this.#setBook((book) => ({ ...book, current: null, parked: [...book.parked.filter((id) => id !== callId), callId] }));
+  }
+
   /** Hangs up: ends a one-to-one, leaves a group, gives up while it rings. */
   async hangUp(): Promise<void> {
     const { current } = this.#book;
@@ -110,11 +164,12 @@ export class CallController {
 
   onEvent(event: CallEvent): void {
     if (event.name === "call:incoming") void loadMedia().catch(() => undefined);
-    const before = this.#book.current;
-    const { book, notices } = applyEvent(this.#book, event, this.#parts.me());
-    if (before && !book.current) this.#parts.media.close();
+    const before = this.#book;
+    const { book, notices } = applyEvent(before, event, this.#parts.me());
+    if (before.current && !book.current) this.#parts.media.close();
+    for (const callId of before.parked) if (!book.parked.includes(callId)) this.#parts.media.close(callId);
     this.#setBook(() => book);
-    this.#followMedia(event);
+    this.#followMedia(event, before);
     for (const notice of notices) this.#parts.notices.emit(notice);
     // Taken or refused there? The server knows, and a call that runs on another device may be moved here.
     if (event.name === "call:answered-elsewhere") void this.sync().catch(() => undefined);
@@ -143,10 +198,51 @@ export class CallController {
     for (const one of notice) this.#parts.notices.emit(one);
   }
 
-  /** Leaves without a word, for sign-out. */
+  /** The call as the server answered that it now is. */
+  put(call: Call | undefined): void {
+    const { me } = this.#parts;
+    if (call && this.#isCurrent(call.id) && !isOver(call)) this.#setBook((book) => enterCall(book, call, me()));
+  }
+
+  /** Leaves the present call without a word. */
   drop(): void {
     this.#parts.media.close();
     this.#setCurrent(null);
+  }
+
+  /** Leaves everything without a word, for sign-out. */
+  dropAll(): void {
+    this.#parts.media.closeAll();
+    this.#setBook((book) => ({ ...book, current: null, parked: [] }));
+  }
+
+  /** Browser to browser the server sees no media: it is told what is on. */
+  #tellMedia(now: MediaState, before: MediaState): void {
+    const callId = this.#book.current?.callId;
+    const same = now.microphoneOn === before.microphoneOn && now.cameraOn === before.cameraOn && now.screenOn === before.screenOn && now.path === before.path;
+    if (callId === undefined || now.path !== "p2p" || same) return;
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => {
+      const { microphoneOn, cameraOn, screenOn } = this.#parts.media.store.getState();
+      const media = { isMuted: !microphoneOn, isVideoEnabled: cameraOn, isScreenSharing: screenOn };
+      void this.#parts.rest.setMedia(callId, media).catch(() => undefined);
+    }, 200);
+  }
+
+  async #reportQuality(): Promise<void> {
+    const { current } = this.#book;
+    if (current?.phase !== "active") return;
+    const { callId } = current;
+    const measured = await this.#parts.media.of(callId)?.measure().catch(() => null);
+    if (!measured) return;
+    const { loss, jitter, rtt } = measured;
+    const kept = this.#unsaid.callId === callId ? this.#unsaid.reports : [];
+    const reports = [...kept, { packetLoss: loss, ...(jitter === null ? {} : { jitterMs: jitter }), ...(rtt === null ? {} : { roundTripMs: rtt }) }];
+    this.#unsaid = { callId, reports: [] };
+    await this.#parts.rest.reportQuality(callId, reports).catch((error: unknown) => {
+      // What could not be said is said with the next.
+      if (!isFinal(codeOf(error))) this.#unsaid = { callId, reports: reports.slice(-MOST_REPORTS) };
+    });
   }
 
   async #take(current: Current, video: boolean, ask: () => Promise<Answer>): Promise<void> {
@@ -194,9 +290,10 @@ export class CallController {
   }
 
   /** The media goes by the server from now on. */
-  async #toRoom(callId: string, room = this.#rooms.get(callId)): Promise<void> {
+  async #toRoom(callId: string, room = this.#rooms.get(callId), failed = false): Promise<void> {
     const line = this.#parts.media.of(callId);
     if (!line || line.path !== "p2p" || line.inRoom) return;
+    if (failed) void this.#parts.rest.mediaFailed(callId, "ice").catch(() => undefined);
     try {
       if (!room) throw new Error("no room is known");
       await line.connect(room.livekitUrl, room.token, Promise.resolve());
@@ -242,14 +339,43 @@ export class CallController {
     if (this.#isCurrent(callId)) this.#giveUp(callId);
   }
 
+  /** Where our own call gave its name up in a glare, the media moves to the one that is left. */
+  async #merge(data: { call: Call; mergedCallId: string; token: string | null; livekitUrl: string | null }, was: string | undefined): Promise<void> {
+    const { call, mergedCallId, token, livekitUrl } = data;
+    if (was !== mergedCallId || !this.#isCurrent(call.id)) return;
+    const { media, rest, me } = this.#parts;
+    const { microphoneOn, cameraOn } = media.store.getState();
+    const line = media.open(call.id, me().userId);
+    const prepared = line.prepare({ audio: microphoneOn, video: cameraOn });
+    prepared.catch(() => undefined);
+    try {
+      const answer = token && livekitUrl ? { callId: call.id, call, token, livekitUrl, ...(await rest.iceServers()) } : await rest.join(call.id);
+      await this.#connect(answer, prepared);
+    } catch {
+      if (this.#isCurrent(call.id)) await this.#rejoin(call.id);
+    }
+  }
+
   /** What an event means for the way the media goes. */
-  #followMedia(event: CallEvent): void {
+  #followMedia(event: CallEvent, before: CallBook): void {
     const { callId } = event.data;
+    const { media, me } = this.#parts;
+    const mine = "userId" in event.data && event.data.userId === me().userId;
     switch (event.name) {
+      case "call:held":
+      case "call:resumed":
+        // One that is set aside stays still until it is taken up again.
+        if (mine && !this.#book.parked.includes(callId)) void media.of(callId)?.hold(event.name === "call:held");
+        return;
+      case "call:muted":
+        if (mine && event.data.muted) void media.of(callId)?.setMicrophone(false);
+        return;
+      case "call:merged":
+        return void this.#merge(event.data, before.current?.callId);
       case "call:accepted":
       case "call:participant-joined":
         // They offer; from now on the connection has its time to come up.
-        if (event.data.userId !== this.#parts.me().userId) this.#parts.media.of(callId)?.beginPeer(false);
+        if (!mine) media.of(callId)?.beginPeer(false);
         return;
       case "call:topology-changed": {
         const { topology, token, livekitUrl } = event.data;

@@ -1,0 +1,81 @@
+/** What stands beside a call while it runs: who is on hold, who may not unmute, a transfer under way, how good the lines are. Pure. */
+import type { CallEvent } from "../events";
+import type { Call } from "../types";
+
+export type QualityBand = "excellent" | "good" | "fair" | "poor";
+export type TransferMode = "blind" | "attended";
+
+export interface LineReport {
+  band: QualityBand;
+  /** Percent. */
+  packetLoss: number | null;
+  jitterMs: number | null;
+  roundTripMs: number | null;
+}
+
+export interface Marks {
+  /** Whose side is held, and by whom. */
+  held: Readonly<Record<string, string>>;
+  /** Who was muted for good, and by whom. */
+  locked: Readonly<Record<string, string>>;
+  transfer: { by: string; target: string; mode: TransferMode } | null;
+  quality: Readonly<Record<string, LineReport>>;
+}
+
+export const noMarks: Marks = { held: {}, locked: {}, transfer: null, quality: {} };
+
+/** The parts of a participant and a call that say the same for who comes late. */
+interface Snapshot {
+  isOnHold?: boolean;
+  isHardMuted?: boolean;
+}
+
+/** What a call as the server shows it says; who did it is not in it, so what is known of that stays. */
+export function marksOf(call: Call, before: Marks = noMarks): Marks {
+  const held: Record<string, string> = {};
+  const locked: Record<string, string> = {};
+  for (const participant of call.participants) {
+    const { userId } = participant;
+    const { isOnHold, isHardMuted } = participant as Snapshot;
+    if (isOnHold ?? userId in before.held) held[userId] = before.held[userId] ?? userId;
+    if (isHardMuted ?? userId in before.locked) locked[userId] = before.locked[userId] ?? "";
+  }
+  return { ...before, held, locked };
+}
+
+export function markEvent(marks: Marks, event: CallEvent): Marks {
+  switch (event.name) {
+    case "call:held":
+      return { ...marks, held: { ...marks.held, [event.data.userId]: event.data.by } };
+    case "call:resumed":
+      return { ...marks, held: without(marks.held, event.data.userId) };
+    case "call:muted": {
+      const { userId, by, hard, muted } = event.data;
+      if (!hard && muted) return marks;
+      return { ...marks, locked: muted ? { ...marks.locked, [userId]: by } : without(marks.locked, userId) };
+    }
+    case "call:transfer-started": {
+      const { userId, targetUserId, mode } = event.data;
+      return { ...marks, transfer: { by: userId, target: targetUserId, mode } };
+    }
+    case "call:transferred":
+    case "call:transfer-failed":
+      return { ...marks, transfer: null };
+    case "call:quality": {
+      const { userId, band, packetLoss, jitterMs, roundTripMs } = event.data;
+      return { ...marks, quality: { ...marks.quality, [userId]: { band, packetLoss, jitterMs, roundTripMs } } };
+    }
+    case "call:participant-left": {
+      const { userId } = event.data;
+      return { ...marks, held: without(marks.held, userId), locked: without(marks.locked, userId), quality: without(marks.quality, userId) };
+    }
+    default:
+      return marks;
+  }
+}
+
+function without<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  if (!(key in record)) return record;
+  const { [key]: _gone, ...rest } = record;
+  return rest;
+}
