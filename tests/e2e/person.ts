@@ -174,6 +174,27 @@ export class Person {
       .waitFor();
   }
 
+  /** Whether a second call may knock: among the devices, while in a call. */
+  async callWaiting(on: boolean): Promise<void> {
+    await this.control("Devices").click();
+    await this.page.getByRole("checkbox", { name: "Let a second call knock" }).setChecked(on);
+    await this.page.keyboard.press("Escape");
+  }
+
+  /** Opens or closes what stands beside the stage. */
+  async panel(name: "People" | "Chat", open = true): Promise<Locator> {
+    const button = this.page.getByRole("toolbar", { name: "Call controls" }).getByRole("button", { name: new RegExp(`^${name}`) });
+    if ((await button.getAttribute("aria-pressed")) !== String(open)) await button.click();
+    return this.page.getByRole("complementary", { name: name === "People" ? "People in the call" : "Chat", exact: true });
+  }
+
+  /** An act on another participant, by the host. */
+  async actOn(name: string, act: string): Promise<void> {
+    const panel = await this.panel("People");
+    await panel.getByRole("button", { name: `Actions for ${name}` }).click();
+    await this.page.getByRole("menuitem", { name: act, exact: true }).click();
+  }
+
   async leave(): Promise<void> {
     await this.control("Leave call").click();
   }

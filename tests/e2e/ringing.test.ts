@@ -59,6 +59,7 @@ describe("ringing", () => {
       await b.accept("Alice");
       await Promise.all([a.inCall(), b.inCall()]);
       await c.seesPresence("Bob", "in_call");
+      await b.callWaiting(false);
       await c.call("Bob");
       await c.toast("Bob is busy");
       await c.lastCall("busy");

@@ -1,5 +1,5 @@
 /** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
-import { Icon, RejoinBanner, type IconName } from "@stoa/react/components";
+import { Icon, ParkedBanner, RejoinBanner, type IconName } from "@stoa/react/components";
 import { useStoa, useStoaState } from "@stoa/react/hooks";
 import { useTranslation } from "react-i18next";
 
@@ -33,6 +33,7 @@ export function Shell() {
       <main className="app-main" id="content" tabIndex={-1}>
         <LinkLost />
         <RejoinBanner onError={onError} />
+        <ParkedBanner onError={onError} />
         <Page route={route} />
       </main>
       <Places route={route} />

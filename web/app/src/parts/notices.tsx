@@ -34,8 +34,24 @@ export function Notices() {
         return;
       case "elsewhere":
       case "cancelled":
+      case "removed":
       case "lost":
         return void toast(t(`toast.${notice.kind}`), { id });
+      case "muted":
+      case "locked":
+      case "unlocked":
+      case "held":
+      case "resumed":
+        return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.by) }), { id: `${id}-mark` });
+      case "transferred":
+        return void toast(t(notice.mine ? "toast.transferredByMe" : "toast.transferred", { name: names.user(notice.userId) }), { id });
+      case "transfer_failed":
+        return void toast.warning(t("toast.transferFailed", { name: names.user(notice.userId) }), { id: `${id}-transfer` });
+      case "poor_line":
+        return void toast.warning(
+          notice.userId === stoa.store.getState().me?.id ? t("toast.poorLine") : t("toast.poorLineOf", { name: names.user(notice.userId) }),
+          { id: `${id}-line-${notice.userId}` },
+        );
       case "ended":
         return void toast(
           notice.seconds === null ? t("toast.ended") : t("toast.endedAfter", { length: clockText(notice.seconds) }),

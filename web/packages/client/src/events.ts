@@ -75,7 +75,7 @@ export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` }>
 export type PeerEvent = Extract<ServerEvent, { name: "call:offer" | "call:answer" | "call:ice-candidate" }>;
 
 /** Client → server: each is answered by an `Ack`. */
-export type ClientEventName = PeerEvent["name"];
+export type ClientEventName = PeerEvent["name"] | "device:set";
 
 export type Ack = { ok: true } | { ok: false; error: { code: string; message: string } };
 

@@ -15,6 +15,8 @@ export interface SignalOptions {
   baseUrl?: string;
   deviceId: string;
   token?: (() => string | undefined) | undefined;
+  /** Whether a second call may knock while one is on. */
+  callWaiting?: () => boolean;
 }
 
 type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void };
@@ -41,10 +43,10 @@ export class Signal {
 
   connect(): void {
     if (this.#socket) return;
-    const { baseUrl, deviceId, token } = this.#options;
+    const { baseUrl, deviceId, token, callWaiting } = this.#options;
     const socket: Socket<Listen, Send> = io(baseUrl ?? "", {
       transports: ["websocket", "polling"],
-      auth: (give) => give({ deviceId, token: token?.(), media: abilities(), callWaiting: true }),
+      auth: (give) => give({ deviceId, token: token?.(), media: abilities(), callWaiting: callWaiting?.() ?? true }),
       reconnectionDelay: 400,
       reconnectionDelayMax: 4000,
       withCredentials: true,

@@ -52,7 +52,7 @@ export class Stoa {
     this.deviceId = deviceId;
     const shared = { ...options, deviceId };
     this.#rest = new Rest(shared);
-    this.#signal = new Signal(shared);
+    this.#signal = new Signal({ ...shared, callWaiting: () => this.devices.choice.callWaiting });
     const { store, media, notices } = this;
     this.#calls = new CallController({ rest: this.#rest, signal: this.#signal, store, media, notices, me: () => this.#me() });
     this.#signal.events.on((event) => this.#onEvent(event));
@@ -169,7 +169,8 @@ export class Stoa {
   /** Chooses a device; a running call moves to it. */
   async chooseDevice(change: Partial<CaptureChoice>): Promise<void> {
     this.devices.choose(change);
-    const { microphone, camera, speaker, noiseSuppression } = change;
+    const { microphone, camera, speaker, noiseSuppression, callWaiting } = change;
+    if (callWaiting !== undefined) void this.#signal.say("device:set", { callWaiting });
     if (microphone) await this.media.useDevice("audioinput", microphone);
     if (camera) await this.media.useDevice("videoinput", camera);
     if (speaker) await this.media.useDevice("audiooutput", speaker);

@@ -156,7 +156,7 @@ describe("small decisions", () => {
     const kept = new Map<string, string>();
     const storage = { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
     new Devices(storage).choose({ camera: "front", noiseSuppression: false });
-    expect(new Devices(storage).choice).toEqual({ microphone: null, camera: "front", speaker: null, noiseSuppression: false });
+    expect(new Devices(storage).choice).toEqual({ microphone: null, camera: "front", speaker: null, noiseSuppression: false, callWaiting: true });
     kept.set("stoa.devices", "{broken");
     expect(new Devices(storage).choice.camera).toBeNull();
   });

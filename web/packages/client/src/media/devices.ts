@@ -19,7 +19,7 @@ export interface DevicesState {
 }
 
 const KEY = "stoa.devices";
-const none: CaptureChoice = { microphone: null, camera: null, speaker: null, noiseSuppression: true };
+const none: CaptureChoice = { microphone: null, camera: null, speaker: null, noiseSuppression: true, callWaiting: true };
 
 export class Devices {
   readonly store: StoreApi<DevicesState>;
@@ -74,13 +74,14 @@ function readChoice(storage: Pick<Storage, "getItem"> | null): CaptureChoice {
   try {
     const stored: unknown = JSON.parse(storage?.getItem(KEY) ?? "null");
     if (typeof stored !== "object" || stored === null) return none;
-    const { microphone, camera, speaker, noiseSuppression } = stored as Partial<Record<keyof CaptureChoice, unknown>>;
+    const { microphone, camera, speaker, noiseSuppression, callWaiting } = stored as Partial<Record<keyof CaptureChoice, unknown>>;
     const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
     return {
       microphone: text(microphone),
       camera: text(camera),
       speaker: text(speaker),
       noiseSuppression: noiseSuppression !== false,
+      callWaiting: callWaiting !== false,
     };
   } catch {
     return none;

@@ -17,6 +17,8 @@ export interface CaptureChoice {
   camera: string | null;
   speaker: string | null;
   noiseSuppression: boolean;
+  /** Whether a second call may knock while one is on. */
+  callWaiting: boolean;
 }
 
 export function roomOptions(livekit: LiveKit, choice: CaptureChoice): RoomOptions {

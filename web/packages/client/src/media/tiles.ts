@@ -18,13 +18,16 @@ export interface Tile {
   cameraOn: boolean;
   video: TrackHandle | null;
   quality: LineQuality;
+  /** Their side of the call is on hold. */
+  held: boolean;
 }
 
 /**
  * Screens first, then the others in the order they came, oneself last: nobody moves because somebody speaks.
  * Who is in the call but not yet in the room has a tile that says so.
  */
-export function tilesOf(call: Call | null, people: readonly Person[], me: string): Tile[] {
+export function tilesOf(call: Call | null, people: readonly Person[], me: string, held: Readonly<Record<string, string>> = {}): Tile[] {
+  const marked = (tile: Tile): Tile => (tile.userId in held ? { ...tile, held: true } : tile);
   const screens = people.filter((p) => p.screenOn).map(screenTile);
   const inRoom = new Map(people.map((p) => [p.userId, p]));
   const order = call?.participants.map((p) => p.userId) ?? [];
@@ -40,12 +43,12 @@ export function tilesOf(call: Call | null, people: readonly Person[], me: string
     return [absentTile(userId, participant.name, state)];
   });
   const self = inRoom.get(me);
-  return [...screens, ...cameras, ...(self ? [cameraTile(self, "connected")] : [])];
+  return [...screens, ...cameras, ...(self ? [cameraTile(self, "connected")] : [])].map(marked);
 }
 
 function cameraTile(person: Person, state: TileState): Tile {
   const { userId, name, local, speaking, muted, cameraOn, camera, quality } = person;
-  return { key: `camera:${userId}`, kind: "camera", userId, name, local, state, speaking, muted, cameraOn, video: camera, quality };
+  return { key: `camera:${userId}`, kind: "camera", userId, name, local, state, speaking, muted, cameraOn, video: camera, quality, held: false };
 }
 
 function screenTile(person: Person): Tile {
@@ -55,7 +58,7 @@ function screenTile(person: Person): Tile {
 function absentTile(userId: string, name: string, state: TileState): Tile {
   return {
     key: `camera:${userId}`, kind: "camera", userId, name, local: false, state,
-    speaking: false, muted: false, cameraOn: false, video: null, quality: "unknown",
+    speaking: false, muted: false, cameraOn: false, video: null, quality: "unknown", held: false,
   };
 }
 

@@ -6,6 +6,8 @@ import { useMediaState } from "../hooks/store";
 
 export function AudioSinks() {
   const people = useMediaState((s) => s.people);
+  const held = useMediaState((s) => s.held);
+  if (held) return null;
   return (
     <div hidden>
       {people.flatMap((person) =>

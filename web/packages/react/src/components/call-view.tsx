@@ -1,6 +1,6 @@
 /** The call of this tab, whole: heading, stage, controls, sound; the same screen while it rings, joins and runs. */
 import type { Current, MediaConnection } from "@stoa/client";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { clockText, useCurrentCall, useSecondsSince } from "../hooks/call";
 import { useSay, useStoa, type Say } from "../hooks/context";
@@ -9,8 +9,13 @@ import { useMediaState } from "../hooks/store";
 import { AudioSinks } from "./audio-sinks";
 import { Avatar } from "./avatar";
 import { ControlBar } from "./control-bar";
+import { HoldVeil } from "./hold";
 import { Icon } from "./icons";
+import { Panel, type PanelKind } from "./panel";
+import { QualityIndicator } from "./quality";
 import { Stage } from "./stage";
+import { TransferBanner } from "./transfer";
+import { ParkedBanner, WaitingBanner } from "./waiting";
 
 export interface CallViewProps {
   onError: (error: unknown) => void;
@@ -26,21 +31,33 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
   const names = useNames();
   const region = useRef<HTMLElement>(null);
   const connection = useMediaState((s) => s.connection);
+  const path = useMediaState((s) => s.path);
+  const [panel, setPanel] = useState<PanelKind | null>(null);
   const { name, inChannel } = names.target(current.target, current.call);
   const ringing = current.direction === "outgoing" && (current.phase === "dialing" || current.phase === "ringing");
   useEffect(() => region.current?.focus({ preventScroll: true }), []);
   return (
     <section
       ref={region} className="stoa-call" tabIndex={-1} aria-label={regionName(say, name, inChannel, ringing)}
-      data-connection={connection} data-phase={current.phase}
+      data-connection={connection} data-phase={current.phase} data-path={path} data-panel={panel}
     >
       <header className="stoa-call-head">
         <strong>{name}</strong>
         <CallStatus current={current} ringing={ringing} connection={connection} />
+        {ringing ? null : <QualityIndicator />}
       </header>
-      {ringing && current.call?.kind !== "group" ? <Calling name={name} current={current} /> : <Stage />}
+      <div className="stoa-call-notes">
+        <WaitingBanner onError={onError} />
+        <ParkedBanner onError={onError} />
+        <TransferBanner onError={onError} />
+      </div>
+      <div className="stoa-call-middle">
+        {ringing && current.call?.kind !== "group" ? <Calling name={name} current={current} /> : <Stage />}
+        <HoldVeil onError={onError} />
+      </div>
+      {panel !== null && !ringing ? <Panel kind={panel} onClose={() => setPanel(null)} onError={onError} /> : null}
       <SoundUnblock />
-      <ControlBar ringing={ringing} onError={onError} />
+      <ControlBar ringing={ringing} panel={panel} onPanel={setPanel} onError={onError} />
       <AudioSinks />
     </section>
   );

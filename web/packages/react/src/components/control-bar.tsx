@@ -1,44 +1,58 @@
 /** The controls of a call: each says its state, each has a key. */
 import { useMemo, useState } from "react";
 
+import { useChat, useMarks } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { useCallControls, useCallKeys } from "../hooks/controls";
+import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
 import { DevicesPopover } from "./devices";
+import { useHeldBy } from "./hold";
 import { Icon, type IconName } from "./icons";
+import type { PanelKind } from "./panel";
 
 export interface ControlBarProps {
   /** While it rings, leaving is giving up. */
   ringing: boolean;
+  panel: PanelKind | null;
+  onPanel: (panel: PanelKind | null) => void;
   onError: (error: unknown) => void;
 }
 
-export function ControlBar({ ringing, onError }: ControlBarProps) {
+export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps) {
   const say = useSay();
-  const { media } = useStoa();
+  const stoa = useStoa();
+  const { media } = stoa;
+  const heldBy = useHeldBy();
+  const lockedBy = useLockedBy();
+  const unread = useUnread(panel === "chat");
+  const mayHold = !ringing && (heldBy === null || heldBy === "me");
   const { microphone, camera, screen, hangUp } = useCallControls();
   const sharing = useStoaState((s) => s.session?.features.screenSharing ?? true);
   const [choosing, setChoosing] = useState(false);
   const maySharing = sharing && screen.possible && !ringing;
   const keys = useMemo(
     () => ({
-      m: () => void media.setMicrophone(!media.store.getState().microphoneOn),
+      ...(lockedBy === null ? { m: () => void media.setMicrophone(!media.store.getState().microphoneOn) } : {}),
       v: () => void media.setCamera(!media.store.getState().cameraOn),
       ...(maySharing ? { s: () => void media.setScreen(!media.store.getState().screenOn) } : {}),
       d: () => setChoosing((open) => !open),
+      ...(mayHold ? { h: () => void (heldBy === null ? stoa.hold() : stoa.resume()).catch(onError) } : {}),
+      ...(ringing ? {} : { p: () => onPanel(panel === "people" ? null : "people"), c: () => onPanel(panel === "chat" ? null : "chat") }),
     }),
-    [media, maySharing],
+    [stoa, media, lockedBy, maySharing, mayHold, heldBy, ringing, panel, onPanel, onError],
   );
   useCallKeys(keys);
   return (
     <div className="stoa-controls" role="toolbar" aria-label={say("control.bar")}>
       <Control
         icon={microphone.on ? "mic" : "micOff"} label={say("control.microphone")} pressed={microphone.on} onPress={microphone.toggle}
-        title={say(microphone.on ? "control.mute" : "control.unmute")} keys="M"
+        title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : say("control.locked", { name: lockedBy })} keys="M"
+        disabled={lockedBy !== null || heldBy !== null} badge={lockedBy === null ? null : "lock"}
       />
       <Control
         icon={camera.on ? "video" : "videoOff"} label={say("control.camera")} pressed={camera.on} onPress={camera.toggle}
-        title={say(camera.on ? "control.cameraOff" : "control.cameraOn")} keys="V"
+        title={say(camera.on ? "control.cameraOff" : "control.cameraOn")} keys="V" disabled={heldBy !== null}
       />
       {maySharing ? (
         <Control
@@ -46,6 +60,23 @@ export function ControlBar({ ringing, onError }: ControlBarProps) {
           title={say(screen.on ? "control.screenOff" : "control.screenOn")} keys="S"
         />
       ) : null}
+      {ringing ? null : (
+        <>
+          <Control
+            icon={heldBy === null ? "pause" : "play"} label={say("control.hold")} pressed={heldBy !== null} lit={heldBy !== null} disabled={!mayHold}
+            title={say(heldBy === null ? "control.holdOn" : "control.holdOff")} keys="H"
+            onPress={() => void (heldBy === null ? stoa.hold() : stoa.resume()).catch(onError)}
+          />
+          <Control
+            icon="people" label={say("control.people")} pressed={panel === "people"} lit={panel === "people"} title={say("control.peopleHint")} keys="P"
+            onPress={() => onPanel(panel === "people" ? null : "people")}
+          />
+          <Control
+            icon="chat" label={unread > 0 ? say("control.chatUnread", { count: unread }) : say("control.chat")} pressed={panel === "chat"} lit={panel === "chat"}
+            title={say("control.chatHint")} keys="C" badge={unread > 0 ? Math.min(unread, 99) : null} onPress={() => onPanel(panel === "chat" ? null : "chat")}
+          />
+        </>
+      )}
       <DevicesPopover open={choosing} onOpenChange={setChoosing}>
         <button type="button" className="stoa-control" aria-label={say("control.devices")} title={say("control.devicesHint")} aria-keyshortcuts="D">
           <Icon name="sliders" size={22} />
@@ -69,16 +100,38 @@ interface ControlProps {
   pressed: boolean;
   /** Shown as something that goes on, not as something that is merely there. */
   lit?: boolean;
+  disabled?: boolean;
+  badge?: number | "lock" | null;
   onPress: () => void;
 }
 
-function Control({ icon, label, title, keys, pressed, lit = false, onPress }: ControlProps) {
+function Control({ icon, label, title, keys, pressed, lit = false, disabled = false, badge = null, onPress }: ControlProps) {
+  // Stays in the tab order while it cannot be used: the reason is in its title.
   return (
     <button
       type="button" className="stoa-control" aria-label={label} title={title} aria-pressed={pressed} aria-keyshortcuts={keys}
-      data-off={!pressed} data-lit={lit} onClick={onPress}
+      aria-disabled={disabled} data-off={!pressed} data-lit={lit} onClick={disabled ? undefined : onPress}
     >
       <Icon name={icon} size={22} />
+      {badge === null ? null : <span className="stoa-badge" aria-hidden="true">{badge === "lock" ? <Icon name="lock" size={12} /> : badge}</span>}
     </button>
   );
+}
+
+/** Who muted me for good; null where nobody did. */
+function useLockedBy(): string | null {
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const names = useNames();
+  const by = useMarks().locked[me];
+  return by === undefined ? null : names.user(by);
+}
+
+/** Messages of others since the chat was last looked at. */
+function useUnread(looking: boolean): number {
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const { messages } = useChat();
+  const [seen, setSeen] = useState(0);
+  const theirs = messages.filter((message) => message.userId !== me).length;
+  if (looking && seen !== theirs) setSeen(theirs);
+  return looking ? 0 : Math.max(theirs - seen, 0);
 }

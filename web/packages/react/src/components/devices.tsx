@@ -50,6 +50,10 @@ function DeviceChoices() {
         <input type="checkbox" checked={choice.noiseSuppression} onChange={(event) => choose({ noiseSuppression: event.target.checked })} />
         {say("device.noise")}
       </label>
+      <label className="stoa-check">
+        <input type="checkbox" checked={choice.callWaiting} onChange={(event) => choose({ callWaiting: event.target.checked })} />
+        {say("device.waiting")}
+      </label>
     </>
   );
 }

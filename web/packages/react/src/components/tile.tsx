@@ -26,7 +26,7 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
     <article
       className="stoa-tile" aria-label={label} data-slot={slot} data-kind={tile.kind} data-user-id={tile.userId} data-local={tile.local}
       data-speaking={tile.speaking} data-muted={tile.muted} data-camera={tile.cameraOn ? "on" : "off"} data-state={state}
-      data-video={showsVideo}
+      data-video={showsVideo} data-held={tile.held}
     >
       <Video track={tile.video} mirrored={tile.local && !screen} element={element} />
       {showsVideo ? null : (
@@ -35,7 +35,8 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
           {tile.state === "connected" ? null : <span className="stoa-tile-state">{stateText(say, tile)}</span>}
         </div>
       )}
-      {showsVideo && state === "reconnecting" ? <span className="stoa-tile-veil" role="status">{say("call.reconnecting")}</span> : null}
+      {tile.held && !screen ? <span className="stoa-tile-veil" data-held><Icon name="pause" size={26} />{say("hold.tile")}</span> : null}
+      {showsVideo && state === "reconnecting" && !tile.held ? <span className="stoa-tile-veil" role="status">{say("call.reconnecting")}</span> : null}
       <footer className="stoa-tile-name">
         {tile.muted && !screen && tile.state === "connected" ? (
           <span className="stoa-tile-muted" role="img" aria-label={say("tile.muted")}><Icon name="micOff" size={15} /></span>

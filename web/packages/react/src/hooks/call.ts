@@ -1,5 +1,7 @@
 /** The call this tab is in, the ones that ring, the ones one could be in. */
-import { gridFor, isPresent, rejoinable, tilesOf, type Call, type Current, type Incoming, type Tile } from "@stoa/client";
+import {
+  gridFor, isPresent, isRinging, noMarks, rejoinable, tilesOf, type Call, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
+} from "@stoa/client";
 import { useEffect, useMemo, useState } from "react";
 
 import { useStoa } from "./context";
@@ -10,9 +12,57 @@ export function useCurrentCall(): Current | null {
   return useStoaState((s) => (s.book.current?.phase === "leaving" ? null : s.book.current));
 }
 
-/** The call that rings here longest. */
+/** The call that rings here longest; while one talks, calls only knock. */
 export function useIncomingCall(): Incoming | null {
-  return useStoaState((s) => s.book.incoming[0] ?? null);
+  return useStoaState((s) => (s.book.current ? null : (s.book.incoming[0] ?? null)));
+}
+
+/** The call that knocks while another one goes on. */
+export function useWaitingCall(): Incoming | null {
+  return useStoaState((s) => (s.book.current ? (s.book.incoming[0] ?? null) : null));
+}
+
+/** Calls of this tab that are set aside. */
+export function useParkedCalls(): readonly Call[] {
+  return useStoaState((s) => s.book.parked.flatMap((id) => s.book.running[id] ?? []));
+}
+
+/** What stands beside the current call: holds, locks, a transfer, how good the lines are. */
+export function useMarks(): Marks {
+  return useStoaState((s) => (s.book.current && s.book.marks[s.book.current.callId]) ?? noMarks);
+}
+
+/** Whether I may mute and remove: the one who called, or, once they left, who came first; and who runs the server. */
+export function useIsHost(): boolean {
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const admin = useStoaState((s) => s.session?.permissions.includes("admin") ?? false);
+  const call = useStoaState((s) => s.book.current?.call ?? null);
+  return admin || (call !== null && hostOf(call) === me);
+}
+
+export function hostOf(call: Call): string | null {
+  const here = call.participants.filter(isPresent);
+  if (here.some((p) => p.userId === call.initiatorId)) return call.initiatorId;
+  const first = here.toSorted((a, b) => (a.joinedAt ?? "").localeCompare(b.joinedAt ?? ""))[0];
+  return first?.userId ?? null;
+}
+
+/** Who is in the current call or is being rung into it. */
+export function useParticipants(): readonly Participant[] {
+  const call = useStoaState((s) => s.book.current?.call ?? null);
+  return useMemo(() => call?.participants.filter((p) => isPresent(p) || isRinging(p)) ?? [], [call]);
+}
+
+export interface Chat {
+  messages: readonly ChatMessage[];
+  /** False where nobody can be reached yet. */
+  say: (text: string) => Promise<boolean>;
+}
+
+export function useChat(): Chat {
+  const { media } = useStoa();
+  const messages = useMediaState((s) => s.chat);
+  return useMemo(() => ({ messages, say: (text) => media.say(text) }), [media, messages]);
 }
 
 /** Calls of mine that run without this tab and that it may enter. */
@@ -33,7 +83,8 @@ export function useTiles(): readonly Tile[] {
   const call = useStoaState((s) => s.book.current?.call ?? null);
   const me = useStoaState((s) => s.me?.id ?? "");
   const people = useMediaState((s) => s.people);
-  return useMemo(() => tilesOf(call, people, me), [call, people, me]);
+  const { held } = useMarks();
+  return useMemo(() => tilesOf(call, people, me, held), [call, people, me, held]);
 }
 
 /** Whole seconds since a server time, counting. */

@@ -3,7 +3,10 @@ export { StoaProvider, useSay, useStoa, type Say, type StoaProviderProps } from 
 export { english, speak, type Phrase, type Words } from "./words";
 export { useDevicesState, useMediaState, useReadable, useStoaState } from "./store";
 export { namesOf, useNames, type Names } from "./names";
-export { clockText, useCurrentCall, useGrid, useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
+export {
+  clockText, hostOf, useChat, useCurrentCall, useGrid, useIsHost, useMarks, useParkedCalls, useParticipants, useWaitingCall, type Chat,
+} from "./call";
+export { useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
 export { useCallControls, useCallKeys, type CallControls, type Toggle } from "./controls";
 export { useMediaProblems, useNotices } from "./notices";
 export { useChannels, usePeople } from "./directory";
