@@ -195,6 +195,15 @@ export class Person {
     await this.page.getByRole("menuitem", { name: act, exact: true }).click();
   }
 
+  /** Hands the call over to somebody. */
+  async transfer(name: string, how: "Transfer now" | "Talk first"): Promise<void> {
+    await (await this.panel("People")).getByRole("button", { name: "Transfer the call" }).click();
+    const dialog = this.page.getByRole("dialog", { name: "Transfer the call" });
+    await dialog.getByRole("radio", { name }).check();
+    await dialog.getByRole("button", { name: how }).click();
+    await this.panel("People", false);
+  }
+
   async leave(): Promise<void> {
     await this.control("Leave call").click();
   }

@@ -51,6 +51,15 @@ table inet stoa {
 RULES`);
   }
 
+  /** From now on programs in here cannot reach each other by UDP; what is outside they can. */
+  dropUdpInside(): void {
+    run(`ip netns exec ${this.name} nft -f - <<'RULES'
+table inet stoa {
+  chain in { type filter hook input priority 0; meta l4proto udp iifname "lo" drop; }
+}
+RULES`);
+  }
+
   /** From now on nothing goes out but to these ports, and nothing comes in but the answers. */
   allowOnly({ udp = [], tcp = [] }: { udp?: number[]; tcp?: number[] }): void {
     const ports = (protocol: string, list: number[]) =>

@@ -116,7 +116,10 @@ function ChatLog({ onError }: { onError: (error: unknown) => void }) {
   const [failed, setFailed] = useState(false);
   const end = useRef<HTMLLIElement>(null);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [messages]);
+  // Some browsers answer scrolling with a promise, which is no clean-up.
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "end" });
+  }, [messages]);
   useEffect(() => input.current?.focus(), []);
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
