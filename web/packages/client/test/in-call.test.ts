@@ -1,0 +1,191 @@
+import { describe, expect, it } from "vitest";
+
+import { applyEvent, applySnapshot, emptyBook, rejoinable, type CallBook, type Current } from "../src/calls/book";
+import { marksOf, noMarks } from "../src/calls/marks";
+import { PeerDesk, signalOf } from "../src/calls/peers";
+import type { CallEvent, PeerEvent } from "../src/events";
+import { decodeChat, encodeChat, parse, withMessage, type ChatMessage } from "../src/media/chat";
+import { lineQuality, measure, sampleOf, verdict } from "../src/media/health";
+import { mergePeople } from "../src/media/people";
+import { tilesOf } from "../src/media/tiles";
+import type { Person, TrackHandle } from "../src/media/types";
+import { AT, call, me, participant } from "./fixtures";
+
+const talking = call({ status: "connected", topology: "p2p", participants: [participant("alice", "connected"), participant("bob", "connected")] });
+const current: Current = { callId: "call-1", call: talking, direction: "outgoing", phase: "active", target: { userId: "bob" }, since: AT };
+const book: CallBook = { ...emptyBook, running: { "call-1": talking }, current };
+const step = (from: CallBook, event: CallEvent) => applyEvent(from, event, me);
+const of = { callId: "call-1", at: AT };
+
+describe("what stands beside a call", () => {
+  it("is a hold, told to the one held by another", () => {
+    const held = step(book, { name: "call:held", data: { ...of, userId: "alice", by: "bob" } });
+    expect(held.book.marks["call-1"]?.held).toEqual({ alice: "bob" });
+    expect(held.notices).toEqual([{ kind: "held", callId: "call-1", by: "bob" }]);
+    const resumed = step(held.book, { name: "call:resumed", data: { ...of, userId: "alice", by: "bob" } });
+    expect(resumed.book.marks["call-1"]?.held).toEqual({});
+    const own = step(book, { name: "call:held", data: { ...of, userId: "alice", by: "alice" } });
+    expect(own.notices).toEqual([]);
+    expect(step(book, { name: "call:held", data: { ...of, userId: "bob", by: "bob" } }).notices).toEqual([]);
+  });
+
+  it("is a lock where one was muted for good, and not where one was only muted", () => {
+    const mute = (hard: boolean, muted = true) => ({ name: "call:muted" as const, data: { ...of, userId: "alice", by: "bob", hard, muted } });
+    const soft = step(book, mute(false));
+    expect(soft.book.marks["call-1"]?.locked ?? {}).toEqual({});
+    expect(soft.notices).toEqual([{ kind: "muted", callId: "call-1", by: "bob" }]);
+    const hard = step(book, mute(true));
+    expect(hard.book.marks["call-1"]?.locked).toEqual({ alice: "bob" });
+    const lifted = step(hard.book, mute(true, false));
+    expect(lifted.book.marks["call-1"]?.locked).toEqual({});
+    expect(lifted.notices).toEqual([{ kind: "unlocked", callId: "call-1", by: "bob" }]);
+  });
+
+  it("comes with the call for who joins late, and who did it stays known", () => {
+    const late = call({ participants: [{ ...participant("bob", "connected"), isOnHold: true, isHardMuted: true } as never] });
+    expect(marksOf(late)).toMatchObject({ held: { bob: "bob" }, locked: { bob: "" } });
+    expect(marksOf(late, { ...noMarks, held: { bob: "alice", gone: "x" } })).toMatchObject({ held: { bob: "alice" } });
+  });
+
+  it("is a transfer until it is done or has failed", () => {
+    const started = step(book, { name: "call:transfer-started", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended" } });
+    expect(started.book.marks["call-1"]?.transfer).toEqual({ by: "alice", target: "carol", mode: "attended" });
+    const failed = step(started.book, { name: "call:transfer-failed", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended", reason: "declined" } });
+    expect(failed.book.marks["call-1"]?.transfer).toBeNull();
+    expect(failed.notices).toEqual([{ kind: "transfer_failed", callId: "call-1", userId: "carol", reason: "declined" }]);
+    // The one who leaves by it is out, and learns that it is done.
+    const left = step(started.book, { name: "call:participant-left", data: { ...of, userId: "alice", reason: "completed" } });
+    expect(left.book.current).toBeNull();
+    const done = step(left.book, { name: "call:transferred", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended" } });
+    expect(done.notices).toEqual([{ kind: "transferred", callId: "call-1", userId: "carol", mine: true }]);
+  });
+
+  it("shows on the tiles", () => {
+    expect(tilesOf(talking, [], "alice", { bob: "bob" }).map((t) => [t.userId, t.held])).toEqual([["bob", true]]);
+  });
+});
+
+describe("leaving without asking", () => {
+  it("is being removed, which is told; a lost line is for the media to bring back", () => {
+    const left = (reason: "removed" | "connection_lost") => step(book, { name: "call:participant-left", data: { ...of, userId: "alice", reason } });
+    expect(left("removed")).toMatchObject({ book: { current: null }, notices: [{ kind: "removed" }] });
+    expect(left("connection_lost").book.current).not.toBeNull();
+  });
+});
+
+describe("a second call", () => {
+  const second = call({ id: "call-2", initiatorId: "carol", participants: [participant("carol", "connecting"), participant("alice", "ringing")] });
+  const knocks = { name: "call:waiting" as const, data: { callId: "call-2", at: AT, call: second, caller: { id: "carol", name: "Carol", avatarUrl: null, presence: "online", isGuest: false } as const, ringUntil: AT } };
+
+  it("knocks beside the one that goes on", () => {
+    const { book: next } = step(book, knocks);
+    expect(next.incoming.map((i) => [i.call.id, i.callerName])).toEqual([["call-2", "Carol"]]);
+    expect(next.current?.callId).toBe("call-1");
+  });
+
+  it("leaves the first one parked: no way back in is offered twice, and its end is told", () => {
+    const parked: CallBook = { ...book, current: null, parked: ["call-1"] };
+    expect(rejoinable(parked, me)).toEqual([]);
+    const gone = step(parked, { name: "call:ended", data: { ...of, call: { ...talking, status: "ended", duration: 7 }, reason: "completed", endedBy: "bob", duration: 7 } });
+    expect(gone.book.parked).toEqual([]);
+    expect(gone.notices).toEqual([{ kind: "ended", callId: "call-1", seconds: 7 }]);
+    expect(applySnapshot(parked, [], me).parked).toEqual([]);
+    expect(applySnapshot(parked, [talking], me).parked).toEqual(["call-1"]);
+  });
+});
+
+describe("two who call each other at once", () => {
+  it("are in the call that is left, whichever was theirs", () => {
+    const winner = { ...talking, id: "call-0" };
+    const merged = { name: "call:merged" as const, data: { callId: "call-0", at: AT, call: winner, mergedCallId: "call-1", token: null, livekitUrl: null } };
+    const ringing: CallBook = { ...book, incoming: [{ call: winner, callerName: "Bob", ringUntil: AT }], current: { ...current, phase: "ringing", since: null } };
+    const { book: next } = step(ringing, merged);
+    expect(next.current).toMatchObject({ callId: "call-0", phase: "active" });
+    expect(next.incoming).toEqual([]);
+    expect(Object.keys(next.running)).toEqual(["call-0"]);
+  });
+});
+
+describe("signals between browsers", () => {
+  const from = { callId: "call-1", from: "bob" };
+
+  it("are understood as other clients write them too, and nonsense is not", () => {
+    const sdp = "v=0";
+    const events: [PeerEvent, unknown][] = [
+      [{ name: "call:offer", data: { ...from, session: "s", offer: { type: "offer", sdp } } }, { kind: "offer", session: "s", sdp }],
+      [{ name: "call:answer", data: { ...from, answer: { sdp } } }, { kind: "answer", session: null, sdp }],
+      [{ name: "call:offer", data: { ...from, sdp } }, { kind: "offer", session: null, sdp }],
+      [{ name: "call:ice-candidate", data: { ...from, candidate: null } }, { kind: "candidate", session: null, candidate: null }],
+      [{ name: "call:offer", data: { ...from, offer: 7 } }, null],
+      [{ name: "call:ice-candidate", data: { ...from, candidate: "x" } }, null],
+    ];
+    for (const [event, wanted] of events) expect(signalOf(event)).toEqual(wanted);
+  });
+
+  it("are kept until the line is open, so many and no more", () => {
+    const desk = new PeerDesk({ iceServers: () => Promise.reject(new Error("not asked")) }, { say: () => Promise.resolve(true) });
+    for (let i = 0; i < 100; i += 1) desk.keep("call-1", { kind: "candidate", session: "s", candidate: null });
+    expect(desk.take("call-1")).toHaveLength(60);
+    expect(desk.take("call-1")).toEqual([]);
+  });
+
+  it("ask for ICE servers anew once the credentials run out", async () => {
+    let asked = 0;
+    const fresh = { iceServers: [{ urls: ["turn:a"], username: "u2", credential: "c2" }], expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
+    const desk = new PeerDesk({ iceServers: () => Promise.resolve((asked += 1, fresh) as never) }, { say: () => Promise.resolve(true) });
+    const old = { iceServers: [{ urls: ["turn:a"], username: "u", credential: "c" }], expiresAt: new Date(Date.now() + 5_000).toISOString() };
+    const options = desk.options("call-1", "alice", "bob", old as never);
+    expect(options.polite).toBe(false);
+    expect((await options.freshServers?.())?.[0]?.username).toBe("u2");
+    await options.freshServers?.();
+    expect(asked).toBe(1);
+  });
+});
+
+describe("the health of a peer-to-peer line", () => {
+  it("is counted between two looks", () => {
+    const report = (bytes: number, received: number, lost: number) => [
+      { type: "transport", bytesReceived: bytes },
+      { type: "inbound-rtp", packetsReceived: received, packetsLost: lost, jitter: 0.012 },
+      { type: "candidate-pair", nominated: true, currentRoundTripTime: 0.08 },
+    ];
+    const [first, second] = [sampleOf(report(1_000, 100, 0), 0), sampleOf(report(9_000, 190, 10), 5_000)];
+    expect(second.bytesReceived).toBe(9_000);
+    expect(measure(first, second)).toEqual({ loss: 10, jitter: 12, rtt: 80 });
+    expect(lineQuality({ loss: 10, jitter: 12, rtt: 80 })).toBe("poor");
+    expect(lineQuality({ loss: 0, jitter: null, rtt: null })).toBe("excellent");
+  });
+
+  it("looks for a new path first, once, and then gives up", () => {
+    expect([0, 1_900, 2_100, 6_100].map((ms) => verdict(ms, false))).toEqual(["fine", "fine", "restart", "give_up"]);
+    expect(verdict(3_000, true)).toBe("fine");
+  });
+});
+
+describe("chat", () => {
+  it("carries text and nothing else, each message once", () => {
+    const sent = decodeChat(parse(encodeChat({ id: "1", text: " hello " })), "bob", 5);
+    expect(sent).toEqual({ id: "1", userId: "bob", text: "hello", at: 5 });
+    for (const bad of ["", "[]", "{", '{"t":"chat"}', '{"t":"chat","id":"1","text":"  "}', '{"t":"state"}']) expect(decodeChat(parse(bad), "bob", 5)).toBeNull();
+    const one = sent as ChatMessage;
+    expect(withMessage(withMessage([], one), one)).toHaveLength(1);
+    expect(withMessage([one], { ...one, userId: "carol" })).toHaveLength(2);
+  });
+});
+
+describe("people while a call moves into the room", () => {
+  const handle = (key: string): TrackHandle => ({ key, attach: () => undefined, detach: () => undefined });
+  const person = (userId: string, change: Partial<Person>): Person => ({
+    userId, name: null, local: false, speaking: false, muted: false, camera: null, cameraOn: false, screen: null, screenOn: false, audio: [], quality: "good", ...change,
+  });
+  const [direct, roomy] = [handle("direct"), handle("room")];
+
+  it("are shown as they come browser to browser until the room has it", () => {
+    const peer = person("bob", { camera: direct, cameraOn: true, audio: [{ source: "microphone", track: direct }] });
+    expect(mergePeople([person("me", { local: true })], peer, null).map((p) => p.userId)).toEqual(["bob", "me"]);
+    const half = mergePeople([person("bob", { cameraOn: true })], peer, null)[0];
+    expect([half?.camera, half?.audio[0]?.track]).toEqual([direct, direct]);
+    const whole = mergePeople([person("bob", { camera: roomy, cameraOn: true, audio: [{ source: "microphone", track: roomy }] })], peer, null)[0];
+    expect([whole?.camera, whole?.audio[0]?.track]).toEqual([roomy, roomy]);
+  });
+});
