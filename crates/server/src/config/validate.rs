@@ -50,13 +50,38 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         cors_origins: origins(&read, "cors.origins")?,
         image_sources: image_sources(&read)?,
         trust_forwarded: read.bool("proxy.trust_forwarded", false)?,
-        ice_servers: match read.layer.get("ice_servers") {
-            Some((Value::Servers(servers), _)) => servers.clone(),
-            _ => Vec::new(),
-        },
+        ice_servers: ice_servers(&read)?,
         turn: turn(&read, https_is_trusted)?,
         limits: limits(&read)?,
     })
+}
+
+/// The servers of the table, and those that are named by themselves.
+fn ice_servers(read: &Reader<'_>) -> Result<Vec<api::IceServer>, ConfigError> {
+    let mut servers = match read.layer.get("ice_servers") {
+        Some((Value::Servers(servers), _)) => servers.clone(),
+        _ => Vec::new(),
+    };
+    let named = |key: &'static str, schemes: [&str; 2]| -> Result<Vec<String>, ConfigError> {
+        let urls = read.list(key)?;
+        match urls.iter().find(|url| !schemes.iter().any(|scheme| url.starts_with(scheme))) {
+            Some(url) => Err(read.refuse(key, &format!("{url:?} must begin with {}", schemes.join(" or ")))),
+            None => Ok(urls),
+        }
+    };
+    let stun = named("ice.stun_server", ["stun:", "stuns:"])?;
+    if !stun.is_empty() {
+        servers.push(api::IceServer { urls: stun, username: None, credential: None });
+    }
+    let turn = named("ice.turn_server", ["turn:", "turns:"])?;
+    let (username, credential) = (read.text("ice.turn_username")?, read.text("ice.turn_credential")?);
+    if !turn.is_empty() {
+        if username.is_none() || credential.is_none() {
+            return Err(read.refuse("ice.turn_server", "needs ice.turn_username and ice.turn_credential, too"));
+        }
+        servers.push(api::IceServer { urls: turn, username, credential });
+    }
+    Ok(servers)
 }
 
 fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), ConfigError> {
@@ -461,6 +486,30 @@ mod tests {
     }
 
     #[test]
+    fn other_programs_names_are_read_where_they_mean_the_same() {
+        let given = [
+            ("NEXT_PUBLIC_STUN_SERVER", "stun:s.example.org:3478"),
+            ("NEXT_PUBLIC_TURN_SERVER", "turn:t.example.org:3478"),
+            ("NEXT_PUBLIC_TURN_USERNAME", "user"),
+            ("NEXT_PUBLIC_TURN_CREDENTIAL", "word"),
+            ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false"),
+            ("NEXT_PUBLIC_ENABLE_SCREEN_SHARING", "false"),
+            ("NEXT_PUBLIC_MAX_CALL_PARTICIPANTS", "50"),
+            ("NEXT_PUBLIC_SOMETHING_ELSE", "x"),
+        ];
+        let layer = environment(given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap();
+        let config = validate(&layer, 1).expect("valid");
+        let urls: Vec<&str> = config.ice_servers.iter().flat_map(|server| &server.urls).map(String::as_str).collect();
+        assert_eq!(urls, ["stun:s.example.org:3478", "turn:t.example.org:3478"]);
+        assert_eq!(config.ice_servers[1].username.as_deref(), Some("user"));
+        assert_eq!((config.call.video_calls, config.call.screen_sharing), (false, false));
+        assert_eq!(config.call.max_participants, 50);
+        let own = [("STOA_FEATURES_VIDEO_CALLS", "true"), ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false")];
+        let layer = environment(own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap();
+        assert!(validate(&layer, 1).expect("valid").call.video_calls, "our own name wins");
+    }
+
+    #[test]
     fn every_refusal_is_one_line_with_the_place() {
         let cases = [
             ("media.workers", "--workers", "0", "--workers: must be a whole number from 1 to 64"),
@@ -473,6 +522,18 @@ mod tests {
                 "STOA_CALL_RING_TIMEOUT",
                 "1s",
                 "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s",
+            ),
+            (
+                "ice.turn_server",
+                "NEXT_PUBLIC_TURN_SERVER",
+                "turn:t.example.org",
+                "NEXT_PUBLIC_TURN_SERVER: needs ice.turn_username",
+            ),
+            (
+                "ice.stun_server",
+                "NEXT_PUBLIC_STUN_SERVER",
+                "s.example.org",
+                "NEXT_PUBLIC_STUN_SERVER: \"s.example.org\" must begin with",
             ),
             ("livekit.api_key", "LIVEKIT_API_KEY", "k", "LIVEKIT_API_KEY: needs livekit.api_secret"),
             ("livekit.keys", "LIVEKIT_KEYS", "key", "LIVEKIT_KEYS: each must be written"),
