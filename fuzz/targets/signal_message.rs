@@ -56,7 +56,9 @@ fn settle(room: &mut Room) {
             | Output::PeerOpened(..)
             | Output::PeerClosed(_)
             | Output::Transmit(_)
-            | Output::Event(_) => {}
+            | Output::Event(_)
+            | Output::Answer(..)
+            | Output::Hook(_) => {}
         }
     }
     panic!("a room comes to rest");
@@ -79,6 +81,8 @@ fn init(now: Instant) -> RoomInit {
             local: vec![addr.ip()].into(),
         },
         seed: 1,
+        token_key: None,
+        hooks: true,
         opened: (now, model::Timestamp(1_763_671_440_123)),
     }
 }
