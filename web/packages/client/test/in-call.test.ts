@@ -124,9 +124,9 @@ describe("signals between browsers", () => {
 
   it("are kept until the line is open, so many and no more", () => {
     const desk = new PeerDesk({ iceServers: () => Promise.reject(new Error("not asked")) }, { say: () => Promise.resolve(true) });
-    for (let i = 0; i < 100; i += 1) desk.keep("call-1", { kind: "candidate", session: "s", candidate: null });
-    expect(desk.take("call-1")).toHaveLength(60);
-    expect(desk.take("call-1")).toEqual([]);
+    for (let i = 0; i < 100; i += 1) desk.keep("call-1", i < 50 ? "bob" : "mallory", { kind: "candidate", session: "s", candidate: null });
+    expect(desk.take("call-1", "bob"), "of the other one only").toHaveLength(50);
+    expect(desk.take("call-1", "bob")).toEqual([]);
   });
 
   it("ask for ICE servers anew once the credentials run out", async () => {

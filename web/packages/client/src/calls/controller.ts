@@ -181,7 +181,7 @@ export class CallController {
     const { callId, from } = event.data;
     if (!signal || from === this.#parts.me().userId) return;
     const line = this.#parts.media.of(callId);
-    if (!line?.hearPeer(signal) && !line?.inRoom) this.#peers.keep(callId, signal);
+    if (!line?.hearPeer(from, signal) && !line?.inRoom) this.#peers.keep(callId, from, signal);
   }
 
   /** Looks at the server anew: after each connect, since events may have been missed. */
@@ -283,8 +283,8 @@ export class CallController {
     this.#rooms.set(call.id, { callId: call.id, livekitUrl, token });
     const grant = { iceServers: answer.iceServers ?? [], expiresAt: answer.expiresAt ?? null };
     line.connectPeer(other.userId, this.#peers.options(call.id, me().userId, other.userId, grant), prepared);
-    const early = this.#peers.take(call.id);
-    for (const signal of early) line.hearPeer(signal);
+    const early = this.#peers.take(call.id, other.userId);
+    for (const signal of early) line.hearPeer(other.userId, signal);
     // Who comes offers to who is there.
     if (early.length === 0 && isPresent(other)) line.beginPeer(true);
   }
@@ -384,7 +384,7 @@ export class CallController {
       }
       case "call:ended":
         this.#rooms.delete(callId);
-        this.#peers.take(callId);
+        this.#peers.forget(callId);
         return;
       default:
     }

@@ -22,7 +22,7 @@ export interface IceGrant {
 export class PeerDesk {
   readonly #rest: Pick<Rest, "iceServers">;
   readonly #signal: Pick<Signal, "say">;
-  readonly #early = new Map<string, PeerSignal[]>();
+  readonly #early = new Map<string, { from: string; signal: PeerSignal }[]>();
   #grant: IceGrant | null = null;
 
   constructor(rest: Pick<Rest, "iceServers">, signal: Pick<Signal, "say">) {
@@ -42,16 +42,21 @@ export class PeerDesk {
   }
 
   /** Keeps a signal until its call's line is open. */
-  keep(callId: string, signal: PeerSignal): void {
+  keep(callId: string, from: string, signal: PeerSignal): void {
     const list = this.#early.get(callId) ?? [];
     if (list.length >= MOST_EARLY || (list.length === 0 && this.#early.size >= MOST_CALLS)) return;
-    this.#early.set(callId, [...list, signal]);
+    this.#early.set(callId, [...list, { from, signal }]);
   }
 
-  take(callId: string): PeerSignal[] {
+  /** What one participant said already. */
+  take(callId: string, from: string): PeerSignal[] {
     const list = this.#early.get(callId) ?? [];
     this.#early.delete(callId);
-    return list;
+    return list.filter((one) => one.from === from).map((one) => one.signal);
+  }
+
+  forget(callId: string): void {
+    this.#early.delete(callId);
   }
 
   async #fresh(): Promise<readonly IceServer[]> {

@@ -140,8 +140,9 @@ export class Line {
     this.#peer?.begin(offers);
   }
 
-  hearPeer(signal: PeerSignal): boolean {
-    this.#peer?.hear(signal);
+  /** False where no peer is awaited yet. What others than the peer say is not for this line. */
+  hearPeer(from: string, signal: PeerSignal): boolean {
+    if (this.#peer?.userId === from) this.#peer.hear(signal);
     return this.#peer !== null;
   }
 
