@@ -76,6 +76,11 @@ export class Signal {
     }
   }
 
+  /** Says anew what this device can do and wants. */
+  declare(): void {
+    void this.say("device:set", { media: abilities(), callWaiting: this.#options.callWaiting?.() ?? true });
+  }
+
   /** Says something to the server; false where it was not taken. */
   async say(name: ClientEventName, data: object): Promise<boolean> {
     if (!this.#socket) return false;

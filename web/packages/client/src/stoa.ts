@@ -170,7 +170,7 @@ export class Stoa {
   async chooseDevice(change: Partial<CaptureChoice>): Promise<void> {
     this.devices.choose(change);
     const { microphone, camera, speaker, noiseSuppression, callWaiting } = change;
-    if (callWaiting !== undefined) void this.#signal.say("device:set", { callWaiting });
+    if (callWaiting !== undefined) this.#signal.declare();
     if (microphone) await this.media.useDevice("audioinput", microphone);
     if (camera) await this.media.useDevice("videoinput", camera);
     if (speaker) await this.media.useDevice("audiooutput", speaker);

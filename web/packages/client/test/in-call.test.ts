@@ -47,6 +47,12 @@ describe("what stands beside a call", () => {
     expect(marksOf(late, { ...noMarks, held: { bob: "alice", gone: "x" } })).toMatchObject({ held: { bob: "alice" } });
   });
 
+  it("shows a transfer to who comes while it is under way", () => {
+    const transferring = { ...talking, transfer: { userId: "bob", targetUserId: "carol", mode: "blind" } };
+    expect(marksOf(transferring).transfer).toEqual({ by: "bob", target: "carol", mode: "blind" });
+    expect(marksOf({ ...talking, transfer: null } as never, { ...noMarks, transfer: { by: "bob", target: "carol", mode: "blind" } }).transfer).toBeNull();
+  });
+
   it("is a transfer until it is done or has failed", () => {
     const started = step(book, { name: "call:transfer-started", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended" } });
     expect(started.book.marks["call-1"]?.transfer).toEqual({ by: "alice", target: "carol", mode: "attended" });

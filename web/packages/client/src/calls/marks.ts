@@ -30,6 +30,10 @@ interface Snapshot {
   isHardMuted?: boolean;
 }
 
+interface WithTransfer {
+  transfer?: { userId: string; targetUserId: string; mode: TransferMode } | null;
+}
+
 /** What a call as the server shows it says; who did it is not in it, so what is known of that stays. */
 export function marksOf(call: Call, before: Marks = noMarks): Marks {
   const held: Record<string, string> = {};
@@ -40,7 +44,12 @@ export function marksOf(call: Call, before: Marks = noMarks): Marks {
     if (isOnHold ?? userId in before.held) held[userId] = before.held[userId] ?? userId;
     if (isHardMuted ?? userId in before.locked) locked[userId] = before.locked[userId] ?? "";
   }
-  return { ...before, held, locked };
+  const { transfer } = call as WithTransfer;
+  return { ...before, held, locked, transfer: transfer === undefined ? before.transfer : transferOf(transfer) };
+}
+
+function transferOf(transfer: NonNullable<WithTransfer["transfer"]> | null): Marks["transfer"] {
+  return transfer && { by: transfer.userId, target: transfer.targetUserId, mode: transfer.mode };
 }
 
 export function markEvent(marks: Marks, event: CallEvent): Marks {
