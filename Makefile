@@ -9,7 +9,7 @@ STOA := target/release/stoa
 # Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
 ARGS ?=
 
-.PHONY: help run build web test bench figures fuzz lint clean
+.PHONY: help run build web test test-long bench figures fuzz lint clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -30,6 +30,10 @@ web/node_modules/.package-lock.json: web/package-lock.json
 
 test: ## set up and run every test there is
 	scripts/test
+
+test-long: build ## what takes too long for every day: 20,000 examples for the API's document
+	scripts/setup-test
+	.cache/venv/bin/python tests/schemathesis/run.py 20000
 
 bench: build ## load a server with rooms of one publisher and ten subscribers, and report the cost of a packet
 	scripts/bench $(ARGS)

@@ -105,6 +105,20 @@ path_id! {
     ChannelPath(ChannelId);
 }
 
+/// The `{id}` of the path, a UUID that is no call's.
+pub(crate) struct UuidPath(pub uuid::Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for UuidPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text: String = path(parts, state).await?;
+        let id = if text.len() == 36 { uuid::Uuid::try_parse(&text).ok() } else { None };
+        id.map(Self)
+            .ok_or_else(|| ApiError::new(ErrorCode::InvalidId, "id: not a UUID").with_details(json!({"field": "id"})))
+    }
+}
+
 /// `{id}` of a channel and `{userId}`.
 pub(crate) struct MemberPath(pub ChannelId, pub UserId);
 

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, header};
 use model::{DeviceId, ErrorCode, Permission, UserId};
 
 use crate::error::{ApiError, ApiResult};
+use crate::keys;
+use crate::limits::{Counted, Reading};
 use crate::origin::{client_address, request_origin};
 use crate::sessions;
 use crate::state::AppState;
@@ -39,6 +41,9 @@ impl Caller {
 /// Who holds a bearer token.
 pub(crate) async fn by_token(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
     let claims = state.config.users.load().verify(state.handle().now(), token)?;
+    if claims.user.as_str().starts_with(keys::ACTOR) {
+        return Err(ApiError::unauthorized());
+    }
     state.people.note_token(&claims).await;
     Ok(Caller { user: claims.user, permissions: claims.permissions, device })
 }
@@ -73,7 +78,11 @@ pub(crate) fn named_device(headers: &HeaderMap) -> ApiResult<DeviceId> {
 /// Who asks, if anyone who is known.
 async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> {
     let device = named_device(&parts.headers)?;
-    let caller = if let Some(token) = bearer(&parts.headers)? {
+    let token = bearer(&parts.headers)?;
+    let caller = if let Some(key) = token.filter(|token| keys::is_key(token)) {
+        // Counted there, against the key.
+        return keys::caller(state, parts, key, device).await.map(Some);
+    } else if let Some(token) = token {
         by_token(state, token, device).await?
     } else if let Some(token) = sessions::token_of(&parts.headers) {
         let Ok(caller) = by_session(state, token, device).await else { return Ok(None) };
@@ -81,8 +90,15 @@ async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> 
     } else {
         return Ok(None);
     };
-    state.limits.requests.check(&caller.user)?;
+    count(parts, state.limits.requests.check(&caller.user)?);
     Ok(Some(caller))
+}
+
+/// Leaves for the answer how the sender stands with a limit.
+pub(crate) fn count(parts: &Parts, reading: Reading) {
+    if let Some(counted) = parts.extensions.get::<Counted>() {
+        counted.note(reading);
+    }
 }
 
 /// Refuses a request that a page of another site made with our cookie.
@@ -124,7 +140,7 @@ impl FromRequestParts<AppState> for Attempt {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         check_foreign_page(parts)?;
-        state.limits.sign_ins.check(&client_address(parts, &state.config))?;
+        count(parts, state.limits.sign_ins.check(&client_address(parts, &state.config))?);
         Ok(Attempt)
     }
 }

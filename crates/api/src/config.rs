@@ -50,6 +50,8 @@ pub struct ApiConfig {
     pub ice_servers: Vec<IceServer>,
     /// The TURN server in this process, if it runs.
     pub built_in_turn: Option<Arc<dyn BuiltInTurn>>,
+    /// TURN servers whose credentials this server makes.
+    pub turn: TurnHandout,
     /// How long the token of a call's room is good for.
     pub call_pass_ttl: Duration,
     /// How long a session of the web app is good for.
@@ -80,6 +82,7 @@ impl ApiConfig {
             auto_create_rooms: false,
             ice_servers: Vec::new(),
             built_in_turn: None,
+            turn: TurnHandout::default(),
             call_pass_ttl: Duration::from_secs(6 * 3600),
             session_ttl: Duration::from_secs(30 * 24 * 3600),
             limits: Limits::default(),
@@ -120,6 +123,23 @@ impl Default for Features {
     }
 }
 
+/// TURN servers that share a secret with this server, and how credentials for them are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnHandout {
+    /// The secret; none: no credentials can be made.
+    pub secret: Option<Secret<String>>,
+    /// How long credentials are good for.
+    pub ttl: Duration,
+    /// `turn:` and `turns:` URLs of servers told to everyone who is signed in, before those of the store.
+    pub urls: Vec<String>,
+}
+
+impl Default for TurnHandout {
+    fn default() -> Self {
+        Self { secret: None, ttl: Duration::from_secs(12 * 3600), urls: Vec::new() }
+    }
+}
+
 /// A STUN or TURN server for clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IceServer {
@@ -150,6 +170,14 @@ pub struct Limits {
     pub server_requests_a_second: u32,
     /// How many of them at once.
     pub server_request_burst: u32,
+    /// API requests a second, for one API key.
+    pub key_requests_a_second: u32,
+    /// How many of them at once.
+    pub key_request_burst: u32,
+    /// API requests a second, for one address, whoever asks.
+    pub address_requests_a_second: u32,
+    /// How many of them at once.
+    pub address_request_burst: u32,
     /// Socket.IO events a second, for one socket.
     pub events_a_second: u32,
     /// How many of them at once.
@@ -171,6 +199,10 @@ impl Default for Limits {
             request_burst: 200,
             server_requests_a_second: 500,
             server_request_burst: 2_000,
+            key_requests_a_second: 500,
+            key_request_burst: 2_000,
+            address_requests_a_second: 500,
+            address_request_burst: 2_000,
             events_a_second: 50,
             event_burst: 200,
             signals_a_second: 50,

@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::limits::Reading;
+
 /// A refusal or failure, on its way out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
@@ -19,13 +21,15 @@ pub(crate) struct ApiError {
     pub message: Cow<'static, str>,
     pub details: Option<Value>,
     pub retry_after: Option<u64>,
+    /// How its sender stands with the limit that refused it.
+    pub limited: Option<Reading>,
 }
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: None, retry_after: None }
+        Self { code, message: message.into(), details: None, retry_after: None, limited: None }
     }
 
     pub fn with_details(mut self, details: Value) -> Self {
@@ -121,6 +125,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(reading) = self.limited {
+            reading.write(headers);
         }
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -6,12 +6,14 @@
 //! A server hands in an [`ApiConfig`], takes the [`Api::router`], and serves it with connect info
 //! (`into_make_service_with_connect_info::<SocketAddr>()`); on a TLS listener it adds `Extension(OverTls)`.
 
+mod audit;
 mod body;
 mod caller;
 mod config;
 mod dialect;
 mod error;
 mod ice;
+mod keys;
 mod layers;
 mod limits;
 mod origin;
@@ -28,9 +30,9 @@ mod wire;
 
 use axum::Router;
 
-pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls};
+pub use crate::turn::{BuiltInTurn, IceClient};
+pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls, TurnHandout};
 pub use routes::openapi_json;
-pub use turn::{BuiltInTurn, IceClient};
 
 use state::AppState;
 

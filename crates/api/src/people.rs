@@ -156,6 +156,14 @@ impl People {
         });
     }
 
+    /// Forgets a user who was erased.
+    pub fn forget(&self, user: &UserId) {
+        self.with(|known| {
+            known.people.remove(user);
+            known.joined.remove(user);
+        });
+    }
+
     /// Forgets which channels tokens were seen to name (a membership changed).
     pub fn forget_memberships(&self) {
         self.with(|known| known.joined.clear());

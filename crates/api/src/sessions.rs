@@ -85,6 +85,11 @@ impl Sessions {
         Ok(cookie("", Duration::ZERO, secure))
     }
 
+    /// Forgets the sessions of a user who was erased.
+    pub fn forget(&self, user: &UserId) {
+        self.with(|cached| cached.retain(|_, ((holder, _), _)| holder != user));
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut HashMap<[u8; 32], (Holder, Instant)>) -> T) -> T {
         f(&mut self.cached.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -7,6 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::ApiConfig;
 use crate::dialect::meetings::Meetings;
+use crate::ice::IceDirectory;
+use crate::keys::Keys;
 use crate::limits::RequestLimits;
 use crate::people::People;
 use crate::sessions::Sessions;
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     pub limits: RequestLimits,
     pub people: People,
     pub sessions: Sessions,
+    pub ice: IceDirectory,
+    pub keys: Keys,
     /// Sockets of the main namespace.
     pub sockets: Arc<Registry>,
     /// Sockets of `/webrtc`.
@@ -38,6 +42,8 @@ impl AppState {
             limits: RequestLimits::new(&config.limits),
             people: People::new(config.handle.clone()),
             sessions: Sessions::new(config.handle.clone(), config.session_ttl),
+            ice: IceDirectory::start(&config.handle),
+            keys: Keys::new(config.handle.clone()),
             sockets: Arc::default(),
             webrtc: Arc::default(),
             meetings: Arc::default(),

@@ -22,6 +22,7 @@ fn the_document_is_the_one_in_the_repository() {
 fn every_operation_has_a_name_a_tag_and_a_refusal() {
     let document: serde_json::Value = serde_json::from_str(&api::openapi_json()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["components"]["securitySchemes"]["bearer"].is_object());
     let mut names = std::collections::BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -30,6 +31,8 @@ fn every_operation_has_a_name_a_tag_and_a_refusal() {
             assert!(operation["tags"].is_array(), "{name} has no tag");
             let refusal = &operation["responses"]["default"]["content"]["application/json"]["schema"]["$ref"];
             assert_eq!(refusal, "#/components/schemas/ErrorBody", "{name}");
+            let explicit = operation["responses"].as_object().unwrap().len();
+            assert!(explicit > 5 || name == "health", "{name} does not say what it refuses with");
         }
     }
     assert!(names.len() >= 31, "{names:?}");

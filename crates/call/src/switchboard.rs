@@ -169,6 +169,29 @@ impl Switchboard {
         self.calls.get(&id).map(Call::snapshot)
     }
 
+    /// How many calls ring or run, and the newest of them.
+    pub fn running(&self, most: usize) -> (usize, Vec<CallSnapshot>) {
+        let running: Vec<&Call> = self.calls.values().filter(|call| !call.is_over()).collect();
+        let count = running.len();
+        let mut newest = running;
+        newest.sort_by_key(|call| (std::cmp::Reverse(call.created_at), call.id));
+        (count, newest.into_iter().take(most).map(Call::snapshot).collect())
+    }
+
+    /// Forgets the finished calls of a user who was erased, before their time: they are in the store, under another name.
+    pub fn forget_finished(&mut self, user: &UserId) {
+        let finished: Vec<CallId> = self
+            .calls
+            .values()
+            .filter(|call| call.is_over() && call.part(user).is_some())
+            .map(|call| call.id)
+            .collect();
+        for id in finished {
+            self.finished.retain(|(_, kept)| *kept != id);
+            self.calls.remove(&id);
+        }
+    }
+
     /// The running calls a user rings for or is in, newest first.
     pub fn active_calls(&self, user: &UserId) -> Vec<CallSnapshot> {
         let mut active: Vec<&Call> = self.calls_of(user).collect();

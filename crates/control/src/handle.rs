@@ -231,6 +231,15 @@ impl Handle {
         let user = user.clone();
         self.read(move |switchboard, _| switchboard.active_calls(&user)).await.unwrap_or_default()
     }
+    /// How many calls ring or run, and the newest of them, for an administrator.
+    pub async fn running_calls(&self, most: usize) -> Result<(usize, Vec<CallSnapshot>), ControlError> {
+        self.read(move |switchboard, _| switchboard.running(most)).await
+    }
+    /// A call that rings or runs, for an administrator.
+    pub async fn running_call(&self, call: CallId) -> Result<Option<CallSnapshot>, ControlError> {
+        let found = self.read(move |switchboard, _| switchboard.call(call)).await?;
+        Ok(found.filter(|call| call.ended_at.is_none()))
+    }
     /// History.
     pub async fn history(&self, query: HistoryQuery) -> Result<CallPage, ControlError> {
         self.settle().await;
@@ -379,7 +388,7 @@ impl Handle {
         self.ask(|reply| Job::Command { command, reply: Some(reply) }).await
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<Answer, ControlError>>) -> Job,
     ) -> Result<Answer, ControlError> {
@@ -428,7 +437,7 @@ impl Handle {
 
     /// Waits for the store to have what was acknowledged before. Bounded, and not at all where the store is known to be away: an older
     /// answer is better than none.
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         if self.shared.store_available.load(Ordering::Relaxed) {
             let durable = *self.shared.durable.borrow();
             self.wait_for_store(durable, SETTLE).await;

@@ -3,6 +3,7 @@
 //!
 //! The only place that knows both a call and its room. Opens no socket: the web is `api`'s, the packets are `server`'s.
 
+mod admin;
 mod clock;
 mod directory;
 mod handle;
@@ -10,6 +11,7 @@ mod journal;
 mod media;
 mod nag;
 mod notice;
+mod privacy;
 mod rooms;
 mod roster;
 mod start;
@@ -17,6 +19,9 @@ mod store;
 mod store_writer;
 mod switchboard_thread;
 
+pub use admin::{
+    AdminStore, ApiKey, AuditEntry, AuditQuery, AuditRecord, Erased, IceAuth, IceServerEntry, IssuedTurn, UserRecords,
+};
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
 pub use handle::{ControlError, Handle, Joined, Settings};
 pub use media::{

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use call::{CallSnapshot, Record};
 use model::{CallId, CallStatus, ChannelId, Timestamp, UserId};
 
+use crate::admin::AdminStore;
 use crate::directory::{Account, Channel, User, UserPatch};
 
 /// Why the store did not do it.
@@ -63,7 +64,7 @@ pub struct StoredEvent {
 
 /// The truth. Every write is one transaction.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AdminStore {
     /// The highest journal sequence that is in the store.
     async fn applied(&self) -> Result<u64, StoreError>;
     /// Applies journal records in order, each with its sequence, all or none; ones already there are passed over.

@@ -50,6 +50,8 @@ pub(crate) enum Job {
     ChannelPut(Channel, Reply),
     /// A channel that was just deleted from the store.
     ChannelDeleted(ChannelId, Reply),
+    /// A user was erased: what is remembered of their finished calls goes.
+    Forget(UserId, Reply),
     /// A question.
     Read(Reading),
     /// The last one: what came before is finished, then the thread ends.
@@ -189,6 +191,10 @@ impl Owner {
             }
             Job::ChannelPut(channel, reply) => self.put_channel(channel, reply),
             Job::ChannelDeleted(id, reply) => self.delete_channel(&id, reply),
+            Job::Forget(user, reply) => {
+                self.switchboard.forget_finished(&user);
+                self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), after_rooms: false });
+            }
             Job::Read(reading) => {
                 let told = reading(&self.switchboard, &self.roster);
                 self.work.effects.push(Effect::Told(told));

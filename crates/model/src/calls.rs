@@ -193,6 +193,20 @@ words! {
 }
 
 words! {
+    /// What an API key of a host app is for.
+    Scope {
+        /// Push, list, export and erase users.
+        Users = 1, "users";
+        /// Push, change and delete channels.
+        Channels = 2, "channels";
+        /// Act on calls in the name of users.
+        Calls = 3, "calls";
+        /// Everything.
+        Admin = 4, "admin";
+    }
+}
+
+words! {
     /// Presets of a camera.
     VideoQuality {
         /// 320×180, 15 fps.

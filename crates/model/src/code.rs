@@ -70,6 +70,8 @@ codes! {
     NoCommonMedia = "no_common_media", 409;
     /// The name is taken.
     NameTaken = "name_taken", 409;
+    /// There are as many of these as there may be.
+    TooMany = "too_many", 409;
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", 413;
     /// The body's content type is not taken here.

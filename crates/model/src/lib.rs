@@ -8,7 +8,9 @@ mod id;
 mod redact;
 mod unit;
 
-pub use calls::{CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, Topology, VideoQuality};
+pub use calls::{
+    CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, Scope, Topology, VideoQuality,
+};
 pub use code::ErrorCode;
 pub use id::{CallId, ChannelId, DeviceId, IdError, ParticipantId, RoomName, UserId};
 pub use redact::Secret;

@@ -5,6 +5,7 @@ use ::call::{CallSnapshot, ParticipantSnapshot};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use control::HistoryQuery;
 use model::{CallId, CallMedia, CallStatus};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use crate::people::Shown;
 use crate::routes::ring::{self, End, Initiate, LONGEST_REASON, users_of};
 use crate::routes::users::page_size;
 use crate::state::AppState;
+use crate::turn::client;
 use crate::wire::{schema, time, type_and_metadata};
 
 const LONGEST_PAGE: usize = 100;
@@ -307,19 +309,23 @@ async fn of_channel(
 /// STUN and TURN servers for a peer connection.
 #[utoipa::path(get, path = "/webrtc/ice-servers", operation_id = "bareIceServers", tag = "dialects",
     responses((status = 200, body = Vec<Server>), (status = "default", body = ErrorBody)))]
-async fn ice_servers(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<Vec<Server>>> {
-    servers(&state, &caller).await
+async fn ice_servers(State(state): State<AppState>, caller: Caller, parts: Parts) -> ApiResult<Json<Vec<Server>>> {
+    servers(&state, &caller, &parts).await
 }
 
 /// The same below `/api`.
 #[utoipa::path(get, path = "/api/webrtc/ice-servers", operation_id = "bareIceServersUnderApi", tag = "dialects",
     responses((status = 200, body = Vec<Server>), (status = "default", body = ErrorBody)))]
-async fn ice_servers_under_api(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<Vec<Server>>> {
-    servers(&state, &caller).await
+async fn ice_servers_under_api(
+    State(state): State<AppState>,
+    caller: Caller,
+    parts: Parts,
+) -> ApiResult<Json<Vec<Server>>> {
+    servers(&state, &caller, &parts).await
 }
 
-async fn servers(state: &AppState, caller: &Caller) -> ApiResult<Json<Vec<Server>>> {
-    let servers = ice_servers_for(state, &caller.user).await?;
+async fn servers(state: &AppState, caller: &Caller, parts: &Parts) -> ApiResult<Json<Vec<Server>>> {
+    let servers = ice_servers_for(state, Some(client(caller.user.as_str(), parts)), None, None).await;
     let one_url_each = servers.into_iter().flat_map(|server| {
         let (username, credential) = (server.username, server.credential);
         let each = move |urls| Server { urls, username: username.clone(), credential: credential.clone() };

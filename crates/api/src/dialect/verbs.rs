@@ -15,6 +15,7 @@ use crate::error::{ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
 use crate::routes::ring::{self, CallAnswer, Decline, DeclineReason, Joined};
 use crate::state::AppState;
+use crate::turn::client;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(answer)).routes(routes!(reject)).routes(routes!(turn_credentials))
@@ -68,8 +69,12 @@ async fn reject(
 /// TURN credentials.
 #[utoipa::path(get, path = "/api/calls/turn-credentials", operation_id = "turnCredentials", tag = "dialects",
     responses((status = 200, body = TurnCredentials), (status = "default", body = ErrorBody)))]
-async fn turn_credentials(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<TurnCredentials>> {
-    let ice_servers = ice_servers_for(&state, &caller.user).await?;
+async fn turn_credentials(
+    State(state): State<AppState>,
+    caller: Caller,
+    parts: Parts,
+) -> ApiResult<Json<TurnCredentials>> {
+    let ice_servers = ice_servers_for(&state, Some(client(caller.user.as_str(), &parts)), None, None).await;
     let turn = ice_servers.iter().find(|server| server.username.is_some());
     Ok(Json(TurnCredentials {
         username: turn.and_then(|server| server.username.clone()),

@@ -6,11 +6,13 @@ use axum::http::StatusCode;
 use control::NewChannel;
 use model::{ChannelId, Permission, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::session::Done;
+use crate::audit::{Address, note};
 use crate::body::{Body, ChannelPath, MemberPath};
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult, ErrorBody};
@@ -48,7 +50,9 @@ impl ChannelAnswer {
 /// A new channel, or, with an id that exists, its new state.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateChannel {
+    #[schema(min_length = 1, max_length = 128)]
     id: Option<String>,
+    #[schema(min_length = 1, max_length = 120, pattern = "^[A-Za-z0-9]")]
     name: String,
     /// User ids; whoever makes the channel is added.
     #[serde(default)]
@@ -76,6 +80,7 @@ async fn list_channels(State(state): State<AppState>, caller: Caller) -> ApiResu
 async fn create_channel(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     Body(body): Body<CreateChannel>,
 ) -> ApiResult<(StatusCode, Json<ChannelAnswer>)> {
     let id = body.id.map(ChannelId::new).transpose().map_err(|error| ApiError::invalid_id("id", &error))?;
@@ -88,6 +93,7 @@ async fn create_channel(
         state.handle().upsert_channel(&caller.user, channel).await?
     };
     state.people.forget_memberships();
+    by_admin(&state, &caller, &address, "channel.pushed", &channel.id).await;
     Ok((StatusCode::CREATED, ChannelAnswer::json(&channel)))
 }
 
@@ -110,6 +116,7 @@ async fn channel(
 async fn patch_channel(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     ChannelPath(id): ChannelPath,
     Body(body): Body<PatchChannel>,
 ) -> ApiResult<Json<ChannelAnswer>> {
@@ -117,6 +124,7 @@ async fn patch_channel(
     let name = body.name.as_deref().map(name).transpose()?.unwrap_or(old.name);
     let members = body.members.as_deref().map(members).transpose()?.unwrap_or(old.members);
     let channel = put(&state, NewChannel { id: Some(id), name, members }).await?;
+    by_admin(&state, &caller, &address, "channel.changed", &channel.id).await;
     Ok(ChannelAnswer::json(&channel))
 }
 
@@ -127,11 +135,13 @@ async fn patch_channel(
 async fn delete_channel(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     ChannelPath(id): ChannelPath,
 ) -> ApiResult<Json<Done>> {
     seen(&state, &caller, &id).await?;
     state.handle().drop_channel(&id).await?;
     state.people.forget_memberships();
+    by_admin(&state, &caller, &address, "channel.deleted", &id).await;
     Ok(Done::YES)
 }
 
@@ -142,6 +152,7 @@ async fn delete_channel(
 async fn add_member(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     MemberPath(id, user): MemberPath,
 ) -> ApiResult<Json<ChannelAnswer>> {
     let old = seen(&state, &caller, &id).await?;
@@ -149,6 +160,7 @@ async fn add_member(
         return Ok(ChannelAnswer::json(&old));
     }
     let channel = change_members(&state, &id, &[user], &[]).await?;
+    by_admin(&state, &caller, &address, "channel.changed", &id).await;
     Ok(ChannelAnswer::json(&channel))
 }
 
@@ -159,10 +171,12 @@ async fn add_member(
 async fn remove_member(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     MemberPath(id, user): MemberPath,
 ) -> ApiResult<Json<ChannelAnswer>> {
     seen(&state, &caller, &id).await?;
     let channel = change_members(&state, &id, &[], &[user]).await?;
+    by_admin(&state, &caller, &address, "channel.changed", &id).await;
     Ok(ChannelAnswer::json(&channel))
 }
 
@@ -172,6 +186,13 @@ async fn seen(state: &AppState, caller: &Caller, id: &ChannelId) -> ApiResult<co
         return Ok(state.handle().any_channel(id).await?);
     }
     Ok(state.handle().channel(id, &caller.user).await?)
+}
+
+/// Writes down what an administrator did; members' own acts are no one's business.
+async fn by_admin(state: &AppState, caller: &Caller, address: &Address, action: &str, id: &ChannelId) {
+    if caller.may(Permission::Admin) {
+        note(state, caller, address, action, id, json!({})).await;
+    }
 }
 
 /// By one who was seen to have the right to. One step: two who are added at once both stay.

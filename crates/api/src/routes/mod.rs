@@ -1,7 +1,14 @@
 //! The REST API: one handler an operation, its OpenAPI beside it.
 
+mod audit;
 mod calls;
 mod channels;
+mod debug;
+mod docs;
+mod document;
+mod ice;
+mod keys;
+mod privacy;
 pub(crate) mod ring;
 mod server;
 mod session;
@@ -10,6 +17,7 @@ pub(crate) mod users;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi;
@@ -36,7 +44,8 @@ pub(crate) use ring::{call_view, joined};
         (name = "channels", description = "Groups of people that may call each other"),
         (name = "calls", description = "Calls and their history"),
         (name = "server", description = "The server itself"),
-        (name = "dialects", description = "The same calls under the paths and in the shapes of other backends")
+        (name = "dialects", description = "The same calls under the paths and in the shapes of other backends"),
+        (name = "admin", description = "ICE servers, API keys, the audit log and what runs, for administrators")
     )
 )]
 struct Document;
@@ -51,11 +60,17 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(calls::routes())
         .merge(server::routes())
         .merge(crate::dialect::routes())
+        .merge(ice::routes())
+        .merge(keys::routes())
+        .merge(audit::routes())
+        .merge(privacy::routes())
+        .merge(debug::routes())
 }
 
 /// The OpenAPI 3.1 document, as `GET /api/openapi.json` answers it.
 pub fn openapi_json() -> String {
-    let document = operations().into_openapi();
+    let mut document = operations().into_openapi();
+    document::complete(&mut document);
     let mut text = document.to_pretty_json().expect("the document is plain JSON");
     text.push('\n');
     text
@@ -69,12 +84,14 @@ pub(crate) fn router(state: AppState) -> Router {
             "/api/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
         )
+        .merge(docs::routes())
         .route("/metrics", get(server::metrics))
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
         .route("/api/{*rest}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(from_fn_with_state(state.clone(), crate::limits::count))
         .layer(cors(&state.config.cors_origins))
         .with_state(state)
 }
@@ -93,6 +110,18 @@ pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("stoa-device")])
-        .expose_headers([header::RETRY_AFTER])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("stoa-device"),
+            HeaderName::from_static("stoa-user"),
+        ])
+        .expose_headers([
+            header::RETRY_AFTER,
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("ratelimit-limit"),
+            HeaderName::from_static("ratelimit-remaining"),
+            HeaderName::from_static("ratelimit-reset"),
+        ])
 }

@@ -19,9 +19,10 @@ use crate::body::{Body, CallPath, OptionalBody};
 use crate::caller::Caller;
 use crate::config::IceServer;
 use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::ice::ice_servers_for;
 use crate::origin::livekit_url;
 use crate::state::AppState;
-use crate::turn;
+use crate::turn::client;
 use crate::wire::{AUDIO_MARK, Call, Participant, schema, time};
 
 const RING_SECONDS: std::ops::RangeInclusive<u64> = 5..=180;
@@ -369,7 +370,7 @@ async fn connection(state: &AppState, caller: &Caller, call: &CallSnapshot, part
         room_name: call.id.to_string(),
         token,
         livekit_url: livekit_url(parts, config),
-        ice_servers: turn::ice_servers(config, caller.user.as_str(), parts),
+        ice_servers: ice_servers_for(state, Some(client(caller.user.as_str(), parts)), Some(call.id), None).await,
         expires_at: time(expires),
     }
 }

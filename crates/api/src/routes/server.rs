@@ -8,16 +8,18 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use model::Permission;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::caller::{Caller, MaybeCaller};
+use crate::body::Params;
+use crate::caller::MaybeCaller;
 use crate::config::IceServer;
 use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::ice::ice_servers_for;
 use crate::state::AppState;
-use crate::turn;
+use crate::turn::client;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(health))
@@ -36,11 +38,25 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// STUN and TURN servers for peer connections.
-#[utoipa::path(get, path = "/api/ice-servers", operation_id = "iceServers", tag = "server",
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct IceParams {
+    /// Servers of this region come first.
+    #[param(nullable = false)]
+    region: Option<String>,
+}
+
+/// STUN and TURN servers for peer connections, with credentials that expire; the public ones for those who are not signed in.
+#[utoipa::path(get, path = "/api/ice-servers", operation_id = "iceServers", tag = "server", params(IceParams),
     responses((status = 200, body = IceServers), (status = "default", body = ErrorBody)))]
-async fn ice_servers(State(state): State<AppState>, caller: Caller, parts: Parts) -> Json<IceServers> {
-    Json(IceServers { ice_servers: turn::ice_servers(&state.config, caller.user.as_str(), &parts) })
+async fn ice_servers(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    Params(params): Params<IceParams>,
+    parts: Parts,
+) -> Json<IceServers> {
+    let client = caller.as_ref().map(|caller| client(caller.user.as_str(), &parts));
+    Json(IceServers { ice_servers: ice_servers_for(&state, client, None, params.region.as_deref()).await })
 }
 
 /// Whether the server is up.

@@ -7,15 +7,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use call::PresenceState;
 use control::{Account, ControlError, StoreError, UserPatch};
-use model::{ErrorCode, Permission, Secret, UserId};
+use model::{DeviceId, ErrorCode, Permission, Secret, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::users::user_view;
+use crate::audit::{Address, note};
 use crate::body::Body;
-use crate::caller::{Attempt, MaybeCaller, check_foreign_page};
+use crate::caller::{Attempt, Caller, MaybeCaller, check_foreign_page};
 use crate::config::Features;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::origin::is_tls;
@@ -85,10 +87,13 @@ impl Done {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignUp {
     /// 2 to 64 letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count.
+    #[schema(min_length = 2, max_length = 64, pattern = r"^[A-Za-z0-9._@+-]{2,64}$")]
     username: String,
     /// 8 to 256 characters.
+    #[schema(min_length = 8, max_length = 256)]
     password: String,
     /// What people see; the user name where it is left out.
+    #[schema(max_length = 80)]
     name: Option<String>,
 }
 
@@ -103,6 +108,7 @@ pub(crate) struct SignIn {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Guest {
     /// What people see.
+    #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
 
@@ -204,6 +210,7 @@ async fn guest(State(state): State<AppState>, parts: Parts, Body(body): Body<Gue
 async fn admin_session(
     State(state): State<AppState>,
     _: Attempt,
+    address: Address,
     parts: Parts,
     Body(body): Body<AdminCode>,
 ) -> ApiResult<Response> {
@@ -215,6 +222,8 @@ async fn admin_session(
     let id = UserId::new(ADMIN).expect("a plain word");
     let patch = UserPatch { name: Some("Administrator".to_owned()), ..UserPatch::default() };
     let user = state.people.upsert(&id, patch).await?;
+    let caller = Caller { user: id.clone(), permissions: vec![Permission::Admin], device: DeviceId::unnamed() };
+    note(&state, &caller, &address, "admin.signed_in", &id, json!({})).await;
     signed_in(&state, &parts, StatusCode::OK, &id, Person::from(&user), &[Permission::Admin]).await
 }
 

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use call::PresenceState;
 use control::UserPatch;
-use model::{ErrorCode, Permission, UserId};
+use model::{ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::Admin;
 use crate::body::{Body, Params, UserPath};
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult, ErrorBody};
@@ -87,16 +89,16 @@ async fn list_users(
     responses((status = 200, body = UserAnswer), (status = "default", body = ErrorBody)))]
 async fn upsert_user(
     State(state): State<AppState>,
-    caller: Caller,
+    admin: Admin,
     Body(body): Body<UpsertUser>,
 ) -> ApiResult<Json<UserAnswer>> {
-    caller.require(Permission::Admin)?;
     let id = UserId::new(&body.id).map_err(|error| ApiError::invalid_id("id", &error))?;
     if body.name.as_ref().is_some_and(|name| name.chars().count() > 256) {
         return Err(ApiError::invalid("name", "at most 256 characters"));
     }
     let patch = UserPatch { name: body.name, avatar_url: body.avatar_url, is_guest: false };
     let user = state.people.upsert(&id, patch).await?;
+    admin.note(&state, "user.pushed", &id, json!({})).await;
     let presence = state.handle().presence(std::slice::from_ref(&id)).await;
     let user = User::new(&id, Person::from(&user), presence_of(&presence, &id));
     Ok(Json(UserAnswer { success: true, user }))

@@ -22,8 +22,9 @@ use model::RoomName;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::caller::bearer;
+use crate::ice::ice_servers_for;
 use crate::state::AppState;
-use crate::turn;
+use crate::turn::client;
 use link::Link;
 
 /// The longest frame of a client, in bytes.
@@ -88,7 +89,7 @@ async fn connect(
         WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
         _ => (StatusCode::NOT_FOUND, "this is a WebSocket"),
     })?;
-    let ice_servers = ice_servers(&state, &entry.claims.sub, &parts);
+    let ice_servers = ice_servers(&state, &entry, &parts).await;
     let join = Join { claims: entry.claims, client, ice_servers };
     let identity = join.claims.sub.clone();
     let link = state.handle().media().connect(entry.room.clone(), join, entry.create).await.map_err(refuse)?;
@@ -155,9 +156,11 @@ fn value<'a>(query: &'a Pairs, name: &str) -> Option<&'a str> {
     query.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-fn ice_servers(state: &AppState, identity: &str, parts: &Parts) -> Vec<proto::IceServer> {
-    turn::ice_servers(&state.config, identity, parts)
-        .into_iter()
+/// The same list as the REST API's, for whoever the token names.
+async fn ice_servers(state: &AppState, entry: &Entry, parts: &Parts) -> Vec<proto::IceServer> {
+    let call = entry.room.as_str().parse().ok();
+    let servers = ice_servers_for(state, Some(client(&entry.claims.sub, parts)), call, None).await.into_iter();
+    servers
         .map(|server| proto::IceServer {
             urls: server.urls,
             username: server.username.unwrap_or_default(),

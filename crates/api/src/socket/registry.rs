@@ -64,6 +64,23 @@ impl Registry {
         self.all().into_iter().for_each(|socket| send(socket, event, data));
     }
 
+    /// Open sockets, of one user or of all.
+    pub fn count(&self, user: Option<&UserId>) -> usize {
+        self.with(|users| match user {
+            Some(user) => users.get(user).map_or(0, Vec::len),
+            None => users.values().map(Vec::len).sum(),
+        })
+    }
+
+    /// Closes the sockets of a user who was erased.
+    pub fn disconnect(&self, user: &UserId) {
+        let sockets: Vec<SocketRef> =
+            self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect());
+        for socket in sockets {
+            _ = socket.disconnect();
+        }
+    }
+
     pub fn disconnect_all(&self) {
         for socket in self.all() {
             _ = socket.disconnect();

@@ -38,6 +38,7 @@ pub(crate) mod schema {
         EndReason = model::EndReason::ALL.iter().map(|word| word.as_str());
         ParticipantStatus = model::ParticipantStatus::ALL.iter().map(|word| word.as_str());
         Permission = model::Permission::ALL.iter().map(|word| word.as_str());
+        Scope = model::Scope::ALL.iter().map(|word| word.as_str());
         Topology = model::Topology::ALL.iter().map(|word| word.as_str());
         VideoQuality = model::VideoQuality::ALL.iter().map(|word| word.as_str());
         Presence = ["offline", "online", "in_call"];

@@ -1,9 +1,12 @@
 //! The edge against the real control plane and the real store, over HTTP, Socket.IO and LiveKit's WebSocket.
 
+mod admin;
 mod bad_input;
+mod codes;
 mod dialects;
 mod livekit;
 mod media;
+mod privacy;
 mod rest;
 mod server;
 mod sign_in;

@@ -2,6 +2,7 @@
 //! another crate, and tested there with real peers.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use control::{ConnectError, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
 use livekit::{Join, SignalRequest};
@@ -13,6 +14,8 @@ use tokio::sync::mpsc;
 pub struct Plane {
     open: Mutex<Vec<RoomName>>,
     heard: Mutex<Vec<(String, SignalRequest)>>,
+    /// Asked for its rooms it panics, as a fault of ours would.
+    pub broken: AtomicBool,
 }
 
 impl Plane {
@@ -59,6 +62,7 @@ impl MediaPlane for Shared {
         Ok(SignalLink { requests, responses })
     }
     async fn rooms(&self) -> Vec<(RoomName, usize)> {
+        assert!(!self.0.broken.load(Ordering::Relaxed), "broken on purpose");
         self.0.open.lock().unwrap().iter().map(|room| (room.clone(), 0)).collect()
     }
 }

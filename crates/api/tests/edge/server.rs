@@ -23,6 +23,7 @@ pub struct Server {
     pub router: Router,
     pub address: SocketAddr,
     pub plane: Arc<Plane>,
+    pub handle: control::Handle,
     _data: tempfile::TempDir,
     _notices: mpsc::Sender<control::MediaNotice>,
 }
@@ -58,16 +59,25 @@ impl Server {
     }
 
     pub async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::with_settings(|_| {}, change).await
+    }
+
+    /// The control plane's settings, then the edge's.
+    pub async fn with_settings(
+        change_settings: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = store::open(data.path().join("stoa.db")).await.unwrap();
         let plane = Arc::new(Plane::default());
         let (notices, from_media) = mpsc::channel(16);
-        let settings = Settings {
+        let mut settings = Settings {
             journal_dir: data.path().join("journal"),
             call: call::Config::default(),
             strict_users: false,
             seed: 7,
         };
+        change_settings(&mut settings);
         let media = Arc::new(Shared(plane.clone()));
         let handle = Control::start(settings, Arc::new(store), media, from_media).await.unwrap();
         let keys = LiveKitKeys::new(LiveKitKey { key: "own".into(), secret: Secret::new("own secret".into()) });
@@ -82,7 +92,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { router, address, plane, _data: data, _notices: notices }
+        Self { router, address, plane, handle, _data: data, _notices: notices }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -76,3 +76,27 @@ async fn other_origins_are_let_in_by_name() {
     let other = fetch(&server, "OPTIONS", "/api/calls", &asking("https://evil.test")).await;
     assert_eq!(other.header("access-control-allow-origin"), "");
 }
+
+#[tokio::test]
+async fn the_apis_documentation_is_in_the_binary() {
+    let server = Server::start().await;
+    let page = server.send(request("GET", "/api/docs/").body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.header("content-type").starts_with("text/html"));
+    let mut files = 0;
+    for piece in page.text.split(['"', '\'']).filter(|piece| piece.ends_with(".js") || piece.ends_with(".css")) {
+        assert!(!piece.contains("//"), "a third party's file: {piece}");
+        let path = format!("/api/docs/{}", piece.trim_start_matches("./"));
+        assert_eq!(server.send(request("GET", &path).body(Body::empty()).unwrap()).await.status, 200, "{path}");
+        files += 1;
+    }
+    assert!(files >= 3, "{}", page.text);
+    let start = server.send(request("GET", "/api/docs/swagger-initializer.js").body(Body::empty()).unwrap()).await;
+    assert!(
+        start.text.contains("/api/openapi.json") && start.text.contains("\"validatorUrl\": \"none\""),
+        "{}",
+        start.text
+    );
+    let none = server.send(request("GET", "/api/docs/nothing.js").body(Body::empty()).unwrap()).await;
+    assert_eq!(none.code(), "not_found");
+}

@@ -73,6 +73,10 @@ pub struct Config {
     pub turn: Option<TurnSettings>,
     /// STUN and TURN servers told to clients.
     pub ice_servers: Vec<api::IceServer>,
+    /// TURN servers that share a secret with this one.
+    pub turn_handout: api::TurnHandout,
+    /// Whether calls may be recorded.
+    pub call_recording: bool,
     /// How much is taken from one client.
     pub limits: api::Limits,
 }

@@ -52,6 +52,8 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         trust_forwarded: read.bool("proxy.trust_forwarded", false)?,
         ice_servers: ice_servers(&read)?,
         turn: turn(&read, https_is_trusted)?,
+        turn_handout: turn_handout(&read)?,
+        call_recording: read.bool("features.call_recording", false)?,
         limits: limits(&read)?,
     })
 }
@@ -82,6 +84,27 @@ fn ice_servers(read: &Reader<'_>) -> Result<Vec<api::IceServer>, ConfigError> {
         servers.push(api::IceServer { urls: turn, username, credential });
     }
     Ok(servers)
+}
+
+fn turn_handout(read: &Reader<'_>) -> Result<api::TurnHandout, ConfigError> {
+    let secret = read.text("turn.secret")?;
+    if secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_SECRET) {
+        return Err(read.refuse("turn.secret", &format!("must have at least {SHORTEST_SECRET} characters")));
+    }
+    let port = read.number("turn.server_port", 1..=65_535)?.unwrap_or(3478);
+    let urls = match read.text("turn.server_host")? {
+        None => Vec::new(),
+        Some(_) if secret.is_none() => return Err(read.refuse("turn.server_host", "needs turn.secret, too")),
+        Some(host) if host.contains([' ', '/', '?']) => {
+            return Err(read.refuse("turn.server_host", "must be a host name or an address"));
+        }
+        Some(host) => {
+            let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
+            ["udp", "tcp"].map(|transport| format!("turn:{host}:{port}?transport={transport}")).to_vec()
+        }
+    };
+    let ttl = read.duration("turn.credential_ttl", 12 * 3_600, 60, 30 * 86_400)?;
+    Ok(api::TurnHandout { secret: secret.map(Secret::new), ttl, urls })
 }
 
 fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), ConfigError> {
@@ -340,6 +363,10 @@ fn limits(read: &Reader<'_>) -> Result<api::Limits, ConfigError> {
     set("limits.request_burst", &mut limits.request_burst)?;
     set("limits.server_requests_a_second", &mut limits.server_requests_a_second)?;
     set("limits.server_request_burst", &mut limits.server_request_burst)?;
+    set("limits.key_requests_a_second", &mut limits.key_requests_a_second)?;
+    set("limits.key_request_burst", &mut limits.key_request_burst)?;
+    set("limits.address_requests_a_second", &mut limits.address_requests_a_second)?;
+    set("limits.address_request_burst", &mut limits.address_request_burst)?;
     set("limits.signals_a_second", &mut limits.signals_a_second)?;
     set("limits.signal_burst", &mut limits.signal_burst)?;
     Ok(limits)
@@ -540,6 +567,8 @@ mod tests {
             ("livekit.keys", "LIVEKIT_KEYS", "key:short", "LIVEKIT_KEYS: the secret of \"key\" must have at least 16"),
             ("webhooks.urls", "STOA_WEBHOOKS_URLS", "app", "STOA_WEBHOOKS_URLS: \"app\" is not a URL"),
             ("webhooks.api_key", "STOA_WEBHOOKS_API_KEY", "k", "STOA_WEBHOOKS_API_KEY: must be livekit.api_key or"),
+            ("turn.server_host", "TURN_SERVER_HOST", "t.example.org", "TURN_SERVER_HOST: needs turn.secret"),
+            ("turn.secret", "TURN_SECRET", "short", "TURN_SECRET: must have at least 16"),
             ("auth.token_secret", "STOA_AUTH_TOKEN_SECRET", "short", "STOA_AUTH_TOKEN_SECRET: must have at least 16"),
             (
                 "cors.origins",

@@ -1,5 +1,6 @@
 //! Calls: journal records in, snapshots and event logs out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use call::{CallSnapshot, ParticipantSnapshot, Record};
@@ -8,7 +9,7 @@ use model::{CallId, UserId};
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use super::rows::{self, CALL_COLUMNS};
-use super::{SqliteStore, people, store_error};
+use super::{SqliteStore, erase, people, store_error};
 
 /// The highest journal sequence that is in the store.
 pub(super) async fn applied(pool: &SqlitePool) -> Result<u64, StoreError> {
@@ -25,6 +26,7 @@ pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Res
         .await
         .map_err(store_error)?;
     let fresh: Vec<&(u64, Record)> = records.iter().filter(|(sequence, _)| *sequence as i64 > applied).collect();
+    let fresh = for_store(&mut transaction, fresh).await?;
     let Some((last, _)) = fresh.last() else { return Ok(()) };
     // A record carries its whole call, so of a batch only each call's last one is written; its events all are.
     let latest: HashMap<CallId, u64> = fresh.iter().map(|(sequence, record)| (record.call.id, *sequence)).collect();
@@ -34,12 +36,30 @@ pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Res
     for (sequence, record) in &fresh {
         write_event(&mut transaction, *sequence, record).await.map_err(apply_error)?;
     }
+    erase::forget_finished(&mut transaction).await?;
     sqlx::query("UPDATE journal_position SET applied = ?")
         .bind(*last as i64)
         .execute(&mut *transaction)
         .await
         .map_err(store_error)?;
     transaction.commit().await.map_err(store_error)
+}
+
+/// The records as they are to be written: without users who were erased while their call ran.
+async fn for_store<'a>(
+    connection: &mut SqliteConnection,
+    records: Vec<&'a (u64, Record)>,
+) -> Result<Vec<(u64, Cow<'a, Record>)>, StoreError> {
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM erased_parts)")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    let mut written = Vec::with_capacity(records.len());
+    for (sequence, record) in records {
+        let cleaned = if any { erase::without_erased(connection, record).await? } else { None };
+        written.push((*sequence, cleaned.map_or(Cow::Borrowed(record), Cow::Owned)));
+    }
+    Ok(written)
 }
 
 /// Nothing in a record can be "taken": a unique key that is hit here is a fault.

@@ -5,9 +5,12 @@
 //! removed once its records are committed here, so a commit has to survive the loss of power. Records come in batches, so
 //! the price is one fsync a batch.
 
+mod admin;
 mod calls;
 mod channels;
+mod erase;
 mod history;
+mod ice;
 mod open;
 mod people;
 mod rows;

@@ -1,0 +1,75 @@
+//! The audit log's pen: which administrator did what, from where.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use control::AuditRecord;
+use model::Permission;
+use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::error::{ApiError, ApiResult};
+use crate::origin::client_address;
+use crate::state::AppState;
+
+/// How long an entry is kept.
+const KEPT: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600);
+
+/// Where a request comes from, for the log; of an IPv6 address the network.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(pub String);
+
+impl FromRequestParts<AppState> for Address {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        Ok(Self(client_address(parts, &state.config).to_string()))
+    }
+}
+
+/// An administrator, or a host app whose key covers what it asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    pub caller: Caller,
+    pub address: Address,
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        caller.require(Permission::Admin)?;
+        let address = Address::from_request_parts(parts, state).await?;
+        Ok(Self { caller, address })
+    }
+}
+
+impl Admin {
+    /// Writes down what was done.
+    pub async fn note(&self, state: &AppState, action: &str, target: impl ToString, details: Value) {
+        note(state, &self.caller, &self.address, action, target, details).await;
+    }
+}
+
+/// Writes down what was done. What cannot be written is in the server's log at least: the act is done.
+pub(crate) async fn note(
+    state: &AppState,
+    caller: &Caller,
+    address: &Address,
+    action: &str,
+    target: impl ToString,
+    details: Value,
+) {
+    let at = state.handle().now();
+    let record = AuditRecord {
+        at,
+        actor: caller.user.to_string(),
+        address: Some(address.0.clone()),
+        action: action.to_owned(),
+        target: Some(target.to_string()),
+        details,
+    };
+    if let Err(error) = state.handle().store().audit(&record, at - KEPT).await {
+        tracing::error!(%error, ?record, "an administrator's act could not be written to the audit log");
+    }
+}
