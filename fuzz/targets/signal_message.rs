@@ -57,6 +57,7 @@ fn settle(room: &mut Room) {
             | Output::PeerClosed(_)
             | Output::Transmit(_)
             | Output::Event(_)
+            | Output::Relay(..)
             | Output::Answer(..)
             | Output::Hook(_) => {}
         }

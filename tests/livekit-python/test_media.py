@@ -1,6 +1,7 @@
 """PyPI `livekit` against a Stoa of its own: two participants publish and receive audio, video and data."""
 
 import asyncio
+import os
 import pathlib
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 from livekit import api, rtc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = ROOT / "target" / "release" / "stoa"
+BINARY = pathlib.Path(os.environ.get("STOA_TEST_BINARY") or ROOT / "target" / "release" / "stoa")
 WIDTH, HEIGHT, RATE = 640, 360, 48_000
 RED, BLUE = (200, 40, 40), (50, 70, 210)
 TIMEOUT = 60

@@ -225,6 +225,46 @@ describe("participants", () => {
   });
 });
 
+describe("forwarding", () => {
+  it("shows a participant in other rooms, whichever worker they are on, until it is ended", async () => {
+    next();
+    const destinations = [`${room}-a`, `${room}-b`];
+    const alice = await join("alice");
+    const there = await Promise.all(destinations.map((where, at) => join(`carol${at}`, {}, where)));
+    const microphone = await alice.speak();
+    for (const where of destinations) await service.forwardParticipant(room, "alice", where);
+    // What was published before is there, and what comes after.
+    await alice.film();
+    for (const [at, where] of destinations.entries()) {
+      const carol = there[at]!;
+      await carol.sees("alice");
+      const shown = await service.getParticipant(where, "alice");
+      expect(shown.tracks.map(({ type }) => type).sort()).toEqual([0, 1]);
+      // 1: FORWARDED
+      expect(shown.kindDetails).toEqual([1]);
+    }
+    expect((await service.listParticipants(room)).map(({ identity }) => identity)).toEqual(["alice"]);
+    // Who comes late gets a picture, too: a keyframe is asked for across the rooms.
+    const late = await join("late", {}, destinations[0]);
+    await late.sees("alice");
+    await service.mutePublishedTrack(room, "alice", microphone, true);
+    for (const carol of there) await carol.saw("muted alice");
+    await service.updateParticipant(room, "alice", { metadata: "m" });
+    for (const carol of there) await until("the change to arrive", async () => carol.remote("alice")?.metadata === "m");
+    await expect(service.forwardParticipant(room, "alice", destinations[0]!)).rejects.toEqual(refusedAs("already_exists", 409));
+    await expect(service.forwardParticipant(room, "nobody", `${room}-c`)).rejects.toEqual(refusedAs("not_found", 404));
+    expect(await service.listRooms([`${room}-c`])).toEqual([]);
+    // Removed in one place she stays in the others.
+    await service.removeParticipant(destinations[0]!, "alice");
+    await there[0]!.saw("disconnected alice");
+    await there[1]!.sees("alice");
+    // Where she leaves, she leaves everywhere.
+    await alice.leave();
+    await there[1]!.saw("disconnected alice");
+    expect(receiver.of(destinations[1]!)).toContain("participant_left alice");
+  });
+});
+
 describe("data", () => {
   it("goes to all, or to those named by identity or sid, once a nonce", async () => {
     next();
@@ -263,7 +303,7 @@ describe("grants", () => {
       ["UpdateSubscriptions", { ...who, trackSids: [], subscribe: true }],
       ["SendData", { room, data: "" }],
       ["UpdateRoomMetadata", { room, metadata: "m" }],
-
+      ["ForwardParticipant", { ...who, destinationRoom: "elsewhere" }],
       ["MoveParticipant", { ...who, destinationRoom: "elsewhere" }],
       ["PerformRpc", { room, destinationIdentity: "alice", method: "m" }],
     ];

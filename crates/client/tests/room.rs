@@ -133,6 +133,7 @@ impl House {
                     livekit::Output::PeerClosed(_)
                     | livekit::Output::Close(..)
                     | livekit::Output::Event(_)
+                    | livekit::Output::Relay(..)
                     | livekit::Output::Answer(..)
                     | livekit::Output::Hook(_) => {}
                 }

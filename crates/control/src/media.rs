@@ -29,6 +29,11 @@ pub trait MediaPlane: Send + Sync + 'static {
         let _ = (room, request);
         Err(RoomRefusal::RoomNotFound)
     }
+    /// Shows a participant of one room in another, too, which is opened where there is none.
+    async fn forward_participant(&self, from: &RoomName, identity: &str, to: &RoomName) -> Result<(), RoomRefusal> {
+        let _ = (from, identity, to);
+        Err(RoomRefusal::Unavailable)
+    }
     /// The open rooms, or those of them that are named.
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {
         let _ = names;

@@ -162,7 +162,7 @@ impl Room {
 
     fn hand_on(&mut self, from: Option<ParticipantKey>, lane: DataLane, destinations: &[String], packet: &Arc<[u8]>) {
         for (key, session) in &mut self.sessions {
-            if Some(*key) == from || !is_for(destinations, &session.identity) {
+            if Some(*key) == from || session.is_relayed() || !is_for(destinations, &session.identity) {
                 continue;
             }
             let peer = session.peers.subscriber();

@@ -20,6 +20,7 @@ mod limits;
 mod lines;
 mod negotiate;
 mod pulse;
+mod relay;
 mod requests;
 mod resume;
 mod room;
@@ -40,6 +41,7 @@ pub use decode::{
 pub use join::SERVER_VERSION;
 pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
+pub use relay::{RelayId, RelayMessage, RelayedState};
 pub use requests::{RequestId, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest};
 pub use room::Room;
 pub use sdp::{DescriptionError, check_description};

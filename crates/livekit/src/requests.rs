@@ -138,6 +138,9 @@ pub enum RoomRefusal {
         /// What the method says of it.
         data: String,
     },
+    /// Somebody of that identity is there already.
+    #[error("participant is in the destination room already")]
+    IdentityTaken,
     /// Too much is under way in the room.
     #[error("too many requests are under way")]
     Busy,

@@ -16,7 +16,9 @@ use crate::types::{ConnectionId, Join, Output};
 impl Room {
     pub(crate) fn resume(&mut self, connection: ConnectionId, join: Join, sid: &str, _reason: i32) {
         let key = self.identities.get(&join.claims.sub).copied();
-        let Some(key) = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid)) else {
+        let Some(key) =
+            key.filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid && !session.is_relayed()))
+        else {
             self.send_to(connection, leave(DisconnectReason::StateMismatch, Action::Reconnect));
             self.out(Output::Close(connection, "nothing to resume"));
             return;
@@ -113,6 +115,7 @@ impl Room {
                 now
             }
             Link::Lost { since, .. } => since,
+            Link::Relayed => now,
         };
         self.connections.insert(connection, key);
         since.checked_sub(NEWS_LOST).unwrap_or(since)

@@ -14,6 +14,7 @@ use crate::data::Replay;
 use crate::leave::{Departed, Departure};
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
 use crate::pulse::Pulses;
+use crate::relay::Relays;
 use crate::requests::{Nonces, Revoked};
 use crate::rpc::Rpcs;
 use crate::session::{Link, Session};
@@ -36,6 +37,7 @@ pub struct Room {
     pub(crate) close_after: Duration,
     /// Somebody has been in it.
     entered: bool,
+    pub(crate) relays: Relays,
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
     pub(crate) revoked: Revoked,
@@ -88,6 +90,7 @@ impl Room {
             closed: false,
             close_after,
             entered: false,
+            relays: Relays::default(),
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
             revoked: Revoked::default(),
@@ -218,6 +221,7 @@ impl Room {
                     self.next_timer = None;
                     self.handle_media(event);
                 }
+                sfu::Output::Relayed(track, layer, packet) => self.relay_packet(track, layer, &packet),
                 sfu::Output::Timeout(media) => {
                     if self.finish_turn() {
                         continue;
@@ -251,6 +255,7 @@ impl Room {
             match self.media.poll_output() {
                 sfu::Output::Transmit(transmit) => self.outputs.push_back(Output::Transmit(transmit)),
                 sfu::Output::Event(event) => self.handle_media(event),
+                sfu::Output::Relayed(track, layer, packet) => self.relay_packet(track, layer, &packet),
                 sfu::Output::Timeout(_) => return,
             }
         }
@@ -271,6 +276,7 @@ impl Room {
             MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(track),
             MediaEvent::StreamState { subscriber, track, paused } => self.stream_state(subscriber, track, paused),
             MediaEvent::LayerDemand { track, highest } => self.layer_demand(track, highest),
+            MediaEvent::KeyframeWanted { track, layer } => self.keyframe_wanted(track, layer),
             MediaEvent::Speakers(speakers) => self.speakers_changed(&speakers),
             MediaEvent::Quality(quality) => self.quality_measured(&quality),
         }
@@ -350,6 +356,7 @@ impl Room {
     fn session_timer(&self, session: &Session) -> Instant {
         let link = match session.link {
             Link::Lost { until, .. } => until,
+            Link::Relayed => self.now + Duration::from_secs(3600),
             Link::Connected(_) => session.heard + SILENCE,
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
@@ -394,7 +401,7 @@ impl Room {
                         session.heard = now;
                     }
                 }
-                Link::Lost { .. } | Link::Connected(_) => {}
+                Link::Lost { .. } | Link::Connected(_) | Link::Relayed => {}
             }
             if self
                 .sessions

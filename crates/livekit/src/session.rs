@@ -23,6 +23,8 @@ pub(crate) enum Link {
         /// Until then.
         until: Instant,
     },
+    /// There is none: the participant is in another room and only shown here.
+    Relayed,
 }
 
 /// How far a participant has come.
@@ -46,13 +48,19 @@ pub(crate) enum Peers {
         /// To the client; the server offers.
         subscriber: PeerKey,
     },
+    /// None: what it publishes comes from another room.
+    Relayed,
 }
+
+/// No connection has this key.
+const NO_PEER: PeerKey = PeerKey(0);
 
 impl Peers {
     /// Where the client's offers go.
     pub fn publisher(self) -> PeerKey {
         match self {
             Peers::Single(peer) | Peers::Dual { publisher: peer, .. } => peer,
+            Peers::Relayed => NO_PEER,
         }
     }
 
@@ -60,16 +68,18 @@ impl Peers {
     pub fn subscriber(self) -> PeerKey {
         match self {
             Peers::Single(peer) | Peers::Dual { subscriber: peer, .. } => peer,
+            Peers::Relayed => NO_PEER,
         }
     }
 
     /// Every one.
     pub fn all(self) -> impl Iterator<Item = PeerKey> {
-        let second = match self {
-            Peers::Single(_) => None,
-            Peers::Dual { subscriber, .. } => Some(subscriber),
+        let (first, second) = match self {
+            Peers::Single(peer) => (Some(peer), None),
+            Peers::Dual { publisher, subscriber } => (Some(publisher), Some(subscriber)),
+            Peers::Relayed => (None, None),
         };
-        [Some(self.publisher()), second].into_iter().flatten()
+        [first, second].into_iter().flatten()
     }
 }
 
@@ -289,11 +299,61 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// One that is in another room and shown here.
+    pub fn shown(
+        key: ParticipantKey,
+        sid: String,
+        info: &proto::ParticipantInfo,
+        now: Instant,
+        joined_at: model::Timestamp,
+    ) -> Self {
+        let grant = Grant { subscribe: false, data: false, ..Grant::new(&auth::VideoGrant::default(), info.kind()) };
+        Self {
+            key,
+            sid,
+            identity: info.identity.clone(),
+            name: info.name.clone(),
+            metadata: info.metadata.clone(),
+            attributes: info.attributes.clone(),
+            kind: info.kind(),
+            grant,
+            token_grant: auth::VideoGrant::default(),
+            token_expires: 0,
+            device: None,
+            refresh_at: now,
+            client: ClientParameters::default(),
+            link: Link::Relayed,
+            stage: Stage::Active,
+            peers: Peers::Relayed,
+            joined_at,
+            version: 0,
+            media_dead: None,
+            cut_at_resume: false,
+            heard: now,
+            pinged: false,
+            tracks: Vec::new(),
+            rule: SubscriptionRule::default(),
+            negotiation: Negotiation::default(),
+            wishes: BTreeMap::new(),
+            preferences: BTreeMap::new(),
+            subscribed: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            mailbox: Mailbox::default(),
+            data_tracks: DataTracks::default(),
+            reported: None,
+        }
+    }
+
+    /// It is in another room and shown here.
+    pub fn is_relayed(&self) -> bool {
+        self.link == Link::Relayed
+    }
+
     /// Its WebSocket, where it has one.
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.link {
             Link::Connected(connection) => Some(connection),
-            Link::Lost { .. } => None,
+            Link::Lost { .. } | Link::Relayed => None,
         }
     }
 

@@ -64,6 +64,11 @@ impl Track {
         }
     }
 
+    /// One of a participant of another room.
+    pub fn shown(key: TrackKey, publisher: ParticipantKey, kind: Kind, info: proto::TrackInfo, mid: MidName) -> Self {
+        Self { key, publisher, kind, info, cid: String::new(), state: State::Published(mid), seen: true }
+    }
+
     fn source(&self) -> TrackSource {
         self.info.source()
     }
@@ -202,6 +207,7 @@ impl Room {
         self.mark_changed(key);
         self.reconcile_track(track);
         self.hook_track(key, &info, true);
+        self.relay_track(key, track);
     }
 
     /// First media is there: the codec is certain.
@@ -261,7 +267,7 @@ impl Room {
         self.send(key, Message::Mute(proto::MuteTrackRequest { sid, muted: true }));
     }
 
-    fn set_muted(&mut self, track: TrackKey, muted: bool) {
+    pub(crate) fn set_muted(&mut self, track: TrackKey, muted: bool) {
         let Some(entry) = self.tracks.get_mut(&track) else { return };
         if std::mem::replace(&mut entry.info.muted, muted) == muted {
             return;
@@ -297,7 +303,7 @@ impl Room {
 
     /// Says what a participant shows, where that changed.
     pub(crate) fn media_state(&mut self, key: ParticipantKey) {
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_relayed()) else { return };
         let live = |source| {
             let mut own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
             own.any(|track| track.is_published() && !track.info.muted && track.source() == source)

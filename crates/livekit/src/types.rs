@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 
+use crate::relay::{RelayId, RelayMessage};
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 
 /// A signalling connection (a WebSocket), numbered by the shell, never used again in the room.
@@ -92,6 +93,8 @@ pub enum Output {
     Transmit(sfu::Transmit),
     /// Know this.
     Event(RoomEvent),
+    /// To the other room of a relay.
+    Relay(RelayId, RelayMessage),
     /// What came of a request.
     Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
     /// Tell the operator's backend.

@@ -19,6 +19,8 @@ impl Room {
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(track));
         let tracks: Vec<_> = tracks.filter(|track| track.is_published()).map(|track| track.info.clone()).collect();
         let data_tracks = session.data_tracks.infos();
+        let forwarded = proto::participant_info::KindDetail::Forwarded;
+        let kind_details = if session.is_relayed() { vec![forwarded.into()] } else { Vec::new() };
         let state = match session.stage {
             Stage::Joined => proto::participant_info::State::Joined,
             Stage::Active => proto::participant_info::State::Active,
@@ -38,6 +40,7 @@ impl Room {
             kind: session.kind.into(),
             attributes: session.attributes.clone(),
             data_tracks,
+            kind_details,
             client_protocol: session.client.info.client_protocol,
             capabilities: session.client.info.capabilities.clone(),
             ..Default::default()
@@ -64,6 +67,9 @@ impl Room {
         let changed: BTreeSet<_> = std::mem::take(&mut self.changed);
         let visible = changed.into_iter().filter(|key| self.sessions.get(key).is_some_and(|s| !s.grant.hidden));
         let infos: Vec<_> = visible.filter_map(|key| Some((key, self.info(key)?))).collect();
+        for (key, _) in &infos {
+            self.relay_state(*key);
+        }
         if farewells.is_empty() && infos.is_empty() {
             return;
         }

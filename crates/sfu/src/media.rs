@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::keyed::Keyed;
 use crate::peer::{Peer, PeerEvent};
-use crate::room::packet::Egress;
+use crate::room::packet::{Egress, Packet};
 use crate::room::{Line, Room, RoomOutput};
 use crate::types::{
-    Codec, DataLane, Datagram, Kind, MediaEvent, MidName, Negotiated, NegotiationError, Output, ParticipantKey,
+    Codec, DataLane, Datagram, Kind, Layer, MediaEvent, MidName, Negotiated, NegotiationError, Output, ParticipantKey,
     PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference, TrackSpec,
 };
 
@@ -138,6 +138,34 @@ impl MediaRoom {
             room.tracks.insert(track, peer);
             room.room.bind_track(now, track, &layers);
         });
+    }
+
+    /// Ties a track to packets that come from elsewhere, in these encodings: see [`MediaRoom::handle_relayed`].
+    pub fn bind_relayed(&mut self, now: Instant, track: TrackKey, layers: &[Layer]) {
+        self.guarded(now, (), |room| room.room.bind_track(now, track, layers));
+    }
+
+    /// Hands out a track's packets as [`Output::Relayed`] from now on, or no longer.
+    pub fn set_relayed(&mut self, now: Instant, track: TrackKey, relayed: bool) {
+        self.guarded(now, (), |room| room.room.set_relayed(now, track, relayed));
+    }
+
+    /// A packet of a track that is bound to packets from elsewhere.
+    pub fn handle_relayed(&mut self, now: Instant, track: TrackKey, layer: Layer, packet: &Packet) {
+        self.guarded(now, (), |room| {
+            room.room.handle_packet(now, track, layer, packet.clone());
+            room.distribute();
+        });
+    }
+
+    /// Somebody elsewhere cannot go on without a keyframe.
+    pub fn request_keyframe(&mut self, now: Instant, track: TrackKey, layer: Layer) {
+        self.guarded(now, (), |room| room.room.request_keyframe(now, track, layer));
+    }
+
+    /// The encodings a track's packets come in.
+    pub fn bound_layers(&self, track: TrackKey) -> Vec<Layer> {
+        self.room.bound_layers(track)
     }
 
     /// Ends a track and every subscription to it.
@@ -366,6 +394,8 @@ impl MediaRoom {
                 self.dirty.push(key);
             }
         }
+        let relayed = self.room.drain_relayed();
+        self.outputs.extend(relayed.map(|(track, layer, packet)| Output::Relayed(track, layer, packet)));
     }
 
     /// Carries out what the room has decided.
@@ -380,7 +410,10 @@ impl MediaRoom {
                 }
                 RoomOutput::RequestKeyframe { track, layer } => {
                     let peer = self.tracks.get(track).copied();
-                    if let Some(peer) = peer
+                    if peer.is_none() {
+                        let wanted = MediaEvent::KeyframeWanted { track, layer };
+                        self.outputs.push_back(Output::Event(wanted));
+                    } else if let Some(peer) = peer
                         && let Some(known) = self.peers.get_mut(peer)
                         && known.request_keyframe(track, layer)
                     {
@@ -492,7 +525,7 @@ mod tests {
         loop {
             match room.poll_output() {
                 Output::Event(event) => events.push(event),
-                Output::Transmit(_) => {}
+                Output::Transmit(_) | Output::Relayed(..) => {}
                 Output::Timeout(_) => return events,
             }
         }

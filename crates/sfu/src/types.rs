@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use model::Bitrate;
 
+use crate::room::packet::Packet;
+
 /// A participant of one room. Unique within the room for its lifetime, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParticipantKey(pub u32);
@@ -292,6 +294,13 @@ pub enum MediaEvent {
     },
     /// Who speaks changed: the loudest first, each with a level of 0.0 to 1.0; and those who fell silent with 0.0.
     Speakers(Vec<Speaker>),
+    /// Somebody cannot go on without a keyframe of a track whose packets come from elsewhere.
+    KeyframeWanted {
+        /// The track.
+        track: TrackKey,
+        /// In this encoding.
+        layer: Layer,
+    },
     /// Connection quality of participants, every 5 s.
     Quality(Vec<(ParticipantKey, Quality)>),
 }
@@ -327,6 +336,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Know this.
     Event(MediaEvent),
+    /// A packet of a track that is shown elsewhere, too, as it came in.
+    Relayed(TrackKey, Layer, Arc<Packet>),
     /// Nothing more until then.
     Timeout(Instant),
 }

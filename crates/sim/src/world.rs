@@ -277,6 +277,7 @@ impl World {
             match self.room.poll_output() {
                 Output::Timeout(at) => return at,
                 Output::Event(event) => self.events.push(event),
+                Output::Relayed(..) => {}
                 Output::Transmit(transmit) => {
                     let Some(member) = self.clients.iter_mut().find(|member| member.peer == transmit.peer) else {
                         continue;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     Aborted,
+    AlreadyExists,
     BadRoute,
     DeadlineExceeded,
     FailedPrecondition,
@@ -26,6 +27,7 @@ impl Code {
     fn as_str(self) -> &'static str {
         match self {
             Code::Aborted => "aborted",
+            Code::AlreadyExists => "already_exists",
             Code::BadRoute => "bad_route",
             Code::DeadlineExceeded => "deadline_exceeded",
             Code::FailedPrecondition => "failed_precondition",
@@ -42,7 +44,7 @@ impl Code {
 
     fn status(self) -> StatusCode {
         match self {
-            Code::Aborted => StatusCode::CONFLICT,
+            Code::Aborted | Code::AlreadyExists => StatusCode::CONFLICT,
             Code::BadRoute | Code::NotFound => StatusCode::NOT_FOUND,
             Code::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Code::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
@@ -93,6 +95,7 @@ impl From<RoomRefusal> for TwirpError {
             RoomRefusal::RoomNotFound | RoomRefusal::ParticipantNotFound | RoomRefusal::TrackNotFound => Code::NotFound,
             RoomRefusal::Invalid(_) => Code::InvalidArgument,
             RoomRefusal::RemoteUnmute => Code::FailedPrecondition,
+            RoomRefusal::IdentityTaken => Code::AlreadyExists,
             RoomRefusal::Busy => Code::ResourceExhausted,
             RoomRefusal::Unavailable => Code::Unavailable,
             RoomRefusal::Rpc { code, data, .. } => {

@@ -157,8 +157,10 @@ impl Service<'_> {
 
     async fn forward_participant(&self) -> Answered {
         let request: proto::ForwardParticipantRequest = self.call.read()?;
-        self.asker.may_send(&request.room, &request.destination_room)?;
-        Err(TwirpError::new(Code::Unimplemented, "participants are not forwarded yet".to_owned()))
+        let (from, to) = self.asker.may_send(&request.room, &request.destination_room)?;
+        self.admit(&to, &request.identity).await?;
+        self.media().forward_participant(&from, &request.identity, &to).await?;
+        Ok(self.call.write(&proto::ForwardParticipantResponse::default()))
     }
 
     async fn perform_rpc(&self) -> Answered {

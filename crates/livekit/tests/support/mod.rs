@@ -24,6 +24,7 @@ pub struct World {
     closed: BTreeMap<ConnectionId, &'static str>,
     events: Vec<RoomEvent>,
     pub answers: Vec<(RequestId, Result<RoomAnswer, RoomRefusal>)>,
+    pub relayed: Vec<(livekit::RelayId, livekit::RelayMessage)>,
     pub hooks: Vec<proto::WebhookEvent>,
     pub opened: Vec<(sfu::PeerKey, String)>,
 }
@@ -135,6 +136,7 @@ impl World {
             closed: BTreeMap::new(),
             events: Vec::new(),
             answers: Vec::new(),
+            relayed: Vec::new(),
             hooks: Vec::new(),
             opened: Vec::new(),
         }
@@ -199,6 +201,7 @@ impl World {
                 Output::PeerOpened(peer, ufrag) => self.opened.push((peer, ufrag)),
                 Output::PeerClosed(peer) => self.opened.retain(|(open, _)| *open != peer),
                 Output::Transmit(_) => {}
+                Output::Relay(id, message) => self.relayed.push((id, message)),
                 Output::Event(event) => self.events.push(event),
                 Output::Answer(id, answer) => self.answers.push((id, answer)),
                 Output::Hook(event) => self.hooks.push(*event),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{ConnectError, SignalFrame};
-use livekit::{ConnectionId, Join, RoomAnswer, RoomRefusal, RoomRequest, SignalRequest, proto};
+use livekit::{ConnectionId, Join, RelayId, RelayMessage, RoomAnswer, RoomRefusal, RoomRequest, SignalRequest, proto};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +47,19 @@ pub enum Command {
     },
     /// Ask a room what a backend wants to know or have done.
     Ask(Box<Ask>),
+    /// Where a room is on its worker.
+    Locate {
+        /// Its name.
+        room: RoomName,
+        /// Open it where there is none.
+        create: bool,
+        /// What came of it.
+        reply: oneshot::Sender<Result<RoomKey, AskRefused>>,
+    },
+    /// One end of a relay is to be set up.
+    OpenRelay(Box<OpenRelay>),
+    /// What rooms say to rooms of this worker.
+    Relay(Vec<Relayed>),
     /// The rooms as LiveKit describes them.
     Describe(oneshot::Sender<Vec<proto::Room>>),
     /// Connect a client.
@@ -101,6 +114,43 @@ pub struct Ask {
     pub create: bool,
     /// What came of it. Dropped unanswered: the room failed or closed meanwhile.
     pub reply: oneshot::Sender<Result<RoomAnswer, AskRefused>>,
+}
+
+/// One end of a relay.
+#[derive(Debug)]
+pub struct OpenRelay {
+    /// The room of this end.
+    pub room: RoomKey,
+    /// Which relay.
+    pub relay: RelayId,
+    /// The other end.
+    pub other: Address,
+    /// Which participant.
+    pub identity: String,
+    /// It comes from this end.
+    pub is_source: bool,
+    /// What came of it.
+    pub reply: oneshot::Sender<Result<(), RoomRefusal>>,
+}
+
+/// A room, wherever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Its worker.
+    pub worker: usize,
+    /// Where it is there.
+    pub room: RoomKey,
+}
+
+/// What one room says to another.
+#[derive(Debug)]
+pub struct Relayed {
+    /// To this room.
+    pub room: RoomKey,
+    /// Of this relay.
+    pub relay: RelayId,
+    /// What.
+    pub message: RelayMessage,
 }
 
 /// Why a request was not carried out.
@@ -190,6 +240,19 @@ impl WorkerHandle {
     pub async fn send(&self, command: Command) -> Result<(), Stopped> {
         self.commands.send(command).await.map_err(|_| Stopped)?;
         self.waker.wake().map_err(|_| Stopped)
+    }
+
+    /// Hands a command over if there is room for it; gives it back otherwise.
+    pub fn try_send(&self, command: Command) -> Result<(), Command> {
+        match self.commands.try_send(command) {
+            Ok(()) => {
+                let _ = self.waker.wake();
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(command)) => Err(command),
+            // It has stopped, and its rooms with it.
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
     }
 
     /// What the worker says of itself.

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use control::{Measured, MediaNotice, MediaNoticeKind, SignalFrame};
-use livekit::{ConnectionId, RequestId, Room, RoomAnswer, RoomEvent, RoomRefusal};
+use livekit::{ConnectionId, RelayId, RequestId, Room, RoomAnswer, RoomEvent, RoomRefusal};
 use model::RoomName;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{AskRefused, RoomKey};
+use super::command::{Address, AskRefused, RoomKey};
 
 /// A room on its worker.
 pub struct Hosted {
@@ -26,6 +26,8 @@ pub struct Hosted {
     pub members: FxHashSet<String>,
     /// Who waits for the answer to a request.
     pub asked: Asked,
+    /// The other ends of its relays.
+    pub relays: FxHashMap<RelayId, Address>,
     /// When the core wants to be woken.
     pub deadline: Option<Instant>,
     /// The earliest reminder in the worker's heap.
@@ -52,6 +54,7 @@ impl Hosted {
             links: Links::default(),
             members: FxHashSet::default(),
             asked: Asked::default(),
+            relays: FxHashMap::default(),
             deadline: None,
             reminded: None,
             dirty: false,

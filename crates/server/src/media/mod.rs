@@ -5,6 +5,7 @@
 mod addresses;
 mod command;
 mod directory;
+mod forwarding;
 mod hosted;
 mod outbox;
 mod plane;
@@ -17,7 +18,7 @@ mod worker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::MediaNotice;
@@ -139,6 +140,7 @@ impl MediaSettings {
     ) -> io::Result<Arc<Plane>> {
         let directory = Arc::new(directory::Directory::default());
         let mut handles = Vec::new();
+        let everyone = Arc::new(OnceLock::new());
         for (index, ports) in sockets.udp.into_iter().enumerate() {
             let poll = mio::Poll::new()?;
             let waker = Arc::new(mio::Waker::new(poll.registry(), worker::WAKER)?);
@@ -159,10 +161,12 @@ impl MediaSettings {
                 gauges,
                 inlet,
                 relays: RelayLanes::new(relays),
+                workers: Arc::clone(&everyone),
             })?;
             std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
         }
         let workers: Arc<[WorkerHandle]> = handles.into();
+        everyone.get_or_init(|| Arc::clone(&workers));
         for listener in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(tcp_listener::run(listener, self.addresses.clone(), Arc::clone(&workers)));

@@ -1,16 +1,16 @@
 //! The media plane as the control plane sees it: finds or chooses the worker of a room, and asks it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{ConnectError, MediaPlane, SignalLink, SignalRequestFrame};
-use livekit::{ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
+use livekit::{ConnectionId, Join, RelayId, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Ask, AskRefused, Command, Connect, ConnectRefused, RoomKey, WorkerHandle};
+use super::command::{Address, Ask, AskRefused, Command, Connect, ConnectRefused, OpenRelay, RoomKey, WorkerHandle};
 use super::directory::Directory;
 
 /// Messages to a client that may wait for its WebSocket; one that lets more wait is cut off.
@@ -27,12 +27,14 @@ pub struct Plane {
     workers: Arc<[WorkerHandle]>,
     directory: Arc<Directory>,
     stopping: AtomicBool,
+    /// Numbers relays.
+    relays: AtomicU64,
 }
 
 impl Plane {
     /// Over running workers.
     pub fn new(workers: Arc<[WorkerHandle]>, directory: Arc<Directory>) -> Self {
-        Self { workers, directory, stopping: AtomicBool::new(false) }
+        Self { workers, directory, stopping: AtomicBool::new(false), relays: AtomicU64::new(1) }
     }
 
     /// The workers.
@@ -82,6 +84,43 @@ impl Plane {
             }
         }
         Err(RoomRefusal::Unavailable)
+    }
+
+    async fn locate(&self, room: &RoomName, create: bool) -> Result<Address, RoomRefusal> {
+        for _ in 0..LOOKUPS {
+            let index = match self.directory.find(room) {
+                Some(index) => index,
+                None if create => self.directory.place(room, || self.least_loaded()),
+                None => return Err(RoomRefusal::RoomNotFound),
+            };
+            let (reply, answer) = oneshot::channel();
+            let locate = Command::Locate { room: room.clone(), create, reply };
+            if self.workers[index].send(locate).await.is_err() {
+                break;
+            }
+            match answer.await {
+                Ok(Ok(room)) => return Ok(Address { worker: index, room }),
+                Ok(Err(AskRefused::Elsewhere)) => {}
+                Ok(Err(AskRefused::Refused(refusal))) => return Err(refusal),
+                Err(_) => break,
+            }
+        }
+        Err(RoomRefusal::Unavailable)
+    }
+
+    async fn open_relay(
+        &self,
+        at: Address,
+        relay: RelayId,
+        other: Address,
+        identity: &str,
+        is_source: bool,
+    ) -> Result<(), RoomRefusal> {
+        let (reply, answer) = oneshot::channel();
+        let open = OpenRelay { room: at.room, relay, other, identity: identity.to_owned(), is_source, reply };
+        let sent = self.workers[at.worker].send(Command::OpenRelay(Box::new(open))).await;
+        sent.map_err(|_| RoomRefusal::Unavailable)?;
+        answer.await.map_err(|_| RoomRefusal::Unavailable)?
     }
 
     fn worker_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
@@ -163,6 +202,16 @@ impl MediaPlane for Plane {
 
     async fn ask(&self, room: &RoomName, request: RoomRequest) -> Result<RoomAnswer, RoomRefusal> {
         self.request(room, request, false).await
+    }
+
+    async fn forward_participant(&self, from: &RoomName, identity: &str, to: &RoomName) -> Result<(), RoomRefusal> {
+        let relay = RelayId(self.relays.fetch_add(1, Ordering::Relaxed));
+        // First whether there is anyone to show: nothing is opened for nobody.
+        self.request(from, RoomRequest::Participant { identity: identity.to_owned() }, false).await?;
+        let source = self.locate(from, false).await?;
+        let destination = self.locate(to, true).await?;
+        self.open_relay(destination, relay, source, identity, false).await?;
+        self.open_relay(source, relay, destination, identity, true).await
     }
 
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{ConnectionId, Output, Room, RoomRefusal, RoomRequest, proto};
+use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomRefusal, RoomRequest, proto};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
 use sfu::{Datagram, Transmit, Transport};
@@ -21,8 +21,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::RoomDefaults;
 use super::addresses::Addresses;
-use super::command::{Ask, AskRefused, Command, Connect, ConnectRefused, Gauges, RoomKey};
+use super::command::{
+    Ask, AskRefused, Command, Connect, ConnectRefused, Gauges, OpenRelay, Relayed, RoomKey, WorkerHandle,
+};
 use super::directory::Directory;
+use super::forwarding::Ways;
 use super::hosted::{Hosted, Panicked, guarded};
 use super::outbox::Outbox;
 use super::routes::{Route, Routes, Slot};
@@ -75,6 +78,8 @@ pub struct Parts {
     pub inlet: Inlet,
     /// The ways to those relays.
     pub relays: RelayLanes,
+    /// All workers, once they are there.
+    pub workers: Arc<OnceLock<Arc<[WorkerHandle]>>>,
 }
 
 /// One worker.
@@ -87,6 +92,7 @@ pub struct Worker {
     timers: Timers,
     io: Io,
     told: Told,
+    ways: Ways,
     defaults: RoomDefaults,
     directory: Arc<Directory>,
     gauges: Arc<Gauges>,
@@ -155,6 +161,7 @@ impl Worker {
             timers: Timers::default(),
             io,
             told: Told { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
+            ways: Ways::new(parts.workers),
             defaults,
             directory: parts.directory,
             gauges: parts.gauges,
@@ -206,6 +213,7 @@ impl Worker {
         self.io.relays.flush();
         self.io.tcp.write_queued(self.poll.registry());
         self.told.flush();
+        self.ways.flush();
         if now.saturating_duration_since(self.published) >= PUBLISH {
             self.publish(now);
         }
@@ -219,7 +227,11 @@ impl Worker {
         if !self.io.inlet.is_empty() {
             return Duration::ZERO;
         }
-        let longest = if self.told.waiting.is_empty() { LONGEST_SLEEP } else { Duration::from_millis(20) };
+        let longest = if self.told.waiting.is_empty() && !self.ways.any_waiting() {
+            LONGEST_SLEEP
+        } else {
+            Duration::from_millis(20)
+        };
         self.timers.next().map_or(longest, |at| at.saturating_duration_since(now).min(longest))
     }
 
@@ -323,8 +335,10 @@ impl Worker {
         while let Some(slot) = self.dirty.pop() {
             let Some(hosted) = self.rooms.get_mut(slot) else { continue };
             hosted.dirty = false;
-            let settled =
-                if hosted.over { Ok(None) } else { settle(hosted, &mut self.io, &mut self.told, &self.poll, now) };
+            let settled = match hosted.over {
+                true => Ok(None),
+                false => settle(hosted, &mut self.io, &mut self.told, &mut self.ways, &self.poll, now),
+            };
             match settled {
                 Ok(Some(at)) => remind(hosted, &mut self.timers, at),
                 Ok(None) => {}
@@ -365,7 +379,10 @@ impl Worker {
     }
 
     fn take_out(&mut self, slot: Slot) -> Option<Hosted> {
-        let hosted = self.rooms.try_remove(slot)?;
+        let mut hosted = self.rooms.try_remove(slot)?;
+        for (relay, other) in hosted.relays.drain() {
+            self.ways.push(other, relay, RelayMessage::End);
+        }
         self.io.routes.close_room(slot);
         self.io.tcp.close_room(self.poll.registry(), slot);
         self.directory.release(&hosted.name, self.index);
@@ -408,6 +425,16 @@ impl Worker {
                 }
             }
             Command::Ask(ask) => self.ask(now, *ask),
+            Command::Locate { room, create, reply } => {
+                let found = self.slot_of(now, room, create).map(|slot| self.rooms[slot].key);
+                let _ = reply.send(found);
+            }
+            Command::OpenRelay(open) => self.open_relay(now, *open),
+            Command::Relay(relayed) => {
+                for Relayed { room, relay, message } in relayed {
+                    self.take_relayed(now, room, relay, message);
+                }
+            }
             Command::Describe(reply) => {
                 let rooms = self.rooms.iter().filter(|(_, hosted)| !hosted.panicked && !hosted.over);
                 let _ = reply.send(rooms.filter_map(|(_, hosted)| guarded(|| hosted.room.describe()).ok()).collect());
@@ -487,15 +514,7 @@ impl Worker {
     fn ask(&mut self, now: Instant, ask: Ask) {
         let Ask { room: name, request, create, reply } = ask;
         let closes = matches!(request, RoomRequest::Close { .. });
-        let slot = match self.find(&name) {
-            Some(slot) => Ok(slot),
-            None if create => self.open(now, name, 0).ok_or(AskRefused::Elsewhere),
-            None => {
-                self.directory.release(&name, self.index);
-                Err(AskRefused::Refused(RoomRefusal::RoomNotFound))
-            }
-        };
-        let slot = match slot {
+        let slot = match self.slot_of(now, name, create) {
             Ok(slot) => slot,
             Err(refused) => return drop(reply.send(Err(refused))),
         };
@@ -507,6 +526,48 @@ impl Worker {
                 self.remove(slot);
             }
         }
+    }
+
+    fn slot_of(&mut self, now: Instant, name: RoomName, create: bool) -> Result<Slot, AskRefused> {
+        match self.find(&name) {
+            Some(slot) => Ok(slot),
+            None if create => self.open(now, name, 0).ok_or(AskRefused::Elsewhere),
+            None => {
+                self.directory.release(&name, self.index);
+                Err(AskRefused::Refused(RoomRefusal::RoomNotFound))
+            }
+        }
+    }
+
+    fn open_relay(&mut self, now: Instant, open: OpenRelay) {
+        let OpenRelay { room, relay, other, identity, is_source, reply } = open;
+        let mut opened = Err(RoomRefusal::RoomNotFound);
+        if self.rooms.get(room.slot).is_some_and(|hosted| hosted.key == room) {
+            self.rooms[room.slot].relays.insert(relay, other);
+            self.touch(room.slot, |room| {
+                opened = match is_source {
+                    true => room.relay_out(now, relay, &identity),
+                    false => room.relay_in(now, relay, &identity),
+                };
+            });
+            if opened.is_err() {
+                self.rooms[room.slot].relays.remove(&relay);
+            }
+        }
+        if opened.is_err() && is_source {
+            self.ways.push(other, relay, RelayMessage::End);
+        }
+        let _ = reply.send(opened);
+    }
+
+    fn take_relayed(&mut self, now: Instant, room: RoomKey, relay: RelayId, message: RelayMessage) {
+        let Some(hosted) = self.rooms.get_mut(room.slot).filter(|hosted| hosted.key == room) else { return };
+        match message {
+            RelayMessage::End => drop(hosted.relays.remove(&relay)),
+            _ if !hosted.relays.contains_key(&relay) => return,
+            RelayMessage::State(_) | RelayMessage::Packet(..) | RelayMessage::Keyframe(..) => {}
+        }
+        touch(hosted, &mut self.dirty, |room| room.handle_relay(now, relay, message));
     }
 
     fn take_tcp(&mut self, now: Instant, accepted: Accepted) {
@@ -638,6 +699,7 @@ fn settle(
     hosted: &mut Hosted,
     io: &mut Io,
     told: &mut Told,
+    ways: &mut Ways,
     poll: &Poll,
     now: Instant,
 ) -> Result<Option<Instant>, Panicked> {
@@ -658,6 +720,15 @@ fn settle(
                     io.tcp.close_peer(poll.registry(), hosted.key.slot, peer);
                 }
                 Output::Event(event) => told.waiting.extend(hosted.notice(event)),
+                Output::Relay(relay, message) => {
+                    let over = matches!(message, RelayMessage::End);
+                    if let Some(other) = hosted.relays.get(&relay).copied() {
+                        ways.push(other, relay, message);
+                    }
+                    if over {
+                        hosted.relays.remove(&relay);
+                    }
+                }
                 Output::Answer(id, answer) => hosted.asked.answer(id, answer),
                 Output::Hook(event) => told.hook(event),
             }

@@ -15,6 +15,7 @@ mod speakers;
 mod track;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
@@ -79,6 +80,7 @@ pub struct Room {
     unsettled: Vec<ParticipantKey>,
     outputs: VecDeque<RoomOutput>,
     forwards: Vec<Forward>,
+    relayed: Vec<(TrackKey, Layer, Arc<Packet>)>,
     stats: RoomStats,
 }
 
@@ -109,6 +111,7 @@ impl Room {
             unsettled: Vec::new(),
             outputs: VecDeque::new(),
             forwards: Vec::new(),
+            relayed: Vec::new(),
             stats: RoomStats::default(),
         }
     }
@@ -322,6 +325,7 @@ impl Room {
             self.stats.packets_out += 1;
             self.stats.bytes_out += forward.packet.payload.len() as u64;
         }
+        self.relayed.extend(outcome.relayed.map(|packet| (track, layer, packet)));
         if outcome.watch {
             self.watch(now);
         }
@@ -335,6 +339,34 @@ impl Room {
             self.unsettle_subscribers(track);
             self.settle(now);
         }
+    }
+
+    /// Hands out a track's packets from now on, or no longer.
+    pub fn set_relayed(&mut self, now: Instant, track: TrackKey, relayed: bool) {
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        if std::mem::replace(&mut known.relayed, relayed) == relayed {
+            return;
+        }
+        self.review_demand(now, track);
+    }
+
+    /// The encodings a track's packets come in.
+    pub fn bound_layers(&self, track: TrackKey) -> Vec<Layer> {
+        self.tracks.get(track).map(|known| known.bound.clone()).unwrap_or_default()
+    }
+
+    /// Somebody elsewhere cannot go on without a keyframe.
+    pub fn request_keyframe(&mut self, now: Instant, track: TrackKey, layer: Layer) {
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        let Some(ingress) = &mut known.ingress[layer as usize] else { return };
+        ingress.want_keyframe();
+        self.ask_keyframes(now);
+        self.watch(now);
+    }
+
+    /// The packets to hand out, in order; the buffer is kept.
+    pub fn drain_relayed(&mut self) -> std::vec::Drain<'_, (TrackKey, Layer, Arc<Packet>)> {
+        self.relayed.drain(..)
     }
 
     /// A subscriber lost its picture (PLI or FIR).

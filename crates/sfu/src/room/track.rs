@@ -39,6 +39,8 @@ pub(super) struct Track {
     pub(super) ingress: [Option<Ingress>; 3],
     pub(super) subscriptions: Keyed<ParticipantKey, Subscription>,
     demand: Demand,
+    /// It is shown elsewhere, too: its packets are handed out, and all of it is in demand.
+    pub(super) relayed: bool,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub(super) struct Outcome {
     pub(super) watch: bool,
     /// Subscriptions of which the first packet went out.
     pub(super) started: Vec<ParticipantKey>,
+    /// To hand out.
+    pub(super) relayed: Option<Arc<Packet>>,
 }
 
 impl Track {
@@ -83,6 +87,7 @@ impl Track {
             ingress: [None, None, None],
             subscriptions: Keyed::default(),
             demand: Demand::default(),
+            relayed: false,
         }
     }
 
@@ -123,6 +128,7 @@ impl Track {
             stats.packets_dropped += 1;
             return outcome;
         }
+        outcome.relayed = self.relayed.then(|| Arc::clone(&packet));
         let mut held = Vec::new();
         let mut primary = None;
         for (subscriber, subscription) in self.subscriptions.iter_mut() {
@@ -215,6 +221,7 @@ impl Track {
     /// Which layers anyone wants, if that is news.
     pub(super) fn demand_change(&mut self, now: Instant) -> Option<Option<Layer>> {
         let wanted = self.subscriptions.iter().filter_map(|(_, one)| self.wanted_layer(&one.preference)).max();
+        let wanted = wanted.max(self.relayed.then_some(Layer::High));
         let Some(told) = self.demand.told else {
             // A publisher sends everything until told otherwise: the first word is spared until it lowers something.
             self.demand.told = Some(Some(Layer::High));
@@ -239,9 +246,10 @@ impl Track {
     /// Somebody is fed from this layer or waits for it.
     pub(super) fn is_used(&self, layer: Layer) -> bool {
         !self.spec.muted
-            && self.subscriptions.iter().any(|(_, one)| {
-                one.line.is_some() && (one.forwarder.layer() == Some(layer) || one.target == Some(layer))
-            })
+            && (self.relayed
+                || self.subscriptions.iter().any(|(_, one)| {
+                    one.line.is_some() && (one.forwarder.layer() == Some(layer) || one.target == Some(layer))
+                }))
     }
 }
 
