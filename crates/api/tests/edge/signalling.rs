@@ -194,6 +194,25 @@ async fn outsiders_relay_nothing_in_the_mesh() {
     assert_eq!(bob.ask("call.offer", json!({"to": alice_id, "offer": {}})).await["ok"], false);
 }
 
+/// None of the events has attachments; a message that announces many is not waited for.
+#[tokio::test]
+async fn a_message_has_at_most_ten_attachments() {
+    let server = Server::start().await;
+    let mut alice = Socket::of(&server, "alice", "laptop").await;
+    let id = server.ring("alice", "bob").await;
+    let holders: Vec<Value> = (0..11).map(|num| json!({"_placeholder": true, "num": num})).collect();
+    let event = format!("4511-{}", json!(["call:offer", {"callId": id, "offer": holders}]));
+    alice.frames.send(Message::Text(event.into())).await.unwrap();
+    let closed = async {
+        while let Some(Ok(frame)) = alice.frames.next().await {
+            if frame.is_close() || frame.to_text().is_ok_and(|text| text == "41") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("cut off");
+}
+
 struct Raw(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Raw {
@@ -304,6 +323,40 @@ async fn a_malformed_message_is_answered_and_only_size_and_rate_close() {
     let mut again = Raw::dial(&server, &id, &token("alice")).await.unwrap();
     _ = again.0.send(Message::Text("x".repeat(65 * 1024).into())).await;
     assert_eq!(again.next().await, Err(1009));
+}
+
+/// Never answers a ping, as a peer whose network is gone.
+#[tokio::test]
+async fn a_silent_peer_is_dropped_after_thirty_seconds() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Server::start().await;
+    // Rings longer than the test takes: the end of the call would close both.
+    let body = json!({"targetUserId": "bob", "ringTimeout": 120});
+    let started = server.post("/api/calls/initiate", &token("alice"), body).await.json();
+    let id = started["callId"].as_str().unwrap().to_owned();
+    let mut alice = Raw::dial(&server, &id, &token("alice")).await.unwrap();
+    let mut bob = TcpStream::connect(server.address).await.unwrap();
+    let upgrade = format!(
+        "GET /ws/webrtc/{id}?token={} HTTP/1.1\r\nHost: stoa\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        token("bob")
+    );
+    let began = std::time::Instant::now();
+    bob.write_all(upgrade.as_bytes()).await.unwrap();
+    assert_eq!(alice.next().await.unwrap()["type"], "peer_joined");
+    let left = async {
+        // Alice answers pings by reading.
+        while let Some(Ok(frame)) = alice.0.next().await {
+            if frame.to_text().is_ok_and(|text| text.contains("peer_left")) {
+                return;
+            }
+        }
+        panic!("Alice was dropped, too");
+    };
+    tokio::time::timeout(Duration::from_secs(60), left).await.expect("in time");
+    assert!((30..45).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), bob.read_to_end(&mut rest)).await.expect("closed").ok();
 }
 
 #[tokio::test]
