@@ -90,7 +90,7 @@ pub const KEYS: &[Key] = &[
     aliased("features.video_calls", Kind::Bool, "NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "calls with a camera (true)"),
     key("features.group_calls", Kind::Bool, "calls of more than two (true)"),
     aliased("features.screen_sharing", Kind::Bool, "NEXT_PUBLIC_ENABLE_SCREEN_SHARING", "sharing a screen (true)"),
-    key("features.call_recording", Kind::Bool, "recording calls (false)"),
+    aliased("features.call_recording", Kind::Bool, "NEXT_PUBLIC_ENABLE_CALL_RECORDING", "recording calls (false)"),
     key("cors.origins", Kind::List, "origins whose pages may use the API"),
     key("web.image_sources", Kind::List, "origins that people's pictures may come from, or https: for any"),
     key("proxy.trust_forwarded", Kind::Bool, "X-Forwarded-For and -Proto come from a proxy of yours (false)"),

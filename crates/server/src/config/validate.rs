@@ -521,6 +521,7 @@ mod tests {
             ("NEXT_PUBLIC_TURN_CREDENTIAL", "word"),
             ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false"),
             ("NEXT_PUBLIC_ENABLE_SCREEN_SHARING", "false"),
+            ("NEXT_PUBLIC_ENABLE_CALL_RECORDING", "true"),
             ("NEXT_PUBLIC_MAX_CALL_PARTICIPANTS", "50"),
             ("NEXT_PUBLIC_SOMETHING_ELSE", "x"),
         ];
@@ -530,6 +531,7 @@ mod tests {
         assert_eq!(urls, ["stun:s.example.org:3478", "turn:t.example.org:3478"]);
         assert_eq!(config.ice_servers[1].username.as_deref(), Some("user"));
         assert_eq!((config.call.video_calls, config.call.screen_sharing), (false, false));
+        assert!(config.call_recording);
         assert_eq!(config.call.max_participants, 50);
         let own = [("STOA_FEATURES_VIDEO_CALLS", "true"), ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false")];
         let layer = environment(own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap();
