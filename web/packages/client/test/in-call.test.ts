@@ -48,7 +48,7 @@ describe("what stands beside a call", () => {
   });
 
   it("shows a transfer to who comes while it is under way", () => {
-    const transferring = { ...talking, transfer: { userId: "bob", targetUserId: "carol", mode: "blind" } };
+    const transferring = { ...talking, transfer: { userId: "bob", targetUserId: "carol", mode: "blind" as const } };
     expect(marksOf(transferring).transfer).toEqual({ by: "bob", target: "carol", mode: "blind" });
     expect(marksOf({ ...talking, transfer: null } as never, { ...noMarks, transfer: { by: "bob", target: "carol", mode: "blind" } }).transfer).toBeNull();
   });
