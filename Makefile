@@ -9,10 +9,10 @@ STOA := target/release/stoa
 # Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
 ARGS ?=
 
-.PHONY: help run build web test test-long bench figures fuzz lint clean
+.PHONY: help run build web test test-long bench bench-turn turn-matrix figures fuzz lint clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 run: build ## build everything and start a server for trying out, on http://localhost:7880
 	exec $(STOA) serve --dev $(ARGS)
@@ -37,6 +37,14 @@ test-long: build ## what takes too long for every day: 20,000 examples for the A
 
 bench: build ## load a server with rooms of one publisher and ten subscribers, and report the cost of a packet
 	scripts/bench $(ARGS)
+
+bench-turn: build ## CPU of a relayed packet beside coturn's
+	scripts/setup-test
+	scripts/bench-turn $(ARGS)
+
+turn-matrix: build ## coturn's client against the built-in TURN server, a thousand clients among the rest
+	scripts/setup-test
+	tests/turn/matrix full
 
 figures: build ## start-up time, time to the first frame, memory
 	scripts/setup-test

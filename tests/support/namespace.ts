@@ -76,10 +76,11 @@ RULES`);
     run(`ip netns exec ${this.name} nft delete table inet stoa 2>/dev/null || true`);
   }
 
-  /** A program that runs Chromium in here. */
-  chromium(): string {
+  /** A program that runs Chromium in here, with a home directory of its own where one is given. */
+  chromium(home?: string): string {
     const path = join(cacheDir("namespaces"), `${this.name}-chromium`);
-    writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${this.name} ${chromiumPath} "$@"\n`);
+    const env = home === undefined ? "" : `env HOME=${home} `;
+    writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${this.name} ${env}${chromiumPath} "$@"\n`);
     chmodSync(path, 0o755);
     return path;
   }

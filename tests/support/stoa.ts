@@ -17,6 +17,8 @@ export interface StoaOptions {
   /** Without it the server runs as in production. */
   dev?: boolean;
   extraArgs?: string[];
+  /** First of six free ports, where the caller must know them beforehand. */
+  base?: number;
 }
 
 export interface Ports {
@@ -44,7 +46,7 @@ export class Stoa {
   /** Starts a server and waits until it answers. */
   static async start(options: StoaOptions = {}): Promise<Stoa> {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`make build\` first`);
-    const base = await freePorts(6);
+    const base = options.base ?? (await freePorts(6));
     const stoa = new Stoa({ http: base, https: base + 1, tcp: base + 2, udp: base + 3, turn: base + 5 }, options);
     await stoa.run();
     return stoa;

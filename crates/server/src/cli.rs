@@ -64,7 +64,7 @@ struct ServeFlags {
     /// Address of the web app and the API [default: 7880]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Address of the same over TLS, or "off" [default: 7843 with --dev, otherwise off]
+    /// Address of the same over TLS, or "off" [default: 7843 with --dev, 443 with --domain, otherwise off]
     #[arg(long, value_name = "ADDR")]
     https: Option<String>,
     /// Media threads [default: one a core]
@@ -85,7 +85,7 @@ struct ServeFlags {
     /// Addresses told to clients [default: those of the interfaces]
     #[arg(long, value_name = "IP[,IP]")]
     announce: Option<String>,
-    /// The server's domain: its addresses are announced, its URL is https://DOMAIN
+    /// The server's domain: its addresses are announced, its URL is https://DOMAIN, its certificate is asked for
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// How clients reach the server
@@ -182,7 +182,10 @@ pub fn main() -> ExitCode {
         Cmd::Token(TokenCmd::User(token)) => user_token(&token),
         Cmd::Token(TokenCmd::Livekit(token)) => livekit_token(&token),
         Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
-        Cmd::Doctor(flags) => load(&flags).and_then(|config| doctor::run(&config)),
+        Cmd::Doctor(flags) => load(&flags).and_then(|config| {
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            doctor::run(&config)
+        }),
         Cmd::Migrate(place) => migrate(&place),
         Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
         Cmd::Settings => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, Listen};
+use crate::doctor_turn;
 use crate::failure::Failure;
 use crate::media::{Addresses, UdpPort, announce_by_default, interface_addresses, listen};
 use crate::secrets::{Secrets, take_data_dir};
@@ -19,7 +20,7 @@ const EARLIEST: i64 = 1_735_689_600;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Finding {
+pub enum Finding {
     /// As it should be.
     Good(String),
     /// Works, but could be better: what, and what to do.
@@ -34,6 +35,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let running = data_dir(config, &mut findings);
     if running {
         findings.push(Finding::Good("a stoa is running here, so its ports were not tried".to_owned()));
+        doctor_turn::running(config, &mut findings);
     } else {
         ports(config, &mut findings);
     }
@@ -113,6 +115,20 @@ fn ports(config: &Config, findings: &mut Vec<Finding>) {
     }
     if let Some(port) = config.tcp_port {
         tcp("media TCP", SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), "--tcp-port");
+    }
+    if let Some(turn) = &config.turn {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        tcp("TURN TCP", any(turn.port), "--turn-port");
+        if let Some(port) = turn.tls_port {
+            tcp("TURN TLS", any(port), "--turn-tls-port");
+        }
+        findings.push(match UdpPort::bind(false, turn.port) {
+            Ok(_) => Finding::Good(format!("TURN UDP port {} is free; start the server to try relaying", turn.port)),
+            Err(error) => Finding::Bad(
+                format!("TURN UDP port {}: {error}", turn.port),
+                "stop the program that has it (ss -lunp), or choose another with --turn-port".to_owned(),
+            ),
+        });
     }
     for port in &config.udp_ports {
         findings.push(match UdpPort::bind(false, *port) {
@@ -212,6 +228,10 @@ fn reaches_itself(ip: IpAddr) -> std::io::Result<()> {
 }
 
 fn certificate(config: &Config, findings: &mut Vec<Finding>) {
+    if let (Some(_), Some(acme)) = (&config.https, &config.acme) {
+        findings.push(Finding::Good(format!("the certificate comes from {}", acme.directory)));
+        return;
+    }
     match (&config.https, &config.certificate, &config.public_url) {
         (Some(_), Some((cert, key)), _) => {
             for path in [cert, key] {

@@ -2,11 +2,13 @@
 //!
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
+mod acme;
 mod banner;
 pub mod bridge;
 pub mod cli;
 pub mod config;
 mod doctor;
+mod doctor_turn;
 mod failure;
 mod http;
 mod keys;

@@ -140,9 +140,10 @@ async fn addresses(config: &Config, local: &[IpAddr]) -> Addresses {
 }
 
 fn certificate(config: &Config, local: &[IpAddr]) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {
-    match &config.certificate {
-        Some((cert, key)) => tls::from_files(cert, key),
-        None => {
+    match (&config.certificate, &config.acme, &config.domain) {
+        (Some((cert, key)), _, _) => tls::from_files(cert, key),
+        (None, Some(acme), Some(domain)) => acme.start(domain, &config.data_dir),
+        (None, _, _) => {
             let mut names = vec!["localhost".to_owned()];
             names.extend(config.domain.clone());
             let usable: Vec<IpAddr> = media::announce_by_default(local, true);
@@ -159,8 +160,6 @@ fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr])
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
             _ => authority.to_owned(),
         });
-    // Clients refuse a certificate that nobody but the server has signed.
-    let trusted = config.https.as_ref().filter(|_| config.certificate.is_some());
     Around {
         data_dir: &config.data_dir,
         udp_ports: &config.udp_ports,
@@ -168,7 +167,8 @@ fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr])
         addresses,
         own: local,
         host: config.domain.clone().or(host),
-        tls_ports: trusted.map(|listen| listen.address.port()).into_iter().collect(),
+        https_port: config.https.as_ref().map(|listen| listen.address.port()),
+        trusted: config.certificate.is_some() || config.acme.is_some(),
     }
 }
 

@@ -6,6 +6,7 @@ import { useCallback, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "./errors";
+import { DoctorPage } from "./pages/doctor-page";
 import { SignIn } from "./pages/sign-in";
 import { Shell } from "./pages/shell";
 import { Notices } from "./parts/notices";
@@ -33,7 +34,7 @@ function Screen() {
     case "signed_out":
       return <SignIn />;
     case "signed_in":
-      return <SignedIn />;
+      return location.pathname === "/doctor" ? <DoctorPage /> : <SignedIn />;
   }
 }
 

@@ -44,11 +44,26 @@ pub const KEYS: &[Key] = &[
     key("dev", Kind::Bool, "development: sign-in by name alone, LiveKit's devkey/secret, rooms made by whoever joins"),
     key("data_dir", Kind::Text, "where everything is kept (./data)"),
     key("http", Kind::Text, "address of the web app and the API (7880)"),
-    key("https", Kind::Text, "address of the same over TLS, or \"off\" (7843 with --dev, otherwise off)"),
+    key(
+        "https",
+        Kind::Text,
+        "address of the same over TLS, or \"off\" (7843 with --dev, 443 with a domain, otherwise off)",
+    ),
     key("public_url", Kind::Text, "how clients reach the server, such as https://calls.example.org"),
     key("domain", Kind::Text, "the server's domain: its addresses are announced, its URL is https://domain"),
-    key("tls.cert", Kind::Text, "certificate chain for https, PEM (self-signed)"),
+    key(
+        "tls.cert",
+        Kind::Text,
+        "certificate chain for https, PEM (of acme.directory with a domain, otherwise self-signed)",
+    ),
     key("tls.key", Kind::Text, "its key, PEM"),
+    key(
+        "acme.directory",
+        Kind::Text,
+        "who signs the certificate of `domain` where tls.cert is not given (Let's Encrypt)",
+    ),
+    key("acme.email", Kind::Text, "where that authority may write to"),
+    key("acme.ca", Kind::Text, "roots that the authority itself is verified with, PEM (the public ones)"),
     aliased("media.workers", Kind::Number, "STOA_WORKERS", "media threads (one a core)"),
     aliased(
         "media.udp_ports",

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use model::{Bitrate, Secret};
 
+use crate::acme::Acme;
 use crate::turn::TurnSettings;
 
 pub use keys::{KEYS, Key, Kind};
@@ -37,6 +38,8 @@ pub struct Config {
     pub https: Option<Listen>,
     /// Certificate and key files; none: self-signed.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Who signs the certificate; none: nobody is asked.
+    pub acme: Option<Acme>,
     /// How clients reach the server; none: by whatever they asked.
     pub public_url: Option<String>,
     /// The server's domain: announced with the addresses it resolves to.

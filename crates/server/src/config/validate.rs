@@ -8,6 +8,7 @@ use model::{Bitrate, Secret};
 
 use super::sources::{Layer, Value};
 use super::{Auth, Config, ConfigError, Listen, Log, Room, Webhooks};
+use crate::acme::{Acme, LETS_ENCRYPT};
 use crate::turn::TurnSettings;
 
 const MOST_WORKERS: usize = 64;
@@ -19,17 +20,23 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
     let dev = read.bool("dev", false)?;
     let (udp_ports, tcp_port) = ports(&read, cores)?;
     let domain = read.text("domain")?;
+    // With a URL of its own there is a proxy in front, which has the certificate.
+    let ask = domain.is_some() && !dev && read.url("public_url")?.is_none();
     let public_url = match (read.url("public_url")?, &domain) {
         (None, Some(domain)) => Some(format!("https://{domain}")),
         (url, _) => url,
     };
     let certificate = certificate(&read)?;
-    let https_is_trusted = certificate.is_some();
+    let https = read.listen("https", if dev { Some("7843") } else { ask.then_some("443") })?;
+    let acme = if ask && https.is_some() && certificate.is_none() { Some(acme(&read)?) } else { None };
+    let trusted = https.is_some() && (certificate.is_some() || acme.is_some());
+    let turn = turn(&read, https.is_some(), trusted)?;
     Ok(Config {
         dev,
         data_dir: PathBuf::from(read.text("data_dir")?.unwrap_or_else(|| "data".to_owned())),
         http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be off"))?,
-        https: read.listen("https", dev.then_some("7843"))?,
+        https,
+        acme,
         certificate,
         public_url,
         domain,
@@ -51,7 +58,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         image_sources: image_sources(&read)?,
         trust_forwarded: read.bool("proxy.trust_forwarded", false)?,
         ice_servers: ice_servers(&read)?,
-        turn: turn(&read, https_is_trusted)?,
+        turn,
         turn_handout: turn_handout(&read)?,
         call_recording: read.bool("features.call_recording", false)?,
         limits: limits(&read)?,
@@ -143,13 +150,16 @@ fn port_range(text: &str) -> Option<(u16, Option<u16>)> {
     (first > 0 && last.is_none_or(|last: u16| last >= first)).then_some((first, last))
 }
 
-fn turn(read: &Reader<'_>, certificate: bool) -> Result<Option<TurnSettings>, ConfigError> {
+fn turn(read: &Reader<'_>, https: bool, trusted: bool) -> Result<Option<TurnSettings>, ConfigError> {
     let port = |name: &str, default: Option<u16>| match read.text(name)?.as_deref() {
         None => Ok(default),
         Some("off" | "0") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| read.refuse(name, "must be a port such as 3478, or \"off\"")),
     };
-    let tls_port = port("turn.tls_port", certificate.then_some(5349))?;
+    let tls_port = port("turn.tls_port", trusted.then_some(5349))?;
+    if tls_port.is_some() && !https {
+        return Err(read.refuse("turn.tls_port", "needs --https, whose certificate it takes"));
+    }
     let Some(port) = port("turn.port", Some(3478))? else { return Ok(None) };
     let workers = read.number("turn.workers", 1..=16)?.unwrap_or(1) as usize;
     let relay_ports = match read.text("turn.relay_ports")? {
@@ -224,6 +234,14 @@ fn certificate(read: &Reader<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigEr
         (Some(_), None) => Err(read.refuse("tls.cert", "needs tls.key, too")),
         (None, Some(_)) => Err(read.refuse("tls.key", "needs tls.cert, too")),
     }
+}
+
+fn acme(read: &Reader<'_>) -> Result<Acme, ConfigError> {
+    Ok(Acme {
+        directory: read.url("acme.directory")?.unwrap_or_else(|| LETS_ENCRYPT.to_owned()),
+        email: read.text("acme.email")?,
+        ca: read.text("acme.ca")?.map(PathBuf::from),
+    })
 }
 
 fn auth(read: &Reader<'_>) -> Result<Auth, ConfigError> {
@@ -599,6 +617,12 @@ mod tests {
         assert_eq!(parse_duration("90s"), Some(Duration::from_secs(90)));
         assert_eq!(parse_duration("2h"), Some(Duration::from_secs(7_200)));
         assert_eq!(parse_duration("1w"), None);
-        assert_eq!(of(&[("domain", "--domain", "a.org")]).expect("valid").public_url.as_deref(), Some("https://a.org"));
+        let domain = of(&[("domain", "--domain", "a.org")]).expect("valid");
+        assert_eq!(domain.public_url.as_deref(), Some("https://a.org"));
+        assert_eq!(domain.https.map(|https| https.address.port()), Some(443));
+        assert_eq!(domain.acme.map(|acme| acme.directory).as_deref(), Some(LETS_ENCRYPT));
+        let behind = [("domain", "--domain", "a.org"), ("public_url", "--public-url", "https://a.org")];
+        let behind = of(&behind).expect("valid");
+        assert_eq!((behind.https, behind.acme), (None, None), "a proxy in front has the certificate");
     }
 }

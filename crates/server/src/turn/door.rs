@@ -23,9 +23,9 @@ use super::stream;
 use crate::media::{Addresses, WorkerHandle, tcp_listener};
 
 /// How long a client may take to show what it wants.
-const FIRST_BYTES: Duration = Duration::from_secs(5);
+const FIRST_BYTES: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 });
 /// How long it may take over a TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 /// Between two looks at a stream whose first bytes come one by one.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Streams at once; more wait in the kernel.
@@ -33,10 +33,11 @@ const STREAMS: usize = 16_384;
 /// Pause after the kernel refuses to accept (out of descriptors).
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 const ALPN_TURN: &[u8] = b"stun.turn";
+const ALPN_ACME: &[u8] = b"acme-tls/1";
 const WEB: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// What may be asked for in ALPN: the web, TURN (RFC 7443), and the proof that a certificate is asked for by this server
 /// (RFC 8737). A TLS server refuses whoever names only what is not here.
-pub const ALPN: [&[u8]; 4] = [WEB[0], WEB[1], ALPN_TURN, b"acme-tls/1"];
+pub const ALPN: [&[u8]; 4] = [WEB[0], WEB[1], ALPN_TURN, ALPN_ACME];
 
 /// ICE-TCP, which may come in by the same port.
 #[derive(Clone)]
@@ -141,6 +142,8 @@ impl Door {
     {
         match stream.get_ref().1.alpn_protocol() {
             Some(ALPN_TURN) => return Ok(Inside::Turn(stream, Vec::new())),
+            // The proof is in the handshake; nothing is said after it.
+            Some(ALPN_ACME) => return Err(io::ErrorKind::ConnectionAborted.into()),
             Some(protocol) if WEB.contains(&protocol) => return Ok(Inside::Web(Rewound::new(stream, Vec::new()))),
             Some(_) | None => {}
         }

@@ -6,10 +6,13 @@
 mod door;
 mod handout;
 pub mod metrics;
+pub mod probe;
 pub mod secret;
 mod settings;
 mod shard;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -27,13 +30,13 @@ pub use door::{ALPN, Clear, Door, IceTcp, Inside, Rewound, tuple};
 pub use handout::Handout;
 pub use secret::TurnSecrets;
 pub use settings::TurnSettings;
-pub use shard::Published;
+pub use shard::{Published, unix};
 
 use crate::bridge::{Inlet, Lane, RelayLanes, Relays};
 use crate::failure::Failure;
 use crate::media::{Addresses, PortError, UdpPort, UdpPorts, WorkerHandle, listen};
 use settings::Common;
-use shard::{COMMANDS, Command, Parts, Shard, ShardHandle, WAKER, unix};
+use shard::{COMMANDS, Command, Parts, Shard, ShardHandle, WAKER};
 
 /// How often it is looked whether the secret was rotated.
 const WATCH: Duration = Duration::from_secs(2);
@@ -67,8 +70,10 @@ pub struct Around<'a> {
     pub own: &'a [IpAddr],
     /// The name in URLs; none: the one that a client asked.
     pub host: Option<String>,
-    /// Further TLS ports that lead here, such as that of the web app.
-    pub tls_ports: Vec<u16>,
+    /// The https port, which leads here, too.
+    pub https_port: Option<u16>,
+    /// Whether clients trust the certificate: they are not sent to one that they refuse.
+    pub trusted: bool,
 }
 
 impl TurnSettings {
@@ -187,7 +192,7 @@ impl TurnSettings {
             host: around.host.clone(),
             address: usable,
             port: self.port,
-            tls_ports: around.tls_ports.iter().copied().chain(self.tls_port).collect(),
+            tls_ports: around.https_port.into_iter().chain(self.tls_port).filter(|_| around.trusted).collect(),
         };
         tracing::info!(port = self.port, tls_port = ?self.tls_port, ?v4, ?v6, workers = self.workers, "TURN is on");
         if self.secret.is_none() {

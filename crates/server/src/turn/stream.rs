@@ -21,7 +21,7 @@ const WAITING: usize = 512 << 10;
 /// Batches that may wait.
 const BATCHES: usize = 256;
 /// How long a frame may take to become whole, and a stream may last without an allocation or a request.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 /// How long a stream with an allocation may say nothing: permissions are renewed every five minutes.
 const IDLE: Duration = Duration::from_secs(15 * 60);
 /// How long the last words of a closing stream may take.

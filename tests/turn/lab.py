@@ -1,0 +1,150 @@
+"""A TURN server under test, with coturn's client on this machine and its echoing peer in a network namespace. Needs root."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STOA = pathlib.Path(os.environ.get("STOA_TEST_BINARY", ROOT / "target/release/stoa"))
+SECRET = "a-secret-for-the-tests-alone"
+PEER_PORT = 3480
+
+
+def free_ports(count: int) -> int:
+    return int(subprocess.check_output([ROOT / "scripts/free-ports", str(count)], text=True))
+
+
+def sh(command: str) -> None:
+    subprocess.run(["/bin/sh", "-ec", command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+class Lab:
+    """A cable to a namespace in which the peer echoes."""
+
+    def __init__(self) -> None:
+        number = os.getpid() % 10_000
+        self.name, self.cable = f"turn-{number}", f"tu{number}"
+        net = f"10.{128 + (number >> 6) % 64}.{(number & 63) * 4}"
+        self.outside, self.inside = f"{net}.1", f"{net}.2"
+        self.processes: list[subprocess.Popen] = []
+
+    def __enter__(self) -> "Lab":
+        self.remove()
+        sh(f"""
+          ip netns add {self.name}
+          ip link add {self.cable}o type veth peer name {self.cable}i netns {self.name}
+          ip addr add {self.outside}/30 dev {self.cable}o
+          ip link set {self.cable}o up
+          ip -n {self.name} addr add {self.inside}/30 dev {self.cable}i
+          ip -n {self.name} link set {self.cable}i up
+          ip -n {self.name} route add default via {self.outside}
+        """)
+        self.spawn(["ip", "netns", "exec", self.name, "turnutils_peer", "-L", self.inside, "-p", str(PEER_PORT)])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(10)
+        self.remove()
+
+    def remove(self) -> None:
+        sh(f"ip netns delete {self.name} 2>/dev/null || true; ip link delete {self.cable}o 2>/dev/null || true")
+
+    def spawn(self, command: list[str], **options: object) -> subprocess.Popen:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+        self.processes.append(process)
+        return process
+
+
+@dataclasses.dataclass
+class Server:
+    """A running TURN server."""
+
+    process: subprocess.Popen
+    host: str
+    port: int
+    tls_port: int
+
+    def cpu_seconds(self) -> float:
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_kib(self) -> int:
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1) -> Server:
+    base = free_ports(7)
+    (folder / "stoa.toml").write_text(
+        f"""
+        [turn]
+        secret = "{SECRET}"
+        relay_ports = "40000-49999"
+        allow = ["10.0.0.0/8"]
+        allocations_per_user = 20000
+        workers = {workers}
+        """.replace("        ", "")
+    )
+    command = [*pin, str(STOA), "serve", "--dev", "--data-dir", str(folder / "data"), "--config", str(folder / "stoa.toml")]
+    command += ["--http", f"127.0.0.1:{base}", "--https", f"127.0.0.1:{base + 1}", "--tcp-port", str(base + 2)]
+    command += ["--workers", "1", "--udp-ports", str(base + 3), "--announce", lab.outside]
+    command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)]
+    process = lab.spawn(command)
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{base}/healthz", timeout=1).read()
+            return Server(process, lab.outside, base + 4, base + 5)
+        except OSError:
+            if process.poll() is not None:
+                raise RuntimeError(f"stoa ended with {process.returncode}") from None
+            time.sleep(0.05)
+    raise RuntimeError("stoa does not answer")
+
+
+def start_coturn(lab: Lab, folder: pathlib.Path, pin: list[str]) -> Server:
+    base = free_ports(2)
+    command = [*pin, "turnserver", "-n", "-m", "1", "-L", lab.outside, "-E", lab.outside, "-p", str(base), "-r", "stoa"]
+    command += ["--use-auth-secret", f"--static-auth-secret={SECRET}", "--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log"]
+    command += ["--min-port=40000", "--max-port=49999", "--user-quota=0", "--total-quota=0", "--simple-log"]
+    command += ["--log-file=/dev/null", f"--pidfile={folder / 'coturn.pid'}", f"--userdb={folder / 'coturn.db'}"]
+    process = lab.spawn(command, cwd=folder)
+    time.sleep(1.5)
+    if process.poll() is not None:
+        raise RuntimeError(f"turnserver ended with {process.returncode}")
+    return Server(process, lab.outside, base, 0)
+
+
+@dataclasses.dataclass
+class Run:
+    """What coturn's client counted."""
+
+    sent: int
+    received: int
+    output: str
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+def uclient(lab: Lab, server: Server, *words: str, pin: list[str] | None = None, port: int | None = None, seconds: int = 120) -> Run:
+    command = [*(pin or []), "turnutils_uclient", "-c", "-u", "alice", "-W", SECRET, "-p", str(port or server.port), *words]
+    if "-y" not in words:
+        command += ["-e", lab.inside, "-r", str(PEER_PORT)]
+    command.append(server.host)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds)
+    counts = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", done.stdout)
+    sent, received = map(int, counts[-1]) if counts else (0, 0)
+    return Run(sent, received, done.stdout)
+
+
+def folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="stoa-turn-")

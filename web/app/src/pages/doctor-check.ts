@@ -1,0 +1,150 @@
+/** Tries a STUN or TURN server from this browser: finds out whether it answers, and whether what it relays arrives. */
+
+/** How a server is reached. */
+export type Leg = "stun" | "udp" | "tcp" | "tls";
+
+export interface Way {
+  leg: Leg;
+  url: string;
+  server: RTCIceServer;
+}
+
+/** Where a try ended. `detail` is the browser's own word for it. */
+export type Outcome =
+  | { result: "works"; milliseconds: number }
+  | { result: "unreachable" | "refused" | "not_relayed"; detail: string };
+
+const PATIENCE = 10_000;
+const UNAUTHORIZED = 401;
+
+/** Every URL by itself: a browser given all of them would not say which one failed. */
+export function waysOf(servers: RTCIceServer[]): Way[] {
+  return servers.flatMap((server) =>
+    [server.urls].flat().map((url) => ({ leg: legOf(url), url, server: { ...server, urls: url } })),
+  );
+}
+
+export function legOf(url: string): Leg {
+  if (url.startsWith("stun")) return "stun";
+  if (url.startsWith("turns:")) return "tls";
+  return url.includes("transport=tcp") ? "tcp" : "udp";
+}
+
+export async function tryWay(way: Way): Promise<Outcome> {
+  return way.leg === "stun" ? tryStun(way) : tryRelay(way);
+}
+
+async function tryStun({ server }: Way): Promise<Outcome> {
+  const began = performance.now();
+  const one = new RTCPeerConnection({ iceServers: [server] });
+  try {
+    one.createDataChannel("doctor");
+    const gathered = gather(one);
+    await one.setLocalDescription();
+    const { candidates, errors } = await gathered;
+    // On the server's own network the answer is an address that the browser has already, and no candidate of its own; its
+    // loopback leads nowhere.
+    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127."));
+    const answered = candidates.some(({ type }) => type === "srflx") || (candidates.length > 0 && failed.length === 0);
+    return answered ? works(began) : { result: "unreachable", detail: describe(errors) };
+  } finally {
+    one.close();
+  }
+}
+
+/** Two connections that may only relay: what one says must reach the other through the server, and come back. */
+async function tryRelay({ server }: Way): Promise<Outcome> {
+  const config: RTCConfiguration = { iceServers: [server], iceTransportPolicy: "relay" };
+  const [one, other] = [new RTCPeerConnection(config), new RTCPeerConnection(config)];
+  try {
+    const channel = one.createDataChannel("doctor");
+    const open = opened(channel);
+    other.addEventListener("datachannel", ({ channel: back }) => {
+      back.addEventListener("message", ({ data }) => back.send(data as string));
+    });
+    const gathered = gather(one);
+    await join(one, other);
+    if ((await within(open)) === null) {
+      const { candidates, errors } = await gathered;
+      if (candidates.length > 0) return { result: "not_relayed", detail: one.iceConnectionState };
+      const refused = errors.some(({ errorCode }) => errorCode >= 300 && errorCode < 700);
+      return { result: refused ? "refused" : "unreachable", detail: describe(errors) };
+    }
+    const asked = performance.now();
+    const echo = await within(echoed(channel));
+    return echo === null ? { result: "not_relayed", detail: "no echo" } : works(asked);
+  } finally {
+    one.close();
+    other.close();
+  }
+}
+
+/** Introduces two connections of this page to each other; each hears of the other's addresses as they are found. */
+async function join(one: RTCPeerConnection, other: RTCPeerConnection): Promise<void> {
+  const early: (() => void)[] = [];
+  let ready = false;
+  for (const [from, to] of [[one, other], [other, one]] as const) {
+    from.addEventListener("icecandidate", ({ candidate }) => {
+      const tell = () => void to.addIceCandidate(candidate ?? undefined).catch(() => undefined);
+      if (ready) tell();
+      else early.push(tell);
+    });
+  }
+  await one.setLocalDescription();
+  await other.setRemoteDescription(described(one));
+  await other.setLocalDescription();
+  await one.setRemoteDescription(described(other));
+  ready = true;
+  for (const tell of early) tell();
+}
+
+function described(connection: RTCPeerConnection): RTCSessionDescription {
+  if (connection.localDescription === null) throw new Error("the browser has not described the connection");
+  return connection.localDescription;
+}
+
+interface Gathered {
+  candidates: RTCIceCandidate[];
+  errors: RTCPeerConnectionIceErrorEvent[];
+}
+
+async function gather(connection: RTCPeerConnection): Promise<Gathered> {
+  const found: Gathered = { candidates: [], errors: [] };
+  const done = new Promise<true>((resolve) => {
+    connection.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate === null) resolve(true);
+      else if (candidate.candidate !== "") found.candidates.push(candidate);
+    });
+    connection.addEventListener("icecandidateerror", (event) => found.errors.push(event));
+  });
+  await within(done);
+  return found;
+}
+
+function opened(channel: RTCDataChannel): Promise<true> {
+  return new Promise((resolve) => channel.addEventListener("open", () => resolve(true), { once: true }));
+}
+
+function echoed(channel: RTCDataChannel): Promise<true> {
+  return new Promise((resolve) => {
+    channel.addEventListener("message", () => resolve(true), { once: true });
+    channel.send("there and back");
+  });
+}
+
+async function within<T>(promise: Promise<T>): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function works(since: number): Outcome {
+  return { result: "works", milliseconds: Math.round(performance.now() - since) };
+}
+
+function describe(errors: RTCPeerConnectionIceErrorEvent[]): string {
+  const worst = errors.find(({ errorCode }) => errorCode !== UNAUTHORIZED) ?? errors[0];
+  return worst === undefined ? "no answer" : `${worst.errorCode} ${worst.errorText}`.trim();
+}
