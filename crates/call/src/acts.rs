@@ -2,13 +2,14 @@
 //!
 //! Each act is checked against where the call stands and then is one change. An act repeated by the same user is answered, not refused.
 
-use model::{CallId, CallKind, CallStatus, DeviceId, EndReason, Timestamp, UserId, VideoQuality};
+use model::{CallId, CallStatus, DeviceId, EndReason, Timestamp, UserId, VideoQuality};
 
 use crate::call::Call;
 use crate::change::{Change, Ending, Exit};
 use crate::command::{self, Answer, CommandError};
 use crate::initiate::MOST_EVER;
-use crate::part::{Gone, Link, MediaState, Part, PartState};
+use crate::output::{Output, RoomAct};
+use crate::part::{Gone, Link, MediaState, PartState};
 use crate::switchboard::Switchboard;
 
 /// The longest text kept of what a client says about an end, in characters.
@@ -39,7 +40,7 @@ impl Switchboard {
         self.calls.get(&id).filter(|call| call.part(user).is_some()).ok_or(CommandError::CallNotFound)
     }
 
-    fn answer(&self, id: CallId) -> Result<Answer, CommandError> {
+    pub(crate) fn answer(&self, id: CallId) -> Result<Answer, CommandError> {
         let call = self.calls.get(&id).ok_or(CommandError::CallNotFound)?;
         Ok(Answer::Call(Box::new(call.snapshot())))
     }
@@ -83,29 +84,13 @@ impl Switchboard {
         device: DeviceId,
     ) -> Result<(), CommandError> {
         let call = &self.calls[&id];
-        if call.joined() >= call.max_participants {
+        if call.joined_beside(user).count() >= call.max_participants {
             return Err(CommandError::CallFull(call.max_participants));
         }
-        let (caller, one_to_one) = (call.initiator.clone(), call.kind == CallKind::OneToOne);
-        self.transition(now, id, Change::Accepted { user: user.clone(), device });
-        if one_to_one {
-            self.hang_up_the_crossing_call(now, user, &caller);
-        }
+        let ability = self.make_way(now, id, user, &device)?;
+        self.hold_others(now, user, id);
+        self.transition(now, id, Change::Accepted { user: user.clone(), device, ability });
         Ok(())
-    }
-
-    /// Who takes the call of someone they are calling themselves gives their own call up.
-    fn hang_up_the_crossing_call(&mut self, now: Timestamp, user: &UserId, caller: &UserId) {
-        let crosses = |call: &&Call| {
-            call.is_waiting()
-                && call.kind == CallKind::OneToOne
-                && &call.initiator == user
-                && call.part(caller).is_some_and(Part::is_pending)
-        };
-        let crossing: Vec<CallId> = self.calls_of(user).filter(crosses).map(|call| call.id).collect();
-        for id in crossing {
-            self.transition(now, id, Change::Ended(cancelled(user, now)));
-        }
     }
 
     pub(crate) fn join(
@@ -160,8 +145,10 @@ impl Switchboard {
         if call.joined() >= call.max_participants || grows {
             return Err(CommandError::CallFull(call.max_participants));
         }
+        let ability = self.make_way(now, id, user, &device)?;
+        self.hold_others(now, user, id);
         let participant = command::participant_id(&mut self.rng);
-        self.transition(now, id, Change::Joined { user: user.clone(), device, id: participant });
+        self.transition(now, id, Change::Joined { user: user.clone(), device, ability, id: participant });
         Ok(())
     }
 
@@ -268,11 +255,36 @@ impl Switchboard {
         if wish.is_screen_sharing == Some(true) && !self.config.screen_sharing {
             return Err(CommandError::FeatureDisabled("screen sharing"));
         }
+        if wish.is_muted == Some(false) && part.is_hard_muted {
+            return Err(CommandError::Forbidden("muted by the host"));
+        }
         let state = wish.over(part.media);
         if state != part.media {
             self.transition(now, id, Change::Media { user, state });
         }
         self.answer(id)
+    }
+
+    /// What the room sees of someone's media. A microphone that opens under a hard mute is shut again.
+    pub(crate) fn media_seen(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        user: UserId,
+        wish: MediaWish,
+    ) -> Result<Answer, CommandError> {
+        let call = self.in_it(id, &user)?;
+        let part = call.part(&user).expect("in_it found the part");
+        let opens = wish.is_muted == Some(false) && part.is_hard_muted;
+        let mut state = wish.over(part.media);
+        state.is_muted |= opens;
+        if state != part.media {
+            self.transition(now, id, Change::Media { user: user.clone(), state });
+        }
+        if opens {
+            self.push(Output::Room(RoomAct::Mute { call: id, user, hard: true }));
+        }
+        Ok(Answer::Done)
     }
 }
 

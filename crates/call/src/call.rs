@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Timestamp, Topology, UserId};
+use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Timestamp, Topology, TransferMode, UserId};
 
 use crate::change::{Change, Ending, Newcomer};
 use crate::part::{Gone, Link, Part, PartState};
 use crate::request::Origin;
-use crate::snapshot::CallSnapshot;
+use crate::snapshot::{CallSnapshot, Transfer};
 
 /// A call and everyone who has or had a part in it.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Call {
     pub origin: Option<Origin>,
     pub windows: Windows,
     pub phase: Phase,
+    /// Under way.
+    pub transfer: Option<Transfer>,
     /// In the order they were added, the caller first.
     pub parts: Vec<Part>,
 }
@@ -140,21 +142,24 @@ impl Call {
         match change {
             Change::Initiated { .. } | Change::Restored => {}
             Change::Rang { users, .. } => self.apply_rang(users),
-            Change::Accepted { user, device } => {
-                self.part_mut(user).join(now, device.clone());
+            Change::Accepted { user, device, ability } => {
+                let link = self.first_link(now);
+                self.part_mut(user).join(now, device.clone(), link, *ability);
                 self.start(now);
                 self.recovered();
             }
-            Change::Joined { user, device, id } => {
+            Change::Joined { user, device, ability, id } => {
                 if self.part(user).is_none() {
                     self.parts.push(Part::invited(*id, user.clone(), now, self.media));
                 }
-                self.part_mut(user).join(now, device.clone());
+                let link = self.first_link(now);
+                self.part_mut(user).join(now, device.clone(), link, *ability);
                 self.start(now);
                 self.recovered();
             }
             Change::Returned { user, device } => {
-                self.link(user, Link::Absent { since: now });
+                let link = self.first_link(now);
+                self.link(user, link);
                 self.stay_on(user, device);
             }
             Change::EnteredRoom { user, device } => {
@@ -176,6 +181,36 @@ impl Call {
             Change::Missed { users } => users.iter().for_each(|user| self.miss(now, user)),
             Change::Invited { newcomers, .. } => self.apply_invited(now, newcomers),
             Change::Media { user, state } => self.part_mut(user).media = *state,
+            Change::Held { user, on, .. } => self.part_mut(user).is_on_hold = *on,
+            Change::Muted { users, hard, .. } => {
+                for user in users {
+                    let part = self.part_mut(user);
+                    part.media.is_muted = true;
+                    part.is_hard_muted |= *hard;
+                }
+            }
+            Change::MuteLifted { users, .. } => {
+                users.iter().for_each(|user| self.part_mut(user).is_hard_muted = false);
+            }
+            Change::Removed { user, .. } => self.part_mut(user).leave(now, Gone::Left(EndReason::Removed)),
+            Change::TransferStarted { by, target, mode, held } => {
+                let kind = self.kind;
+                self.apply_invited(now, std::slice::from_ref(target));
+                self.kind = kind;
+                held.iter().for_each(|user| self.part_mut(user).is_on_hold = true);
+                let (by, target, held) = (by.clone(), target.user.clone(), held.clone());
+                self.transfer = Some(Transfer { by, target, mode: *mode, held });
+            }
+            Change::TransferReleased { .. } => self.apply_released(),
+            Change::Transferred => drop(self.end_transfer()),
+            Change::TransferFailed { .. } => {
+                let target = self.end_transfer();
+                if let Some(target) = target.filter(|target| self.part(target).is_some_and(Part::is_pending)) {
+                    self.part_mut(&target).leave(now, Gone::Left(EndReason::Cancelled));
+                }
+            }
+            Change::Topology { topology, .. } => self.apply_topology(now, *topology),
+            Change::QualityAlert { .. } => {}
             Change::Ended(ending) => self.apply_ended(now, ending),
         }
         self.note_empty(now);
@@ -211,6 +246,72 @@ impl Call {
         }
     }
 
+    /// The transfer is over: who was held for it is resumed. Gives its target.
+    fn end_transfer(&mut self) -> Option<UserId> {
+        let transfer = self.transfer.take()?;
+        self.resume(&transfer.held);
+        Some(transfer.target)
+    }
+
+    fn apply_released(&mut self) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.mode = TransferMode::Blind;
+            let held = std::mem::take(&mut transfer.held);
+            self.resume(&held);
+        }
+    }
+
+    fn resume(&mut self, users: &[UserId]) {
+        for part in self.parts.iter_mut().filter(|part| users.contains(&part.user)) {
+            part.is_on_hold = false;
+        }
+    }
+
+    /// Between peers a stay alone counts as connected; in a room everyone has to show up.
+    fn apply_topology(&mut self, now: Timestamp, topology: Topology) {
+        self.topology = topology;
+        if !self.is_running() {
+            return;
+        }
+        let peers = self.is_between_peers();
+        for stay in self.parts.iter_mut().filter_map(Part::stay_mut) {
+            stay.link = match stay.link {
+                Link::Absent { .. } | Link::InRoom | Link::Up if peers => Link::Up,
+                Link::Up => Link::Absent { since: now },
+                other @ (Link::Absent { .. } | Link::InRoom | Link::Lost { .. }) => other,
+            };
+        }
+    }
+
+    /// Whether the media goes from device to device.
+    pub fn is_between_peers(&self) -> bool {
+        match self.topology {
+            Topology::P2p | Topology::Mesh => true,
+            Topology::Sfu => false,
+        }
+    }
+
+    /// What is known of the media of one who enters.
+    fn first_link(&self, now: Timestamp) -> Link {
+        if self.is_between_peers() { Link::Up } else { Link::Absent { since: now } }
+    }
+
+    /// Who hands the call over and is released as soon as the target has it.
+    pub fn blind_transferrer(&self) -> Option<&UserId> {
+        let transfer = self.transfer.as_ref().filter(|transfer| transfer.mode == TransferMode::Blind);
+        transfer.map(|transfer| &transfer.by)
+    }
+
+    /// How many are in the call and stay in it when `user` comes: who hands it to them goes.
+    pub fn joined_beside(&self, user: &UserId) -> impl Iterator<Item = &Part> {
+        let target = self.transfer.as_ref().is_some_and(|transfer| &transfer.target == user);
+        let going = self.blind_transferrer().filter(|_| target).cloned();
+        let user = user.clone();
+        self.parts
+            .iter()
+            .filter(move |part| part.is_joined() && part.user != user && Some(&part.user) != going.as_ref())
+    }
+
     fn apply_ended(&mut self, now: Timestamp, ending: &Ending) {
         let (started_at, connected_at) = match &self.phase {
             Phase::Waiting { .. } => (None, None),
@@ -227,6 +328,7 @@ impl Call {
             };
             part.leave(ending.at, Gone::Left(reason));
         }
+        self.transfer = None;
         self.phase = Phase::Over(Over { ending: ending.clone(), started_at, connected_at, forget_at: now + KEPT_FOR });
     }
 
@@ -235,13 +337,22 @@ impl Call {
         if !self.is_waiting() {
             return;
         }
+        let caller_lost = match &self.phase {
+            Phase::Waiting { caller_lost, .. } => *caller_lost,
+            Phase::Running(_) | Phase::Over(_) => None,
+        };
+        let (peers, until) = (self.is_between_peers(), now + self.windows.reconnect);
         self.phase = Phase::Running(Running { started_at: now, connected_at: None, empty_since: None, recovery: None });
         for part in self.parts.iter_mut().filter(|part| part.is_joined()) {
             part.joined_at.get_or_insert(now);
             let stay = part.stay_mut().expect("filtered by is_joined");
             stay.from.get_or_insert(now);
-            if let Link::Absent { since } = &mut stay.link {
-                *since = now;
+            if let Link::Absent { .. } = stay.link {
+                stay.link = match caller_lost {
+                    Some(since) if peers => Link::Lost { since, until },
+                    None if peers => Link::Up,
+                    Some(_) | None => Link::Absent { since: now },
+                };
             }
         }
     }
@@ -311,6 +422,8 @@ impl Call {
             ring_until: self.created_at + self.ring_for,
             max_participants: self.max_participants,
             metadata: self.metadata.clone(),
+            merged_into: ending.and_then(|ending| ending.merged_into),
+            transfer: self.transfer.clone(),
             participants: self.parts.iter().map(Part::snapshot).collect(),
         }
     }

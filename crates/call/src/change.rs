@@ -2,9 +2,12 @@
 //!
 //! A change is decided by the rules, applied by `Call::apply`, told by `deliver`. It is a fact, not a wish.
 
-use model::{CallStatus, DeviceId, EndReason, ParticipantId, Timestamp, UserId};
+use model::{
+    CallId, CallStatus, DeviceId, EndReason, ParticipantId, Timestamp, Topology, TopologyReason, TransferMode, UserId,
+};
 use serde_json::{Value, json};
 
+use crate::devices::Ability;
 use crate::part::MediaState;
 
 /// One transition of one call.
@@ -15,9 +18,9 @@ pub(crate) enum Change {
     /// Devices of these users were told.
     Rang { users: Vec<UserId>, device: Option<DeviceId> },
     /// One who was being rung took it.
-    Accepted { user: UserId, device: DeviceId },
+    Accepted { user: UserId, device: DeviceId, ability: Option<Ability> },
     /// One who was not being rung came in: late, or again after leaving. `id` is used where there is no part yet.
-    Joined { user: UserId, device: DeviceId, id: ParticipantId },
+    Joined { user: UserId, device: DeviceId, ability: Option<Ability>, id: ParticipantId },
     /// One who was lost asks to come back and has the window anew for it.
     Returned { user: UserId, device: DeviceId },
     /// The media side has them in the room.
@@ -38,6 +41,26 @@ pub(crate) enum Change {
     Invited { by: UserId, newcomers: Vec<Newcomer> },
     /// Someone's microphone, camera or screen.
     Media { user: UserId, state: MediaState },
+    /// Someone's side is held or resumed.
+    Held { user: UserId, by: UserId, on: bool },
+    /// Muted by the host.
+    Muted { users: Vec<UserId>, by: UserId, hard: bool },
+    /// Hard mutes lifted.
+    MuteLifted { users: Vec<UserId>, by: UserId },
+    /// Put out by the host; a ring is withdrawn.
+    Removed { user: UserId, by: UserId },
+    /// Handed to someone else, who is rung.
+    TransferStarted { by: UserId, target: Newcomer, mode: TransferMode, held: Vec<UserId> },
+    /// An attended transfer was completed before the target answered: it goes on as a blind one.
+    TransferReleased { by: UserId },
+    /// The target has the call, the transferrer is out.
+    Transferred,
+    /// The call goes on as it was. A target still ringing stops.
+    TransferFailed { reason: EndReason, by: Option<UserId> },
+    /// The media goes another way.
+    Topology { topology: Topology, reason: TopologyReason, by: Option<UserId> },
+    /// A connection has been poor for too long.
+    QualityAlert { user: UserId, since: Timestamp },
     /// Running again after a restart of the server.
     Restored,
     /// Over.
@@ -74,12 +97,14 @@ pub(crate) struct Ending {
     pub at: Timestamp,
     /// What the client said of it.
     pub note: Option<String>,
+    /// It met another call and became one with it.
+    pub merged_into: Option<CallId>,
 }
 
 impl Ending {
     /// An end that no person made.
     pub fn new(status: CallStatus, reason: EndReason, at: Timestamp) -> Self {
-        Self { status, reason, by: None, at, note: None }
+        Self { status, reason, by: None, at, note: None, merged_into: None }
     }
 }
 
@@ -101,6 +126,17 @@ impl Change {
             Change::Missed { .. } => "missed",
             Change::Invited { .. } => "invited",
             Change::Media { .. } => "media_state_changed",
+            Change::Held { on: true, .. } => "held",
+            Change::Held { on: false, .. } => "resumed",
+            Change::Muted { .. } => "muted",
+            Change::MuteLifted { .. } => "mute_lifted",
+            Change::Removed { .. } => "participant_removed",
+            Change::TransferStarted { .. } => "transfer_started",
+            Change::TransferReleased { .. } => "transfer_released",
+            Change::Transferred => "transferred",
+            Change::TransferFailed { .. } => "transfer_failed",
+            Change::Topology { .. } => "topology_changed",
+            Change::QualityAlert { .. } => "quality_alert",
             Change::Restored => "restored",
             Change::Ended(_) => "ended",
         }
@@ -109,7 +145,15 @@ impl Change {
     /// The person who made it happen, if one did.
     pub fn actor(&self) -> Option<&UserId> {
         match self {
-            Change::Initiated { by } | Change::Invited { by, .. } => Some(by),
+            Change::Initiated { by }
+            | Change::Invited { by, .. }
+            | Change::Held { by, .. }
+            | Change::Muted { by, .. }
+            | Change::MuteLifted { by, .. }
+            | Change::Removed { by, .. }
+            | Change::TransferStarted { by, .. }
+            | Change::TransferReleased { by } => Some(by),
+            Change::TransferFailed { by, .. } | Change::Topology { by, .. } => by.as_ref(),
             Change::Accepted { user, .. }
             | Change::Joined { user, .. }
             | Change::Returned { user, .. }
@@ -126,6 +170,8 @@ impl Change {
             | Change::Connected
             | Change::Lost { .. }
             | Change::Missed { .. }
+            | Change::Transferred
+            | Change::QualityAlert { .. }
             | Change::Restored => None,
         }
     }
@@ -133,9 +179,13 @@ impl Change {
     /// More about it, for the event log.
     pub fn payload(&self) -> Value {
         match self {
-            Change::Initiated { .. } | Change::Connected | Change::Restored => json!({}),
+            Change::Initiated { .. }
+            | Change::Connected
+            | Change::Transferred
+            | Change::TransferReleased { .. }
+            | Change::Restored => json!({}),
             Change::Rang { users, .. } | Change::Missed { users } => json!({ "users": users }),
-            Change::Accepted { user, device }
+            Change::Accepted { user, device, .. }
             | Change::Joined { user, device, .. }
             | Change::Returned { user, device }
             | Change::EnteredRoom { user, device } => json!({ "user": user, "device": device }),
@@ -155,10 +205,20 @@ impl Change {
                 "isScreenSharing": state.is_screen_sharing,
                 "videoQuality": state.video_quality,
             }),
+            Change::Held { user, .. } | Change::Removed { user, .. } => json!({ "user": user }),
+            Change::Muted { users, hard, .. } => json!({ "users": users, "hard": hard }),
+            Change::MuteLifted { users, .. } => json!({ "users": users }),
+            Change::TransferStarted { target, mode, .. } => json!({ "target": target.user, "mode": mode }),
+            Change::TransferFailed { reason, .. } => json!({ "reason": reason }),
+            Change::Topology { topology, reason, .. } => json!({ "topology": topology, "reason": reason }),
+            Change::QualityAlert { user, since } => json!({ "user": user, "since": since.to_rfc3339() }),
             Change::Ended(ending) => {
                 let mut payload = json!({ "status": ending.status, "reason": ending.reason });
                 if let Some(note) = &ending.note {
                     payload["note"] = Value::from(note.as_str());
+                }
+                if let Some(call) = ending.merged_into {
+                    payload["mergedInto"] = json!(call);
                 }
                 payload
             }

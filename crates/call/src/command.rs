@@ -1,7 +1,11 @@
 //! What the switchboard is asked, and what it answers.
 
-use model::{CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, Timestamp, UserId, VideoQuality};
+use model::{
+    CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, Timestamp, TransferMode, UserId, VideoQuality,
+};
 
+use crate::devices::Ability;
+use crate::quality::QualityReport;
 use crate::snapshot::{CallSnapshot, ParticipantSnapshot};
 
 /// Whom a new call is for.
@@ -55,6 +59,17 @@ pub enum Command {
         user: UserId,
         /// Which.
         device: DeviceId,
+    },
+    /// What a device says of itself; before or while it is connected, and forgotten when it goes.
+    DeviceDeclared {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        device: DeviceId,
+        /// Which ways of media it can do; `None`: it does not say.
+        media: Option<Ability>,
+        /// Whether a second call may knock while one is on.
+        call_waiting: bool,
     },
     /// A channel was made, renamed or its members changed.
     ChannelUpserted {
@@ -144,6 +159,114 @@ pub enum Command {
         /// Camera preset.
         video_quality: Option<VideoQuality>,
     },
+    /// This user's side is held, or is no longer.
+    Hold {
+        /// The call.
+        call: CallId,
+        /// Whose.
+        user: UserId,
+        /// `true`: held; `false`: resumed.
+        on: bool,
+    },
+    /// Hand the call to someone else.
+    Transfer {
+        /// The call.
+        call: CallId,
+        /// Who hands it over.
+        user: UserId,
+        /// To whom.
+        target: UserId,
+        /// At once or after a talk.
+        mode: TransferMode,
+    },
+    /// The talk is over: the transferrer goes.
+    CompleteTransfer {
+        /// The call.
+        call: CallId,
+        /// The transferrer.
+        user: UserId,
+    },
+    /// The target goes instead.
+    CancelTransfer {
+        /// The call.
+        call: CallId,
+        /// The transferrer.
+        user: UserId,
+    },
+    /// The host takes someone out.
+    Remove {
+        /// The call.
+        call: CallId,
+        /// Who does.
+        by: UserId,
+        /// Whether they may as an administrator, without being the host.
+        admin: bool,
+        /// Whom.
+        user: UserId,
+    },
+    /// The host mutes.
+    Mute {
+        /// The call.
+        call: CallId,
+        /// Who does.
+        by: UserId,
+        /// Whether they may as an administrator, without being the host.
+        admin: bool,
+        /// Whom; `None`: everyone else.
+        user: Option<UserId>,
+        /// They cannot unmute themselves.
+        hard: bool,
+    },
+    /// The host lifts hard mutes. Unmutes nobody.
+    LiftMute {
+        /// The call.
+        call: CallId,
+        /// Who does.
+        by: UserId,
+        /// Whether they may as an administrator, without being the host.
+        admin: bool,
+        /// Whose; `None`: everyone's.
+        user: Option<UserId>,
+    },
+    /// A client reports that peer-to-peer does not connect. Where the media goes through the server already nothing happens.
+    MediaFailed {
+        /// The call.
+        call: CallId,
+        /// Whose client.
+        user: UserId,
+    },
+    /// An offer or answer of this user was relayed to another: who signals so brings media without the server. Makes a call that nobody has
+    /// media in through the server peer-to-peer.
+    PeerSignalled {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+    },
+    /// How a participant's client finds the connection.
+    Quality {
+        /// The call.
+        call: CallId,
+        /// Whose.
+        user: UserId,
+        /// Oldest first.
+        reports: Vec<QualityReport>,
+        /// The server's own view: counts for who has no client that reports.
+        by_server: bool,
+    },
+    /// The media side: what of this user's media it sees.
+    MediaSeen {
+        /// The call.
+        call: CallId,
+        /// Whose.
+        user: UserId,
+        /// No live microphone.
+        is_muted: bool,
+        /// A live camera.
+        is_video_enabled: bool,
+        /// A live screen.
+        is_screen_sharing: bool,
+    },
     /// The media side: this user is in the call's room. Counts as accept where it rings for them. Where it is refused (they left or
     /// declined, the call is over), a `RoomAct` asks the media side to put them out again.
     MediaJoined {
@@ -172,6 +295,43 @@ pub enum Command {
     },
     /// At start: a call that was running when the process died. `status` etc. as stored.
     Restore(Box<CallSnapshot>),
+}
+
+impl Command {
+    /// The call it is about, where it is about one that is there.
+    pub fn call_id_mut(&mut self) -> Option<&mut CallId> {
+        match self {
+            Command::Accept { call, .. }
+            | Command::Decline { call, .. }
+            | Command::Cancel { call, .. }
+            | Command::Join { call, .. }
+            | Command::Leave { call, .. }
+            | Command::End { call, .. }
+            | Command::Invite { call, .. }
+            | Command::SetMediaState { call, .. }
+            | Command::Hold { call, .. }
+            | Command::Transfer { call, .. }
+            | Command::CompleteTransfer { call, .. }
+            | Command::CancelTransfer { call, .. }
+            | Command::Remove { call, .. }
+            | Command::Mute { call, .. }
+            | Command::LiftMute { call, .. }
+            | Command::MediaFailed { call, .. }
+            | Command::PeerSignalled { call, .. }
+            | Command::Quality { call, .. }
+            | Command::MediaSeen { call, .. }
+            | Command::MediaJoined { call, .. }
+            | Command::MediaConnected { call, .. }
+            | Command::MediaLeft { call, .. } => Some(call),
+            Command::DeviceConnected { .. }
+            | Command::DeviceDisconnected { .. }
+            | Command::DeviceDeclared { .. }
+            | Command::ChannelUpserted { .. }
+            | Command::ChannelDeleted { .. }
+            | Command::Initiate(_)
+            | Command::Restore(_) => None,
+        }
+    }
 }
 
 /// What a command came to.
@@ -226,6 +386,12 @@ pub enum CommandError {
     /// Nobody to call.
     #[error("nobody to call")]
     NobodyToCall,
+    /// No way of media that all devices can do.
+    #[error("the devices have no way of media in common")]
+    NoCommonMedia,
+    /// Nobody of that name is in the call.
+    #[error("no such participant")]
+    ParticipantNotFound,
     /// A feature flag forbids it.
     #[error("{0} is switched off here")]
     FeatureDisabled(&'static str),
@@ -246,6 +412,8 @@ impl CommandError {
             CommandError::CallFull(_) => ErrorCode::CallFull,
             CommandError::AlreadyInCall(_) => ErrorCode::AlreadyInCall,
             CommandError::NobodyToCall => ErrorCode::InvalidRequest,
+            CommandError::NoCommonMedia => ErrorCode::NoCommonMedia,
+            CommandError::ParticipantNotFound => ErrorCode::ParticipantNotFound,
             CommandError::FeatureDisabled(_) => ErrorCode::FeatureDisabled,
         }
     }

@@ -6,16 +6,40 @@ use crate::call::Call;
 use crate::change::{Change, Ending, Exit};
 use crate::output::{CallEvent, Delivery, RoomAct};
 use crate::part::{Gone, Part, PartState};
+use crate::snapshot::Transfer;
 
-/// What devices are told, in order. `rang`: who was pending before the change.
-pub(crate) fn deliveries(call: &Call, change: &Change, rang: &[UserId], at: Timestamp) -> Vec<Delivery> {
-    let id = call.id;
+/// What of a call before a change says who has to hear of it.
+#[derive(Debug)]
+pub(crate) struct Before {
+    /// Who was pending.
+    rang: Vec<UserId>,
+    transfer: Option<Transfer>,
+    /// Whose side was held for the transfer, and still was.
+    held_for_transfer: Vec<UserId>,
+}
+
+impl Before {
+    /// Of a call that is about to change.
+    pub fn of(call: &Call) -> Self {
+        let is_held = |user: &&UserId| call.part(user).is_some_and(|part| part.is_on_hold);
+        let held = call.transfer.iter().flat_map(|transfer| &transfer.held).filter(is_held);
+        Self {
+            rang: call.pending().map(|part| part.user.clone()).collect(),
+            held_for_transfer: held.cloned().collect(),
+            transfer: call.transfer.clone(),
+        }
+    }
+}
+
+/// What devices are told, in order.
+pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Timestamp) -> Vec<Delivery> {
+    let (id, rang) = (call.id, before.rang.as_slice());
     match change {
         Change::Initiated { by } => busy_at_once(call, std::slice::from_ref(by), at),
         Change::Rang { users, device } => {
             users.iter().map(|user| Delivery { device: device.clone(), ..incoming(call, user) }).collect()
         }
-        Change::Accepted { user, device } => {
+        Change::Accepted { user, device, .. } => {
             let elsewhere = CallEvent::AnsweredElsewhere { call: id, at, device: Some(device.clone()) };
             let mut told = others(call, user, CallEvent::Accepted { call: id, at, user: user.clone() });
             told.push(Delivery { except: Some(device.clone()), ..to(user, elsewhere) });
@@ -55,6 +79,59 @@ pub(crate) fn deliveries(call: &Call, change: &Change, rang: &[UserId], at: Time
             };
             others(call, user, event)
         }
+        Change::Held { user, by, on } => held(call, std::slice::from_ref(user), by, *on, at),
+        Change::Muted { users, by, hard } => muted(call, users, by, *hard, at),
+        Change::MuteLifted { users, by } => {
+            let lifted = |user: &UserId| CallEvent::Muted {
+                call: id,
+                at,
+                user: user.clone(),
+                by: by.clone(),
+                hard: false,
+                muted: false,
+            };
+            users.iter().flat_map(|user| inside(call, &lifted(user))).collect()
+        }
+        Change::Removed { user, .. } => {
+            let reason = EndReason::Removed;
+            let event = CallEvent::ParticipantLeft { call: id, at, user: user.clone(), reason };
+            let mut told = others(call, user, event.clone());
+            told.extend(if rang.contains(user) { withdrawn(call, user, at) } else { vec![to(user, event)] });
+            told
+        }
+        Change::TransferStarted { by, target, mode, held: on_hold } => {
+            let (user, target_id) = (by.clone(), target.user.clone());
+            let started = CallEvent::TransferStarted { call: id, at, user, target: target_id, mode: *mode };
+            let mut told = inside(call, &started);
+            told.extend(held(call, on_hold, by, true, at));
+            told
+        }
+        Change::TransferReleased { by } => held(call, &before.held_for_transfer, by, false, at),
+        Change::Transferred => match &before.transfer {
+            Some(Transfer { by, target, mode, .. }) => {
+                let event =
+                    CallEvent::Transferred { call: id, at, user: by.clone(), target: target.clone(), mode: *mode };
+                let mut told = inside(call, &event);
+                told.push(to(by, event));
+                told.extend(held(call, &before.held_for_transfer, by, false, at));
+                told
+            }
+            None => Vec::new(),
+        },
+        Change::TransferFailed { reason, .. } => transfer_failed(call, before, *reason, at),
+        Change::Topology { topology, reason, .. } => call
+            .parts
+            .iter()
+            .filter_map(|part| {
+                let device = part.stay()?.device.clone();
+                let event = CallEvent::TopologyChanged { call: id, at, topology: *topology, reason: *reason, device };
+                Some(to(&part.user, event))
+            })
+            .collect(),
+        Change::QualityAlert { user, since } => {
+            inside(call, &CallEvent::QualityAlert { call: id, at, user: user.clone(), since: *since })
+        }
+        Change::Ended(Ending { merged_into: Some(_), .. }) => Vec::new(),
         Change::Ended(ending) => ended(call, ending, rang, at),
         Change::Returned { .. }
         | Change::EnteredRoom { .. }
@@ -72,15 +149,22 @@ pub(crate) fn incoming(call: &Call, user: &UserId) -> Delivery {
 }
 
 /// What the media side has to do.
-pub(crate) fn room_act(call: &Call, change: &Change) -> Option<RoomAct> {
+pub(crate) fn room_acts(call: &Call, change: &Change) -> Vec<RoomAct> {
+    let call_id = call.id;
     match change {
         Change::Initiated { .. } | Change::Restored => {
-            Some(RoomAct::Open { call: call.id, max_participants: call.max_participants })
+            vec![RoomAct::Open { call: call_id, max_participants: call.max_participants }]
         }
-        Change::Left { user, exit: Exit::Asked | Exit::Expired, .. } => {
-            Some(RoomAct::Remove { call: call.id, user: user.clone() })
+        Change::Left { user, exit: Exit::Asked | Exit::Expired, .. } | Change::Removed { user, .. } => {
+            vec![RoomAct::Remove { call: call_id, user: user.clone() }]
         }
-        Change::Ended(_) => Some(RoomAct::Close { call: call.id }),
+        Change::Muted { users, hard, .. } => {
+            users.iter().map(|user| RoomAct::Mute { call: call_id, user: user.clone(), hard: *hard }).collect()
+        }
+        Change::MuteLifted { users, .. } => {
+            users.iter().map(|user| RoomAct::LiftMute { call: call_id, user: user.clone() }).collect()
+        }
+        Change::Ended(_) => vec![RoomAct::Close { call: call_id }],
         Change::Left { exit: Exit::Room, .. }
         | Change::Rang { .. }
         | Change::Accepted { .. }
@@ -93,7 +177,14 @@ pub(crate) fn room_act(call: &Call, change: &Change) -> Option<RoomAct> {
         | Change::Declined { .. }
         | Change::Missed { .. }
         | Change::Invited { .. }
-        | Change::Media { .. } => None,
+        | Change::Held { .. }
+        | Change::TransferStarted { .. }
+        | Change::TransferReleased { .. }
+        | Change::Transferred
+        | Change::TransferFailed { .. }
+        | Change::Topology { .. }
+        | Change::QualityAlert { .. }
+        | Change::Media { .. } => Vec::new(),
     }
 }
 
@@ -107,6 +198,59 @@ fn engaged(call: &Call) -> impl Iterator<Item = &Part> {
 
 fn others(call: &Call, user: &UserId, event: CallEvent) -> Vec<Delivery> {
     engaged(call).filter(|part| &part.user != user).map(|part| to(&part.user, event.clone())).collect()
+}
+
+/// To everyone in the call.
+fn inside(call: &Call, event: &CallEvent) -> Vec<Delivery> {
+    call.parts.iter().filter(|part| part.is_joined()).map(|part| to(&part.user, event.clone())).collect()
+}
+
+fn held(call: &Call, users: &[UserId], by: &UserId, on: bool, at: Timestamp) -> Vec<Delivery> {
+    let event = |user: &UserId| CallEvent::Held { call: call.id, at, user: user.clone(), by: by.clone(), on };
+    let here = users.iter().filter(|user| call.part(user).is_some_and(Part::is_joined));
+    here.flat_map(|user| inside(call, &event(user))).collect()
+}
+
+fn muted(call: &Call, users: &[UserId], by: &UserId, hard: bool, at: Timestamp) -> Vec<Delivery> {
+    let mut told = Vec::new();
+    for part in users.iter().filter_map(|user| call.part(user)) {
+        let user = part.user.clone();
+        told.extend(inside(
+            call,
+            &CallEvent::Muted { call: call.id, at, user: user.clone(), by: by.clone(), hard, muted: true },
+        ));
+        told.extend(others(call, &user, media_state(call, part, at)));
+    }
+    told
+}
+
+fn media_state(call: &Call, part: &Part, at: Timestamp) -> CallEvent {
+    CallEvent::MediaStateChanged {
+        call: call.id,
+        at,
+        user: part.user.clone(),
+        is_muted: part.media.is_muted,
+        is_video_enabled: part.media.is_video_enabled,
+        is_screen_sharing: part.media.is_screen_sharing,
+    }
+}
+
+/// A ring that is taken back from one of several.
+fn withdrawn(call: &Call, user: &UserId, at: Timestamp) -> Vec<Delivery> {
+    vec![to(user, CallEvent::Cancelled { call: call.id, at }), to(user, missed(call, at))]
+}
+
+fn transfer_failed(call: &Call, before: &Before, reason: EndReason, at: Timestamp) -> Vec<Delivery> {
+    let Some(Transfer { by, target, mode, .. }) = &before.transfer else { return Vec::new() };
+    let mut told = if before.rang.contains(target) { withdrawn(call, target, at) } else { Vec::new() };
+    let event =
+        CallEvent::TransferFailed { call: call.id, at, user: by.clone(), target: target.clone(), mode: *mode, reason };
+    told.extend(inside(call, &event));
+    if !call.part(by).is_some_and(Part::is_joined) {
+        told.push(to(by, event));
+    }
+    told.extend(held(call, &before.held_for_transfer, by, false, at));
+    told
 }
 
 fn declined_busy(call: &Call, user: &UserId, at: Timestamp) -> CallEvent {

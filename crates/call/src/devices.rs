@@ -18,6 +18,23 @@ pub(crate) const OFFLINE_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     users: BTreeMap<UserId, Reach>,
+    /// What devices said of themselves, before they were connected or since.
+    said: BTreeMap<UserId, BTreeMap<DeviceId, Said>>,
+}
+
+/// Which ways of media a device can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ability {
+    /// From device to device.
+    pub p2p: bool,
+    /// Through the server.
+    pub sfu: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    media: Option<Ability>,
+    call_waiting: bool,
 }
 
 #[derive(Debug)]
@@ -34,11 +51,53 @@ struct Reach {
 pub(crate) enum Disconnected {
     /// The device, or another one, is still there; or it was never known.
     Nothing,
+    /// The device is gone; the user has others.
+    Device,
     /// It was the user's last.
     LastDevice,
 }
 
 impl Devices {
+    /// What a device says of itself.
+    pub fn declare(&mut self, user: &UserId, device: &DeviceId, media: Option<Ability>, call_waiting: bool) {
+        let said = self.said.entry(user.clone()).or_default();
+        if said.contains_key(device) || said.len() < MOST_DEVICES {
+            said.insert(device.clone(), Said { media, call_waiting });
+        }
+    }
+
+    fn unsay(&mut self, user: &UserId, device: &DeviceId) {
+        if let Some(said) = self.said.get_mut(user) {
+            said.remove(device);
+            if said.is_empty() {
+                self.said.remove(user);
+            }
+        }
+    }
+
+    /// Which ways of media a device said that it can do.
+    pub fn ability(&self, user: &UserId, device: &DeviceId) -> Option<Ability> {
+        self.said.get(user).and_then(|said| said.get(device)).and_then(|said| said.media)
+    }
+
+    /// What the user's connected devices can do between them; `None` where one does not say, or none is connected.
+    pub fn abilities(&self, user: &UserId) -> Option<Ability> {
+        let reach = self.users.get(user)?;
+        let mut all = Ability { p2p: false, sfu: false };
+        for device in reach.connections.keys() {
+            let one = self.ability(user, device)?;
+            all = Ability { p2p: all.p2p || one.p2p, sfu: all.sfu || one.sfu };
+        }
+        (!reach.connections.is_empty()).then_some(all)
+    }
+
+    /// Whether a second call may knock on a connected device of the user.
+    pub fn takes_waiting(&self, user: &UserId) -> bool {
+        let waits =
+            |device| self.said.get(user).and_then(|said| said.get(device)).is_some_and(|said| said.call_waiting);
+        self.users.get(user).is_some_and(|reach| reach.connections.keys().any(waits))
+    }
+
     /// One connection more. `false`: too many devices.
     pub fn connect(&mut self, user: &UserId, device: &DeviceId) -> bool {
         let reach = self.users.entry(user.clone()).or_insert_with(|| Reach {
@@ -47,6 +106,7 @@ impl Devices {
             told: PresenceState::Offline,
         });
         if !reach.connections.contains_key(device) && reach.connections.len() >= MOST_DEVICES {
+            self.unsay(user, device);
             return false;
         }
         let count = reach.connections.entry(device.clone()).or_default();
@@ -64,11 +124,10 @@ impl Devices {
             return Disconnected::Nothing;
         }
         reach.connections.remove(device);
-        if !reach.connections.is_empty() {
-            return Disconnected::Nothing;
-        }
-        reach.lingers = true;
-        Disconnected::LastDevice
+        let last = reach.connections.is_empty();
+        reach.lingers |= last;
+        self.unsay(user, device);
+        if last { Disconnected::LastDevice } else { Disconnected::Device }
     }
 
     /// The moment of grace is over.

@@ -11,6 +11,7 @@ use crate::command::{self, Answer, CommandError, InitiateCall, Target};
 use crate::part::{Gone, Link, Part, PartState, Stay};
 use crate::request::{self, Origin};
 use crate::switchboard::Switchboard;
+use crate::topology;
 
 /// The most calls that ring for one user at once; to one more the user is busy.
 pub(crate) const MOST_RINGING: usize = 16;
@@ -22,16 +23,16 @@ pub(crate) const MOST_EVER: usize = 1_000;
 const RING_RANGE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(180));
 
 /// Whom a request comes to.
-struct Called {
-    users: Vec<UserId>,
-    kind: CallKind,
+pub(crate) struct Called {
+    pub users: Vec<UserId>,
+    pub kind: CallKind,
 }
 
 impl Switchboard {
     pub(crate) fn initiate(&mut self, now: Timestamp, request: InitiateCall) -> Result<Answer, CommandError> {
         if let Some(call) = request.id.and_then(|id| self.calls.get(&id)) {
             return match request::is_origin_of(&request, call) {
-                true => Ok(Answer::Call(Box::new(call.snapshot()))),
+                true => self.answer(self.resolve(call.id)),
                 false => Err(CommandError::CallIdConflict),
             };
         }
@@ -42,7 +43,13 @@ impl Switchboard {
         if called.users.len() >= most {
             return Err(CommandError::CallFull(most));
         }
-        let call = self.build(now, request, called);
+        if let Some(there) = self.met_by(&request.caller, &called) {
+            return self.merge(now, there, request, called);
+        }
+        let mut said = vec![self.devices.ability(&request.caller, &request.device)];
+        said.extend(called.users.iter().map(|user| self.devices.abilities(user)));
+        let topology = topology::at_start(called.kind, &said).ok_or(CommandError::NoCommonMedia)?;
+        let call = self.build(now, request, called, topology, true);
         let (id, by) = (call.id, call.initiator.clone());
         self.calls.insert(id, call);
         self.transition(now, id, Change::Initiated { by });
@@ -91,7 +98,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// A channel has one running call, and a user starts one call at a time. Who fell out of a call may start another.
+    /// A channel has one running call, and a user starts one call at a time. Who fell out of a call, or holds it, may start another.
     fn check_free(&self, request: &InitiateCall) -> Result<(), CommandError> {
         if let Target::Channel(channel) = &request.target
             && let Some(running) = self.channels.call(channel)
@@ -100,7 +107,8 @@ impl Switchboard {
         }
         let holds_on = |call: &&Call| {
             let stay = call.part(&request.caller).and_then(Part::stay);
-            stay.is_some_and(|stay| !matches!(stay.link, Link::Lost { .. }))
+            let held = call.part(&request.caller).is_some_and(|part| part.is_on_hold);
+            !held && stay.is_some_and(|stay| !matches!(stay.link, Link::Lost { .. }))
         };
         match self.calls_of(&request.caller).find(holds_on) {
             Some(call) => Err(CommandError::AlreadyInCall(call.id)),
@@ -108,7 +116,15 @@ impl Switchboard {
         }
     }
 
-    fn build(&mut self, now: Timestamp, request: InitiateCall, called: Called) -> Call {
+    /// `ask`: whether who is called may be busy.
+    pub(crate) fn build(
+        &mut self,
+        now: Timestamp,
+        request: InitiateCall,
+        called: Called,
+        topology: Topology,
+        ask: bool,
+    ) -> Call {
         let id = request.id.unwrap_or_else(|| self.new_call_id(now));
         let origin = Some(Origin::of(&request));
         let (channel, in_channel) = match request.target {
@@ -116,13 +132,15 @@ impl Switchboard {
             Target::Channel(channel) => (Some(channel), true),
         };
         let mut caller = Part::invited(command::participant_id(&mut self.rng), request.caller, now, request.media);
-        caller.state =
-            PartState::Joined(Stay { device: request.device, from: None, link: Link::Absent { since: now } });
+        let ability = self.devices.ability(&caller.user, &request.device);
+        let link = Link::Absent { since: now };
+        caller.state = PartState::Joined(Stay { device: request.device, from: None, link, ability });
         let initiator = caller.user.clone();
         let mut parts = vec![caller];
         for user in called.users {
             let busy = match called.kind {
-                CallKind::OneToOne => self.is_busy(&user, &initiator),
+                _ if !ask => false,
+                CallKind::OneToOne => self.is_busy(&user),
                 CallKind::Group => self.rings_too_much(&user),
             };
             let mut part = Part::invited(command::participant_id(&mut self.rng), user, now, request.media);
@@ -136,7 +154,7 @@ impl Switchboard {
             id,
             kind: called.kind,
             media: request.media,
-            topology: Topology::Sfu,
+            topology,
             initiator,
             channel,
             in_channel,
@@ -147,6 +165,7 @@ impl Switchboard {
             origin,
             windows: self.windows(),
             phase: Phase::Waiting { told: false, caller_lost: None },
+            transfer: None,
             parts,
         }
     }
@@ -155,7 +174,7 @@ impl Switchboard {
         Windows { reconnect: self.config.reconnect_window, empty: self.config.empty_timeout }
     }
 
-    fn new_call_id(&mut self, now: Timestamp) -> CallId {
+    pub(crate) fn new_call_id(&mut self, now: Timestamp) -> CallId {
         loop {
             let id = command::call_id(&mut self.rng, now);
             if !self.calls.contains_key(&id) {
@@ -164,13 +183,22 @@ impl Switchboard {
         }
     }
 
-    /// Whether the only one called is in another call. Two who call each other at the same moment are not busy to each other.
-    fn is_busy(&self, user: &UserId, caller: &UserId) -> bool {
-        let in_another = |call: &Call| {
-            let calls_back = call.is_waiting() && call.part(caller).is_some_and(Part::is_pending);
-            call.part(user).is_some_and(Part::is_joined) && !calls_back
-        };
-        self.rings_too_much(user) || self.calls_of(user).any(in_another)
+    /// Whether the only one called is in another call and no second one may knock.
+    pub(crate) fn is_busy(&self, user: &UserId) -> bool {
+        self.rings_too_much(user) || (self.is_in_a_call(user).is_some() && !self.takes_waiting(user))
+    }
+
+    fn is_in_a_call(&self, user: &UserId) -> Option<CallId> {
+        self.calls_of(user).find(|call| call.part(user).is_some_and(Part::is_joined)).map(|call| call.id)
+    }
+
+    fn takes_waiting(&self, user: &UserId) -> bool {
+        self.config.call_waiting && self.devices.takes_waiting(user)
+    }
+
+    /// The call that a user is in when another one knocks.
+    pub(crate) fn knocked_on(&self, user: &UserId) -> Option<CallId> {
+        self.is_in_a_call(user).filter(|_| self.takes_waiting(user))
     }
 
     fn rings_too_much(&self, user: &UserId) -> bool {

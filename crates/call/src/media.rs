@@ -1,6 +1,6 @@
 //! What the media side says: who is in a call's room, who has media, who is gone.
 
-use model::{CallId, DeviceId, Timestamp, UserId};
+use model::{CallId, DeviceId, Timestamp, TopologyReason, UserId};
 
 use crate::change::{Change, Exit};
 use crate::command::{Answer, CommandError};
@@ -33,9 +33,13 @@ impl Switchboard {
                 }
                 false
             }
+            Some(PartState::Joined(_)) if call.is_between_peers() => false,
             Some(PartState::Joined(stay)) => stay.device == device && matches!(stay.link, Link::InRoom | Link::Up),
         };
         let joined = self.calls[&id].part(&user).is_some_and(Part::is_joined);
+        if joined && let Err(error) = self.move_to_room(now, id, TopologyReason::LivekitJoin, &user) {
+            return self.turn_out(error, remove);
+        }
         if !known && joined {
             self.transition(now, id, Change::EnteredRoom { user, device });
         }
@@ -72,6 +76,9 @@ impl Switchboard {
         clean: bool,
     ) -> Result<Answer, CommandError> {
         let call = self.seen_by(id, &user)?;
+        if call.is_between_peers() {
+            return Ok(Answer::Done);
+        }
         let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
         match link {
             // Late news of a session before this stay, or of one that the call's end closed.

@@ -1,7 +1,10 @@
 //! What comes out of the switchboard.
 
-use model::{CallId, CallMedia, ChannelId, DeviceId, EndReason, Timestamp, Topology, UserId};
+use model::{
+    CallId, CallMedia, ChannelId, DeviceId, EndReason, Timestamp, Topology, TopologyReason, TransferMode, UserId,
+};
 
+use crate::quality::QualityView;
 use crate::snapshot::{CallSnapshot, PresenceState};
 
 /// One thing to carry out. Within a call the order is the order of what happened.
@@ -56,6 +59,15 @@ pub enum CallEvent {
         call: Box<CallSnapshot>,
         /// When the ringing ends by itself.
         ring_until: Timestamp,
+    },
+    /// `call:waiting`: knocks on one who is in another call.
+    Waiting {
+        /// The call, participants included.
+        call: Box<CallSnapshot>,
+        /// When the ringing ends by itself.
+        ring_until: Timestamp,
+        /// The call the user is in.
+        active: CallId,
     },
     /// `call:accepted`: someone took it (to the caller and the others).
     Accepted {
@@ -141,7 +153,76 @@ pub enum CallEvent {
         /// Screen shared.
         is_screen_sharing: bool,
     },
-    /// `call:topology-changed` (used from the peer-to-peer issue on).
+    /// `call:held`, `call:resumed`.
+    Held {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Whose side.
+        user: UserId,
+        /// Who did it.
+        by: UserId,
+        /// `false`: resumed.
+        on: bool,
+    },
+    /// `call:muted`: by the host.
+    Muted {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who is muted.
+        user: UserId,
+        /// Who did it.
+        by: UserId,
+        /// Cannot unmute themselves.
+        hard: bool,
+        /// `false`: a hard mute was lifted.
+        muted: bool,
+    },
+    /// `call:transfer-started`.
+    TransferStarted {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who hands it over.
+        user: UserId,
+        /// To whom.
+        target: UserId,
+        /// How.
+        mode: TransferMode,
+    },
+    /// `call:transferred`.
+    Transferred {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who handed it over.
+        user: UserId,
+        /// To whom.
+        target: UserId,
+        /// How.
+        mode: TransferMode,
+    },
+    /// `call:transfer-failed`: the call goes on as it was.
+    TransferFailed {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who wanted to hand it over.
+        user: UserId,
+        /// To whom.
+        target: UserId,
+        /// How.
+        mode: TransferMode,
+        /// Why not.
+        reason: EndReason,
+    },
+    /// `call:topology-changed`.
     TopologyChanged {
         /// Call.
         call: CallId,
@@ -149,6 +230,43 @@ pub enum CallEvent {
         at: Timestamp,
         /// The new one.
         topology: Topology,
+        /// Why.
+        reason: TopologyReason,
+        /// The user's device that is in the call.
+        device: DeviceId,
+    },
+    /// `call:merged`: both called each other; one of the two calls is left.
+    Merged {
+        /// The one that is left.
+        call: Box<CallSnapshot>,
+        /// When.
+        at: Timestamp,
+        /// The id of the other, which is now another name of it.
+        merged: CallId,
+        /// The user's device that is in the call.
+        device: DeviceId,
+    },
+    /// `call:quality`: no transition, so in no journal.
+    Quality {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Whose connection.
+        user: UserId,
+        /// How good.
+        view: QualityView,
+    },
+    /// `call:quality-alert`.
+    QualityAlert {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Whose connection.
+        user: UserId,
+        /// Poor since.
+        since: Timestamp,
     },
     /// `call:ended`.
     Ended {
@@ -184,6 +302,22 @@ pub enum RoomAct {
     },
     /// Put this user out of it (left, removed).
     Remove {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+    },
+    /// Mute this user's microphone.
+    Mute {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+        /// And keep it so.
+        hard: bool,
+    },
+    /// A hard mute is lifted.
+    LiftMute {
         /// The call.
         call: CallId,
         /// Who.

@@ -2,6 +2,8 @@
 
 use model::{CallMedia, DeviceId, EndReason, ParticipantId, ParticipantStatus, Timestamp, UserId, VideoQuality};
 
+use crate::devices::Ability;
+use crate::quality::Quality;
 use crate::snapshot::ParticipantSnapshot;
 
 /// One user's part.
@@ -15,6 +17,9 @@ pub(crate) struct Part {
     /// Milliseconds of the stays that are over.
     pub past: u64,
     pub media: MediaState,
+    pub is_on_hold: bool,
+    pub is_hard_muted: bool,
+    pub quality: Quality,
     pub state: PartState,
 }
 
@@ -38,6 +43,8 @@ pub(crate) struct Stay {
     /// Since when it counts; the caller's stay does not before the first accept.
     pub from: Option<Timestamp>,
     pub link: Link,
+    /// What the device said that it can do.
+    pub ability: Option<Ability>,
 }
 
 /// What the media side says of someone in the call.
@@ -92,6 +99,9 @@ impl Part {
             joined_at: None,
             past: 0,
             media: MediaState::at_start(media),
+            is_on_hold: false,
+            is_hard_muted: false,
+            quality: Quality::default(),
             state: PartState::Invited,
         }
     }
@@ -133,9 +143,10 @@ impl Part {
     }
 
     /// Enters the call.
-    pub fn join(&mut self, now: Timestamp, device: DeviceId) {
+    pub fn join(&mut self, now: Timestamp, device: DeviceId, link: Link, ability: Option<Ability>) {
         self.joined_at.get_or_insert(now);
-        self.state = PartState::Joined(Stay { device, from: Some(now), link: Link::Absent { since: now } });
+        self.is_on_hold = false;
+        self.state = PartState::Joined(Stay { device, from: Some(now), link, ability });
     }
 
     /// Is out of the call from now on. A stay that was lost counts up to the loss.
@@ -153,6 +164,7 @@ impl Part {
             PartState::Gone { device, .. } => device.clone(),
             PartState::Invited | PartState::Ringing => None,
         };
+        self.is_on_hold = false;
         self.state = PartState::Gone { at, how, device };
     }
 
@@ -195,6 +207,9 @@ impl Part {
             is_video_enabled: self.media.is_video_enabled,
             is_screen_sharing: self.media.is_screen_sharing,
             video_quality: self.media.video_quality,
+            is_on_hold: self.is_on_hold,
+            is_hard_muted: self.is_hard_muted,
+            quality: self.quality.summary(),
         }
     }
 
@@ -211,6 +226,7 @@ impl Part {
                     device: device.clone().unwrap_or_else(DeviceId::unnamed),
                     from: stored.joined_at.map(|at| at + std::time::Duration::from_secs(stored.seconds)),
                     link: lost,
+                    ability: None,
                 })
             }
             ParticipantStatus::Left => gone(Gone::Left(stored.left_reason.unwrap_or(EndReason::Completed))),
@@ -229,6 +245,9 @@ impl Part {
                 is_screen_sharing: stored.is_screen_sharing,
                 video_quality: stored.video_quality,
             },
+            is_on_hold: stored.is_on_hold,
+            is_hard_muted: stored.is_hard_muted,
+            quality: Quality::restored(stored.quality),
             state,
         }
     }

@@ -72,6 +72,7 @@ impl Switchboard {
             origin: None,
             windows: self.windows(),
             phase,
+            transfer: stored.transfer,
             parts: parts.map(|part| Part::restored(part, lost)).collect(),
         }
     }
@@ -96,6 +97,7 @@ fn phase(now: Timestamp, stored: &CallSnapshot, recovery: Recovery, caller_lost:
         | CallStatus::NoAnswer => Phase::Over(Over {
             ending: Ending {
                 by: stored.ended_by.clone(),
+                merged_into: stored.merged_into,
                 ..Ending::new(
                     stored.status,
                     stored.end_reason.unwrap_or(EndReason::Completed),

@@ -5,6 +5,7 @@ use model::{CallKind, CallStatus, EndReason, Timestamp, UserId};
 use crate::call::{Call, Phase, Running};
 use crate::change::{Change, Ending};
 use crate::part::{Gone, Link, Part, PartState};
+use crate::transfer;
 
 /// Why a call has a timer. Where two are due at once, the order is this one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +28,9 @@ pub(crate) enum Deadline {
 pub(crate) fn consequence(call: &Call, after: &Change, now: Timestamp) -> Option<Change> {
     match &call.phase {
         Phase::Waiting { told, .. } => nobody_left_to_ring(call, *told, after, now),
-        Phase::Running(running) => nobody_left(call, running, after, now).or_else(|| two_have_media(call, running)),
+        Phase::Running(running) => transfer::next_step(call)
+            .or_else(|| nobody_left(call, running, after, now))
+            .or_else(|| two_have_media(call, running)),
         Phase::Over(_) => None,
     }
 }
@@ -57,7 +60,7 @@ fn nobody_left(call: &Call, running: &Running, after: &Change, now: Timestamp) -
         CallKind::OneToOne => 2,
         CallKind::Group => 1,
     };
-    if call.joined() >= enough {
+    if call.joined() + usize::from(transfer::awaits_target(call)) >= enough {
         return None;
     }
     let lost = matches!(after, Change::Left { reason: EndReason::ConnectionLost, .. });

@@ -2,9 +2,11 @@
 
 use model::{
     CallId, CallKind, CallMedia, CallStatus, ChannelId, DeviceId, EndReason, ParticipantId, ParticipantStatus,
-    Timestamp, Topology, UserId, VideoQuality,
+    Timestamp, Topology, TransferMode, UserId, VideoQuality,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::quality::QualitySummary;
 
 /// A call and its participants at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,12 @@ pub struct CallSnapshot {
     pub max_participants: usize,
     /// The client's own JSON.
     pub metadata: serde_json::Value,
+    /// It was one of two calls that met: the one that is left, of which this id is another name.
+    #[serde(default)]
+    pub merged_into: Option<CallId>,
+    /// A transfer that is under way.
+    #[serde(default)]
+    pub transfer: Option<Transfer>,
     /// In the order they were added, the caller first.
     pub participants: Vec<ParticipantSnapshot>,
 }
@@ -58,6 +66,19 @@ impl CallSnapshot {
     pub fn participant(&self, user: &UserId) -> Option<&ParticipantSnapshot> {
         self.participants.iter().find(|p| &p.user == user)
     }
+}
+
+/// A transfer that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Who hands the call over.
+    pub by: UserId,
+    /// To whom.
+    pub target: UserId,
+    /// How.
+    pub mode: TransferMode,
+    /// Whose side is held for as long as it takes.
+    pub held: Vec<UserId>,
 }
 
 /// One user's part in a call.
@@ -89,6 +110,15 @@ pub struct ParticipantSnapshot {
     pub is_screen_sharing: bool,
     /// Camera preset.
     pub video_quality: VideoQuality,
+    /// Held.
+    #[serde(default)]
+    pub is_on_hold: bool,
+    /// Muted by the host and cannot undo it.
+    #[serde(default)]
+    pub is_hard_muted: bool,
+    /// How good the connection was, where anyone said.
+    #[serde(default)]
+    pub quality: Option<QualitySummary>,
 }
 
 /// A channel as the switchboard knows it.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use model::{CallId, ChannelId, DeviceId, Timestamp, UserId};
 
-use crate::call::{Call, Phase};
+use crate::call::{Call, KEPT_FOR, Phase};
 use crate::change::Change;
 use crate::channels::Channels;
 use crate::command::{Answer, Command, CommandError};
 use crate::deliver;
 use crate::devices::{Devices, Disconnected, OFFLINE_AFTER};
+use crate::moderate::Host;
 use crate::output::{CallEvent, Delivery, Output, Record};
 use crate::part::{Part, PartState};
 use crate::rules::{self, Deadline};
@@ -39,6 +40,8 @@ pub struct Config {
     pub group_calls: bool,
     /// Screen sharing calls allowed.
     pub screen_sharing: bool,
+    /// A second call may knock on a device that says so, instead of being told that its user is busy.
+    pub call_waiting: bool,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             video_calls: true,
             group_calls: true,
             screen_sharing: true,
+            call_waiting: true,
         }
     }
 }
@@ -120,10 +124,17 @@ impl Switchboard {
         self.advance(now);
     }
 
-    fn dispatch(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
+    fn dispatch(&mut self, now: Timestamp, mut command: Command) -> Result<Answer, CommandError> {
+        if let Some(id) = command.call_id_mut() {
+            *id = self.resolve(*id);
+        }
         match command {
             Command::DeviceConnected { user, device } => self.device_connected(now, user, device),
             Command::DeviceDisconnected { user, device } => self.device_disconnected(now, user, device),
+            Command::DeviceDeclared { user, device, media, call_waiting } => {
+                self.devices.declare(&user, &device, media, call_waiting);
+                Ok(Answer::Done)
+            }
             Command::ChannelUpserted { id, members } => {
                 self.channels.upsert(id, members);
                 Ok(Answer::Done)
@@ -143,6 +154,25 @@ impl Switchboard {
             Command::SetMediaState { call, user, is_muted, is_video_enabled, is_screen_sharing, video_quality } => {
                 let asked = crate::acts::MediaWish { is_muted, is_video_enabled, is_screen_sharing, video_quality };
                 self.set_media_state(now, call, user, asked)
+            }
+            Command::Hold { call, user, on } => self.hold(now, call, user, on),
+            Command::Transfer { call, user, target, mode } => self.transfer(now, call, user, target, mode),
+            Command::CompleteTransfer { call, user } => self.complete_transfer(now, call, user),
+            Command::CancelTransfer { call, user } => self.cancel_transfer(now, call, user),
+            Command::Remove { call, by, admin, user } => self.remove(now, call, Host { user: by, admin }, user),
+            Command::Mute { call, by, admin, user, hard } => self.mute(now, call, Host { user: by, admin }, user, hard),
+            Command::LiftMute { call, by, admin, user } => self.lift_mute(now, call, Host { user: by, admin }, user),
+            Command::MediaFailed { call, user } => self.media_failed(now, call, user),
+            Command::PeerSignalled { call, user } => self.peer_signalled(now, call, user),
+            Command::Quality { call, user, reports, by_server } => self.quality(now, call, user, reports, by_server),
+            Command::MediaSeen { call, user, is_muted, is_video_enabled, is_screen_sharing } => {
+                let seen = crate::acts::MediaWish {
+                    is_muted: Some(is_muted),
+                    is_video_enabled: Some(is_video_enabled),
+                    is_screen_sharing: Some(is_screen_sharing),
+                    video_quality: None,
+                };
+                self.media_seen(now, call, user, seen)
             }
             Command::MediaJoined { call, user, device } => self.media_joined(now, call, user, device),
             Command::MediaConnected { call, user } => self.media_connected(now, call, user),
@@ -166,7 +196,7 @@ impl Switchboard {
 
     /// A running call (a finished one is kept for the idempotency window only).
     pub fn call(&self, id: CallId) -> Option<CallSnapshot> {
-        self.calls.get(&id).map(Call::snapshot)
+        self.calls.get(&self.resolve(id)).map(Call::snapshot)
     }
 
     /// How many calls ring or run, and the newest of them.
@@ -201,7 +231,7 @@ impl Switchboard {
 
     /// Whether this user may enter the call's media room now: accepted, joined, or being rung.
     pub fn may_enter(&self, call: CallId, user: &UserId) -> bool {
-        let call = self.calls.get(&call).filter(|call| !call.is_over());
+        let call = self.calls.get(&self.resolve(call)).filter(|call| !call.is_over());
         call.and_then(|call| call.part(user)).is_some_and(Part::is_engaged)
     }
 
@@ -236,7 +266,7 @@ impl Switchboard {
         let mut next = Some(change);
         while let Some(change) = next {
             let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
-            let rang: Vec<UserId> = call.pending().map(|part| part.user.clone()).collect();
+            let before = deliver::Before::of(call);
             call.apply(now, &change);
             tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
             let call = &self.calls[&id];
@@ -247,12 +277,27 @@ impl Switchboard {
                 payload: change.payload(),
                 call: call.snapshot(),
             })));
-            let deliveries = deliver::deliveries(call, &change, &rang, now);
+            let deliveries = deliver::deliveries(call, &change, &before, now);
             let reached = deliveries.into_iter().filter(|delivery| self.devices.reaches(delivery));
-            self.outputs.extend(reached.map(Output::Deliver));
-            self.outputs.extend(deliver::room_act(call, &change).map(Output::Room));
+            let told: Vec<Output> = reached.map(|delivery| Output::Deliver(self.as_it_knocks(delivery))).collect();
+            self.outputs.extend(told);
+            self.outputs.extend(deliver::room_acts(call, &change).into_iter().map(Output::Room));
             next = rules::consequence(call, &change, now);
             self.index(id);
+        }
+    }
+
+    /// A ring to one who is in another call, and lets a second one knock, is told as such.
+    fn as_it_knocks(&self, delivery: Delivery) -> Delivery {
+        match delivery.event {
+            CallEvent::Incoming { call, ring_until } => {
+                let event = match self.knocked_on(&delivery.user) {
+                    Some(active) => CallEvent::Waiting { call, ring_until, active },
+                    None => CallEvent::Incoming { call, ring_until },
+                };
+                Delivery { event, ..delivery }
+            }
+            event => Delivery { event, ..delivery },
         }
     }
 
@@ -318,7 +363,13 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return };
         let Some((at, deadline)) = rules::next_deadline(call) else { return };
         debug_assert!(at <= now, "every change of a call arms its timer anew");
-        if deadline == Deadline::Forget {
+        if deadline == Deadline::Forget && self.is_needed_as_a_name(id) {
+            self.finished.remove(&(at, id));
+            if let Some(Phase::Over(over)) = self.calls.get_mut(&id).map(|call| &mut call.phase) {
+                over.forget_at = now + KEPT_FOR;
+            }
+            self.index(id);
+        } else if deadline == Deadline::Forget {
             self.finished.remove(&(at, id));
             self.calls.remove(&id);
         } else if let Some(change) = rules::fire(call, deadline, now) {
@@ -343,17 +394,24 @@ impl Switchboard {
                 }
                 Some(PartState::Ringing) => {
                     let incoming = Delivery { device: Some(device.clone()), ..deliver::incoming(call, &user) };
+                    let incoming = self.as_it_knocks(incoming);
                     self.outputs.push_back(Output::Deliver(incoming));
                 }
                 Some(PartState::Joined(_) | PartState::Gone { .. }) | None => {}
             }
         }
+        self.peer_back(now, &user, &device);
         Ok(Answer::Done)
     }
 
     fn device_disconnected(&mut self, now: Timestamp, user: UserId, device: DeviceId) -> Result<Answer, CommandError> {
         self.moved = Some(user.clone());
-        if self.devices.disconnect(&user, &device) == Disconnected::LastDevice {
+        let gone = self.devices.disconnect(&user, &device);
+        if gone == Disconnected::Nothing {
+            return Ok(Answer::Done);
+        }
+        self.peer_gone(now, &user, &device);
+        if gone == Disconnected::LastDevice {
             self.timers.set(Timer::Offline(user.clone()), Some(now + OFFLINE_AFTER));
             let calls: Vec<CallId> = self.calls_of(&user).map(|call| call.id).collect();
             for id in calls {

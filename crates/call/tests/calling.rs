@@ -242,14 +242,29 @@ fn who_is_in_another_call_is_busy() {
 }
 
 #[test]
-fn two_who_call_each_other_meet_in_the_call_that_one_accepts() {
-    let mut desk = Desk::of(&["alice", "bob"]);
-    desk.call(1, "alice", "bob").unwrap();
-    desk.call(2, "bob", "alice").unwrap();
-    assert_eq!((desk.status(1), desk.status(2)), ("ringing", "ringing"));
-    desk.accept(1, "bob").unwrap();
-    assert_eq!(desk.status(1), "connecting");
-    assert_eq!(desk.outcome(2), "cancelled cancelled");
+fn two_who_call_each_other_meet_in_the_call_of_the_lower_id() {
+    for (first, second) in [(1, 2), (2, 1)] {
+        let mut desk = Desk::of(&["alice/a", "bob/b"]);
+        desk.call(first, "alice/a", "bob").unwrap();
+        desk.said();
+        let answer = desk.call(second, "bob/b", "alice").unwrap();
+        assert_eq!(answer.id, call_id(1), "the answer is the call that is left");
+        assert_eq!(
+            (desk.status(1), desk.part(1, "alice"), desk.part(1, "bob")),
+            ("connecting", "connecting", "connecting")
+        );
+        assert_eq!(desk.snapshot(2).id, call_id(1), "the other id names it too");
+        let said = desk.said();
+        let merged: Vec<&String> = said.iter().filter(|line| line.contains("merged")).collect();
+        assert_eq!(merged.len(), 2, "{said:#?}");
+        assert!(!said.iter().any(|line| line.contains("< ended") || line.contains("< missed")), "{said:#?}");
+        desk.media_up(2, "alice/a");
+        desk.media_up(1, "bob/b");
+        desk.seconds(1_200);
+        assert_eq!(desk.status(2), "connected", "a name for as long as the call runs");
+        desk.end(2, "bob").unwrap();
+        assert_eq!(desk.outcome(1), "ended completed");
+    }
 }
 
 #[test]

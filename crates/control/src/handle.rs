@@ -32,6 +32,8 @@ pub struct Settings {
     pub call: call::Config,
     /// Ids never seen before are refused as callees.
     pub strict_users: bool,
+    /// How long raw quality reports are kept.
+    pub keep_quality: Duration,
     /// Seed of the call core's ids.
     pub seed: u64,
 }
@@ -220,7 +222,13 @@ impl Handle {
             return if seen.visible { Ok(seen.call) } else { Err(CommandError::CallNotFound.into()) };
         }
         self.settle().await;
-        let stored = self.shared.store.call(call).await?.ok_or(CommandError::CallNotFound)?;
+        let mut stored = self.shared.store.call(call).await?.ok_or(CommandError::CallNotFound)?;
+        if let Some(winner) = stored.merged_into {
+            if let Some(seen) = self.seen(winner, user).await? {
+                return if seen.visible { Ok(seen.call) } else { Err(CommandError::CallNotFound.into()) };
+            }
+            stored = self.shared.store.call(winner).await?.ok_or(CommandError::CallNotFound)?;
+        }
         if stored.participant(user).is_some() || self.sees_in_channel(stored.clone(), user).await? {
             return Ok(stored);
         }
@@ -251,11 +259,31 @@ impl Handle {
         self.settle().await;
         Ok(self.shared.store.events(call).await?)
     }
+    /// The room that a name stands for: of a call that was merged into another, the other's.
+    pub async fn room_of(&self, room: RoomName) -> RoomName {
+        let Ok(call) = room.as_str().parse::<CallId>() else { return room };
+        match self.merged_into_running(call).await {
+            Ok(Some(winner)) => RoomName::from(winner),
+            Ok(None) | Err(_) => room,
+        }
+    }
+
+    async fn merged_into_running(&self, call: CallId) -> Result<Option<CallId>, ControlError> {
+        let known = self.read(move |switchboard, _| switchboard.call(call).map(|call| call.id)).await?;
+        let winner = match known {
+            Some(id) => Some(id),
+            None => self.merged_into(call).await,
+        };
+        Ok(winner.filter(|winner| *winner != call))
+    }
     /// Whether this identity may enter this room: a call's room asks the call; another room needs no call.
     /// `Ok(true)`: a call's room. `Ok(false)`: a room that no call made. `Err`: refused.
     pub async fn admit(&self, room: &RoomName, identity: &str) -> Result<bool, ControlError> {
         const REFUSED: ControlError = ControlError::Forbidden("not allowed into this call's room");
-        let Ok(call) = room.as_str().parse::<CallId>() else { return Ok(false) };
+        let Ok(mut call) = room.as_str().parse::<CallId>() else { return Ok(false) };
+        if let Some(winner) = self.merged_into_running(call).await? {
+            call = winner;
+        }
         let user = UserId::new(identity).map_err(|_| REFUSED)?;
         match self.seen(call, &user).await? {
             Some(seen) if seen.may_enter => Ok(true),
@@ -384,8 +412,24 @@ impl Handle {
 }
 
 impl Handle {
-    async fn command(&self, command: Command) -> Result<Answer, ControlError> {
-        self.ask(|reply| Job::Command { command, reply: Some(reply) }).await
+    /// An id that the switchboard does not know may be another name of a call that runs: it met that one and was merged into it.
+    pub(crate) async fn command(&self, command: Command) -> Result<Answer, ControlError> {
+        let mut again = command.clone();
+        let answer = self.ask(|reply| Job::Command { command, reply: Some(reply) }).await;
+        if !matches!(answer, Err(ControlError::Call(CommandError::CallNotFound))) {
+            return answer;
+        }
+        let Some(id) = again.call_id_mut() else { return answer };
+        match self.merged_into(*id).await {
+            Some(winner) => *id = winner,
+            None => return answer,
+        }
+        self.ask(|reply| Job::Command { command: again, reply: Some(reply) }).await
+    }
+
+    /// What the store says that a call was merged into.
+    async fn merged_into(&self, id: CallId) -> Option<CallId> {
+        self.shared.store.call(id).await.ok().flatten().and_then(|call| call.merged_into)
     }
 
     pub(crate) async fn ask(
@@ -397,7 +441,7 @@ impl Handle {
         answer.await.map_err(|_| ControlError::Stopping)?
     }
 
-    async fn call_of(&self, command: Command) -> Result<CallSnapshot, ControlError> {
+    pub(crate) async fn call_of(&self, command: Command) -> Result<CallSnapshot, ControlError> {
         match self.command(command).await? {
             Answer::Call(call) | Answer::Joined { call, .. } => Ok(*call),
             Answer::Done => Err(ControlError::Internal("an answer without its call")),
@@ -425,7 +469,7 @@ impl Handle {
         told.await.map_err(|_| ControlError::Stopping)
     }
 
-    async fn seen(&self, call: CallId, user: &UserId) -> Result<Option<Seen>, ControlError> {
+    pub(crate) async fn seen(&self, call: CallId, user: &UserId) -> Result<Option<Seen>, ControlError> {
         let user = user.clone();
         self.read(move |switchboard, roster| look(switchboard, roster, call, &user)).await
     }
@@ -457,7 +501,10 @@ impl Handle {
             return Ok(None);
         }
         match self.shared.store.call(id).await {
-            Ok(Some(stored)) if call::same_request(&stored, request) => Ok(Some(stored)),
+            Ok(Some(stored)) if call::same_request(&stored, request) => match stored.merged_into {
+                Some(winner) => Ok(self.shared.store.call(winner).await?),
+                None => Ok(Some(stored)),
+            },
             Ok(Some(_)) => Err(CommandError::CallIdConflict.into()),
             Ok(None) => Ok(None),
             // A new call does not wait for the database: an id that comes again comes within the switchboard's memory.
@@ -466,7 +513,7 @@ impl Handle {
         }
     }
 
-    async fn must_know(&self, users: &[UserId]) -> Result<(), ControlError> {
+    pub(crate) async fn must_know(&self, users: &[UserId]) -> Result<(), ControlError> {
         if !self.shared.strict_users {
             return Ok(());
         }

@@ -7,7 +7,9 @@ mod admin;
 mod clock;
 mod directory;
 mod handle;
+mod in_call;
 mod journal;
+mod measure;
 mod media;
 mod nag;
 mod notice;
@@ -24,6 +26,8 @@ pub use admin::{
 };
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
 pub use handle::{ControlError, Handle, Joined, Settings};
+pub use in_call::Acting;
+pub use measure::{QualitySample, QualitySource};
 pub use media::{
     ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame,
 };

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use call::{Answer, Command, CommandError, RoomAct};
+use call::{Answer, Command, CommandError, QualityReport, RoomAct};
+use livekit::RoomRequest;
+use livekit::proto::TrackSource;
 use model::{CallId, DeviceId, RoomName, UserId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +46,18 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
     match act {
         RoomAct::Open { call, max_participants } => media.open_room(RoomName::from(*call), *max_participants).await,
         RoomAct::Remove { call, user } => media.remove_participant(&RoomName::from(*call), user.as_str()).await,
+        // A hard mute is kept by the call: a microphone that the room sees open again is muted again.
+        RoomAct::Mute { call, user, hard: _ } => {
+            let request = RoomRequest::MuteSources {
+                identity: Some(user.as_str().to_owned()),
+                except: None,
+                sources: vec![TrackSource::Microphone],
+            };
+            if let Err(refused) = media.ask(&RoomName::from(*call), request).await {
+                tracing::debug!(?refused, %call, "nobody to mute in the room");
+            }
+        }
+        RoomAct::LiftMute { .. } => {}
         RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
     }
 }
@@ -79,6 +93,7 @@ async fn put_out_if_refused(
         CommandError::CallOver(_)
         | CommandError::Forbidden(_)
         | CommandError::InvalidState(_)
+        | CommandError::NoCommonMedia
         | CommandError::CallFull(_) => {
             tracing::debug!(room = %notice.room, %error, "putting out a participant whom the call does not take");
             media.remove_participant(&notice.room, &notice.identity).await;
@@ -91,6 +106,7 @@ async fn put_out_if_refused(
         | CommandError::ChannelCallActive(_)
         | CommandError::AlreadyInCall(_)
         | CommandError::NobodyToCall
+        | CommandError::ParticipantNotFound
         | CommandError::FeatureDisabled(_) => {}
     }
 }
@@ -106,15 +122,22 @@ fn command(notice: &MediaNotice) -> Option<Command> {
         }
         MediaNoticeKind::Connected => Command::MediaConnected { call, user },
         MediaNoticeKind::Left { clean } => Command::MediaLeft { call, user, clean: *clean },
-        MediaNoticeKind::MediaState { is_muted, is_video_enabled, is_screen_sharing } => Command::SetMediaState {
+        MediaNoticeKind::MediaState { is_muted, is_video_enabled, is_screen_sharing } => Command::MediaSeen {
             call,
             user,
-            is_muted: Some(*is_muted),
-            is_video_enabled: Some(*is_video_enabled),
-            is_screen_sharing: Some(*is_screen_sharing),
-            video_quality: None,
+            is_muted: *is_muted,
+            is_video_enabled: *is_video_enabled,
+            is_screen_sharing: *is_screen_sharing,
         },
-        MediaNoticeKind::Measured(_) => return None,
+        MediaNoticeKind::Measured(measured) => {
+            let loss = measured.loss_up.into_iter().chain(measured.loss_down).reduce(f32::max);
+            let report = QualityReport {
+                packet_loss: loss.map(|share| f64::from(share.clamp(0.0, 1.0)) * 100.0),
+                jitter_ms: None,
+                round_trip_ms: measured.rtt.map(|rtt| rtt.as_secs_f64() * 1_000.0),
+            };
+            Command::Quality { call, user, reports: vec![report], by_server: true }
+        }
     })
 }
 

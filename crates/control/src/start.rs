@@ -64,6 +64,8 @@ impl Control {
             .start(restored, waiting)
             .map_err(|error| ControlError::Journal(format!("cannot start the switchboard's thread: {error}")))?;
         tokio::spawn(writer.run(durable_seen.clone(), taken));
+        let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
+        tokio::spawn(sweep);
         tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
         tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone()));
         ready(&jobs).await?;

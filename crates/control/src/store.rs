@@ -6,6 +6,7 @@ use model::{CallId, CallStatus, ChannelId, Timestamp, UserId};
 
 use crate::admin::AdminStore;
 use crate::directory::{Account, Channel, User, UserPatch};
+use crate::measure::QualitySample;
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,13 @@ pub trait Store: AdminStore {
     async fn history(&self, query: &HistoryQuery) -> Result<CallPage, StoreError>;
     /// A call's events in order.
     async fn events(&self, call: CallId) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Keeps raw quality reports of a call.
+    async fn put_quality(&self, call: CallId, samples: &[QualitySample]) -> Result<(), StoreError>;
+    /// The newest raw reports of a call, at most so many, oldest first.
+    async fn quality(&self, call: CallId, limit: usize) -> Result<Vec<QualitySample>, StoreError>;
+    /// Deletes raw reports from before; how many.
+    async fn sweep_quality(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes a user or takes over what is newly known.
     async fn upsert_user(&self, id: &UserId, patch: &UserPatch, now: Timestamp) -> Result<User, StoreError>;

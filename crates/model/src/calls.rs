@@ -220,6 +220,46 @@ words! {
     }
 }
 
+words! {
+    /// How a call is handed to someone else.
+    TransferMode {
+        /// The transferrer is released as soon as the target accepts.
+        Blind = 1, "blind";
+        /// The transferrer talks to the target first.
+        Attended = 2, "attended";
+    }
+}
+
+words! {
+    /// Why the media of a call goes another way than before.
+    TopologyReason {
+        /// More than two are in it.
+        ThirdJoined = 1, "third_joined";
+        /// A LiveKit client entered the call's room.
+        LivekitJoin = 2, "livekit_join";
+        /// A client reported that peer-to-peer does not connect.
+        MediaFailed = 3, "media_failed";
+        /// A device came that cannot do what the call did.
+        DeviceMedia = 4, "device_media";
+        /// Participants signal to each other and nobody is in the room.
+        PeerSignalling = 5, "peer_signalling";
+    }
+}
+
+words! {
+    /// How good a connection is.
+    QualityBand {
+        /// Nothing to notice.
+        Excellent = 1, "excellent";
+        /// Hardly anything.
+        Good = 2, "good";
+        /// Noticeable.
+        Fair = 3, "fair";
+        /// Hard to understand.
+        Poor = 4, "poor";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

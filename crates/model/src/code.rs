@@ -46,6 +46,8 @@ codes! {
     NotFound = "not_found", 404;
     /// No such call, or none that the asker may know of.
     CallNotFound = "call_not_found", 404;
+    /// Nobody of that name is in the call.
+    ParticipantNotFound = "participant_not_found", 404;
     /// No such user (`users.strict`).
     UserNotFound = "user_not_found", 404;
     /// No such channel, or none that the asker is a member of.

@@ -9,7 +9,8 @@ mod redact;
 mod unit;
 
 pub use calls::{
-    CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, Scope, Topology, VideoQuality,
+    CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, QualityBand, Scope, Topology,
+    TopologyReason, TransferMode, VideoQuality,
 };
 pub use code::ErrorCode;
 pub use id::{CallId, ChannelId, DeviceId, IdError, ParticipantId, RoomName, UserId};

@@ -63,6 +63,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         journal_dir: config.data_dir.join("journal"),
         call: config.call.clone(),
         strict_users: config.strict_users,
+        keep_quality: config.keep_quality,
         seed: rand::random(),
     };
     let tls = https.as_ref().map(|(_, tls)| tls);

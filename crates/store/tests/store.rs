@@ -2,11 +2,11 @@
 
 mod support;
 
-use call::{CallSnapshot, ParticipantSnapshot, Record};
+use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Record, Transfer};
 use control::{Account, Channel, HistoryQuery, Store, StoreError, UserPatch};
 use model::{
-    CallId, CallKind, CallMedia, CallStatus, DeviceId, EndReason, ParticipantId, ParticipantStatus, Permission, Secret,
-    Timestamp, Topology, VideoQuality,
+    CallId, CallKind, CallMedia, CallStatus, DeviceId, EndReason, ParticipantId, ParticipantStatus, Permission,
+    QualityBand, Secret, Timestamp, Topology, TransferMode, VideoQuality,
 };
 use sqlx::{ConnectOptions, Connection, Executor};
 use store::{OpenError, SqliteStore};
@@ -39,6 +39,15 @@ fn part(n: u128, who: &str) -> ParticipantSnapshot {
         is_video_enabled: false,
         is_screen_sharing: true,
         video_quality: VideoQuality::P1080,
+        is_on_hold: true,
+        is_hard_muted: true,
+        quality: Some(QualitySummary {
+            reports: 3,
+            band: QualityBand::Fair,
+            packet_loss: Some(1.5),
+            jitter_ms: None,
+            round_trip_ms: Some(80.0),
+        }),
     }
 }
 
@@ -62,6 +71,13 @@ fn ended_call(n: u128, at: i64, users: &[&str]) -> CallSnapshot {
         ring_until: Timestamp(at + 30_000),
         max_participants: 100,
         metadata: serde_json::json!({ "topic": "ü", "n": [1, 2.5, null] }),
+        merged_into: None,
+        transfer: Some(Transfer {
+            by: user("alice"),
+            target: user("bob"),
+            mode: TransferMode::Attended,
+            held: Vec::new(),
+        }),
         participants: users.iter().enumerate().map(|(place, who)| part(n * 1_000 + place as u128, who)).collect(),
     }
 }

@@ -18,6 +18,7 @@ use super::bare::Kind;
 use super::meetings::{Line, Seat as MeetingSeat, Signal, signalling_call};
 use crate::error::{ApiError, ApiResult};
 use crate::socket::lane::{Lane, Letter};
+use crate::socket::relay::note_peer;
 use crate::socket::{Seat, authenticate};
 use crate::state::AppState;
 
@@ -172,9 +173,9 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     };
     let from = letter.socket.id.as_str();
     for call in state.meetings.shared(from, &body.to) {
-        if signalling_call(state, call, &seat.0.caller.user).await.is_ok()
-            && state.meetings.relay(state.handle().now(), call, from, &body.to, &signal)
-        {
+        let Ok(snapshot) = signalling_call(state, call, &seat.0.caller.user).await else { continue };
+        if state.meetings.relay(state.handle().now(), call, from, &body.to, &signal) {
+            note_peer(state, &snapshot, &seat.0.caller.user).await;
             return Ok(());
         }
     }

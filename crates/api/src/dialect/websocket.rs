@@ -29,6 +29,7 @@ use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::origin::request_origin;
 use crate::rtc::pace::{Pace, Verdict};
 use crate::sessions;
+use crate::socket::relay::note_peer;
 use crate::state::AppState;
 use crate::wire::{schema, time};
 
@@ -222,8 +223,9 @@ impl Peer {
 
     async fn handle_text(&self, text: &str) -> ApiResult<()> {
         let signal = parse(text)?;
-        signalling_call(&self.state, self.call, &self.user).await?;
+        let call = signalling_call(&self.state, self.call, &self.user).await?;
         if self.state.meetings.spread(self.state.handle().now(), self.call, &self.id, signal) {
+            note_peer(&self.state, &call, &self.user).await;
             return Ok(());
         }
         Err(ApiError::new(model::ErrorCode::InvalidState, "nobody else is connected"))

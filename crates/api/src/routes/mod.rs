@@ -7,6 +7,7 @@ mod debug;
 mod docs;
 mod document;
 mod ice;
+pub(crate) mod in_call;
 mod keys;
 mod privacy;
 pub(crate) mod ring;
@@ -27,7 +28,7 @@ use crate::body::LONGEST_BODY;
 use crate::error::{ApiError, ErrorBody};
 use crate::state::AppState;
 
-pub(crate) use ring::{call_view, joined};
+pub(crate) use ring::{call_view, joined, way_in};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -58,6 +59,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(channels::routes())
         .merge(ring::routes())
         .merge(calls::routes())
+        .merge(in_call::routes())
         .merge(server::routes())
         .merge(crate::dialect::routes())
         .merge(ice::routes())

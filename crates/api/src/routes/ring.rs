@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use model::{CallId, CallMedia, ChannelId, Permission, UserId};
+use model::{CallId, CallMedia, ChannelId, DeviceId, Permission, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -109,9 +109,9 @@ pub(crate) struct CallAnswer {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Connection {
     call_id: String,
-    room_name: String,
-    token: String,
-    livekit_url: String,
+    pub room_name: String,
+    pub token: String,
+    pub livekit_url: String,
     ice_servers: Vec<IceServer>,
     /// The token's end.
     #[schema(value_type = schema::Time)]
@@ -353,24 +353,28 @@ pub(crate) async fn joined(state: &AppState, caller: &Caller, answer: control::J
     }
 }
 
-/// The way into the call's room for one device of one user.
+/// The way into the call's room for the device that asks.
 async fn connection(state: &AppState, caller: &Caller, call: &CallSnapshot, parts: &Parts) -> Connection {
-    let person = state.people.show(&[&caller.user]).await.of(&caller.user);
+    way_in(state, (&caller.user, &caller.device), call.id, parts).await
+}
+
+/// The way into a call's room for one device of one user.
+pub(crate) async fn way_in(
+    state: &AppState,
+    (user, device): (&UserId, &DeviceId),
+    call: CallId,
+    parts: &Parts,
+) -> Connection {
+    let person = state.people.show(&[user]).await.of(user);
     let config = &state.config;
-    let pass = CallPass {
-        call: call.id,
-        user: &caller.user,
-        device: &caller.device,
-        name: &person.name,
-        ttl: config.call_pass_ttl,
-    };
+    let pass = CallPass { call, user, device, name: &person.name, ttl: config.call_pass_ttl };
     let (token, expires) = auth::mint_call_pass(config.livekit_keys.own(), &pass, state.handle().now());
     Connection {
-        call_id: call.id.to_string(),
-        room_name: call.id.to_string(),
+        call_id: call.to_string(),
+        room_name: call.to_string(),
         token,
         livekit_url: livekit_url(parts, config),
-        ice_servers: ice_servers_for(state, Some(client(caller.user.as_str(), parts)), Some(call.id), None).await,
+        ice_servers: ice_servers_for(state, Some(client(user.as_str(), parts)), Some(call), None).await,
         expires_at: time(expires),
     }
 }
@@ -393,7 +397,6 @@ pub(crate) async fn answer(state: &AppState, call: &CallSnapshot) -> ApiResult<J
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::DeviceId;
 
     fn ask(body: Value) -> ApiResult<InitiateCall> {
         let caller = Caller { user: UserId::new("me").unwrap(), permissions: vec![], device: DeviceId::unnamed() };

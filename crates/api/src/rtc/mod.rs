@@ -135,6 +135,7 @@ async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<E
         return Err(UNAUTHORIZED);
     }
     let room = RoomName::new(&claims.video.room).map_err(|_| UNAUTHORIZED)?;
+    let room = state.handle().room_of(room).await;
     let is_call = state.handle().admit(&room, &claims.sub).await.map_err(|error| {
         tracing::debug!(%error, %room, "a LiveKit client was refused");
         if error.code().status() >= 500 { (StatusCode::SERVICE_UNAVAILABLE, "try again") } else { NOT_ALLOWED }

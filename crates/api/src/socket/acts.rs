@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, Event, Extension, SocketRef, State, TryData};
 
-use super::Seat;
+use super::{Seat, more};
 use crate::error::{ApiError, ApiResult};
 use crate::routes::{call_view, joined};
 use crate::state::AppState;
@@ -16,13 +16,13 @@ const MOST_USERS: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OfCall {
+pub(super) struct OfCall {
     call_id: String,
     reason: Option<String>,
 }
 
 impl OfCall {
-    fn id(&self) -> ApiResult<CallId> {
+    pub fn id(&self) -> ApiResult<CallId> {
         self.call_id.parse().map_err(|error| ApiError::invalid_id("callId", &error))
     }
 }
@@ -76,6 +76,7 @@ pub(super) fn listen(socket: &SocketRef) {
             act(&socket, &seat, data, ack, async |body| leave(&state, &seat, body).await).await;
         },
     );
+    more::listen(socket);
     socket.on(
         "presence:get",
         async |socket: SocketRef,
@@ -93,7 +94,7 @@ pub(super) fn listen(socket: &SocketRef) {
 }
 
 /// Counts, reads, carries out and answers one event.
-async fn act<T: DeserializeOwned>(
+pub(super) async fn act<T: DeserializeOwned>(
     socket: &SocketRef,
     seat: &Seat,
     TryData(data): TryData<T>,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use ::call::CallEvent;
 use control::{Notice, NoticeBody};
-use model::{CallId, Timestamp, UserId};
+use model::{CallId, Timestamp, Topology, UserId};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::routes::call_view;
+use super::registry;
+use crate::routes::{call_view, way_in};
 use crate::state::AppState;
 use crate::wire::{Channel, Participant, User, time};
 
@@ -20,6 +21,9 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
         match notices.recv().await {
             Ok(notice) => {
                 if !state.sockets.has(&notice.user) {
+                    continue;
+                }
+                if by_socket(&state, &notice).await {
                     continue;
                 }
                 if let Some((event, data)) = render(&state, &notice, &mut last_joined).await {
@@ -33,6 +37,33 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+/// Events that carry a way into a room: the URL is the one that each socket itself came by.
+async fn by_socket(state: &AppState, notice: &Notice) -> bool {
+    let NoticeBody::Call(event) = &notice.body else { return false };
+    let (name, call, at, device, is_room, data) = match &**event {
+        CallEvent::TopologyChanged { call, at, topology, reason, device } => {
+            let data = json!({"topology": topology, "reason": reason});
+            ("call:topology-changed", *call, *at, device, *topology == Topology::Sfu, data)
+        }
+        CallEvent::Merged { call, at, merged, device } => {
+            let data = json!({"call": call_view(state, call).await, "mergedCallId": merged});
+            ("call:merged", call.id, *at, device, true, data)
+        }
+        _ => return false,
+    };
+    for socket in state.sockets.of(&notice.user) {
+        let mut data = data.clone();
+        let way = way_in(state, (&notice.user, device), call, socket.req_parts()).await;
+        let part = |value: String| if is_room { json!(value) } else { Value::Null };
+        data["roomName"] = part(way.room_name);
+        data["token"] = part(way.token);
+        data["livekitUrl"] = part(way.livekit_url);
+        let (event, data) = of_call(name, call, at, data);
+        registry::send(socket, event, &data);
+    }
+    true
 }
 
 /// A participant who joined, as last looked up: the same event goes to everyone in the call.
@@ -87,9 +118,47 @@ async fn call_event(
             });
             of_call("call:media-state-changed", *call, *at, data)
         }
-        CallEvent::TopologyChanged { call, at, topology } => {
-            of_call("call:topology-changed", *call, *at, json!({"topology": topology}))
+        CallEvent::Waiting { call, ring_until, active } => {
+            let caller = caller_view(state, &call.initiator).await;
+            let view = call_view(state, call).await;
+            let data = json!({"call": view, "caller": caller, "ringUntil": time(*ring_until), "activeCallId": active});
+            of_call("call:waiting", call.id, state.handle().now(), data)
         }
+        CallEvent::Held { call, at, user, by, on } => {
+            let event = if *on { "call:held" } else { "call:resumed" };
+            of_call(event, *call, *at, json!({"userId": user, "by": by}))
+        }
+        CallEvent::Muted { call, at, user, by, hard, muted } => {
+            of_call("call:muted", *call, *at, json!({"userId": user, "by": by, "hard": hard, "muted": muted}))
+        }
+        CallEvent::TransferStarted { call, at, user, target, mode } => {
+            let data = json!({"userId": user, "targetUserId": target, "mode": mode});
+            of_call("call:transfer-started", *call, *at, data)
+        }
+        CallEvent::Transferred { call, at, user, target, mode } => {
+            let data = json!({"userId": user, "targetUserId": target, "mode": mode});
+            of_call("call:transferred", *call, *at, data)
+        }
+        CallEvent::TransferFailed { call, at, user, target, mode, reason } => {
+            let data = json!({"userId": user, "targetUserId": target, "mode": mode, "reason": reason});
+            of_call("call:transfer-failed", *call, *at, data)
+        }
+        CallEvent::Quality { call, at, user, view } => {
+            let data = json!({
+                "userId": user,
+                "band": view.band,
+                "packetLoss": view.report.packet_loss,
+                "jitterMs": view.report.jitter_ms,
+                "roundTripMs": view.report.round_trip_ms,
+            });
+            of_call("call:quality", *call, *at, data)
+        }
+        CallEvent::QualityAlert { call, at, user, since } => {
+            let data = json!({"userId": user, "band": model::QualityBand::Poor, "since": time(*since)});
+            of_call("call:quality-alert", *call, *at, data)
+        }
+        // Told by `by_socket`.
+        CallEvent::TopologyChanged { .. } | CallEvent::Merged { .. } => return None,
         CallEvent::Ended { call, at, reason, by } => {
             let view = call_view(state, call).await;
             let duration = call.duration_seconds(*at);

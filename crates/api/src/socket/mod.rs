@@ -6,8 +6,9 @@
 mod acts;
 mod events;
 pub(crate) mod lane;
+mod more;
 mod registry;
-mod relay;
+pub(crate) mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::request::Parts;
-use call::PresenceState;
+use call::{Ability, PresenceState};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
 use model::DeviceId;
 use serde::Deserialize;
@@ -86,6 +87,41 @@ pub(crate) fn router(state: &AppState) -> Router {
 pub(crate) struct Credentials {
     token: Option<String>,
     device_id: Option<String>,
+    #[serde(flatten)]
+    says: Says,
+}
+
+/// What a device says that it can do.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Says {
+    media: Option<Vec<Way>>,
+    call_waiting: Option<bool>,
+}
+
+/// A way of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Way {
+    P2p,
+    Sfu,
+}
+
+impl Says {
+    /// Which ways of media; a list that names none says nothing.
+    fn ability(&self) -> Option<Ability> {
+        let ways = self.media.as_deref().filter(|ways| !ways.is_empty())?;
+        Some(Ability { p2p: ways.contains(&Way::P2p), sfu: ways.contains(&Way::Sfu) })
+    }
+
+    /// Tells the control plane, if there is anything to tell.
+    pub async fn declare(&self, state: &AppState, caller: &Caller) -> ApiResult<()> {
+        if self.media.is_none() && self.call_waiting.is_none() {
+            return Ok(());
+        }
+        let waiting = self.call_waiting.unwrap_or(false);
+        Ok(state.handle().device_declared(&caller.user, &caller.device, self.ability(), waiting).await?)
+    }
 }
 
 /// Who a socket belongs to, and how much it has asked of us.
@@ -94,6 +130,7 @@ pub(crate) struct Seat(pub(crate) Arc<SeatState>);
 
 pub(crate) struct SeatState {
     pub caller: Caller,
+    pub says: Says,
     rate: DefaultDirectRateLimiter,
     strikes: AtomicU32,
     /// Held while the device is announced, so that it cannot be taken back before.
@@ -130,12 +167,14 @@ pub(crate) async fn authenticate(
     TryData(credentials): TryData<Option<Credentials>>,
 ) -> Result<(), Refused> {
     let credentials = credentials.ok().flatten().unwrap_or_default();
+    let says = credentials.says.clone();
     let caller =
         identify(&state, socket.req_parts(), credentials).await.map_err(|error| Refused(error.code.as_str()))?;
     let limits = &state.config.limits;
     let rate = RateLimiter::direct(quota(limits.events_a_second, limits.event_burst, Duration::from_secs(1)));
     socket.extensions.insert(Seat(Arc::new(SeatState {
         caller,
+        says,
         rate,
         strikes: AtomicU32::new(0),
         announced: Mutex::new(false),
@@ -169,6 +208,9 @@ async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(s
     // In the registry first: announcing the device may make calls ring on it.
     let caller = &seat.0.caller;
     state.sockets.add(caller, &socket);
+    if let Err(error) = seat.0.says.declare(&state, caller).await {
+        tracing::debug!(?error, "what a device says of itself is not known");
+    }
     if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
         tracing::debug!(%error, "a device could not be announced");
         state.sockets.remove(caller, socket.id);

@@ -48,6 +48,11 @@ impl Registry {
         self.with(|users| users.get(user).is_some_and(|lines| lines.iter().any(|line| line.device == *device)))
     }
 
+    /// The sockets of a user.
+    pub fn of(&self, user: &UserId) -> Vec<SocketRef> {
+        self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect())
+    }
+
     /// To the sockets of a user: of one device, of all but one, or of all.
     pub fn emit(&self, user: &UserId, device: Option<&DeviceId>, except: Option<&DeviceId>, event: &str, data: &Value) {
         let sockets: Vec<SocketRef> = self.with(|users| {
@@ -97,7 +102,7 @@ impl Registry {
 }
 
 /// A client too slow to take what it is sent is cut off: it connects again and fetches what it missed.
-fn send(socket: SocketRef, event: &str, data: &Value) {
+pub(super) fn send(socket: SocketRef, event: &str, data: &Value) {
     if socket.emit(event, data).is_err() && socket.connected() {
         tracing::debug!(socket = %socket.id, "a slow socket is cut off");
         _ = socket.disconnect();

@@ -2,7 +2,7 @@
 //! participant of the same call and to nobody else. What they carry is opaque; who sent it is the token's word.
 
 use ::call::CallSnapshot;
-use model::{CallKind, UserId};
+use model::{CallKind, Topology, UserId};
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
 use tokio::sync::mpsc;
@@ -55,7 +55,17 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
         return Err(ApiError::new(model::ErrorCode::InvalidState, "the participant is not connected"));
     }
     state.sockets.emit(&to, device, None, letter.event, &Value::Object(payload));
+    note_peer(state, &call, &caller.user).await;
     Ok(())
+}
+
+/// Who signals to peers brings media without the server; refused where they only ring, which is no fault.
+pub(crate) async fn note_peer(state: &AppState, call: &CallSnapshot, user: &UserId) {
+    if call.topology == Topology::Sfu
+        && let Err(error) = state.handle().peer_signalled(call.id, user).await
+    {
+        tracing::debug!(%error, call = %call.id, "signalled without being in the call");
+    }
 }
 
 /// Whom it is for; in a call of two that need not be said.

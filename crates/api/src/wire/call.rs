@@ -3,7 +3,8 @@
 use ::call::{CallSnapshot, ParticipantSnapshot};
 use control::StoredEvent;
 use model::{
-    CallId, CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Timestamp, Topology, UserId, VideoQuality,
+    CallId, CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, QualityBand, Timestamp, Topology,
+    TransferMode, UserId, VideoQuality,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -60,6 +61,9 @@ pub(crate) struct Call {
     #[schema(value_type = schema::Time)]
     ring_until: String,
     max_participants: usize,
+    /// A transfer that is under way.
+    #[schema(required)]
+    transfer: Option<Transfer>,
     /// The client's own.
     metadata: Value,
     /// The caller first.
@@ -87,6 +91,11 @@ impl Call {
             ended_by: call.ended_by.as_ref().map(UserId::to_string),
             ring_until: time(call.ring_until),
             max_participants: call.max_participants,
+            transfer: call.transfer.as_ref().map(|transfer| Transfer {
+                user_id: transfer.by.to_string(),
+                target_user_id: transfer.target.to_string(),
+                mode: transfer.mode,
+            }),
             metadata,
             participants: call.participants.iter().map(|part| Participant::new(call.id, part, shown, now)).collect(),
         }
@@ -132,6 +141,25 @@ pub(crate) struct Participant {
     is_screen_sharing: bool,
     #[schema(value_type = schema::VideoQuality)]
     video_quality: VideoQuality,
+    /// Their side is held.
+    is_on_hold: bool,
+    /// Muted by the host, and cannot undo it.
+    is_hard_muted: bool,
+    /// How good the connection was last said to be.
+    #[schema(required, value_type = Option<schema::QualityBand>)]
+    connection_quality: Option<QualityBand>,
+}
+
+/// A transfer that is under way.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CallTransfer)]
+pub(crate) struct Transfer {
+    /// Who hands the call over.
+    user_id: String,
+    target_user_id: String,
+    #[schema(value_type = schema::TransferMode)]
+    mode: TransferMode,
 }
 
 impl Participant {
@@ -154,6 +182,9 @@ impl Participant {
             is_video_enabled: part.is_video_enabled,
             is_screen_sharing: part.is_screen_sharing,
             video_quality: part.video_quality,
+            is_on_hold: part.is_on_hold,
+            is_hard_muted: part.is_hard_muted,
+            connection_quality: part.quality.map(|quality| quality.band),
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) mod schema {
         Permission = model::Permission::ALL.iter().map(|word| word.as_str());
         Scope = model::Scope::ALL.iter().map(|word| word.as_str());
         Topology = model::Topology::ALL.iter().map(|word| word.as_str());
+        TransferMode = model::TransferMode::ALL.iter().map(|word| word.as_str());
+        QualityBand = model::QualityBand::ALL.iter().map(|word| word.as_str());
         VideoQuality = model::VideoQuality::ALL.iter().map(|word| word.as_str());
         Presence = ["offline", "online", "in_call"];
     }

@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod codes;
 mod dialects;
+mod in_call;
 mod livekit;
 mod media;
 mod privacy;

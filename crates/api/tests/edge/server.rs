@@ -62,6 +62,11 @@ impl Server {
         Self::with_settings(|_| {}, change).await
     }
 
+    /// One whose calls go by other settings.
+    pub async fn with_call(change: impl FnOnce(&mut call::Config)) -> Self {
+        Self::with_settings(|settings| change(&mut settings.call), |_| {}).await
+    }
+
     /// The control plane's settings, then the edge's.
     pub async fn with_settings(
         change_settings: impl FnOnce(&mut Settings),
@@ -75,6 +80,7 @@ impl Server {
             journal_dir: data.path().join("journal"),
             call: call::Config::default(),
             strict_users: false,
+            keep_quality: std::time::Duration::from_secs(2_592_000),
             seed: 7,
         };
         change_settings(&mut settings);

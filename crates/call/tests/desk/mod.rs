@@ -35,7 +35,7 @@ fn opt<T: std::fmt::Display>(value: Option<T>) -> String {
 /// All of a call in one line.
 pub fn full_call(call: &CallSnapshot) -> String {
     let mut line = format!(
-        "{} {} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {}",
+        "{} {} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {}",
         call.id,
         call.kind,
         call.media,
@@ -52,11 +52,17 @@ pub fn full_call(call: &CallSnapshot) -> String {
         opt(call.end_reason),
         opt(call.ended_by.as_ref()),
         call.metadata,
+        call.topology,
+        opt(call.merged_into),
+        opt(call.transfer.as_ref().map(|transfer| {
+            let held: Vec<String> = transfer.held.iter().map(ToString::to_string).collect();
+            format!("{}>{}/{}/{}", transfer.by, transfer.target, transfer.mode, held.join(","))
+        })),
     );
     for part in &call.participants {
         write!(
             line,
-            " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{}]",
+            " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
             part.user,
             part.status,
             opt(part.device.as_ref()),
@@ -69,6 +75,8 @@ pub fn full_call(call: &CallSnapshot) -> String {
             part.is_video_enabled,
             part.is_screen_sharing,
             part.video_quality,
+            part.is_on_hold,
+            part.is_hard_muted,
         )
         .unwrap();
     }
@@ -115,6 +123,8 @@ fn full_act(act: &RoomAct) -> String {
     match act {
         RoomAct::Open { call, max_participants } => format!("room {call} open {max_participants}"),
         RoomAct::Remove { call, user } => format!("room {call} remove {user}"),
+        RoomAct::Mute { call, user, hard } => format!("room {call} mute {user} {hard}"),
+        RoomAct::LiftMute { call, user } => format!("room {call} lift {user}"),
         RoomAct::Close { call } => format!("room {call} close"),
     }
 }
@@ -136,7 +146,32 @@ fn full_event(event: &CallEvent) -> String {
         CallEvent::MediaStateChanged { call, at, user, is_muted, is_video_enabled, is_screen_sharing } => {
             format!("media {call} at {} {user} {is_muted}/{is_video_enabled}/{is_screen_sharing}", at.0)
         }
-        CallEvent::TopologyChanged { call, at, topology } => format!("topology {call} at {} {topology}", at.0),
+        CallEvent::Waiting { call, ring_until, active } => {
+            format!("waiting until {} while {active} | {}", ring_until.0, full_call(call))
+        }
+        CallEvent::Held { call, at, user, by, on } => {
+            format!("{} {call} at {} {user} by {by}", if *on { "held" } else { "resumed" }, at.0)
+        }
+        CallEvent::Muted { call, at, user, by, hard, muted } => {
+            format!("muted {call} at {} {user} by {by} {hard}/{muted}", at.0)
+        }
+        CallEvent::TransferStarted { call, at, user, target, mode } => {
+            format!("transfer-started {call} at {} {user}>{target} {mode}", at.0)
+        }
+        CallEvent::Transferred { call, at, user, target, mode } => {
+            format!("transferred {call} at {} {user}>{target} {mode}", at.0)
+        }
+        CallEvent::TransferFailed { call, at, user, target, mode, reason } => {
+            format!("transfer-failed {call} at {} {user}>{target} {mode} {reason}", at.0)
+        }
+        CallEvent::TopologyChanged { call, at, topology, reason, device } => {
+            format!("topology {call} at {} {topology} {reason} on {device}", at.0)
+        }
+        CallEvent::Merged { call, at, merged, device } => {
+            format!("merged {merged} at {} on {device} | {}", at.0, full_call(call))
+        }
+        CallEvent::Quality { call, at, user, view } => format!("quality {call} at {} {user} {}", at.0, view.band),
+        CallEvent::QualityAlert { call, at, user, since } => format!("alert {call} at {} {user} {}", at.0, since.0),
         CallEvent::Ended { call, at, reason, by } => {
             format!("ended at {} {reason} {} | {}", at.0, opt(by.as_ref()), full_call(call))
         }
@@ -163,6 +198,8 @@ pub fn short_line(output: &Output) -> String {
         Output::Deliver(delivery) => format!("{} < {}", address(delivery), short_event(&delivery.event)),
         Output::Room(RoomAct::Open { .. }) => "room open".to_owned(),
         Output::Room(RoomAct::Remove { user, .. }) => format!("room remove {user}"),
+        Output::Room(RoomAct::Mute { user, hard, .. }) => format!("room mute {user} hard={hard}"),
+        Output::Room(RoomAct::LiftMute { user, .. }) => format!("room lift {user}"),
         Output::Room(RoomAct::Close { .. }) => "room close".to_owned(),
         Output::Timeout(at) => format!("timeout {}", at.0),
         Output::Idle => "idle".to_owned(),
@@ -182,7 +219,18 @@ fn short_event(event: &CallEvent) -> String {
         CallEvent::MediaStateChanged { user, is_muted, is_video_enabled, is_screen_sharing, .. } => {
             format!("media {user} muted={is_muted} video={is_video_enabled} screen={is_screen_sharing}")
         }
-        CallEvent::TopologyChanged { topology, .. } => format!("topology {topology}"),
+        CallEvent::Waiting { .. } => "waiting".to_owned(),
+        CallEvent::Held { user, by, on, .. } => {
+            format!("{} {user} by {by}", if *on { "held" } else { "resumed" })
+        }
+        CallEvent::Muted { user, by, hard, muted, .. } => format!("muted {user} by {by} hard={hard} muted={muted}"),
+        CallEvent::TransferStarted { user, target, mode, .. } => format!("transfer-started {user}>{target} {mode}"),
+        CallEvent::Transferred { user, target, mode, .. } => format!("transferred {user}>{target} {mode}"),
+        CallEvent::TransferFailed { user, target, reason, .. } => format!("transfer-failed {user}>{target} {reason}"),
+        CallEvent::TopologyChanged { topology, reason, .. } => format!("topology {topology} {reason}"),
+        CallEvent::Merged { .. } => "merged".to_owned(),
+        CallEvent::Quality { user, view, .. } => format!("quality {user} {}", view.band),
+        CallEvent::QualityAlert { user, .. } => format!("alert {user}"),
         CallEvent::Ended { call, reason, .. } => format!("ended {} {reason}", call.status),
         CallEvent::Presence { user, state, .. } => format!("{user} is {}", presence_word(*state)),
     }

@@ -35,10 +35,10 @@ impl Watch {
                 }
                 Output::Deliver(delivery) => match &delivery.event {
                     // A device that comes while it rings is told again; nothing new has happened.
-                    CallEvent::Incoming { call, .. } if delivery.device.is_some() => {
+                    CallEvent::Incoming { call, .. } | CallEvent::Waiting { call, .. } if delivery.device.is_some() => {
                         assert_eq!(self.last.get(&call.id), Some(&**call), "an incoming call as it stands");
                     }
-                    CallEvent::Presence { .. } => {}
+                    CallEvent::Presence { .. } | CallEvent::Quality { .. } => {}
                     event => {
                         let id = call_of(event);
                         assert!(recorded.contains(&id), "told before it was journalled: {event:?}");
@@ -93,6 +93,9 @@ impl Watch {
         match act {
             RoomAct::Open { call, .. } => assert!(self.open.insert(*call), "opened twice"),
             RoomAct::Remove { call, .. } => assert!(self.open.contains(call), "removed from a room that is not there"),
+            RoomAct::Mute { call, .. } | RoomAct::LiftMute { call, .. } => {
+                assert!(self.open.contains(call), "muted in a room that is not there");
+            }
             RoomAct::Close { call } => {
                 assert!(self.over.contains(call), "the room of a call that runs is closed");
                 self.open.remove(call);
@@ -103,7 +106,10 @@ impl Watch {
 
 fn call_of(event: &CallEvent) -> CallId {
     match event {
-        CallEvent::Incoming { call, .. } | CallEvent::Ended { call, .. } => call.id,
+        CallEvent::Incoming { call, .. }
+        | CallEvent::Waiting { call, .. }
+        | CallEvent::Merged { call, .. }
+        | CallEvent::Ended { call, .. } => call.id,
         CallEvent::Accepted { call, .. }
         | CallEvent::Declined { call, .. }
         | CallEvent::Cancelled { call, .. }
@@ -112,7 +118,13 @@ fn call_of(event: &CallEvent) -> CallId {
         | CallEvent::ParticipantJoined { call, .. }
         | CallEvent::ParticipantLeft { call, .. }
         | CallEvent::MediaStateChanged { call, .. }
+        | CallEvent::Held { call, .. }
+        | CallEvent::Muted { call, .. }
+        | CallEvent::TransferStarted { call, .. }
+        | CallEvent::Transferred { call, .. }
+        | CallEvent::TransferFailed { call, .. }
+        | CallEvent::QualityAlert { call, .. }
         | CallEvent::TopologyChanged { call, .. } => *call,
-        CallEvent::Presence { .. } => panic!("presence is of no call"),
+        CallEvent::Presence { .. } | CallEvent::Quality { .. } => panic!("no transition of a call"),
     }
 }

@@ -27,9 +27,10 @@ impl Reference {
                 }
                 self.log(id, "ringing", None, &format!("users=[{user:?}]"));
             }
-            let line = format!("{user}/{device} < incoming until {until} | {}", self.text(id));
-            self.out.push(line);
+            let line = self.ring_line(id, user, until);
+            self.out.push(format!("{user}/{device} < {line}"));
         }
+        self.peer_back(user, device);
         Ok("done")
     }
 
@@ -40,6 +41,8 @@ impl Reference {
             return Ok("done");
         }
         self.devices.remove(&(user, device));
+        self.said.remove(&(user, device));
+        self.peer_gone(user, device);
         if !self.connected(user) {
             self.linger.insert(user, self.now + 5_000);
             let now = self.now;
@@ -120,7 +123,8 @@ impl Reference {
         }
         let talks = |call: &Call| {
             let part = call.part(caller);
-            !call.over() && part.is_some_and(|part| part.status == "connecting" || part.status == "connected")
+            let here = |part: &Part| part.status == "connecting" || part.status == "connected";
+            !call.over() && part.is_some_and(|part| here(part) && !part.held)
         };
         if self.calls.values().any(talks) {
             return Err("already_in_call");
@@ -128,17 +132,43 @@ impl Reference {
         if called.len() + 1 > self.config.max_participants {
             return Err("call_full");
         }
+        let met = one_to_one.then(|| self.met(caller, called[0])).flatten();
+        let topology = match met {
+            // Whose call is there already calls from one device.
+            Some(there) => {
+                let on = self.calls[&there].part(called[0]).unwrap().device.unwrap();
+                let winner = self.topology(one_to_one, &[self.can(caller, device), self.can(called[0], on)]);
+                if id < there { winner } else { Some(self.calls[&there].topology) }
+            }
+            None => {
+                let mut said = vec![self.can(caller, device)];
+                said.extend(called.iter().map(|user| self.can_all(user)));
+                self.topology(one_to_one, &said)
+            }
+        };
+        let Some(topology) = topology else { return Err("no_common_media") };
+        let nameless = request.id.is_none();
+        if let Some(there) = met.filter(|there| id > *there) {
+            self.take(there, caller, device)?;
+            if nameless {
+                return Ok("call");
+            }
+        }
         let mut parts = vec![Part::new(caller, self.now, media)];
         parts[0].status = "connecting";
         parts[0].device = Some(device);
+        parts[0].can = self.can(caller, device);
         for user in called {
             let mut part = Part::new(user, self.now, media);
-            if self.rings(user) >= 16 || (one_to_one && self.on_the_phone(user, caller)) {
+            if met.is_none() && (self.rings(user) >= 16 || (one_to_one && self.busy(user))) {
                 part.go(self.now, "busy", "busy");
             }
             parts.push(part);
         }
         let call = Call {
+            topology,
+            into: None,
+            passes: None,
             id,
             one_to_one,
             media,
@@ -168,23 +198,20 @@ impl Reference {
             self.tell(caller, &format!("declined {id} at {} {} busy", self.now, part.user));
         }
         self.out.push(format!("room {id} open {}", self.config.max_participants));
+        if let Some(there) = met {
+            self.meet(there, id);
+            return Ok("call");
+        }
         self.settle(id, None, None, false);
         self.ring(id);
         Ok("call")
     }
 
-    fn rings(&self, user: Name) -> usize {
+    pub fn rings(&self, user: Name) -> usize {
         self.calls.values().filter(|call| call.part(user).is_some_and(Part::pending)).count()
     }
 
-    fn on_the_phone(&self, user: Name, caller: Name) -> bool {
-        self.calls.values().any(|call| {
-            let crossing = call.waiting() && call.part(caller).is_some_and(Part::pending);
-            !call.over() && call.part(user).is_some_and(Part::joined_now) && !crossing
-        })
-    }
-
-    fn ring(&mut self, id: CallId) {
+    pub fn ring(&mut self, id: CallId) {
         let call = self.calls[&id].clone();
         let reached = call.parts.iter().filter(|part| part.status == "invited" && self.connected(part.user));
         let reached: Vec<Name> = reached.map(|part| part.user).collect();
@@ -200,12 +227,13 @@ impl Reference {
         self.log(id, "ringing", None, &format!("users={}", list(&reached)));
         for user in reached {
             let until = self.part(id, user).invited + call.ring;
-            let line = format!("incoming until {until} | {}", self.text(id));
+            let line = self.ring_line(id, user, until);
             self.tell(user, &line);
         }
     }
 
     pub fn accept(&mut self, id: CallId, user: Name, device: Name) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, user) else { return GONE };
         if call.over() {
             return Err("call_over");
@@ -222,16 +250,18 @@ impl Reference {
         Ok("joined")
     }
 
-    fn seen(&self, id: CallId, user: Name) -> Option<(Call, Part)> {
+    pub fn seen(&self, id: CallId, user: Name) -> Option<(Call, Part)> {
         let call = self.calls.get(&id)?;
         Some((call.clone(), call.part(user)?.clone()))
     }
 
-    fn take(&mut self, id: CallId, user: Name, device: Name) -> Result<(), &'static str> {
+    pub fn take(&mut self, id: CallId, user: Name, device: Name) -> Result<(), &'static str> {
         let call = self.calls[&id].clone();
-        if call.joined() >= call.max {
+        if self.beside(id, user).len() >= call.max {
             return Err("call_full");
         }
+        self.make_way(id, user, device)?;
+        self.hold_others(user, id);
         self.enter(id, user, device);
         self.log(id, "accepted", Some(user), &format!("device={device:?} user={user:?}"));
         let now = self.now;
@@ -241,21 +271,21 @@ impl Reference {
         }
         self.tell_others(id, user, &format!("joined {id} at {now} {user}"));
         self.settle(id, Some(user), None, false);
-        if call.one_to_one {
-            for other in self.calls.values().cloned().collect::<Vec<_>>() {
-                let crosses = other.waiting() && other.one_to_one && other.caller == user;
-                if crosses && other.part(call.caller).is_some_and(Part::pending) {
-                    self.finish(other.id, "cancelled", "cancelled", Some(user), now, None);
-                }
-            }
-        }
         Ok(())
     }
 
     /// Someone enters; the first to do so starts the call and the caller's stay.
     fn enter(&mut self, id: CallId, user: Name, device: Name) {
         let now = self.now;
-        self.part(id, user).enter(now, device);
+        let can = self.can(user, device);
+        let peers = self.calls[&id].topology != "sfu";
+        let until = now + self.reconnect();
+        let part = self.part(id, user);
+        part.enter(now, device);
+        part.can = can;
+        if peers {
+            part.status = "connected";
+        }
         let call = self.calls.get_mut(&id).unwrap();
         call.recovery = None;
         if call.waiting() {
@@ -265,14 +295,20 @@ impl Reference {
                 part.joined = part.joined.or(Some(now));
                 part.from = part.from.or(Some(now));
                 part.absent_since = now;
+                if peers && part.status == "connecting" && !part.in_room {
+                    part.status = if call.caller_lost.is_some() { "disconnected" } else { "connected" };
+                    part.lost_since = call.caller_lost.unwrap_or(0);
+                    part.lost_until = until;
+                }
             }
         }
     }
 
-    fn come_back(&mut self, id: CallId, user: Name, device: Name) {
+    pub fn come_back(&mut self, id: CallId, user: Name, device: Name) {
         let now = self.now;
+        let peers = self.calls[&id].topology != "sfu";
         let part = self.part(id, user);
-        part.status = "connecting";
+        part.status = if peers { "connected" } else { "connecting" };
         part.in_room = false;
         part.absent_since = now;
         part.device = Some(device);
@@ -281,13 +317,14 @@ impl Reference {
         self.settle(id, Some(user), None, false);
     }
 
-    fn alive(&mut self, id: CallId) {
+    pub fn alive(&mut self, id: CallId) {
         let call = self.calls.get_mut(&id).unwrap();
         call.recovery = None;
         call.caller_lost = None;
     }
 
     pub fn join(&mut self, id: CallId, user: Name, device: Name) -> Outcome {
+        let id = self.name(id);
         let Some(call) = self.calls.get(&id).cloned() else { return GONE };
         let part = call.part(user);
         let late = call.in_channel && self.member(call.channel.unwrap(), user);
@@ -307,9 +344,12 @@ impl Reference {
                 }
             }
             Some(part) if part.joined_now() => {}
+            Some(part) if part.status == "left" && part.why == Some("removed") => return Err("forbidden"),
             Some(_) if call.waiting() => return Err("invalid_state"),
             _ if call.joined() >= call.max => return Err("call_full"),
             _ => {
+                self.make_way(id, user, device)?;
+                self.hold_others(user, id);
                 if part.is_none() {
                     let newcomer = Part::new(user, self.now, call.media);
                     self.calls.get_mut(&id).unwrap().parts.push(newcomer);
@@ -323,7 +363,7 @@ impl Reference {
         Ok("joined")
     }
 
-    fn refuse(&mut self, id: CallId, user: Name, word: &'static str) {
+    pub fn refuse(&mut self, id: CallId, user: Name, word: &'static str) {
         let now = self.now;
         self.part(id, user).go(now, word, word);
         self.log(id, "declined", Some(user), &format!("reason={word:?} user={user:?}"));
@@ -333,6 +373,7 @@ impl Reference {
     }
 
     pub fn decline(&mut self, id: CallId, user: Name, busy: bool) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, user) else { return GONE };
         if part.status == "declined" || part.status == "busy" {
             return Ok("call");
@@ -350,6 +391,7 @@ impl Reference {
     }
 
     pub fn cancel(&mut self, id: CallId, user: Name) -> Outcome {
+        let id = self.name(id);
         let Some((call, _)) = self.seen(id, user) else { return GONE };
         if call.caller != user {
             Err("forbidden")
@@ -364,6 +406,7 @@ impl Reference {
     }
 
     pub fn leave(&mut self, id: CallId, user: Name) -> Outcome {
+        let id = self.name(id);
         if self.seen(id, user).is_none() {
             return GONE;
         }
@@ -371,7 +414,7 @@ impl Reference {
         Ok("call")
     }
 
-    fn go(&mut self, id: CallId, user: Name, how: &str) {
+    pub fn go(&mut self, id: CallId, user: Name, how: &str) {
         let (call, part) = self.seen(id, user).unwrap();
         if call.over() || !part.engaged() {
             return;
@@ -386,6 +429,7 @@ impl Reference {
     }
 
     pub fn end(&mut self, id: CallId, user: Name, note: Option<&str>) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, user) else { return GONE };
         if call.over() {
             return Ok("call");
@@ -402,6 +446,7 @@ impl Reference {
     }
 
     pub fn invite(&mut self, id: CallId, by: Name, users: Vec<Name>) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, by) else { return GONE };
         if call.over() {
             return Err("call_over");
@@ -464,6 +509,7 @@ impl Reference {
         screen: Option<bool>,
         quality: Option<&'static str>,
     ) -> Outcome {
+        let id = self.name(id);
         let Some((call, before)) = self.seen(id, user) else { return GONE };
         if call.over() {
             return Err("call_over");
@@ -473,6 +519,9 @@ impl Reference {
         }
         if screen == Some(true) && !self.config.screen_sharing {
             return Err("feature_disabled");
+        }
+        if muted == Some(false) && before.shut {
+            return Err("forbidden");
         }
         let part = self.part(id, user);
         part.muted = muted.unwrap_or(part.muted);
@@ -491,6 +540,7 @@ impl Reference {
     }
 
     pub fn media_joined(&mut self, id: CallId, user: Name, device: Name) -> Outcome {
+        let id = self.name(id);
         let Some(call) = self.calls.get(&id).cloned() else { return GONE };
         let Some(part) = call.part(user).filter(|part| part.engaged() && !call.over()) else {
             if call.over() {
@@ -506,9 +556,14 @@ impl Reference {
             self.out.push(format!("room {id} remove {user}"));
             return Err(full);
         }
+        let was_between_peers = self.calls[&id].topology != "sfu";
+        if let Err(nothing) = self.move_to_room(id, user, "livekit_join") {
+            self.out.push(format!("room {id} remove {user}"));
+            return Err(nothing);
+        }
         let part = self.part(id, user);
         let there = part.status == "connected" || (part.status == "connecting" && part.in_room);
-        if there && part.device == Some(device) {
+        if there && !was_between_peers && part.device == Some(device) {
             return Ok("done");
         }
         part.device = Some(device);
@@ -530,6 +585,7 @@ impl Reference {
     }
 
     pub fn media_connected(&mut self, id: CallId, user: Name) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, user) else { return GONE };
         if call.over() {
             return Err("call_over");
@@ -549,8 +605,9 @@ impl Reference {
     }
 
     pub fn media_left(&mut self, id: CallId, user: Name, clean: bool) -> Outcome {
+        let id = self.name(id);
         let Some((call, part)) = self.seen(id, user) else { return GONE };
-        if call.over() || !part.joined_now() || part.absent() {
+        if call.over() || !part.joined_now() || part.absent() || call.topology != "sfu" {
             return Ok("done");
         }
         if clean {
@@ -571,6 +628,7 @@ impl Reference {
     /// The process dies. What is left is what the store has.
     pub fn crash(&mut self) -> Vec<Call> {
         self.devices.clear();
+        self.said.clear();
         self.linger.clear();
         self.told.clear();
         let calls = std::mem::take(&mut self.calls);
@@ -593,6 +651,7 @@ impl Reference {
                 part.in_room = false;
                 part.lost_since = seen;
                 part.lost_until = until;
+                part.can = None;
             }
         }
         let rings_until = call.parts.iter().filter(|part| part.pending()).map(|part| part.invited + call.ring).max();

@@ -2,8 +2,11 @@
 //! through everything, nothing derived and nothing indexed. It shares no code with the switchboard and says what that must say.
 
 mod acts;
+mod glare;
+mod passing;
 mod rules;
 mod text;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +16,16 @@ use model::CallId;
 /// Users, devices and channels are named by words of the test.
 pub type Name = &'static str;
 
+/// Peer-to-peer, through the server; `None`: it does not say.
+pub type Can = Option<(bool, bool)>;
+
 pub struct Reference {
     pub config: Config,
     pub now: i64,
     /// Connections of each device.
     pub devices: BTreeMap<(Name, Name), u32>,
+    /// What devices said of themselves: what they can do, and whether a second call may knock.
+    pub said: BTreeMap<(Name, Name), (Can, bool)>,
     /// Users whose last device went away, and when they are offline.
     pub linger: BTreeMap<Name, i64>,
     pub told: BTreeMap<Name, &'static str>,
@@ -52,6 +60,18 @@ pub struct Call {
     pub recovery: Option<(i64, i64)>,
     pub empty_since: Option<i64>,
     pub forget: i64,
+    pub topology: &'static str,
+    pub into: Option<CallId>,
+    pub passes: Option<Passing>,
+}
+
+/// A transfer.
+#[derive(Clone)]
+pub struct Passing {
+    pub by: Name,
+    pub target: Name,
+    pub mode: &'static str,
+    pub held: Vec<Name>,
 }
 
 #[derive(Clone)]
@@ -73,6 +93,10 @@ pub struct Part {
     pub video: bool,
     pub screen: bool,
     pub quality: &'static str,
+    pub held: bool,
+    pub shut: bool,
+    /// What the device it came with can do.
+    pub can: Can,
 }
 
 /// What a command comes to: whether the answer carries nothing, the call or the asker's part, or the code of the refusal.
@@ -132,6 +156,9 @@ impl Part {
             video: media == "video",
             screen: false,
             quality: "720p",
+            held: false,
+            shut: false,
+            can: None,
         }
     }
 
@@ -158,6 +185,7 @@ impl Part {
         self.left = None;
         self.why = None;
         self.from = Some(now);
+        self.held = false;
         self.in_room = false;
         self.absent_since = now;
     }
@@ -168,6 +196,7 @@ impl Part {
             self.past += (until - from).max(0);
         }
         self.status = status;
+        self.held = false;
         self.left = Some(at);
         self.why = Some(why);
     }
@@ -179,6 +208,7 @@ impl Reference {
             config,
             now: 0,
             devices: BTreeMap::new(),
+            said: BTreeMap::new(),
             linger: BTreeMap::new(),
             told: BTreeMap::new(),
             channels: BTreeMap::new(),
@@ -199,6 +229,11 @@ impl Reference {
 
     pub fn member(&self, channel: Name, user: Name) -> bool {
         self.channels.get(channel).is_some_and(|members| members.contains(&user))
+    }
+
+    /// The call that an id names.
+    pub fn name(&self, id: CallId) -> CallId {
+        self.calls.get(&id).and_then(|call| call.into).unwrap_or(id)
     }
 
     pub fn part(&mut self, id: CallId, user: Name) -> &mut Part {
@@ -241,6 +276,7 @@ impl Reference {
     }
 
     pub fn may_enter(&self, id: CallId, user: Name) -> bool {
+        let id = self.name(id);
         self.calls.get(&id).is_some_and(|call| !call.over() && call.part(user).is_some_and(Part::engaged))
     }
 

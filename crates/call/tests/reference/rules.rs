@@ -82,6 +82,9 @@ impl Reference {
             Due::Lost(_) if call.waiting() => self.finish(id, "cancelled", "connection_lost", None, self.now, None),
             Due::Lost(number) => self.leave_for(id, call.parts[number].user, "connection_lost", "expired"),
             Due::Empty => self.finish(id, "ended", "empty", None, self.now, None),
+            Due::Forget if call.into.is_some_and(|into| self.calls.get(&into).is_some_and(|winner| !winner.over())) => {
+                self.calls.get_mut(&id).unwrap().forget = self.now + 600_000;
+            }
             Due::Forget => drop(self.calls.remove(&id)),
             Due::Ring => self.ring_out(id),
         }
@@ -166,6 +169,7 @@ impl Reference {
         call.reason = Some(reason);
         call.by = by;
         call.recovery = None;
+        call.passes = None;
         call.forget = now + 600_000;
         let note = note.map_or(String::new(), |note| format!("note={note:?} "));
         self.log(id, "ended", by, &format!("{note}reason={reason:?} status={status:?}"));
@@ -185,8 +189,12 @@ impl Reference {
     /// Does something follow at once? `by`: who did what it follows from; `decliner`: if that was a refusal, whose; `lost`: if it was a
     /// loss.
     pub fn settle(&mut self, id: CallId, by: Option<Name>, decliner: Option<Name>, lost: bool) {
+        if self.pass_on(id) {
+            return;
+        }
         let call = self.calls[&id].clone();
         let now = self.now;
+        let awaited = call.passes.as_ref().is_some_and(|passing| call.part(passing.target).is_some_and(Part::pending));
         if call.waiting() && !call.parts.iter().any(Part::pending) {
             let called: Vec<&str> =
                 call.parts.iter().filter(|part| part.user != call.caller).map(|part| part.status).collect();
@@ -200,7 +208,7 @@ impl Reference {
                 "timeout"
             };
             self.finish(id, outcome, outcome, decliner, now, None);
-        } else if call.running() && call.joined() < if call.one_to_one { 2 } else { 1 } {
+        } else if call.running() && call.joined() + usize::from(awaited) < if call.one_to_one { 2 } else { 1 } {
             let status = if lost && call.connected.is_none() { "failed" } else { "ended" };
             let reason = match (lost, call.one_to_one) {
                 (true, _) => "connection_lost",

@@ -18,7 +18,7 @@ impl Reference {
         let call = &self.calls[&id];
         let kind = if call.one_to_one { "one_to_one" } else { "group" };
         let mut line = format!(
-            "{id} {kind} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {}",
+            "{id} {kind} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {}",
             call.media,
             call.status,
             call.caller,
@@ -33,11 +33,16 @@ impl Reference {
             opt(call.reason),
             opt(call.by),
             call.metadata,
+            call.topology,
+            opt(call.into),
+            opt(call.passes.as_ref().map(|passing| {
+                format!("{}>{}/{}/{}", passing.by, passing.target, passing.mode, passing.held.join(","))
+            })),
         );
         for part in &call.parts {
             write!(
                 line,
-                " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{}]",
+                " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
                 part.user,
                 part.status,
                 opt(part.device),
@@ -50,6 +55,8 @@ impl Reference {
                 part.video,
                 part.screen,
                 part.quality,
+                part.held,
+                part.shut,
             )
             .unwrap();
         }

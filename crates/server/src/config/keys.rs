@@ -94,6 +94,8 @@ pub const KEYS: &[Key] = &[
     key("room.departure_timeout", Kind::Duration, "how long a lost participant may take to resume (20s)"),
     key("call.ring_timeout", Kind::Duration, "how long a call rings, 5s to 3m (30s)"),
     key("call.reconnect_window", Kind::Duration, "how long a lost participant keeps their place (30s)"),
+    key("call.waiting", Kind::Bool, "a second call may knock on devices that say so (true)"),
+    key("quality.keep", Kind::Duration, "how long raw quality reports are kept (30d)"),
     key("call.empty_timeout", Kind::Duration, "how long a call lives with nobody connected (5m)"),
     aliased(
         "call.max_participants",

@@ -62,6 +62,8 @@ pub struct Config {
     pub sign_up: bool,
     /// Whether only known users may be called.
     pub strict_users: bool,
+    /// How long raw quality reports are kept.
+    pub keep_quality: std::time::Duration,
     /// Rooms.
     pub room: Room,
     /// Calls.

@@ -52,6 +52,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         webhooks: webhooks(&read, dev)?,
         sign_up: read.bool("accounts.sign_up", true)?,
         strict_users: read.bool("users.strict", false)?,
+        keep_quality: read.duration("quality.keep", 2_592_000, 3_600, 315_360_000)?,
         room: room(&read, dev)?,
         call: calls(&read)?,
         cors_origins: origins(&read, "cors.origins")?,
@@ -337,6 +338,7 @@ fn calls(read: &Reader<'_>) -> Result<call::Config, ConfigError> {
         video_calls: read.bool("features.video_calls", true)?,
         group_calls: read.bool("features.group_calls", true)?,
         screen_sharing: read.bool("features.screen_sharing", true)?,
+        call_waiting: read.bool("call.waiting", true)?,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use call::{CallSnapshot, ParticipantSnapshot, Record};
+use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Record};
 use control::{StoreError, StoredEvent};
 use model::{CallId, UserId};
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
@@ -78,11 +78,13 @@ async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> R
     let duration = call.ended_at.and_then(|end| call.duration_seconds(end)).map(|seconds| seconds as i64);
     sqlx::query(
         "INSERT INTO calls (id, kind, media, topology, status, initiator_id, channel_id, in_channel, created_at, started_at, \
-            connected_at, ended_at, duration, end_reason, ended_by, ring_until, max_participants, metadata) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+            connected_at, ended_at, duration, end_reason, ended_by, ring_until, max_participants, metadata, \
+            merged_into, transfer, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (id) DO UPDATE SET kind = ?2, media = ?3, topology = ?4, status = ?5, channel_id = ?7, in_channel = ?8, \
             started_at = ?10, connected_at = ?11, ended_at = ?12, duration = ?13, end_reason = ?14, ended_by = ?15, \
-            ring_until = ?16, max_participants = ?17, metadata = ?18",
+            ring_until = ?16, max_participants = ?17, metadata = ?18, merged_into = ?19, transfer = ?20, avg_packet_loss = ?21, \
+            avg_jitter_ms = ?22, avg_round_trip_ms = ?23",
     )
     .bind(call.id.0)
     .bind(call.kind.number())
@@ -102,6 +104,11 @@ async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> R
     .bind(call.ring_until.0)
     .bind(call.max_participants as i64)
     .bind(call.metadata.to_string())
+    .bind(call.merged_into.map(|id| id.0))
+    .bind(call.transfer.as_ref().and_then(|transfer| serde_json::to_string(transfer).ok()))
+    .bind(average(call, |quality| quality.packet_loss))
+    .bind(average(call, |quality| quality.jitter_ms))
+    .bind(average(call, |quality| quality.round_trip_ms))
     .execute(&mut *connection)
     .await?;
     for (position, participant) in call.participants.iter().enumerate() {
@@ -110,19 +117,30 @@ async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> R
     Ok(())
 }
 
+/// Over all participants, each weighed by its reports.
+fn average(call: &CallSnapshot, of: fn(&QualitySummary) -> Option<f64>) -> Option<f64> {
+    let all = || call.participants.iter().filter_map(|part| part.quality.as_ref());
+    let weighed = all().filter_map(|quality| Some((of(quality)?, quality.reports as f64)));
+    let (sum, weight) = weighed.fold((0.0, 0.0), |(sum, weight), (value, count)| (sum + value * count, weight + count));
+    (weight > 0.0).then(|| sum / weight)
+}
+
 async fn write_participant(
     connection: &mut SqliteConnection,
     call: &CallSnapshot,
     position: usize,
     participant: &ParticipantSnapshot,
 ) -> Result<(), sqlx::Error> {
+    let quality = participant.quality.as_ref();
     sqlx::query(
         "INSERT INTO call_participants (id, call_id, user_id, position, status, device_id, invited_at, joined_at, left_at, \
-            left_reason, duration, is_muted, is_video_enabled, is_screen_sharing, video_quality, call_created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+            left_reason, duration, is_muted, is_video_enabled, is_screen_sharing, video_quality, call_created_at, \
+            is_on_hold, is_hard_muted, quality_reports, connection_quality, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (id) DO UPDATE SET position = ?4, status = ?5, device_id = ?6, invited_at = ?7, joined_at = ?8, \
             left_at = ?9, left_reason = ?10, duration = ?11, is_muted = ?12, is_video_enabled = ?13, \
-            is_screen_sharing = ?14, video_quality = ?15",
+            is_screen_sharing = ?14, video_quality = ?15, is_on_hold = ?17, is_hard_muted = ?18, quality_reports = ?19, \
+            connection_quality = ?20, avg_packet_loss = ?21, avg_jitter_ms = ?22, avg_round_trip_ms = ?23",
     )
     .bind(participant.id.0)
     .bind(call.id.0)
@@ -140,6 +158,13 @@ async fn write_participant(
     .bind(participant.is_screen_sharing)
     .bind(participant.video_quality.number())
     .bind(call.created_at.0)
+    .bind(participant.is_on_hold)
+    .bind(participant.is_hard_muted)
+    .bind(quality.map_or(0, |quality| quality.reports.min(i64::MAX as u64) as i64))
+    .bind(quality.map(|quality| quality.band.number()))
+    .bind(quality.and_then(|quality| quality.packet_loss))
+    .bind(quality.and_then(|quality| quality.jitter_ms))
+    .bind(quality.and_then(|quality| quality.round_trip_ms))
     .execute(connection)
     .await?;
     Ok(())

@@ -87,6 +87,8 @@ fn narrow(sql: &mut QueryBuilder<Sqlite>, query: &HistoryQuery, before: Before, 
 }
 
 fn filter(sql: &mut QueryBuilder<Sqlite>, query: &HistoryQuery) {
+    // Of two calls that met, the one that is left stands for both.
+    sql.push(" AND c.merged_into IS NULL");
     if !query.statuses.is_empty() {
         sql.push(" AND c.status IN (");
         let mut list = sql.separated(", ");

@@ -13,11 +13,14 @@ mod history;
 mod ice;
 mod open;
 mod people;
+mod quality;
 mod rows;
 
 use async_trait::async_trait;
 use call::{CallSnapshot, Record};
-use control::{Account, CallPage, Channel, HistoryQuery, Store, StoreError, StoredEvent, User, UserPatch};
+use control::{
+    Account, CallPage, Channel, HistoryQuery, QualitySample, Store, StoreError, StoredEvent, User, UserPatch,
+};
 use model::{CallId, ChannelId, Permission, Timestamp, UserId};
 use sqlx::SqlitePool;
 
@@ -62,6 +65,16 @@ impl Store for SqliteStore {
     }
     async fn events(&self, call: CallId) -> Result<Vec<StoredEvent>, StoreError> {
         calls::events(&self.readers, call).await
+    }
+
+    async fn put_quality(&self, call: CallId, samples: &[QualitySample]) -> Result<(), StoreError> {
+        quality::put(self, call, samples).await
+    }
+    async fn quality(&self, call: CallId, limit: usize) -> Result<Vec<QualitySample>, StoreError> {
+        quality::newest(&self.readers, call, limit).await
+    }
+    async fn sweep_quality(&self, before: Timestamp) -> Result<u64, StoreError> {
+        quality::sweep(self, before).await
     }
 
     async fn upsert_user(&self, id: &UserId, patch: &UserPatch, now: Timestamp) -> Result<User, StoreError> {

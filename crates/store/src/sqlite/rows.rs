@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use call::{CallSnapshot, ParticipantSnapshot};
+use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Transfer};
 use control::{StoreError, User};
 use model::{CallId, ParticipantId, Permission, Timestamp, UserId};
 use sqlx::sqlite::SqliteRow;
@@ -13,7 +13,8 @@ use super::store_error;
 
 /// What of `calls` makes a snapshot.
 pub(super) const CALL_COLUMNS: &str = "id, kind, media, topology, status, initiator_id, channel_id, in_channel, created_at, \
-    started_at, connected_at, ended_at, end_reason, ended_by, ring_until, max_participants, metadata";
+    started_at, connected_at, ended_at, end_reason, ended_by, ring_until, max_participants, metadata, \
+    merged_into, transfer";
 
 /// A column's value.
 pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
@@ -46,7 +47,11 @@ fn word<T>(row: &SqliteRow, column: &str, from: fn(i64) -> Option<T>) -> Result<
     from(get(row, column)?).ok_or_else(|| fault(column, "unknown number"))
 }
 
-fn maybe_word<T>(row: &SqliteRow, column: &str, from: fn(i64) -> Option<T>) -> Result<Option<T>, StoreError> {
+pub(super) fn maybe_word<T>(
+    row: &SqliteRow,
+    column: &str,
+    from: fn(i64) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
     match get::<Option<i64>>(row, column)? {
         Some(number) => from(number).map(Some).ok_or_else(|| fault(column, "unknown number")),
         None => Ok(None),
@@ -101,6 +106,8 @@ fn call(row: &SqliteRow) -> Result<CallSnapshot, StoreError> {
         ring_until: time(row, "ring_until")?,
         max_participants: number(row, "max_participants")?,
         metadata: json(row, "metadata")?,
+        merged_into: get::<Option<Uuid>>(row, "merged_into")?.map(CallId),
+        transfer: transfer(row)?,
         participants: Vec::new(),
     })
 }
@@ -120,7 +127,26 @@ fn participant(row: &SqliteRow) -> Result<ParticipantSnapshot, StoreError> {
         is_video_enabled: get(row, "is_video_enabled")?,
         is_screen_sharing: get(row, "is_screen_sharing")?,
         video_quality: word(row, "video_quality", model::VideoQuality::from_number)?,
+        is_on_hold: get(row, "is_on_hold")?,
+        is_hard_muted: get(row, "is_hard_muted")?,
+        quality: quality(row)?,
     })
+}
+
+fn transfer(row: &SqliteRow) -> Result<Option<Transfer>, StoreError> {
+    let text = get::<Option<String>>(row, "transfer")?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| fault("transfer", "not a transfer"))
+}
+
+fn quality(row: &SqliteRow) -> Result<Option<QualitySummary>, StoreError> {
+    let Some(band) = maybe_word(row, "connection_quality", model::QualityBand::from_number)? else { return Ok(None) };
+    Ok(Some(QualitySummary {
+        reports: number(row, "quality_reports")?,
+        band,
+        packet_loss: get(row, "avg_packet_loss")?,
+        jitter_ms: get(row, "avg_jitter_ms")?,
+        round_trip_ms: get(row, "avg_round_trip_ms")?,
+    }))
 }
 
 /// The rows of `calls` with their participants, in the order of the rows.

@@ -70,6 +70,7 @@ impl House {
             journal_dir: directory.join("journal"),
             call: call::Config::default(),
             strict_users: false,
+            keep_quality: std::time::Duration::from_secs(2_592_000),
             seed: fastrand_seed(),
         };
         change(&mut settings);

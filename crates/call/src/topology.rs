@@ -1,0 +1,162 @@
+//! Which way a call's media goes: what the devices can do, and what changes it while the call runs.
+
+use model::{CallId, CallKind, DeviceId, Timestamp, Topology, TopologyReason, UserId};
+
+use crate::call::Call;
+use crate::change::Change;
+use crate::command::{Answer, CommandError};
+use crate::devices::Ability;
+use crate::part::{Link, Part};
+use crate::switchboard::Switchboard;
+
+/// What a device is known to do; `None`: it does not say, and takes what the others need.
+type Said = Option<Ability>;
+
+/// What a call between these begins as; `None`: there is nothing that all can do.
+pub(crate) fn at_start(kind: CallKind, said: &[Said]) -> Option<Topology> {
+    let all_p2p = said.iter().all(|said| said.is_none_or(|can| can.p2p));
+    let all_sfu = said.iter().all(|said| said.is_none_or(|can| can.sfu));
+    match kind {
+        CallKind::OneToOne if all_p2p && said.iter().all(Option::is_some) => Some(Topology::P2p),
+        CallKind::OneToOne | CallKind::Group if all_sfu => Some(Topology::Sfu),
+        CallKind::OneToOne if all_p2p => Some(Topology::P2p),
+        CallKind::Group if all_p2p => Some(Topology::Mesh),
+        CallKind::OneToOne | CallKind::Group => None,
+    }
+}
+
+/// What has to change before one more comes; an error where nothing suits all.
+fn for_one_more(call: &Call, user: &UserId, coming: Said) -> Result<Option<(Topology, TopologyReason)>, CommandError> {
+    let others: Vec<Said> = call.joined_beside(user).filter_map(Part::stay).map(|stay| stay.ability).collect();
+    let in_room =
+        call.joined_beside(user).filter_map(Part::stay).any(|stay| matches!(stay.link, Link::InRoom | Link::Up));
+    let all = |can: fn(Ability) -> bool| others.iter().chain([&coming]).all(|said| said.is_none_or(can));
+    let (all_p2p, all_sfu) = (all(|can| can.p2p), all(|can| can.sfu));
+    let (third, reason) = (others.len() >= 2, TopologyReason::ThirdJoined);
+    let to_room = |reason| if all_sfu { Some((Topology::Sfu, reason)) } else { None };
+    let change = match call.topology {
+        Topology::P2p if third => to_room(reason).or(all_p2p.then_some((Topology::Mesh, reason))),
+        Topology::P2p | Topology::Mesh if all_p2p => return Ok(None),
+        Topology::P2p | Topology::Mesh => to_room(TopologyReason::DeviceMedia),
+        Topology::Sfu if all_sfu => return Ok(None),
+        Topology::Sfu => (all_p2p && !in_room).then(|| (between_peers(call), TopologyReason::DeviceMedia)),
+    };
+    change.map(Some).ok_or(CommandError::NoCommonMedia)
+}
+
+fn between_peers(call: &Call) -> Topology {
+    match call.kind {
+        CallKind::OneToOne => Topology::P2p,
+        CallKind::Group => Topology::Mesh,
+    }
+}
+
+impl Switchboard {
+    /// Brings the call onto a way of media that suits one more device, before it comes.
+    pub(crate) fn make_way(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        user: &UserId,
+        device: &DeviceId,
+    ) -> Result<Said, CommandError> {
+        let coming = self.devices.ability(user, device);
+        if let Some((topology, reason)) = for_one_more(&self.calls[&id], user, coming)? {
+            self.transition(now, id, Change::Topology { topology, reason, by: Some(user.clone()) });
+        }
+        Ok(coming)
+    }
+
+    /// From device to device no more, where everyone else in the call can do without.
+    pub(crate) fn move_to_room(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        reason: TopologyReason,
+        by: &UserId,
+    ) -> Result<(), CommandError> {
+        let call = &self.calls[&id];
+        if !call.is_between_peers() {
+            return Ok(());
+        }
+        let mut stays = call.parts.iter().filter(|part| &part.user != by).filter_map(Part::stay);
+        if !stays.all(|stay| stay.ability.is_none_or(|can| can.sfu)) {
+            return Err(CommandError::NoCommonMedia);
+        }
+        self.transition(now, id, Change::Topology { topology: Topology::Sfu, reason, by: Some(by.clone()) });
+        Ok(())
+    }
+
+    pub(crate) fn media_failed(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
+        self.in_it(id, &user)?;
+        let own = self.calls[&id].part(&user).and_then(Part::stay).and_then(|stay| stay.ability);
+        if self.calls[&id].is_between_peers() && own.is_some_and(|can| !can.sfu) {
+            return Err(CommandError::NoCommonMedia);
+        }
+        self.move_to_room(now, id, TopologyReason::MediaFailed, &user)?;
+        self.answer(id)
+    }
+
+    pub(crate) fn peer_signalled(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
+        let call = self.in_it(id, &user)?;
+        let absent = |part: &Part| part.stay().is_none_or(|stay| !matches!(stay.link, Link::InRoom | Link::Up));
+        // Who can do both says itself when peers do not reach each other: a late answer must not undo that.
+        let can = |part: &Part| part.stay().is_none_or(|stay| stay.ability.is_none_or(|can| can.p2p && !can.sfu));
+        if !call.is_between_peers() && call.is_running() && call.parts.iter().all(|part| absent(part) && can(part)) {
+            let (topology, reason) = (between_peers(call), TopologyReason::PeerSignalling);
+            self.transition(now, id, Change::Topology { topology, reason, by: Some(user) });
+        }
+        Ok(Answer::Done)
+    }
+
+    /// A device's signalling connection went: who is between peers on it is lost, and has the window to come back.
+    pub(crate) fn peer_gone(&mut self, now: Timestamp, user: &UserId, device: &DeviceId) {
+        for id in self.peer_stays(user, device, |link| link == Link::Up) {
+            let until = now + self.calls[&id].windows.reconnect;
+            self.transition(now, id, Change::Lost { user: user.clone(), until });
+        }
+    }
+
+    /// And when it comes back.
+    pub(crate) fn peer_back(&mut self, now: Timestamp, user: &UserId, device: &DeviceId) {
+        for id in self.peer_stays(user, device, |link| matches!(link, Link::Lost { .. })) {
+            self.transition(now, id, Change::Returned { user: user.clone(), device: device.clone() });
+        }
+    }
+
+    fn peer_stays(&self, user: &UserId, device: &DeviceId, such: fn(Link) -> bool) -> Vec<CallId> {
+        let mine = |call: &&Call| {
+            let stay = call.part(user).and_then(Part::stay);
+            call.is_running()
+                && call.is_between_peers()
+                && stay.is_some_and(|stay| &stay.device == device && such(stay.link))
+        };
+        self.calls_of(user).filter(mine).map(|call| call.id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_begins_with_what_all_can_do() {
+        const BOTH: Said = Some(Ability { p2p: true, sfu: true });
+        const PEER: Said = Some(Ability { p2p: true, sfu: false });
+        const ROOM: Said = Some(Ability { p2p: false, sfu: true });
+        use CallKind::{Group, OneToOne};
+        for (kind, said, begins) in [
+            (OneToOne, vec![BOTH, BOTH], Some(Topology::P2p)),
+            (OneToOne, vec![BOTH, PEER], Some(Topology::P2p)),
+            (OneToOne, vec![BOTH, ROOM], Some(Topology::Sfu)),
+            (OneToOne, vec![BOTH, None], Some(Topology::Sfu)),
+            (OneToOne, vec![None, PEER], Some(Topology::P2p)),
+            (OneToOne, vec![ROOM, PEER], None),
+            (Group, vec![BOTH, BOTH, BOTH], Some(Topology::Sfu)),
+            (Group, vec![BOTH, PEER, None], Some(Topology::Mesh)),
+            (Group, vec![BOTH, PEER, ROOM], None),
+        ] {
+            assert_eq!(at_start(kind, &said), begins, "{kind} {said:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What people do while a call runs, beyond coming and going: hold, transfer, mute, remove; and what devices say of themselves.
+
+use call::{Ability, CallSnapshot, Command};
+use model::{CallId, DeviceId, TransferMode, UserId};
+
+use crate::handle::{ControlError, Handle};
+
+/// Who acts as host of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Acting<'a> {
+    /// Who.
+    pub user: &'a UserId,
+    /// May without being the host.
+    pub admin: bool,
+}
+
+impl Handle {
+    /// What a device says of itself: which ways of media it can do, whether a second call may knock. Before it is announced, so that what
+    /// rings there rings rightly.
+    pub async fn device_declared(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        media: Option<Ability>,
+        call_waiting: bool,
+    ) -> Result<(), ControlError> {
+        let (user, device) = (user.clone(), device.clone());
+        self.command(Command::DeviceDeclared { user, device, media, call_waiting }).await.map(drop)
+    }
+    /// One's own side is held, or no longer.
+    pub async fn hold(&self, call: CallId, user: &UserId, on: bool) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::Hold { call, user: user.clone(), on }).await
+    }
+    /// Hand the call to someone else.
+    pub async fn transfer(
+        &self,
+        call: CallId,
+        user: &UserId,
+        target: UserId,
+        mode: TransferMode,
+    ) -> Result<CallSnapshot, ControlError> {
+        self.must_know(std::slice::from_ref(&target)).await?;
+        self.call_of(Command::Transfer { call, user: user.clone(), target, mode }).await
+    }
+    /// The transferrer goes.
+    pub async fn complete_transfer(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::CompleteTransfer { call, user: user.clone() }).await
+    }
+    /// The target goes.
+    pub async fn cancel_transfer(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::CancelTransfer { call, user: user.clone() }).await
+    }
+    /// Take someone out.
+    pub async fn remove(&self, call: CallId, by: Acting<'_>, user: UserId) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::Remove { call, by: by.user.clone(), admin: by.admin, user }).await
+    }
+    /// Mute one, or everyone else.
+    pub async fn mute(
+        &self,
+        call: CallId,
+        by: Acting<'_>,
+        user: Option<UserId>,
+        hard: bool,
+    ) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::Mute { call, by: by.user.clone(), admin: by.admin, user, hard }).await
+    }
+    /// Lift one hard mute, or all.
+    pub async fn lift_mute(
+        &self,
+        call: CallId,
+        by: Acting<'_>,
+        user: Option<UserId>,
+    ) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::LiftMute { call, by: by.user.clone(), admin: by.admin, user }).await
+    }
+    /// Peer-to-peer does not connect: the call goes through the server.
+    pub async fn media_failed(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
+        self.call_of(Command::MediaFailed { call, user: user.clone() }).await
+    }
+    /// An offer or answer of this user was relayed: their media goes from device to device.
+    pub async fn peer_signalled(&self, call: CallId, user: &UserId) -> Result<(), ControlError> {
+        self.command(Command::PeerSignalled { call, user: user.clone() }).await.map(drop)
+    }
+}
