@@ -17,6 +17,8 @@ export function Shell() {
   const { t } = useTranslation();
   const route = useRoute();
   const onError = useErrorToast();
+  // While one talks the call itself shows what is on hold.
+  const talking = useStoaState((s) => s.book.current !== null);
   return (
     <div className="app-shell" data-view={viewOf(route)}>
       <a className="app-skip" href="#content">{t("app.skip")}</a>
@@ -33,7 +35,7 @@ export function Shell() {
       <main className="app-main" id="content" tabIndex={-1}>
         <LinkLost />
         <RejoinBanner onError={onError} />
-        <ParkedBanner onError={onError} />
+        {talking ? null : <ParkedBanner onError={onError} />}
         <Page route={route} />
       </main>
       <Places route={route} />

@@ -67,6 +67,7 @@ export class Line {
   /** What goes out again once the call is resumed. */
   #paused: { microphone: boolean; camera: boolean } | null = null;
   #turn: Promise<void> = Promise.resolve();
+  #turns = 0;
   #sample: Sample | null = null;
 
   constructor(parts: LineParts) {
@@ -179,7 +180,7 @@ export class Line {
     }
     if (this.#settled) return this.#switch("audio", (local) => local.setMicrophoneEnabled(on, audioCapture(this.#parts.choice())));
     this.#set({ microphoneOn: on });
-    return this.#alone((local) => local.setMicrophone(this.store.getState().microphoneOn));
+    return this.#alone((local) => local.setMicrophone(on));
   }
 
   setCamera(on: boolean): Promise<void> {
@@ -189,7 +190,7 @@ export class Line {
     }
     if (this.#settled) return this.#switch("video", (local) => local.setCameraEnabled(on, videoCapture(this.#parts.choice())));
     this.#set({ cameraOn: on });
-    return this.#alone((local) => local.setCamera(this.store.getState().cameraOn));
+    return this.#alone((local) => local.setCamera(on));
   }
 
   async setScreen(on: boolean): Promise<void> {
@@ -304,12 +305,15 @@ export class Line {
       return Promise.resolve();
     }
     // Before the browser has answered, `prepare` looks at the wish itself.
+    this.#turns += 1;
     this.#turn = this.#turn.then(() => act(local)).catch((error: unknown) => {
       reportError(error);
     });
     return this.#turn.then(() => {
+      this.#turns -= 1;
       if (this.#closed) return local.stop();
-      if (!this.#settled && !this.#publishing && this.#peer) this.#set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
+      // What is still to be switched is not shown as it was before.
+      if (this.#turns === 0 && !this.#settled && !this.#publishing && this.#peer) this.#set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
       this.#show();
     });
   }
