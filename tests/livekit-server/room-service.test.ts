@@ -261,7 +261,7 @@ describe("forwarding", () => {
     // Where she leaves, she leaves everywhere.
     await alice.leave();
     await there[1]!.saw("disconnected alice");
-    expect(receiver.of(destinations[1]!)).toContain("participant_left alice");
+    await until("her end there to be told", async () => receiver.of(destinations[1]!).includes("participant_left alice"));
   });
 });
 
