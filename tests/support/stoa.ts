@@ -17,6 +17,8 @@ export interface StoaOptions {
   /** Without it the server runs as in production. */
   dev?: boolean;
   extraArgs?: string[];
+  /** Without the built-in TURN server where false. */
+  relay?: boolean;
   /** First of six free ports, where the caller must know them beforehand. */
   base?: number;
 }
@@ -71,13 +73,13 @@ export class Stoa {
   /** Starts it again on the same ports and the same data. */
   async run(): Promise<void> {
     const { http, https, tcp, udp, turn } = this.ports;
-    const { host = "127.0.0.1", dev = true, config, extraArgs = [] } = this.options;
+    const { host = "127.0.0.1", dev = true, config, extraArgs = [], relay = true } = this.options;
     const args = [
       "serve",
       ...(dev ? ["--dev"] : []),
       ...["--data-dir", this.dataDir],
       ...["--http", `${host}:${http}`, "--https", `${host}:${https}`],
-      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", `${turn}`],
+      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", relay ? `${turn}` : "off"],
       ...(config === undefined ? [] : ["--config", join(this.dataDir, "stoa.toml")]),
       ...extraArgs,
     ];

@@ -22,7 +22,8 @@ impl Provoked {
 }
 
 /// Codes that another test provokes, and why it is not here.
-const ELSEWHERE: &[(ErrorCode, &str)] = &[(ErrorCode::NoCommonMedia, "takes devices that declare what they can do")];
+const ELSEWHERE: &[(ErrorCode, &str)] =
+    &[(ErrorCode::NoCommonMedia, "in_call::where_devices_have_nothing_in_common_there_is_no_call")];
 
 #[tokio::test]
 async fn every_code_can_be_provoked() {
@@ -97,6 +98,8 @@ async fn of_calls(seen: &mut Provoked) {
     };
     assert_eq!(accept("phone").await.status, 200);
     seen.is(&accept("desk").await, ErrorCode::AnsweredElsewhere);
+    let nobody = server.ask("DELETE", &format!("/api/calls/{id}/participants/nobody"), &ann, None).await;
+    seen.is(&nobody, ErrorCode::ParticipantNotFound);
     seen.is(&server.ask("POST", &format!("/api/calls/{id}/cancel"), &ann, None).await, ErrorCode::InvalidState);
     let another = server.post("/api/calls", &ann, json!({"targetUserId": "carol"})).await;
     seen.is(&another, ErrorCode::AlreadyInCall);

@@ -14,6 +14,7 @@ mod socket;
 mod tcp;
 pub(crate) mod tcp_listener;
 mod timers;
+mod told;
 mod worker;
 
 use std::io;

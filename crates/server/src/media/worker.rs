@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomRefusal, RoomRequest, proto};
+use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomRefusal, RoomRequest};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
 use sfu::{Datagram, Transmit, Transport};
@@ -32,6 +32,7 @@ use super::routes::{Route, Routes, Slot};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
+use super::told::Told;
 use crate::bridge::{Inlet, RelayLanes};
 
 /// The waker's token; the sockets' follow, then those of TCP connections.
@@ -118,13 +119,6 @@ struct Io {
     unrouted: u64,
     inlet: Inlet,
     relays: RelayLanes,
-}
-
-/// Notices on their way to the control plane, which may be slower for a while.
-struct Told {
-    sender: mpsc::Sender<MediaNotice>,
-    waiting: VecDeque<MediaNotice>,
-    hooks: Option<mpsc::Sender<Box<proto::WebhookEvent>>>,
 }
 
 impl Worker {
@@ -764,29 +758,6 @@ impl Io {
                 self.outbox.push(&mut self.ports, source, transmit.destination, &transmit.contents);
             }
             Transport::Tcp => self.tcp.send(transmit.destination, &transmit.contents),
-        }
-    }
-}
-
-impl Told {
-    fn hook(&mut self, event: Box<proto::WebhookEvent>) {
-        if let Some(hooks) = &self.hooks
-            && let Err(error) = hooks.try_send(event)
-        {
-            tracing::warn!(%error, "a webhook was dropped: too many are waiting to be delivered");
-        }
-    }
-
-    fn flush(&mut self) {
-        while let Some(notice) = self.waiting.pop_front() {
-            match self.sender.try_send(notice) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(notice)) => {
-                    self.waiting.push_front(notice);
-                    return;
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => self.waiting.clear(),
-            }
         }
     }
 }

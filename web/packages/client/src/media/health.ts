@@ -12,6 +12,7 @@ export interface Sample {
   bytesReceived: number;
   packetsReceived: number;
   packetsLost: number;
+  framesDecoded: number;
   /** Seconds. */
   jitter: number | null;
   /** Seconds. */
@@ -32,11 +33,12 @@ type Entry = Record<string, unknown> & { type: string };
 
 /** Adds up a report of `getStats`. */
 export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
-  const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, jitter: null, roundTrip: null };
+  const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, framesDecoded: 0, jitter: null, roundTrip: null };
   for (const entry of entries as Iterable<Entry>) {
     if (entry.type === "transport") out.bytesReceived += number(entry["bytesReceived"]) ?? 0;
     if (entry.type === "inbound-rtp") {
       out.packetsReceived += number(entry["packetsReceived"]) ?? 0;
+      out.framesDecoded += number(entry["framesDecoded"]) ?? 0;
       out.packetsLost += Math.max(number(entry["packetsLost"]) ?? 0, 0);
       const jitter = number(entry["jitter"]);
       if (jitter !== null) out.jitter = Math.max(out.jitter ?? 0, jitter);
@@ -69,9 +71,12 @@ export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
 
 export type Verdict = "fine" | "restart" | "give_up";
 
-/** What to do about a connection that has been silent so long; a path that is being renewed is not renewed again. */
-export function verdict(silentFor: number, restarted: boolean): Verdict {
-  if (silentFor >= SILENCE.giveUp) return "give_up";
+/**
+ * What to do about a connection that has been silent so long, or whose picture has stood still so long; a path that is
+ * being renewed is not renewed again.
+ */
+export function verdict(silentFor: number, restarted: boolean, frozenFor = 0): Verdict {
+  if (Math.max(silentFor, frozenFor) >= SILENCE.giveUp) return "give_up";
   return silentFor >= SILENCE.restart && !restarted ? "restart" : "fine";
 }
 

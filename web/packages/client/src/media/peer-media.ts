@@ -41,6 +41,7 @@ export class PeerMedia {
   #quality: LineQuality = "unknown";
   #sample: Sample | null = null;
   #heardAt: number | null = null;
+  #sawAt: number | null = null;
   #restarted = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
@@ -193,8 +194,10 @@ export class PeerMedia {
         this.#live("connected");
       }
     }
+    // Sound may come through where the picture does not.
+    if (!this.#theirs?.camera || sample.framesDecoded === 0 || sample.framesDecoded !== before?.framesDecoded) this.#sawAt = now;
     this.#sample = sample;
-    this.#decide(now - (this.#heardAt ?? now));
+    this.#decide(now - (this.#heardAt ?? now), now - (this.#sawAt ?? now));
     const quality = lineQuality(measure(before, sample));
     const speaking = this.#hears(entries, now);
     if (quality === this.#quality && !speaking) return;
@@ -202,8 +205,8 @@ export class PeerMedia {
     this.changed.emit();
   }
 
-  #decide(silentFor: number): void {
-    switch (verdict(silentFor, this.#restarted)) {
+  #decide(silentFor: number, frozenFor: number): void {
+    switch (verdict(silentFor, this.#restarted, frozenFor)) {
       case "fine":
         return;
       case "restart":
