@@ -7,17 +7,12 @@ export async function watchFrames(video: Locator): Promise<void> {
     const source = element as HTMLVideoElement & { seenAt?: number[] };
     const seen: number[] = [performance.now()];
     source.seenAt = seen;
-    let last = "";
-    // Frames shown and the time of the one shown: the one starts anew with another source, the other may repeat.
+    // The clock of a stream goes on while its picture stands still: only what is shown counts.
     const look = () => {
-      const now = `${source.getVideoPlaybackQuality().totalVideoFrames}/${source.currentTime}`;
-      if (source.readyState >= 2 && now !== last) {
-        last = now;
-        seen.push(performance.now());
-      }
-      if (source.seenAt === seen) setTimeout(look, 20);
+      seen.push(performance.now());
+      if (source.seenAt === seen) source.requestVideoFrameCallback(look);
     };
-    look();
+    source.requestVideoFrameCallback(look);
   });
 }
 
