@@ -1,6 +1,7 @@
 /** What keeps calls from working between this browser and the server, leg by leg, and what to change. */
 import { useEffect, useState } from "react";
 
+import { Mark } from "../parts/mark";
 import { tryWay, waysOf, type Leg, type Outcome, type Way } from "./doctor-check";
 
 type Row = { way: Way; outcome: Outcome | null };
@@ -34,23 +35,26 @@ export function DoctorPage() {
   };
 
   return (
-    <main className="app-page app-doctor" id="content">
+    <main className="app-doctor" id="content">
+      <a className="app-doctor-home" href="/"><Mark /> Stoa</a>
       <h1>Connection check</h1>
-      <p>Each way from this browser to the server is tried on its own. Run <code>stoa doctor</code> on the server for the other end.</p>
-      {problem === null ? null : <p role="alert">The list of servers cannot be read: {problem}.</p>}
+      <p className="app-doctor-what">Each way from this browser to the server is tried on its own. Run <code>stoa doctor</code> on the server for the other end.</p>
+      {problem === null ? null : <p className="app-error" role="alert">The list of servers cannot be read: {problem}.</p>}
       {rows?.length === 0 ? <p>This server tells its clients of no STUN or TURN server.</p> : null}
-      <ul aria-label="Ways to the server">
-        {rows?.map(({ way, outcome }) => (
-          <li key={way.url} data-leg={way.leg} data-result={outcome?.result ?? "trying"}>
-            <strong>{NAMES[way.leg]}</strong> <code>{way.url}</code>
-            <p role="status">{outcome === null ? "Trying…" : say(outcome)}</p>
-            {outcome === null || outcome.result === "works" ? null : <p>{advice(way, outcome.result)}</p>}
-          </li>
-        ))}
-      </ul>
-      {running || rows === null ? null : <p data-verdict={verdict(rows).good}>{verdict(rows).text}</p>}
-      <button type="button" className="stoa-button" disabled={running} onClick={again}>Try again</button>
-      <p><a href="/">Back to Stoa</a></p>
+      {running || rows === null ? null : <p className="app-doctor-verdict" role="status" data-verdict={verdict(rows).good}>{verdict(rows).text}</p>}
+      {rows === null || rows.length === 0 ? null : (
+        <ul className="app-doctor-ways" aria-label="Ways to the server">
+          {rows.map(({ way, outcome }) => (
+            <li key={way.url} data-leg={way.leg} data-result={outcome?.result ?? "trying"}>
+              <strong>{NAMES[way.leg]}</strong>
+              <p role="status">{outcome === null ? "Trying…" : say(outcome)}</p>
+              <code>{way.url}</code>
+              {outcome === null || outcome.result === "works" ? null : <p className="app-doctor-advice">{advice(way, outcome.result)}</p>}
+            </li>
+          ))}
+        </ul>
+      )}
+      <button type="button" className="stoa-button" data-tone="accent" disabled={running} onClick={again}>{running ? "Trying…" : "Try again"}</button>
     </main>
   );
 }
