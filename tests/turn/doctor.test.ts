@@ -37,13 +37,23 @@ async function results(): Promise<Record<string, string | null>> {
 }
 
 it("finds every way open where nothing is in between", async () => {
-  expect(await results()).toMatchObject({ udp: "works", tcp: "works" });
-  expect(await page.locator("[data-verdict]").getAttribute("data-verdict")).toBe("true");
+  expect(await results()).toMatchObject({ media_udp: "works", media_tcp: "works", stun: "works", udp: "works", tcp: "works" });
+  expect(await page.locator("[data-verdict]").innerText()).toContain("straight over UDP");
 });
 
 it("names the way that a firewall closes, and what to open", async () => {
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
-  expect(await results()).toMatchObject({ udp: "unreachable", tcp: "works" });
+  expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
   expect(text).toContain(`UDP ${stoa.ports.turn} does not get through`);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
+});
+
+it("names the one media port that was forgotten", async () => {
+  const { http, udp, turn } = stoa.ports;
+  network.allowOnly({ tcp: [http], udp: [udp, turn] });
+  expect(await results()).toMatchObject({ media_udp: "unreachable", udp: "works" });
+  const text = await page.locator('[data-leg="media_udp"]').innerText();
+  expect(text).toContain(`Nothing answers (${udp + 1}: `);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP and the relay");
 });
