@@ -9,7 +9,7 @@ STOA := target/release/stoa
 # Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
 ARGS ?=
 
-.PHONY: help run build web test test-long bench bench-turn turn-matrix figures fuzz lint clean
+.PHONY: help run build web test test-long bench bench-turn turn-matrix turn-soak figures fuzz lint clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -45,6 +45,10 @@ bench-turn: build ## CPU of a relayed packet beside coturn's
 turn-matrix: build ## coturn's client against the built-in TURN server, a thousand clients among the rest
 	scripts/setup-test
 	tests/turn/matrix full
+
+turn-soak: build ## a million strangers, and ten minutes of coming and going, at the TURN server: nothing is left
+	scripts/setup-test
+	tests/turn/soak
 
 figures: build ## start-up time, time to the first frame, memory
 	scripts/setup-test

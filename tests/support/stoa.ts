@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Namespace } from "./namespace.ts";
 import { cacheDir, root } from "./paths.ts";
 import { freePorts } from "./ports.ts";
 import { sleep, until } from "./wait.ts";
@@ -21,6 +22,8 @@ export interface StoaOptions {
   relay?: boolean;
   /** First of six free ports, where the caller must know them beforehand. */
   base?: number;
+  /** Runs in there, and is asked at its address; `host` must be all interfaces. */
+  network?: Namespace;
 }
 
 export interface Ports {
@@ -55,7 +58,7 @@ export class Stoa {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.ports.http}`;
+    return `http://${this.options.network?.inside ?? "127.0.0.1"}:${this.ports.http}`;
   }
   get livekitUrl(): string {
     return `ws://127.0.0.1:${this.ports.http}`;
@@ -72,18 +75,8 @@ export class Stoa {
 
   /** Starts it again on the same ports and the same data. */
   async run(): Promise<void> {
-    const { http, https, tcp, udp, turn } = this.ports;
-    const { host = "127.0.0.1", dev = true, config, extraArgs = [], relay = true } = this.options;
-    const args = [
-      "serve",
-      ...(dev ? ["--dev"] : []),
-      ...["--data-dir", this.dataDir],
-      ...["--http", `${host}:${http}`, "--https", `${host}:${https}`],
-      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", relay ? `${turn}` : "off"],
-      ...(config === undefined ? [] : ["--config", join(this.dataDir, "stoa.toml")]),
-      ...extraArgs,
-    ];
-    const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, RUST_BACKTRACE: "1" } });
+    const [program, ...args] = this.command("serve");
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, RUST_BACKTRACE: "1" } });
     this.child = child;
     const keep = (chunk: Buffer) => {
       this.output += chunk.toString();
@@ -101,6 +94,29 @@ export class Stoa {
       { timeout: 30_000, every: 50 },
     );
     if (child.exitCode !== null) throw new Error(`stoa ended with ${child.exitCode}:\n${this.output}`);
+  }
+
+  /** A command line for this server's ports and data. */
+  private command(word: "serve" | "doctor"): [string, ...string[]] {
+    const { http, https, tcp, udp, turn } = this.ports;
+    const { host = "127.0.0.1", dev = true, config, extraArgs = [], relay = true, network } = this.options;
+    const line = [
+      ...[binary, word],
+      ...(dev ? ["--dev"] : []),
+      ...["--data-dir", this.dataDir],
+      ...["--http", `${host}:${http}`, "--https", `${host}:${https}`],
+      ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", relay ? `${turn}` : "off"],
+      ...(config === undefined ? [] : ["--config", join(this.dataDir, "stoa.toml")]),
+      ...extraArgs,
+    ] as [string, ...string[]];
+    return network === undefined ? line : network.command(line);
+  }
+
+  /** What `stoa doctor` prints beside the running server, line by line. */
+  async doctor(): Promise<string[]> {
+    const [program, ...args] = this.command("doctor");
+    const output = await promisify(execFile)(program, args).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? String(error) }));
+    return output.stdout.split("\n");
   }
 
   /** Ends it with a signal and answers how many milliseconds that took and the exit code. */

@@ -10,18 +10,27 @@ let network: Namespace;
 let stoa: Stoa;
 let browser: Browser;
 let page: Page;
+let url: string;
 
-beforeEach(async () => {
+beforeEach(() => {
   network = Namespace.create();
-  stoa = await Stoa.start({ host: "0.0.0.0" });
-  const url = `http://${network.outside}:${stoa.ports.http}`;
-  browser = await startBrowser(alice, { executablePath: network.chromium(), trustedOrigins: [url] });
+});
+
+async function enter(executablePath?: string): Promise<void> {
+  browser = await startBrowser(alice, { trustedOrigins: [url], ...(executablePath === undefined ? {} : { executablePath }) });
   page = await browser.newPage();
   await page.goto(url);
   await page.getByLabel("Your name").fill("Alice");
   await page.getByRole("button", { name: "Enter as guest" }).click();
   await page.getByRole("heading", { name: "Recent calls" }).waitFor();
-});
+}
+
+/** The server here, the browser behind a firewall. */
+async function browserInside(): Promise<void> {
+  stoa = await Stoa.start({ host: "0.0.0.0" });
+  url = `http://${network.outside}:${stoa.ports.http}`;
+  await enter(network.chromium());
+}
 afterEach(async () => {
   await browser?.close();
   await stoa?.dispose();
@@ -29,7 +38,7 @@ afterEach(async () => {
 });
 
 async function results(): Promise<Record<string, string | null>> {
-  await page.goto(`http://${network.outside}:${stoa.ports.http}/doctor`);
+  await page.goto(`${url}/doctor`);
   await page.locator("[data-verdict]").waitFor({ timeout: 45_000 });
   const rows = await page.locator("[data-leg]").all();
   const found = await Promise.all(rows.map(async (row) => [await row.getAttribute("data-leg"), await row.getAttribute("data-result")]));
@@ -37,11 +46,13 @@ async function results(): Promise<Record<string, string | null>> {
 }
 
 it("finds every way open where nothing is in between", async () => {
+  await browserInside();
   expect(await results()).toMatchObject({ media_udp: "works", media_tcp: "works", stun: "works", udp: "works", tcp: "works" });
   expect(await page.locator("[data-verdict]").innerText()).toContain("straight over UDP");
 });
 
 it("names the way that a firewall closes, and what to open", async () => {
+  await browserInside();
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
@@ -50,10 +61,29 @@ it("names the way that a firewall closes, and what to open", async () => {
 });
 
 it("names the one media port that was forgotten", async () => {
+  await browserInside();
   const { http, udp, turn } = stoa.ports;
   network.allowOnly({ tcp: [http], udp: [udp, turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", udp: "works" });
   const text = await page.locator('[data-leg="media_udp"]').innerText();
   expect(text).toContain(`Nothing answers (${udp + 1}: `);
   expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP and the relay");
+});
+
+it("finds a server whose own firewall drops UDP, from both ends, and names what to open", async () => {
+  stoa = await Stoa.start({ host: "0.0.0.0", network });
+  url = stoa.url;
+  const { turn } = stoa.ports;
+  expect((await stoa.doctor()).join("\n")).toContain(`good  TURN over UDP at ${network.inside}:${turn} relays`);
+  network.dropUdpTo(turn);
+
+  const found = await stoa.doctor();
+  const bad = found.findIndex((line) => line.startsWith(`bad   TURN over UDP at ${network.inside}:${turn}: nothing answers`));
+  expect(bad, found.join("\n")).toBeGreaterThan(-1);
+  expect(found[bad + 1]).toContain(`let UDP ${turn} through to this host`);
+  expect(found.join("\n")).toContain(`good  TURN over TCP at ${network.inside}:${turn} relays`);
+
+  await enter();
+  expect(await results()).toMatchObject({ media_udp: "works", udp: "unreachable", tcp: "works" });
+  expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} does not get through`);
 });

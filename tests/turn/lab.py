@@ -71,6 +71,7 @@ class Server:
     host: str
     port: int
     tls_port: int
+    http: int = 0
 
     def cpu_seconds(self) -> float:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -81,13 +82,13 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
-def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1) -> Server:
+def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, relay_ports: str = "40000-49999") -> Server:
     base = free_ports(7)
     (folder / "stoa.toml").write_text(
         f"""
         [turn]
         secret = "{SECRET}"
-        relay_ports = "40000-49999"
+        relay_ports = "{relay_ports}"
         allow = ["10.0.0.0/8"]
         allocations_per_user = 20000
         workers = {workers}
@@ -101,7 +102,7 @@ def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1)
     for _ in range(200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{base}/healthz", timeout=1).read()
-            return Server(process, lab.outside, base + 4, base + 5)
+            return Server(process, lab.outside, base + 4, base + 5, base)
         except OSError:
             if process.poll() is not None:
                 raise RuntimeError(f"stoa ended with {process.returncode}") from None

@@ -160,6 +160,7 @@ mod tests {
         for (method, path, scope) in [
             ("GET", "/api/users", Scope::Users),
             ("DELETE", "/api/users/ann", Scope::Users),
+            ("DELETE", "/api/users/ann/turn-credentials", Scope::Users),
             ("PUT", "/api/channels/c/members/u", Scope::Channels),
             ("GET", "/channels/c/calls", Scope::Calls),
             ("POST", "/api/calls/initiate", Scope::Calls),

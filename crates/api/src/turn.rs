@@ -1,11 +1,16 @@
 //! The built-in TURN server as the edge sees it: whom it is handed out to, and whose credentials end. How it runs is the
 //! server's.
 
+use std::io;
+use std::sync::Arc;
+
 use axum::http::request::Parts;
-use model::UserId;
+use model::{ErrorCode, UserId};
 
 use crate::config::IceServer;
+use crate::error::{ApiError, ApiResult};
 use crate::origin::host;
+use crate::state::AppState;
 
 /// Whom ICE servers are handed out to.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +25,21 @@ pub struct IceClient<'a> {
 pub trait BuiltInTurn: Send + Sync {
     /// Its URLs as this client reaches them, with credentials that it alone is given.
     fn servers(&self, client: &IceClient<'_>) -> Vec<IceServer>;
-    /// Takes a user's allocations away, and refuses the credentials handed out so far.
-    fn revoke(&self, user: &UserId);
+    /// Takes a user's allocations away, and refuses the credentials handed out so far. An error: until the next restart only,
+    /// as it could not be written down. May wait for the disk.
+    fn revoke(&self, user: &UserId) -> io::Result<()>;
+}
+
+/// Ends what a user relays through the built-in server, if there is one, and the credentials that they hold.
+pub(crate) async fn revoke(state: &AppState, user: &UserId) -> ApiResult<()> {
+    state.ice.forget_user(user);
+    let Some(turn) = state.config.built_in_turn.as_ref().map(Arc::clone) else { return Ok(()) };
+    let revoked = user.clone();
+    let done = tokio::task::spawn_blocking(move || turn.revoke(&revoked)).await;
+    done.map_err(io::Error::other).flatten().map_err(|error| {
+        tracing::error!(%error, "a revocation of TURN credentials could not be written down");
+        ApiError::new(ErrorCode::Internal, "revoked until the next restart only: it could not be written down")
+    })
 }
 
 /// Whoever made a request.

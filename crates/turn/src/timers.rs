@@ -22,7 +22,12 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// At most so many are of allocations that have ended.
+    dead: usize,
 }
+
+/// So many dead timers are not worth a look.
+const FEW: usize = 64;
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Instant, timer: Timer) {
@@ -37,6 +42,19 @@ impl Timers {
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Timer> {
         self.next().filter(|at| *at <= now)?;
         self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+
+    /// An allocation has ended. Its timers go when dead ones are half of all: they would wait for ten minutes, and much coming
+    /// and going would hold much memory.
+    pub(crate) fn ended(&mut self, lives: impl Fn(AllocationId) -> bool) {
+        self.dead += 2;
+        if self.dead > FEW && self.dead > self.heap.len() / 2 {
+            self.dead = 0;
+            self.heap.retain(|Reverse((_, timer))| match timer {
+                Timer::Allocation(id) | Timer::Bindings(id) => lives(*id),
+                Timer::User(_) => true,
+            });
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use desk::{ANNOUNCED, ANNOUNCED_V6, Client, Desk, PEER, SFU, SFU_V6, channel_data, config};
 use turn::policy::Denial;
-use turn::{ConfigError, Drop, Forward, Output, Server};
+use turn::{ConfigError, Drop, Forward, Output, Server, Transport};
 
 const DENIED_V4: [&str; 30] = [
     "0.0.0.0",
@@ -145,6 +145,45 @@ fn send_and_channel_data_do_not_reach_what_could_not_be_permitted() {
             _ => None,
         });
         assert_eq!(desk.peer_sends(relayed.expect("allocated"), address(ip), b"x"), None, "{ip}: nor comes in");
+    }
+}
+
+#[test]
+fn what_is_denied_is_denied_at_each_send_whatever_was_permitted() {
+    let policy = turn::policy::Policy {
+        own: config().peers.own,
+        elsewhere: turn::policy::Elsewhere::Reachable,
+        ..Default::default()
+    };
+    for ip in DENIED_V4.into_iter().chain(DENIED_V6) {
+        let denial = policy.judge(address(ip));
+        assert!(matches!(denial, Err(Denial::Own | Denial::Special)), "{ip}: {denial:?}");
+    }
+    for ip in ALLOWED {
+        assert_eq!(policy.judge(address(ip)), Ok(turn::policy::Route::Elsewhere), "{ip}");
+    }
+}
+
+#[test]
+fn a_stream_is_judged_as_a_datagram_is() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        for ip in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fe80::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1"]
+        {
+            let mut desk = Desk::new(config());
+            let mut client = Client::new("198.51.100.20:5000", "alice");
+            client.tuple.transport = transport;
+            let peer = address(ip);
+            if peer.is_ipv4() {
+                client.allocate(&mut desk)
+            } else {
+                client.allocate_v6(&mut desk)
+            };
+            assert_eq!(client.permit(&mut desk, peer), 403, "{ip} over {transport:?}");
+            assert_eq!(client.bind(&mut desk, 0x4000, peer), 403, "{ip} over {transport:?}");
+            let indication = client.send_indication(peer, b"x");
+            assert_eq!(desk.send(&client, &indication), None, "{ip} over {transport:?}");
+            assert_eq!(desk.send(&client, &channel_data(0x4000, b"xxxx")), None, "{ip} over {transport:?}");
+        }
     }
 }
 

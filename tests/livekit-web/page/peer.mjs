@@ -161,9 +161,11 @@ async function routes() {
 async function ownRoutes() {
   const reports = await stats();
   const byId = new Map(reports.map((report) => [report.id, report]));
+  const chosen = new Set(reports.filter(({ type }) => type === "transport").map(({ selectedCandidatePairId }) => selectedCandidatePairId));
   return reports
-    .filter(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId !== undefined)
-    .map(({ selectedCandidatePairId }) => byId.get(byId.get(selectedCandidatePairId)?.localCandidateId))
+    // Firefox marks the pair itself.
+    .filter(({ type, id, selected }) => type === "candidate-pair" && (selected || chosen.has(id)))
+    .map(({ localCandidateId }) => byId.get(localCandidateId))
     .filter((candidate) => candidate !== undefined)
     .map(({ candidateType, relayProtocol, url }) => ({ candidateType, relayProtocol, url }));
 }

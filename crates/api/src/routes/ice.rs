@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::session::Done;
 use crate::audit::Admin;
-use crate::body::{Body, UuidPath};
+use crate::body::{Body, UserPath, UuidPath};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
 use crate::wire::{schema, time};
@@ -26,11 +26,11 @@ const LONGEST_TEXT: usize = 256;
 const PRIORITIES: std::ops::RangeInclusive<i32> = 0..=10_000;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_ice_servers)).routes(routes!(create_ice_server)).routes(routes!(
-        ice_server,
-        patch_ice_server,
-        delete_ice_server
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(list_ice_servers))
+        .routes(routes!(create_ice_server))
+        .routes(routes!(ice_server, patch_ice_server, delete_ice_server))
+        .routes(routes!(revoke_turn_credentials))
 }
 
 /// How clients authenticate with a server.
@@ -240,6 +240,24 @@ async fn delete_ice_server(
     }
     state.ice.forget();
     admin.note(&state, "ice_server.deleted", id, json!({})).await;
+    Ok(Done::YES)
+}
+
+/// Ends what a user relays through the built-in TURN server, and refuses the credentials handed out to them so far. They are given
+/// new ones when they ask.
+#[utoipa::path(delete, path = "/api/users/{id}/turn-credentials", operation_id = "revokeTurnCredentials", tag = "admin",
+    params(("id" = String, Path, description = "The user, or the identity in LiveKit tokens")),
+    responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
+async fn revoke_turn_credentials(
+    State(state): State<AppState>,
+    admin: Admin,
+    UserPath(user): UserPath,
+) -> ApiResult<Json<Done>> {
+    if state.config.built_in_turn.is_none() {
+        return Err(ApiError::new(ErrorCode::NotFound, "the built-in TURN server is off"));
+    }
+    crate::turn::revoke(&state, &user).await?;
+    admin.note(&state, "turn_credentials.revoked", user, json!({})).await;
     Ok(Done::YES)
 }
 

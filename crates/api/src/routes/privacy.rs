@@ -111,9 +111,8 @@ async fn erase_user(
     let erased = state.handle().erase_user(&id).await?;
     state.people.forget(&id);
     state.sessions.forget(&id);
-    state.ice.forget_user(&id);
-    if let Some(turn) = &state.config.built_in_turn {
-        turn.revoke(&id);
+    if let Err(error) = crate::turn::revoke(&state, &id).await {
+        tracing::error!(?error, "the TURN credentials of an erased user are refused until the next restart only");
     }
     state.sockets.disconnect(&id);
     state.webrtc.disconnect(&id);

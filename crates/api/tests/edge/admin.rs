@@ -184,6 +184,20 @@ async fn no_token_speaks_for_a_key() {
 }
 
 #[tokio::test]
+async fn turn_credentials_are_revoked_by_administrators_where_there_is_a_turn_server() {
+    let server = Server::start().await;
+    let path = "/api/users/ann/turn-credentials";
+    assert_eq!(server.ask("DELETE", path, &token("ann"), None).await.code(), "forbidden");
+    let (channels, _) = key(&server, &["channels"]).await;
+    assert_eq!(with_key(&server, "DELETE", path, &channels, None, Value::Null).await.code(), "forbidden");
+    assert_eq!(server.ask("DELETE", path, &admin("root"), None).await.code(), "not_found", "it is off");
+    let (users, _) = key(&server, &["users"]).await;
+    assert_eq!(with_key(&server, "DELETE", path, &users, None, Value::Null).await.code(), "not_found");
+    let log = server.get("/api/admin/audit?action=turn_credentials.revoked", &admin("root")).await.json();
+    assert_eq!(log["entries"], json!([]), "what was not done is not written down");
+}
+
+#[tokio::test]
 async fn keys_are_made_of_sense() {
     let server = Server::start().await;
     for body in [

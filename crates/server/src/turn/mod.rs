@@ -7,6 +7,7 @@ mod door;
 mod handout;
 pub mod metrics;
 pub mod probe;
+mod revoked;
 pub mod secret;
 mod settings;
 mod shard;
@@ -17,7 +18,7 @@ mod tests;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::{IceClient, IceServer};
@@ -35,6 +36,7 @@ pub use shard::{Published, unix};
 use crate::bridge::{Inlet, Lane, RelayLanes, Relays};
 use crate::failure::Failure;
 use crate::media::{Addresses, PortError, UdpPort, UdpPorts, WorkerHandle, listen};
+use revoked::Revoked;
 use settings::Common;
 use shard::{COMMANDS, Command, Parts, Shard, ShardHandle, WAKER};
 
@@ -153,12 +155,14 @@ impl TurnSettings {
             None => TurnSecrets::read_or_make(around.data_dir)?,
         };
         let common = self.common(around, &secrets);
+        let revoked = Revoked::read(around.data_dir, unix())?;
         let relays = self.relays(&sockets, around);
         let ranges = common.virtual_ports();
         let mut shards = Vec::new();
         for (index, (udp, ring)) in sockets.udp.into_iter().zip(sockets.rings).enumerate() {
             let config = common.config(index, &ranges);
-            let core = turn::Server::new(config, Instant::now(), unix()).map_err(Failure::setup)?;
+            let mut core = turn::Server::new(config, Instant::now(), unix()).map_err(Failure::setup)?;
+            revoked.iter().for_each(|(user, until)| core.revoke(Instant::now(), user, until));
             let (sender, commands) = mpsc::channel(COMMANDS);
             let published = Arc::new(Mutex::new(Published::default()));
             shards.push(ShardHandle::new(sender, ring.waker, Arc::clone(&published)));
@@ -205,7 +209,7 @@ impl TurnSettings {
         if self.secret.is_none() {
             tokio::spawn(watch(around.data_dir.to_owned(), secrets, handout.clone(), Arc::clone(&shards)));
         }
-        Ok(TurnPlane { shards, door, handout })
+        Ok(TurnPlane { shards, door, handout, revoked: Arc::new(Mutex::new(revoked)) })
     }
 }
 
@@ -215,6 +219,7 @@ pub struct TurnPlane {
     shards: Arc<[ShardHandle]>,
     door: Door,
     handout: Handout,
+    revoked: Arc<Mutex<Revoked>>,
 }
 
 impl TurnPlane {
@@ -241,13 +246,15 @@ impl api::BuiltInTurn for TurnPlane {
         self.handout.servers(client)
     }
 
-    fn revoke(&self, user: &UserId) {
-        let (shards, user, until) = (Arc::clone(&self.shards), user.clone(), unix() + self.handout.ttl.as_secs());
+    fn revoke(&self, user: &UserId) -> io::Result<()> {
+        let (shards, revoked, now) = (Arc::clone(&self.shards), user.clone(), unix());
+        let until = now + self.handout.ttl.as_secs();
         tokio::spawn(async move {
             for shard in shards.iter() {
-                shard.send(Command::Revoke(user.clone(), until)).await;
+                shard.send(Command::Revoke(revoked.clone(), until)).await;
             }
         });
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).add(user, until, now)
     }
 }
 

@@ -83,18 +83,22 @@ impl<'a> Client<'a> {
                 Wire::Udp(socket)
             }
             Transport::Tcp => Wire::Tcp(connect(server)?, StreamReader::new()),
-            Transport::Tls => {
-                let name = ServerName::from(server.ip());
-                let mut config = ClientConfig::builder()
-                    .dangerous()
-                    .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-                    .with_no_client_auth();
-                config.alpn_protocols = vec![b"stun.turn".to_vec()];
-                let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-                Wire::Tls(Box::new(StreamOwned::new(connection, connect(server)?)), StreamReader::new())
-            }
+            Transport::Tls => return Self::open_tls(server, credentials, b"stun.turn"),
         };
         Ok(Self { wire, credentials, login: None })
+    }
+
+    /// Connects over TLS with this ALPN, or with none.
+    pub(super) fn open_tls(server: SocketAddr, credentials: &'a Credentials, alpn: &[u8]) -> io::Result<Self> {
+        let mut config = ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+            .with_no_client_auth();
+        config.alpn_protocols = Some(alpn.to_vec()).filter(|alpn| !alpn.is_empty()).into_iter().collect();
+        let name = ServerName::from(server.ip());
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let stream = StreamOwned::new(connection, connect(server)?);
+        Ok(Self { wire: Wire::Tls(Box::new(stream), StreamReader::new()), credentials, login: None })
     }
 
     /// Asks for a relayed address.
@@ -128,6 +132,48 @@ impl<'a> Client<'a> {
     pub fn refresh(&mut self) -> Result<(), ProbeError> {
         let answer = self.ask(Method::Refresh, |builder| builder.number(attr::LIFETIME, 600))?;
         if answer.code == 0 { Ok(()) } else { Err(ProbeError::Refused(answer.code)) }
+    }
+
+    /// Binds a channel to a peer.
+    #[cfg(test)]
+    pub fn bind_channel(&mut self, channel: u16, peer: SocketAddr) -> Result<(), ProbeError> {
+        let number = u32::from(channel) << 16;
+        let bind =
+            |builder: Builder| builder.number(attr::CHANNEL_NUMBER, number).address(attr::XOR_PEER_ADDRESS, peer);
+        let answer = self.ask(Method::ChannelBind, bind)?;
+        if answer.code == 0 { Ok(()) } else { Err(ProbeError::NotRelayed(format!("error {}", answer.code))) }
+    }
+
+    /// Sends on a channel, bound or not.
+    #[cfg(test)]
+    pub fn send_on(&mut self, channel: u16, payload: &[u8]) -> io::Result<()> {
+        let length = payload.len() as u16;
+        let mut bytes = [&channel.to_be_bytes(), &length.to_be_bytes(), payload].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        self.write(&bytes)
+    }
+
+    /// Completes a TLS handshake.
+    #[cfg(test)]
+    pub fn shake_hands(&mut self) -> io::Result<()> {
+        match &mut self.wire {
+            Wire::Tls(stream, _) => stream.conn.complete_io(&mut stream.sock).map(drop),
+            Wire::Udp(_) | Wire::Tcp(..) => Ok(()),
+        }
+    }
+
+    /// Whether the server ends the connection within a time.
+    #[cfg(test)]
+    pub fn is_closed_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            match self.read() {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(_) => return true,
+                Ok(_) => return false,
+            }
+        }
+        false
     }
 
     /// Sends to a peer.

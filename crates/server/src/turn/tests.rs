@@ -185,7 +185,7 @@ fn a_revoked_user_is_cut_off_and_others_are_not() {
     cut.allocate().expect("allocated");
     kept.allocate().expect("allocated");
     let _inside = running.runtime.enter();
-    running.plane.revoke(&UserId::new("eve").expect("a user"));
+    running.plane.revoke(&UserId::new("eve").expect("a user")).expect("written down");
     running.until("one is left", |published| published.core.allocations == 1);
     assert!(cut.refresh().is_err(), "the stream is closed");
     kept.refresh().expect("not meant");
@@ -245,6 +245,83 @@ fn who_says_nothing_or_nonsense_is_shown_out() {
         assert!(is_closed(slow, Duration::from_secs(12)), "{what}");
     }
     running.until("gone", |published| published.streams == 0);
+}
+
+#[test]
+fn a_slow_loris_has_one_deadline_however_often_a_byte_comes() {
+    let running = Running::start(settings(1));
+    // A frame of a thousand bytes; a handshake of two hundred; and too few bytes to tell what they begin.
+    let frame = [&binding()[..2], &1_000_u16.to_be_bytes(), &binding()[4..]].concat();
+    let handshake = [0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3];
+    let cases = [
+        ("a frame", running.address, &frame[..]),
+        ("a handshake", running.tls, &handshake),
+        ("first bytes", running.address, &[]),
+    ];
+    let slow = cases.map(|(what, address, begun)| {
+        let mut slow = stream(address);
+        slow.write_all(begun).expect("open");
+        std::thread::spawn(move || {
+            let began = Instant::now();
+            while slow.write_all(&[0]).is_ok() {
+                assert!(began.elapsed() < Duration::from_secs(15), "{what} is waited for as long as a byte comes");
+                std::thread::sleep(Duration::from_millis(400));
+            }
+            assert!(began.elapsed() > Duration::from_secs(1), "{what} is given some time");
+        })
+    });
+    for slow in slow {
+        slow.join().expect("shown out");
+    }
+    running.until("gone", |published| published.streams == 0);
+}
+
+#[test]
+fn tls_that_says_nothing_inside_is_shown_out() {
+    let running = Running::start(settings(1));
+    let credentials = running.credentials("alice");
+    // Its handshake is whole, and what follows is never said: with TURN's own ALPN, and with none.
+    for alpn in [&b"stun.turn"[..], b""] {
+        let mut silent = Client::open_tls(running.tls, &credentials, alpn).expect("reachable");
+        silent.shake_hands().expect("a certificate");
+        assert!(silent.is_closed_within(Duration::from_secs(12)), "{}", String::from_utf8_lossy(alpn));
+    }
+    running.until("gone", |published| published.streams == 0);
+}
+
+/// Something of this machine that TURN clients are not to reach.
+fn private_port(ip: IpAddr) -> std::net::UdpSocket {
+    let private = std::net::UdpSocket::bind((ip, 0)).expect("a port");
+    private.set_read_timeout(Some(Duration::from_millis(500))).expect("a socket");
+    private
+}
+
+#[test]
+fn no_port_of_this_machine_is_reached_though_the_override_opens_its_address() {
+    let range = 40_300..=40_399;
+    let allow = vec!["127.0.0.0/8".to_owned()];
+    let running = Running::start(TurnSettings { relay_ports: Some(range), allow, ..settings(1) });
+    let credentials = running.credentials("eve");
+    let other = private_port(IpAddr::from([127, 0, 0, 2]));
+    let private = private_port(LOOPBACK);
+    let mut eve = Client::open(running.address, Transport::Udp, &credentials).expect("reachable");
+    eve.allocate().expect("allocated");
+    // What the override is for.
+    let reachable = other.local_addr().expect("bound");
+    eve.permit(reachable).expect("opened by the override");
+    eve.send_payload(reachable, b"hello").expect("open");
+    assert_eq!(other.recv(&mut [0; 64]).expect("relayed"), 5);
+    for target in [private.local_addr().expect("bound"), running.address, running.tls] {
+        // Media ports are at this address, and permissions are by address.
+        eve.permit(target).expect("permitted");
+        assert_eq!(eve.bind_channel(0x4000, target), Err(ProbeError::NotRelayed("error 403".to_owned())), "{target}");
+        eve.send_payload(target, b"GET /admin").expect("open");
+        eve.send_on(0x4000, b"GET /admin").expect("open");
+    }
+    assert!(private.recv(&mut [0; 64]).is_err(), "nothing came");
+    running.until("counted", |published| {
+        published.core.dropped(turn::Drop::Denied) == 3 && published.core.dropped(turn::Drop::NoChannel) == 3
+    });
 }
 
 #[test]

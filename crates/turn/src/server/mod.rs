@@ -273,6 +273,7 @@ impl Server {
     /// The one way in which an allocation goes.
     fn end(&mut self, now: Instant, id: AllocationId, reason: Ended) {
         let Some(allocation) = self.table.remove(id) else { return };
+        self.timers.ended(|id| self.table.get(id).is_some());
         if allocation.socket == Socket::Open {
             self.outputs.push_back(Output::CloseRelay { relayed: allocation.relayed });
         }

@@ -124,6 +124,12 @@ export class PeerLink {
     pc.restartIce();
   }
 
+  /** Sends whole pictures now, without being asked: the other side may have lost what later ones build upon. */
+  async refreshPictures(): Promise<void> {
+    const senders = (["camera", "screen"] as const).flatMap((source) => this.#places.get(source)?.sender ?? []);
+    await Promise.all(senders.filter(({ track }) => track !== null).map(refresh));
+  }
+
   close(): void {
     this.#closed = true;
     this.#drop();
@@ -278,6 +284,15 @@ async function fill(place: RTCRtpTransceiver, source: PeerSource, track: MediaSt
   if (parameters.encodings.length === 0) return;
   for (const encoding of parameters.encodings) encoding.maxBitrate = most;
   await place.sender.setParameters(parameters).catch(() => undefined);
+}
+
+/** Encoders begin anew, with a whole picture, when a sender is switched off and on. */
+async function refresh(sender: RTCRtpSender): Promise<void> {
+  for (const active of [false, true]) {
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.active = active;
+    await sender.setParameters(parameters).catch(() => undefined);
+  }
 }
 
 function randomSession(): string {
