@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::FiveTuple;
+use crate::accounts::Seat;
 use crate::message::{Family, Key, TransactionId};
-use crate::table::UserKey;
 
 /// RFC 8656 §9.
 pub(crate) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -34,7 +34,7 @@ pub(crate) struct Allocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) user: UserKey,
+    pub(crate) seat: Seat,
     /// Stays though the secret be rotated.
     pub(crate) key: Key,
     /// Of the Allocate that made it, to know a retransmission.
@@ -59,7 +59,7 @@ pub(crate) struct NewAllocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) user: UserKey,
+    pub(crate) seat: Seat,
     pub(crate) key: Key,
     pub(crate) transaction: TransactionId,
     pub(crate) expires: Instant,
@@ -76,14 +76,14 @@ pub(crate) enum BindError {
 
 impl Allocation {
     pub(crate) fn new(generation: u32, new: NewAllocation) -> Self {
-        let NewAllocation { client, relayed, socket, username, user, key, transaction, expires } = new;
+        let NewAllocation { client, relayed, socket, username, seat, key, transaction, expires } = new;
         Self {
             generation,
             client,
             relayed,
             socket,
             username,
-            user,
+            seat,
             key,
             transaction,
             expires,

@@ -117,7 +117,7 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "TURN over TLS, besides the https port; \"off\" for none (5349 with a certificate)",
     ),
-    key("turn.workers", Kind::Number, "TURN threads (1)"),
+    key("turn.workers", Kind::Number, "TURN threads (one a core)"),
     key(
         "turn.relay_ports",
         Kind::Text,

@@ -10,7 +10,6 @@ use crate::forward::{Forward, Head, LONGEST_PAYLOAD};
 use crate::message::{Family, Message, attr, xor_address};
 use crate::metrics::Drop;
 use crate::policy::Route;
-use crate::table::UserKey;
 use crate::{AllocationId, FiveTuple, channel_data};
 
 impl Server {
@@ -65,7 +64,7 @@ impl Server {
         payload: Range<usize>,
     ) -> Option<Forward> {
         let Some(allocation) = self.table.get(id) else { return self.dropped(Drop::NoAllocation) };
-        let (relayed, socket, user) = (allocation.relayed, allocation.socket, allocation.user);
+        let (relayed, socket) = (allocation.relayed, allocation.socket);
         let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
         if route == Route::Elsewhere && socket != Socket::Open {
             return self.dropped(Drop::NoSocket);
@@ -73,7 +72,7 @@ impl Server {
         if peer == relayed {
             return self.dropped(Drop::Denied);
         }
-        if !self.charge(now, user, payload.len()) {
+        if !allocation.seat.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u64;
@@ -102,14 +101,14 @@ impl Server {
         if !allocation.permits(now, peer.ip()) {
             return self.dropped(Drop::NoPermission);
         }
-        let (client, user, channel) = (allocation.client, allocation.user, allocation.channel_of(now, peer));
+        let (client, channel) = (allocation.client, allocation.channel_of(now, peer));
         if self.policy.judge(peer).is_err() {
             return self.dropped(Drop::Denied);
         }
         if payload.len() > LONGEST_PAYLOAD {
             return self.dropped(Drop::TooLarge);
         }
-        if !self.charge(now, user, payload.len()) {
+        if !allocation.seat.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u16;
@@ -122,14 +121,5 @@ impl Server {
         self.metrics.packets_to_clients += 1;
         self.metrics.bytes_to_clients += u64::from(length);
         Some(Forward::Client { client, head, payload, padding })
-    }
-
-    /// Takes so many bytes from the user's bucket and from everybody's.
-    fn charge(&mut self, now: Instant, user: UserKey, bytes: usize) -> bool {
-        let user = self.table.user_mut(user).and_then(|user| user.bucket.as_mut());
-        if user.is_some_and(|bucket| !bucket.take(now, bytes)) {
-            return false;
-        }
-        self.total.as_mut().is_none_or(|bucket| bucket.take(now, bytes))
     }
 }
