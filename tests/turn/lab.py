@@ -83,7 +83,7 @@ class Server:
     media_port: int = 0
 
 
-def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1) -> Server:
+def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, turn: bool = True) -> Server:
     base = free_ports(7)
     (folder / "stoa.toml").write_text(
         f"""
@@ -92,13 +92,14 @@ def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1)
         relay_ports = "40000-49999"
         allow = ["10.0.0.0/8"]
         allocations_per_user = 20000
+        challenges = 255
         workers = {workers}
         """.replace("        ", "")
     )
     command = [*pin, str(STOA), "serve", "--dev", "--data-dir", str(folder / "data"), "--config", str(folder / "stoa.toml")]
     command += ["--http", f"0.0.0.0:{base}", "--https", f"127.0.0.1:{base + 1}", "--tcp-port", str(base + 2)]
     command += ["--workers", "1", "--udp-ports", str(base + 3), "--announce", lab.outside]
-    command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)]
+    command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)] if turn else ["--turn-port", "off", "--turn-tls-port", "off"]
     process = lab.spawn(command)
     for _ in range(200):
         try:
@@ -146,6 +147,18 @@ def uclient(lab: Lab, server: Server, *words: str, pin: list[str] | None = None,
     counts = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", done.stdout)
     sent, received = map(int, counts[-1]) if counts else (0, 0)
     return Run(sent, received, done.stdout)
+
+
+def capacity(lab: Lab, server: Server, *words: str, pin: list[str]) -> tuple[int, bool]:
+    """The highest rate at which nothing is lost in two seconds, in packets a second to the server (as many come back), and
+    whether it was the load that could not do more."""
+    rate, best = 16_000, 0
+    while True:
+        run = load(lab, server, *words, "--rate", str(rate), "--seconds", "2", pin=pin)
+        behind = run["late"] > 0
+        if run["lost"] > 0 or behind:
+            return best, behind and run["lost"] == 0
+        rate, best = rate * 5 // 4, rate
 
 
 def load(lab: Lab, server: Server, *words: str, pin: list[str] | None = None, seconds: int = 120) -> dict:

@@ -202,9 +202,8 @@ impl Relay {
         let (Some(address), Some(secret), Some(peer)) = (options.turn, &options.turn_secret, options.turn_peer) else {
             return Ok(None);
         };
-        let server = allocation::Server { address, secret: model::Secret::new(secret.clone()) };
         let socket = allocation::socket(SocketAddr::new(plan.local, 0), address, RECEIVE_BUFFER)?;
-        let allocation = Allocation::make(&server, user, socket)?;
+        let allocation = Allocation::make(&model::Secret::new(secret.clone()), user, socket)?;
         allocation.bind(Self::CHANNEL, peer)?;
         Ok(Some(Self { allocation, peer }))
     }

@@ -17,13 +17,6 @@ const ATTEMPTS: usize = 20;
 /// UDP, as REQUESTED-TRANSPORT has it.
 const UDP: u32 = 17 << 24;
 
-/// A server, and what its credentials are made of.
-#[derive(Debug, Clone)]
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    pub(crate) secret: Secret<String>,
-}
-
 /// A client with a relayed address.
 #[derive(Debug)]
 pub(crate) struct Allocation {
@@ -43,11 +36,11 @@ struct Login {
 }
 
 impl Allocation {
-    /// Asks for a relayed address from a socket that is connected to the server.
-    pub(crate) fn make(server: &Server, user: &str, socket: UdpSocket) -> anyhow::Result<Self> {
+    /// Asks for a relayed address from a socket that is connected to the server, with credentials of the secret.
+    pub(crate) fn make(secret: &Secret<String>, user: &str, socket: UdpSocket) -> anyhow::Result<Self> {
         let user = UserId::new(user).map_err(|_| anyhow::anyhow!("{user:?} is no user id"))?;
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + CREDENTIALS;
-        let credentials = Credentials::mint(&server.secret, &user, expires.as_secs());
+        let credentials = Credentials::mint(secret, &user, expires.as_secs());
         socket.set_read_timeout(Some(PATIENCE))?;
         let wish = |builder: Builder| builder.number(attr::REQUESTED_TRANSPORT, UDP);
         let challenge = ask(&socket, None, Method::Allocate, wish)?;

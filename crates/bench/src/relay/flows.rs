@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
+use model::Secret;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny};
 
 use super::TurnOptions;
-use super::allocation::{Allocation, Server, socket};
+use super::allocation::{Allocation, socket};
 
 const CHANNEL: u16 = 0x4000;
 const HEADER: usize = 4;
@@ -62,7 +63,7 @@ pub(super) struct Flows {
 
 impl Flows {
     /// Allocates and binds a channel for every client.
-    pub(super) fn open(options: &TurnOptions, server: &Server) -> anyhow::Result<Self> {
+    pub(super) fn open(options: &TurnOptions, secret: &Secret<String>) -> anyhow::Result<Self> {
         let peer = StdUdpSocket::bind((options.local, 0)).context("--local is no address of this host")?;
         let _ = socket2::SockRef::from(&peer).set_recv_buffer_size(PEER_BUFFER);
         let _ = socket2::SockRef::from(&peer).set_send_buffer_size(PEER_BUFFER);
@@ -74,7 +75,7 @@ impl Flows {
             let local = nth(first, index as u32 % options.addresses.max(1));
             let socket = socket(SocketAddr::new(local, 0), options.server, CLIENT_BUFFER)
                 .with_context(|| format!("cannot send from {local}"))?;
-            let allocation = Allocation::make(server, &format!("bench-{index}"), socket)?;
+            let allocation = Allocation::make(secret, &format!("bench-{index}"), socket)?;
             if !options.linked {
                 allocation.bind(CHANNEL, at)?;
             }

@@ -15,7 +15,6 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::process::Process;
-use allocation::Server;
 use flows::Flows;
 use report::Report;
 
@@ -83,8 +82,7 @@ pub(crate) fn run(options: &TurnOptions) -> anyhow::Result<()> {
     let times = |process: &Option<Process>| process.as_ref().map(Process::times).transpose();
 
     let empty = resident(&server);
-    let address = Server { address: options.server, secret: model::Secret::new(options.secret.clone()) };
-    let mut flows = Flows::open(options, &address)?;
+    let mut flows = Flows::open(options, &model::Secret::new(options.secret.clone()))?;
     let full = resident(&server);
     flows.run(WARM_UP)?;
     let (before, began) = (times(&server)?, flows.counts());

@@ -220,6 +220,9 @@ fn turn_limits(read: &Reader<'_>) -> Result<turn::Limits, ConfigError> {
     Ok(turn::Limits {
         allocations_per_user: count("turn.allocations_per_user", default.allocations_per_user)?,
         allocations: count("turn.allocations", default.allocations)?,
+        challenges_per_second: read
+            .number("turn.challenges", 1..=255)?
+            .map_or(default.challenges_per_second, |n| n as u8),
         user_rate: rate("turn.user_bitrate")?,
         total_rate: rate("turn.total_bitrate")?,
         ..default

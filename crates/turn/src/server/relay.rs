@@ -13,13 +13,13 @@ use crate::policy::Route;
 use crate::{AllocationId, FiveTuple, channel_data};
 
 impl Server {
-    /// ChannelData (RFC 8656 §12.6). A bound channel is leave enough: it was judged when bound and is judged again.
+    /// ChannelData (RFC 8656 §12.6). A bound channel is leave enough: its address and port were judged when it was bound.
     pub(super) fn channel_data(&mut self, now: Instant, client: &FiveTuple, bytes: &[u8]) -> Option<Forward> {
         let Some((channel, payload)) = channel_data::parse(bytes) else { return self.dropped(Drop::Malformed) };
         let Some(id) = self.table.by_client(client) else { return self.dropped(Drop::NoAllocation) };
         let peer = self.table.get(id).and_then(|allocation| allocation.peer_of(now, channel));
         match peer {
-            Some(peer) => self.forward_to_peer(now, id, peer, payload),
+            Some((peer, route)) => self.forward_to_peer(now, id, (peer, route), payload),
             None => self.dropped(Drop::NoChannel),
         }
     }
@@ -52,20 +52,21 @@ impl Server {
         if !permitted {
             return self.dropped(Drop::NoPermission);
         }
-        self.forward_to_peer(now, id, peer, message.range_of(data))
+        // A permission is by IP only.
+        let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
+        self.forward_to_peer(now, id, (peer, route), message.range_of(data))
     }
 
-    /// The one way to a peer; judges address and port every time.
+    /// The one way to a peer that was judged, address and port.
     fn forward_to_peer(
         &mut self,
         now: Instant,
         id: AllocationId,
-        peer: SocketAddr,
+        (peer, route): (SocketAddr, Route),
         payload: Range<usize>,
     ) -> Option<Forward> {
         let Some(allocation) = self.table.get(id) else { return self.dropped(Drop::NoAllocation) };
         let (relayed, socket) = (allocation.relayed, allocation.socket);
-        let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
         if route == Route::Elsewhere && socket != Socket::Open {
             return self.dropped(Drop::NoSocket);
         }
@@ -102,7 +103,7 @@ impl Server {
             return self.dropped(Drop::NoPermission);
         }
         let (client, channel) = (allocation.client, allocation.channel_of(now, peer));
-        if self.policy.judge(peer).is_err() {
+        if channel.is_none() && self.policy.judge(peer).is_err() {
             return self.dropped(Drop::Denied);
         }
         if payload.len() > LONGEST_PAYLOAD {

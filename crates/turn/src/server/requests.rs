@@ -241,7 +241,8 @@ impl Server {
         if allocation.family() != Family::of(peer.ip()) {
             return Err(Refusal(443));
         }
-        if peer == allocation.relayed || self.policy.judge(peer).is_err() {
+        let route = self.policy.judge(peer).map_err(|_| Refusal(403))?;
+        if peer == allocation.relayed {
             return Err(Refusal(403));
         }
         let most = self.config.limits.channels;
@@ -251,7 +252,7 @@ impl Server {
         })?;
         self.permit(now, id, &[peer.ip()])?;
         if let Some(allocation) = self.table.get_mut(id) {
-            allocation.bind(now, channel, peer);
+            allocation.bind(now, channel, peer, route);
         }
         Ok(Box::new(|answer| answer))
     }
