@@ -1,6 +1,7 @@
 """A TURN server under test, with coturn's client on this machine and its echoing peer in a network namespace. Needs root."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -24,13 +25,14 @@ def sh(command: str) -> None:
 
 
 class Lab:
-    """A cable to a namespace in which the peer echoes."""
+    """A cable to a namespace in which the peer echoes, and where 16,384 addresses are at home from which clients may come."""
 
     def __init__(self) -> None:
         number = os.getpid() % 10_000
         self.name, self.cable = f"turn-{number}", f"tu{number}"
         net = f"10.{128 + (number >> 6) % 64}.{(number & 63) * 4}"
         self.outside, self.inside = f"{net}.1", f"{net}.2"
+        self.crowd = f"10.{64 + number % 64}.{64 * (number >> 6 & 3)}.0"
         self.processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> "Lab":
@@ -42,9 +44,12 @@ class Lab:
           ip link set {self.cable}o up
           ip -n {self.name} addr add {self.inside}/30 dev {self.cable}i
           ip -n {self.name} link set {self.cable}i up
+          ip -n {self.name} link set lo up
           ip -n {self.name} route add default via {self.outside}
+          ip -n {self.name} route add local {self.crowd}/18 dev lo
+          ip route add {self.crowd}/18 via {self.inside}
         """)
-        self.spawn(["ip", "netns", "exec", self.name, "turnutils_peer", "-L", self.inside, "-p", str(PEER_PORT)])
+        self.spawn(self.inside_of(["turnutils_peer", "-L", self.inside, "-p", str(PEER_PORT)]))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,6 +61,9 @@ class Lab:
 
     def remove(self) -> None:
         sh(f"ip netns delete {self.name} 2>/dev/null || true; ip link delete {self.cable}o 2>/dev/null || true")
+
+    def inside_of(self, command: list[str]) -> list[str]:
+        return ["ip", "netns", "exec", self.name, *command]
 
     def spawn(self, command: list[str], **options: object) -> subprocess.Popen:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
@@ -71,18 +79,17 @@ class Server:
     host: str
     port: int
     tls_port: int
-    http: int = 0
-
-    def cpu_seconds(self) -> float:
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    http_port: int = 0
+    media_port: int = 0
 
     def resident_kib(self) -> int:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
-def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, relay_ports: str = "40000-49999") -> Server:
+def start_stoa(
+    lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, turn: bool = True, relay_ports: str = "40000-49999"
+) -> Server:
     base = free_ports(7)
     (folder / "stoa.toml").write_text(
         f"""
@@ -91,18 +98,19 @@ def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1,
         relay_ports = "{relay_ports}"
         allow = ["10.0.0.0/8"]
         allocations_per_user = 20000
+        challenges = 255
         workers = {workers}
         """.replace("        ", "")
     )
     command = [*pin, str(STOA), "serve", "--dev", "--data-dir", str(folder / "data"), "--config", str(folder / "stoa.toml")]
-    command += ["--http", f"127.0.0.1:{base}", "--https", f"127.0.0.1:{base + 1}", "--tcp-port", str(base + 2)]
+    command += ["--http", f"0.0.0.0:{base}", "--https", f"127.0.0.1:{base + 1}", "--tcp-port", str(base + 2)]
     command += ["--workers", "1", "--udp-ports", str(base + 3), "--announce", lab.outside]
-    command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)]
+    command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)] if turn else ["--turn-port", "off", "--turn-tls-port", "off"]
     process = lab.spawn(command)
     for _ in range(200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{base}/healthz", timeout=1).read()
-            return Server(process, lab.outside, base + 4, base + 5, base)
+            return Server(process, lab.outside, base + 4, base + 5, http_port=base, media_port=base + 3)
         except OSError:
             if process.poll() is not None:
                 raise RuntimeError(f"stoa ended with {process.returncode}") from None
@@ -145,6 +153,29 @@ def uclient(lab: Lab, server: Server, *words: str, pin: list[str] | None = None,
     counts = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", done.stdout)
     sent, received = map(int, counts[-1]) if counts else (0, 0)
     return Run(sent, received, done.stdout)
+
+
+def capacity(lab: Lab, server: Server, *words: str, pin: list[str]) -> tuple[int, bool]:
+    """The highest rate at which nothing is lost in two seconds, in packets a second to the server (as many come back), and
+    whether it was the load that could not do more."""
+    rate, best = 16_000, 0
+    while True:
+        run = load(lab, server, *words, "--rate", str(rate), "--seconds", "2", pin=pin)
+        behind = run["late"] > 0
+        if run["lost"] > 0 or behind:
+            return best, behind and run["lost"] == 0
+        rate, best = rate * 5 // 4, rate
+
+
+def load(lab: Lab, server: Server, *words: str, pin: list[str] | None = None, seconds: int = 120) -> dict:
+    """What `stoa bench turn` counted, from inside the namespace, its clients at 1,000 addresses."""
+    command = [*(pin or []), str(STOA), "bench", "turn", "--server", f"{server.host}:{server.port}", "--secret", SECRET]
+    command += ["--local", lab.inside, "--clients", lab.crowd, "--addresses", "1000"]
+    command += ["--server-pid", str(server.process.pid), "--json", *words]
+    done = subprocess.run(lab.inside_of(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
 
 
 def folder() -> tempfile.TemporaryDirectory:

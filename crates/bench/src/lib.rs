@@ -6,20 +6,33 @@
 
 mod load;
 mod process;
+mod relay;
 mod report;
 mod signal;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
 use load::{Fleet, Plan};
 use process::Process;
+pub use relay::TurnOptions;
 use report::Report;
+
+/// What else there is to load than rooms.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Other {
+    /// A TURN server: ChannelData of many clients, there and back
+    Turn(TurnOptions),
+}
 
 /// What to load, and how.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
+    /// Something else than rooms
+    #[command(subcommand)]
+    pub other: Option<Other>,
     /// The server
     #[arg(long, default_value = "ws://127.0.0.1:7880")]
     pub url: String,
@@ -59,6 +72,18 @@ pub struct Options {
     /// The server's process, to measure its CPU
     #[arg(long)]
     pub server_pid: Option<u32>,
+    /// A TURN server through which all participants come, and nothing else
+    #[arg(long, requires = "turn_secret", requires = "turn_peer")]
+    pub turn: Option<SocketAddr>,
+    /// The secret that its credentials are made of
+    #[arg(long)]
+    pub turn_secret: Option<String>,
+    /// The media port that they are relayed to
+    #[arg(long)]
+    pub turn_peer: Option<SocketAddr>,
+    /// The process of that TURN server, where it is another, whose CPU is added
+    #[arg(long)]
+    pub turn_pid: Option<u32>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -66,6 +91,10 @@ pub struct Options {
 
 /// Runs the load and prints what came of it.
 pub fn run(options: Options) -> anyhow::Result<()> {
+    match &options.other {
+        Some(Other::Turn(options)) => return relay::run(options),
+        None => {}
+    }
     ensure!(
         options.rooms > 0 && options.subscribers > 0 && options.threads > 0,
         "nothing to load: all counts must be above 0"
@@ -91,7 +120,11 @@ fn measure(options: &Options) -> anyhow::Result<Report> {
     std::thread::sleep(Duration::from_secs(options.warm_up));
 
     let server = options.server_pid.map(Process::new);
-    let read = |process: &Option<Process>| process.as_ref().map(Process::cpu).transpose();
+    let relay = options.turn_pid.map(Process::new);
+    let read = |process: &Option<Process>| -> anyhow::Result<Option<Duration>> {
+        let Some(process) = process else { return Ok(None) };
+        Ok(Some(process.cpu()? + relay.as_ref().map_or(Ok(Duration::ZERO), Process::cpu)?))
+    };
     fleet.start_latencies();
     let (began, before, cpu_before, own_before) =
         (Instant::now(), fleet.totals(), read(&server)?, Process::own().cpu()?);

@@ -16,6 +16,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 
 use crate::Options;
+use crate::relay::allocation::{self, Allocation};
 use crate::report::Totals;
 use crate::signal::{FromServer, Inbox, carry};
 
@@ -184,6 +185,39 @@ struct Participant {
     deadline: Instant,
     publishes: bool,
     alive: bool,
+    relay: Option<Relay>,
+}
+
+/// The way through a TURN server, to one media port.
+struct Relay {
+    allocation: Allocation,
+    peer: SocketAddr,
+}
+
+impl Relay {
+    const CHANNEL: u16 = 0x4000;
+
+    /// Waits for the allocation and the channel.
+    fn open(options: &Options, plan: &Plan, user: &str) -> anyhow::Result<Option<Self>> {
+        let (Some(address), Some(secret), Some(peer)) = (options.turn, &options.turn_secret, options.turn_peer) else {
+            return Ok(None);
+        };
+        let socket = allocation::socket(SocketAddr::new(plan.local, 0), address, RECEIVE_BUFFER)?;
+        let allocation = Allocation::make(&model::Secret::new(secret.clone()), user, socket)?;
+        allocation.bind(Self::CHANNEL, peer)?;
+        Ok(Some(Self { allocation, peer }))
+    }
+
+    /// ChannelData around a datagram to the media port; nothing else is reached.
+    fn wrap(&self, transmit: &client::Transmit) -> Option<Vec<u8>> {
+        let length = u16::try_from(transmit.contents.len()).ok().filter(|_| transmit.destination == self.peer)?;
+        Some([&Self::CHANNEL.to_be_bytes()[..], &length.to_be_bytes(), &transmit.contents].concat())
+    }
+
+    fn unwrap(bytes: &[u8]) -> Option<&[u8]> {
+        let (channel, payload) = turn::channel_data::parse(bytes)?;
+        (channel == Self::CHANNEL).then_some(&bytes[payload])
+    }
 }
 
 impl Thread {
@@ -227,19 +261,29 @@ impl Thread {
 
     fn join(&mut self, now: Instant, options: &Options, plan: &Plan, room: usize, place: usize) -> anyhow::Result<()> {
         let index = self.participants.len();
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(SocketAddr::new(plan.local, 0)),
-            socket2::Type::DGRAM,
-            Some(socket2::Protocol::UDP),
-        )?;
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-        socket.bind(&SocketAddr::new(plan.local, 0).into())?;
+        let relay = Relay::open(options, plan, &format!("bench-{room}-{place}"))?;
+        let socket = match &relay {
+            Some(relay) => relay.allocation.socket.try_clone()?.into(),
+            None => {
+                let socket = socket2::Socket::new(
+                    socket2::Domain::for_address(SocketAddr::new(plan.local, 0)),
+                    socket2::Type::DGRAM,
+                    Some(socket2::Protocol::UDP),
+                )?;
+                let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+                socket.bind(&SocketAddr::new(plan.local, 0).into())?;
+                socket
+            }
+        };
         socket.set_nonblocking(true)?;
         let mut socket = UdpSocket::from_std(socket.into());
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
 
         let publishes = place == 0;
-        let mut config = ClientConfig::new(socket.local_addr()?);
+        let mut config = ClientConfig::new(match &relay {
+            Some(relay) => relay.allocation.relayed,
+            None => socket.local_addr()?,
+        });
         // As LiveKit's own clients start, whatever they come to need.
         config.receivers = (3, 3);
         config.auto_subscribe = !publishes;
@@ -267,6 +311,7 @@ impl Thread {
             deadline: now + LONGEST_SLEEP,
             publishes,
             alive: true,
+            relay,
         });
         Ok(())
     }
@@ -289,7 +334,14 @@ impl Thread {
         loop {
             match participant.socket.recv_from(&mut buffer) {
                 Ok((length, source)) => {
-                    if participant.client.handle_datagram(Instant::now(), source, &buffer[..length]).is_err() {
+                    let (source, contents) = match &participant.relay {
+                        None => (source, &buffer[..length]),
+                        Some(relay) => match Relay::unwrap(&buffer[..length]) {
+                            Some(contents) => (relay.peer, contents),
+                            None => continue,
+                        },
+                    };
+                    if participant.client.handle_datagram(Instant::now(), source, contents).is_err() {
                         self.fail(index);
                         break;
                     }
@@ -330,7 +382,10 @@ impl Thread {
                 }
                 Output::Transmit(transmit) => {
                     // What the kernel does not take is lost, as anywhere.
-                    let _ = participant.socket.send_to(&transmit.contents, transmit.destination);
+                    let _ = match &participant.relay {
+                        None => participant.socket.send_to(&transmit.contents, transmit.destination),
+                        Some(relay) => relay.wrap(&transmit).map_or(Ok(0), |bytes| participant.socket.send(&bytes)),
+                    };
                 }
                 Output::Event(ClientEvent::Disconnected | ClientEvent::Left(_)) => {
                     if participant.alive {
@@ -395,6 +450,9 @@ impl Thread {
                 self.settle(index);
             }
             self.participants[index].to_server = None;
+            if let Some(relay) = &self.participants[index].relay {
+                relay.allocation.release();
+            }
         }
     }
 }

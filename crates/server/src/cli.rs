@@ -38,6 +38,7 @@ enum Cmd {
     /// Bring the database up to date (a start does so, too)
     Migrate(Place),
     /// Load a server with rooms and measure it
+    #[command(args_conflicts_with_subcommands = true)]
     Bench(bench::Options),
     /// List every setting of stoa.toml and the environment
     Settings,

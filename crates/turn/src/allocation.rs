@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::FiveTuple;
+use crate::accounts::Seat;
 use crate::message::{Family, Key, TransactionId};
-use crate::table::UserKey;
+use crate::policy::Route;
 
 /// RFC 8656 §9.
 pub(crate) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -34,7 +35,7 @@ pub(crate) struct Allocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) user: UserKey,
+    pub(crate) seat: Seat,
     /// Stays though the secret be rotated.
     pub(crate) key: Key,
     /// Of the Allocate that made it, to know a retransmission.
@@ -50,6 +51,8 @@ pub(crate) struct Allocation {
 #[derive(Debug, Clone, Copy)]
 struct Channel {
     peer: SocketAddr,
+    /// How the policy has it reached. It never changes while a server runs, and this is the very address and port.
+    route: Route,
     expires: Instant,
 }
 
@@ -59,7 +62,7 @@ pub(crate) struct NewAllocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) user: UserKey,
+    pub(crate) seat: Seat,
     pub(crate) key: Key,
     pub(crate) transaction: TransactionId,
     pub(crate) expires: Instant,
@@ -76,14 +79,14 @@ pub(crate) enum BindError {
 
 impl Allocation {
     pub(crate) fn new(generation: u32, new: NewAllocation) -> Self {
-        let NewAllocation { client, relayed, socket, username, user, key, transaction, expires } = new;
+        let NewAllocation { client, relayed, socket, username, seat, key, transaction, expires } = new;
         Self {
             generation,
             client,
             relayed,
             socket,
             username,
-            user,
+            seat,
             key,
             transaction,
             expires,
@@ -103,9 +106,10 @@ impl Allocation {
         self.permissions.get(&ip).is_some_and(|expires| *expires > now)
     }
 
-    /// The peer behind a channel.
-    pub(crate) fn peer_of(&self, now: Instant, channel: u16) -> Option<SocketAddr> {
-        self.channels.get(&channel).filter(|channel| channel.expires > now).map(|channel| channel.peer)
+    /// The peer behind a channel, and how it is reached.
+    pub(crate) fn peer_of(&self, now: Instant, channel: u16) -> Option<(SocketAddr, Route)> {
+        let channel = self.channels.get(&channel).filter(|channel| channel.expires > now)?;
+        Some((channel.peer, channel.route))
     }
 
     /// The channel of a peer.
@@ -139,14 +143,14 @@ impl Allocation {
         match (self.peer_of(now, channel), self.channel_of(now, peer)) {
             (None, None) if self.channels.len() >= most => Err(BindError::Full),
             (None, None) => Ok(()),
-            (Some(bound), Some(number)) if bound == peer && number == channel => Ok(()),
+            (Some((bound, _)), Some(number)) if bound == peer && number == channel => Ok(()),
             (_, _) => Err(BindError::Conflict),
         }
     }
 
     /// Binds a channel that can be bound. The permission that comes with it is another step.
-    pub(crate) fn bind(&mut self, now: Instant, channel: u16, peer: SocketAddr) {
-        self.channels.insert(channel, Channel { peer, expires: now + CHANNEL_LIFETIME });
+    pub(crate) fn bind(&mut self, now: Instant, channel: u16, peer: SocketAddr, route: Route) {
+        self.channels.insert(channel, Channel { peer, route, expires: now + CHANNEL_LIFETIME });
         self.by_peer.insert(peer, channel);
     }
 

@@ -8,10 +8,13 @@
 //! relayed payload is not copied: the `handle_*` that it came in by returns where it goes ([`Forward`]), as a range of
 //! the very bytes that were handed in.
 //!
+//! Several servers may share the work: each has its clients and ports, and [`Accounts`] holds what is counted over all.
+//!
 //! A relayed address need not be a socket. Peers in this process (media workers) and other allocations of this server
 //! are reached in memory; a socket is opened ([`Output::OpenRelay`]) when a client first permits a peer elsewhere, and
 //! only from a range that the operator configured.
 
+mod accounts;
 mod allocation;
 pub mod binding;
 pub mod channel_data;
@@ -32,6 +35,7 @@ mod timers;
 
 use std::net::SocketAddr;
 
+pub use accounts::Accounts;
 pub use config::{Config, ConfigError, Limits, PeerConfig, RelayConfig};
 pub use forward::{Forward, HEADROOM, Head, LONGEST_PAYLOAD, TAILROOM};
 pub use limit::Rate;

@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::hash::Seed;
@@ -15,47 +16,55 @@ pub struct Rate {
     pub burst: u64,
 }
 
-/// A token bucket over bytes, kept as the time at which it will be full again (GCRA): no division per packet.
-#[derive(Debug, Clone, Copy)]
+/// A token bucket over bytes, kept as the time at which it will be full again (GCRA): no division per packet, and servers
+/// on different threads can draw from one.
+#[derive(Debug)]
 pub(crate) struct TokenBucket {
     picos_per_byte: u64,
-    burst: Duration,
-    full_at: Instant,
+    /// In nanoseconds.
+    burst: u64,
+    epoch: Instant,
+    /// Nanoseconds after the epoch.
+    full_at: AtomicU64,
 }
 
 impl TokenBucket {
     pub(crate) fn new(now: Instant, rate: Rate) -> Self {
         let picos_per_byte = 1_000_000_000_000 / rate.bytes_per_second.max(1);
-        Self { picos_per_byte, burst: time_for(rate.burst, picos_per_byte), full_at: now }
+        Self { picos_per_byte, burst: nanos_for(rate.burst, picos_per_byte), epoch: now, full_at: AtomicU64::new(0) }
     }
 
     /// Takes so many bytes, or nothing.
-    pub(crate) fn take(&mut self, now: Instant, bytes: usize) -> bool {
-        let from = self.full_at.max(now);
-        let until = from + time_for(bytes as u64, self.picos_per_byte);
-        if until.duration_since(now) > self.burst {
-            return false;
-        }
-        self.full_at = until;
-        true
+    pub(crate) fn take(&self, now: Instant, bytes: usize) -> bool {
+        self.full_at.fetch_update(Relaxed, Relaxed, |full_at| self.after(now, full_at, bytes)).is_ok()
+    }
+
+    fn after(&self, now: Instant, full_at: u64, bytes: usize) -> Option<u64> {
+        // 584 years of running.
+        let now = now.saturating_duration_since(self.epoch).as_nanos() as u64;
+        let until = full_at.max(now) + nanos_for(bytes as u64, self.picos_per_byte);
+        (until - now <= self.burst).then_some(until)
     }
 
     /// Whether not even one more packet would pass.
     pub(crate) fn is_empty(&self, now: Instant) -> bool {
-        let mut copy = *self;
-        !copy.take(now, 1_500)
+        self.after(now, self.full_at.load(Relaxed), 1_500).is_none()
     }
 
     /// When it will have forgotten everything.
     pub(crate) fn full_at(&self) -> Instant {
-        self.full_at
+        self.epoch + Duration::from_nanos(self.full_at.load(Relaxed))
+    }
+
+    /// Whether nothing was ever taken.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.full_at.load(Relaxed) == 0
     }
 }
 
-fn time_for(bytes: u64, picos_per_byte: u64) -> Duration {
+fn nanos_for(bytes: u64, picos_per_byte: u64) -> u64 {
     // A day bounds what an absurd configuration could add up to.
-    let nanos = bytes.saturating_mul(picos_per_byte) / 1_000;
-    Duration::from_nanos(nanos.min(86_400_000_000_000))
+    (bytes.saturating_mul(picos_per_byte) / 1_000).min(86_400_000_000_000)
 }
 
 /// How many sources are told apart. Sources that fall together share a budget; a retransmission mends that.
@@ -68,29 +77,25 @@ pub(crate) struct SourceCap {
     per_second: u8,
     epoch: Instant,
     /// The second (low 24 bits) and how many in it (high 8).
-    slots: Box<[u32]>,
+    slots: Box<[AtomicU32]>,
 }
 
 impl SourceCap {
     pub(crate) fn new(epoch: Instant, seed: Seed, per_second: u8) -> Self {
-        Self { seed, per_second, epoch, slots: vec![0; SLOTS].into_boxed_slice() }
+        Self { seed, per_second, epoch, slots: (0..SLOTS).map(|_| AtomicU32::new(0)).collect() }
     }
 
     /// Counts one answer; false where the source has had its share of this second.
-    pub(crate) fn allow(&mut self, now: Instant, source: IpAddr) -> bool {
+    pub(crate) fn allow(&self, now: Instant, source: IpAddr) -> bool {
         // One household or host often has a whole /64.
         let hash = match source {
             IpAddr::V4(ip) => self.seed.hash_one(ip.to_bits()),
             IpAddr::V6(ip) => self.seed.hash_one((ip.to_bits() >> 64) as u64),
         };
-        let slot = &mut self.slots[hash as usize % SLOTS];
         let second = (now.saturating_duration_since(self.epoch).as_secs() & 0x00FF_FFFF) as u32;
-        let count = if *slot & 0x00FF_FFFF == second { *slot >> 24 } else { 0 };
-        if count >= u32::from(self.per_second) {
-            return false;
-        }
-        *slot = second | (count + 1) << 24;
-        true
+        let count = |slot: u32| if slot & 0x00FF_FFFF == second { slot >> 24 } else { 0 };
+        let counted = |slot| (count(slot) < u32::from(self.per_second)).then(|| second | (count(slot) + 1) << 24);
+        self.slots[hash as usize % SLOTS].fetch_update(Relaxed, Relaxed, counted).is_ok()
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn a_bucket_gives_its_burst_then_its_rate() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(start, Rate { bytes_per_second: 1_000, burst: 3_000 });
+        let bucket = TokenBucket::new(start, Rate { bytes_per_second: 1_000, burst: 3_000 });
         assert!(bucket.take(start, 2_000) && bucket.take(start, 1_000));
         assert!(!bucket.take(start, 1), "the burst is used up");
         assert!(bucket.is_empty(start));
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn a_source_gets_its_share_of_each_second() {
         let start = Instant::now();
-        let mut cap = SourceCap::new(start, Seed(7), 10);
+        let cap = SourceCap::new(start, Seed(7), 10);
         let source = IpAddr::from([203, 0, 113, 5]);
         assert_eq!((0..100).filter(|_| cap.allow(start, source)).count(), 10);
         assert!(cap.allow(start, IpAddr::from([203, 0, 113, 6])), "another source has its own");
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn a_v6_source_is_its_64() {
         let start = Instant::now();
-        let mut cap = SourceCap::new(start, Seed(7), 10);
+        let cap = SourceCap::new(start, Seed(7), 10);
         let sources = (0..100u16).map(|last| IpAddr::from([0x2600, 1, 2, 3, 0, 0, 0, last]));
         assert_eq!(sources.filter(|source| cap.allow(start, *source)).count(), 10);
     }

@@ -65,7 +65,7 @@ pub const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 
 pub struct Metrics {
     /// Allocations now.
     pub allocations: u64,
-    /// Users with an allocation, or with a bucket that is not full yet, now.
+    /// Users with an allocation, or with a bucket that is not full yet, now; of all servers that share accounts.
     pub users: u64,
     /// Allocations ever made.
     pub allocated: u64,

@@ -1,34 +1,17 @@
-//! All allocations and their users, found by client, by relayed address and by id. Keeps the indexes and the ports
+//! All allocations of a server, found by client, by relayed address and by id. Keeps the indexes and the ports
 //! consistent; knows no protocol.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Instant;
 
-use model::UserId;
 use slab::Slab;
 
 use crate::allocation::{Allocation, NewAllocation, Socket};
-use crate::config::{Limits, RelayConfig};
+use crate::config::RelayConfig;
 use crate::hash::Seed;
-use crate::limit::TokenBucket;
 use crate::message::Family;
 use crate::ports::PortPool;
 use crate::{AllocationId, FiveTuple};
-
-/// A user of this table. Used again once forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct UserKey(usize);
-
-/// Somebody with allocations, or with a bucket that is not full yet.
-#[derive(Debug)]
-pub(crate) struct User {
-    pub(crate) id: UserId,
-    pub(crate) allocations: u32,
-    pub(crate) bucket: Option<TokenBucket>,
-    /// Whether a timer to forget the user runs.
-    pub(crate) timer: bool,
-}
 
 /// The free ports of one family.
 struct Ports {
@@ -41,8 +24,6 @@ pub(crate) struct Table {
     allocations: Slab<Allocation>,
     by_client: HashMap<FiveTuple, u32, Seed>,
     by_relayed: HashMap<SocketAddr, u32, Seed>,
-    users: Slab<User>,
-    by_user: HashMap<UserId, usize, Seed>,
     ports: [Option<Ports>; 2],
     generations: u32,
 }
@@ -60,8 +41,6 @@ impl Table {
             allocations: Slab::new(),
             by_client: HashMap::with_hasher(seed),
             by_relayed: HashMap::with_hasher(seed),
-            users: Slab::new(),
-            by_user: HashMap::with_hasher(seed),
             ports,
             generations: 0,
         }
@@ -69,10 +48,6 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.allocations.len()
-    }
-
-    pub(crate) fn users(&self) -> usize {
-        self.users.len()
     }
 
     pub(crate) fn by_client(&self, client: &FiveTuple) -> Option<AllocationId> {
@@ -103,40 +78,6 @@ impl Table {
         self.allocations.iter().map(id)
     }
 
-    /// The user of this name, known from now on.
-    pub(crate) fn user(&mut self, now: Instant, id: &UserId, limits: &Limits) -> UserKey {
-        if let Some(key) = self.by_user.get(id) {
-            return UserKey(*key);
-        }
-        let bucket = limits.user_rate.map(|rate| TokenBucket::new(now, rate));
-        let key = self.users.insert(User { id: id.clone(), allocations: 0, bucket, timer: false });
-        self.by_user.insert(id.clone(), key);
-        UserKey(key)
-    }
-
-    pub(crate) fn user_by_id(&self, id: &UserId) -> Option<&User> {
-        self.by_user.get(id).map(|key| &self.users[*key])
-    }
-
-    pub(crate) fn user_by_key(&self, key: UserKey) -> Option<&User> {
-        self.users.get(key.0)
-    }
-
-    pub(crate) fn user_mut(&mut self, key: UserKey) -> Option<&mut User> {
-        self.users.get_mut(key.0)
-    }
-
-    /// Forgets a user who has nothing left; gives the time to come again where the bucket is not full yet.
-    pub(crate) fn forget_user(&mut self, now: Instant, key: UserKey) -> Option<Instant> {
-        let user = self.users.get(key.0).filter(|user| user.allocations == 0)?;
-        let full_at = user.bucket.map(|bucket| bucket.full_at()).filter(|full_at| *full_at > now);
-        if full_at.is_none() {
-            let user = self.users.remove(key.0);
-            self.by_user.remove(&user.id);
-        }
-        full_at
-    }
-
     /// A port of a family: a real one while there are any, else a virtual one.
     pub(crate) fn take_port(&mut self, rng: &mut fastrand::Rng, family: Family, even: bool) -> Option<(u16, Socket)> {
         let ports = self.ports[family as usize].as_mut()?;
@@ -153,13 +94,10 @@ impl Table {
     pub(crate) fn insert(&mut self, new: NewAllocation) -> AllocationId {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
-        let (client, relayed, user) = (new.client, new.relayed, new.user);
+        let (client, relayed) = (new.client, new.relayed);
         let index = self.allocations.insert(Allocation::new(generation, new)) as u32;
         let before = (self.by_client.insert(client, index), self.by_relayed.insert(relayed, index));
         debug_assert_eq!(before, (None, None), "one allocation a client and a port");
-        if let Some(user) = self.users.get_mut(user.0) {
-            user.allocations += 1;
-        }
         AllocationId { index, generation }
     }
 
@@ -169,9 +107,6 @@ impl Table {
         let allocation = self.allocations.remove(id.index as usize);
         self.by_client.remove(&allocation.client);
         self.by_relayed.remove(&allocation.relayed);
-        if let Some(user) = self.users.get_mut(allocation.user.0) {
-            user.allocations = user.allocations.saturating_sub(1);
-        }
         let port = allocation.relayed.port();
         if let Some(ports) = self.ports[allocation.family() as usize].as_mut() {
             let real = ports.real_range.as_ref().is_some_and(|range| range.contains(&port));

@@ -5,18 +5,19 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
+use model::UserId;
+
 use crate::AllocationId;
-use crate::table::UserKey;
 
 /// What happens at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// The allocation may have run out (RFC 8656 §3.2: LIFETIME).
     Allocation(AllocationId),
     /// Permissions (300 s) and channels (600 s) of the allocation may have run out.
     Bindings(AllocationId),
     /// A user without allocations has a full bucket again and may be forgotten.
-    User(UserKey),
+    User(Box<UserId>),
 }
 
 #[derive(Debug, Default)]

@@ -117,7 +117,7 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "TURN over TLS, besides the https port; \"off\" for none (5349 with a certificate)",
     ),
-    key("turn.workers", Kind::Number, "TURN threads (1)"),
+    key("turn.workers", Kind::Number, "TURN threads (one a core)"),
     key(
         "turn.relay_ports",
         Kind::Text,
@@ -128,6 +128,7 @@ pub const KEYS: &[Key] = &[
     key("turn.deny", Kind::List, "ranges that may not be relayed to"),
     key("turn.allocations_per_user", Kind::Number, "TURN allocations of one user (12)"),
     key("turn.allocations", Kind::Number, "TURN allocations in all (20000)"),
+    key("turn.challenges", Kind::Number, "TURN and STUN refusals to one address in a second, until it logs in (10)"),
     key("turn.user_bitrate", Kind::Number, "bits a second relayed for one user, 0 for no limit (0)"),
     key("turn.total_bitrate", Kind::Number, "bits a second relayed in all, 0 for no limit (0)"),
     aliased(

@@ -12,6 +12,8 @@ use crate::acme::{Acme, LETS_ENCRYPT};
 use crate::turn::TurnSettings;
 
 const MOST_WORKERS: usize = 64;
+/// TURN threads.
+const MOST_TURN_WORKERS: usize = 16;
 const SHORTEST_SECRET: usize = 16;
 
 /// Checks the settings. `cores` is what the host has.
@@ -30,7 +32,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
     let https = read.listen("https", if dev { Some("7843") } else { ask.then_some("443") })?;
     let acme = if ask && https.is_some() && certificate.is_none() { Some(acme(&read)?) } else { None };
     let trusted = https.is_some() && (certificate.is_some() || acme.is_some());
-    let turn = turn(&read, https.is_some(), trusted)?;
+    let turn = turn(&read, cores, https.is_some(), trusted)?;
     Ok(Config {
         dev,
         data_dir: PathBuf::from(read.text("data_dir")?.unwrap_or_else(|| "data".to_owned())),
@@ -151,7 +153,7 @@ fn port_range(text: &str) -> Option<(u16, Option<u16>)> {
     (first > 0 && last.is_none_or(|last: u16| last >= first)).then_some((first, last))
 }
 
-fn turn(read: &Reader<'_>, https: bool, trusted: bool) -> Result<Option<TurnSettings>, ConfigError> {
+fn turn(read: &Reader<'_>, cores: usize, https: bool, trusted: bool) -> Result<Option<TurnSettings>, ConfigError> {
     let port = |name: &str, default: Option<u16>| match read.text(name)?.as_deref() {
         None => Ok(default),
         Some("off" | "0") => Ok(None),
@@ -162,15 +164,21 @@ fn turn(read: &Reader<'_>, https: bool, trusted: bool) -> Result<Option<TurnSett
         return Err(read.refuse("turn.tls_port", "needs --https, whose certificate it takes"));
     }
     let Some(port) = port("turn.port", Some(3478))? else { return Ok(None) };
-    let workers = read.number("turn.workers", 1..=16)?.unwrap_or(1) as usize;
     let relay_ports = match read.text("turn.relay_ports")? {
         None => None,
         Some(text) => match port_range(&text) {
-            Some((first, Some(last))) if first >= 1024 && usize::from(last - first) + 1 >= workers => {
-                Some(first..=last)
-            }
+            Some((first, Some(last))) if first >= 1024 => Some(first..=last),
             _ => return Err(read.refuse("turn.relay_ports", "must be a range above 1023 such as 49152-49251")),
         },
+    };
+    // Each thread has ports of its own.
+    let room = relay_ports.as_ref().map_or(MOST_TURN_WORKERS, ExactSizeIterator::len);
+    let workers = match read.number("turn.workers", 1..=MOST_TURN_WORKERS as u64)? {
+        Some(workers) if workers as usize > room => {
+            return Err(read.refuse("turn.workers", &format!("{workers} threads need as many turn.relay_ports")));
+        }
+        Some(workers) => workers as usize,
+        None => cores.clamp(1, MOST_TURN_WORKERS.min(room)),
     };
     let cidrs = |name: &str| -> Result<Vec<String>, ConfigError> {
         let list = read.list(name)?;
@@ -212,6 +220,9 @@ fn turn_limits(read: &Reader<'_>) -> Result<turn::Limits, ConfigError> {
     Ok(turn::Limits {
         allocations_per_user: count("turn.allocations_per_user", default.allocations_per_user)?,
         allocations: count("turn.allocations", default.allocations)?,
+        challenges_per_second: read
+            .number("turn.challenges", 1..=255)?
+            .map_or(default.challenges_per_second, |n| n as u8),
         user_rate: rate("turn.user_bitrate")?,
         total_rate: rate("turn.total_bitrate")?,
         ..default
@@ -604,6 +615,8 @@ mod tests {
             assert!(error.starts_with(wanted), "{error}");
             assert_eq!(error.lines().count(), 1);
         }
+        let few = [("turn.relay_ports", "--relay", "49152-49153"), ("turn.workers", "--turn-workers", "3")];
+        assert!(of(&few).expect_err("too few").to_string().contains("need as many turn.relay_ports"));
         let few = of(&[("media.udp_ports", "--udp-ports", "7882-7883"), ("media.workers", "--workers", "3")]);
         assert!(few.expect_err("too few").to_string().contains("need as many ports"));
     }

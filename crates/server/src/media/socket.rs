@@ -6,14 +6,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
+use super::options;
 use super::outbox::{Batch, Carrier};
 
 /// What the kernel is asked to hold for a socket each way; it may grant less (`stoa doctor` says so).
 pub const WANTED_BUFFER: usize = 8 << 20;
 /// Messages of one system call; with coalescing each may hold many datagrams.
 const BATCH: usize = quinn_udp::BATCH_SIZE;
+/// Messages of the first system call of several: most often fewer wait, and room for each costs a little.
+const FEW: usize = 8;
 /// The longest message, coalesced.
 const LONGEST_MESSAGE: usize = 65_536;
+/// From one message to the next: not a power of two, so that their beginnings do not share the same few lines of the cache.
+const STRIDE: usize = LONGEST_MESSAGE + 17 * 64;
 
 /// One bound socket.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ impl UdpPort {
         let _ = socket.set_send_buffer_size(WANTED_BUFFER);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        options::spare(&socket, address)?;
         Ok(Self { io: mio::net::UdpSocket::from_std(socket.into()), state })
     }
 
@@ -69,6 +75,9 @@ impl UdpPort {
     }
 
     fn send(&self, batch: &Batch<'_>, contents: &[u8]) -> io::Result<()> {
+        if batch.source.is_none() && contents.len() <= batch.segment {
+            return self.io.send_to(contents, batch.destination).map(drop);
+        }
         let transmit = Transmit {
             destination: batch.destination,
             ecn: None,
@@ -188,6 +197,7 @@ pub struct Inbox {
     buffer: Vec<u8>,
     meta: [RecvMeta; BATCH],
     filled: usize,
+    room: usize,
 }
 
 /// A datagram in the inbox.
@@ -203,32 +213,38 @@ pub struct Received<'a> {
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { buffer: vec![0; BATCH * LONGEST_MESSAGE], meta: [RecvMeta::default(); BATCH], filled: 0 }
+        Self { buffer: vec![0; BATCH * STRIDE], meta: [RecvMeta::default(); BATCH], filled: 0, room: FEW }
     }
 }
 
 impl Inbox {
-    /// Fills the inbox. `WouldBlock`: nothing is there.
-    pub fn receive(&mut self, socket: &UdpPort, counts: &mut UdpCounts) -> io::Result<()> {
+    /// Fills the inbox; `true`: that was all. `WouldBlock`: nothing is there.
+    pub fn receive(&mut self, socket: &UdpPort, counts: &mut UdpCounts) -> io::Result<bool> {
         self.filled = 0;
+        let room = std::mem::replace(&mut self.room, FEW);
         let mut rest = self.buffer.as_mut_slice();
         let mut slices: [IoSliceMut<'_>; BATCH] = std::array::from_fn(|_| {
-            let (one, others) = std::mem::take(&mut rest).split_at_mut(LONGEST_MESSAGE);
+            let (one, others) = std::mem::take(&mut rest).split_at_mut(STRIDE);
             rest = others;
-            IoSliceMut::new(one)
+            IoSliceMut::new(&mut one[..LONGEST_MESSAGE])
         });
-        self.filled = socket.state.recv(UdpSockRef::from(&socket.io), &mut slices, &mut self.meta)?;
+        self.filled = socket.state.recv(UdpSockRef::from(&socket.io), &mut slices[..room], &mut self.meta)?;
         counts.receives += 1;
         for meta in &self.meta[..self.filled] {
             counts.received += meta.len.div_ceil(meta.stride.max(1)) as u64;
             counts.bytes_received += meta.len as u64;
         }
-        Ok(())
+        // A call that brings fewer than it has room for has found the socket empty.
+        let all = self.filled < room;
+        if !all {
+            self.room = BATCH;
+        }
+        Ok(all)
     }
 
     /// What came.
     pub fn datagrams(&self) -> impl Iterator<Item = Received<'_>> {
-        let messages = self.buffer.chunks(LONGEST_MESSAGE).zip(&self.meta[..self.filled]);
+        let messages = self.buffer.chunks(STRIDE).zip(&self.meta[..self.filled]);
         messages.flat_map(|(buffer, meta)| {
             buffer[..meta.len].chunks(meta.stride.max(1)).map(|contents| Received {
                 source: meta.addr,
@@ -254,7 +270,7 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(5);
         while got.len() < wanted && Instant::now() < until {
             match inbox.receive(&ports.v4, &mut ports.counts) {
-                Ok(()) => got.extend(inbox.datagrams().map(|d| (d.source, d.local, d.contents.to_vec()))),
+                Ok(_) => got.extend(inbox.datagrams().map(|d| (d.source, d.local, d.contents.to_vec()))),
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
         }

@@ -252,7 +252,10 @@ impl Worker {
                     break;
                 }
                 match self.io.receive_into(&mut inbox, family) {
-                    Ok(()) => self.feed(now, &inbox),
+                    Ok(all) => {
+                        self.io.readable[family] = !all;
+                        self.feed(now, &inbox);
+                    }
                     Err(error) => {
                         self.io.readable[family] = false;
                         if error.kind() != io::ErrorKind::WouldBlock {
@@ -740,7 +743,7 @@ fn add(sum: &mut sfu::RoomStats, stats: &sfu::RoomStats) {
 }
 
 impl Io {
-    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<()> {
+    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<bool> {
         let socket: Option<&UdpPort> = if family == 0 { Some(&self.ports.v4) } else { self.ports.v6.as_ref() };
         match socket {
             Some(socket) => inbox.receive(socket, &mut self.ports.counts),

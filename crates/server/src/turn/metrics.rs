@@ -9,7 +9,6 @@ type Reading = (&'static str, fn(&Published) -> u64, &'static str);
 
 const NOW: &[Reading] = &[
     ("stoa_turn_allocations", |p| p.core.allocations, "TURN allocations."),
-    ("stoa_turn_users", |p| p.core.users, "Users with a TURN allocation."),
     ("stoa_turn_streams", |p| p.streams, "TURN streams over TCP and TLS."),
     ("stoa_turn_relay_sockets", |p| p.relay_sockets, "Relay ports open for peers elsewhere."),
 ];
@@ -24,6 +23,8 @@ const TOTALS: &[Reading] = &[
     ("stoa_turn_refused_total", |p| p.refused, "Packets that a socket, a ring or a slow reader did not take."),
 ];
 
+/// Every worker tells the number of all: a user's allocations may be on several.
+const USERS: &str = "stoa_turn_users";
 const ERRORS: &str = "stoa_turn_errors_total";
 const DROPS: &str = "stoa_turn_drops_total";
 
@@ -35,6 +36,7 @@ pub fn describe() {
     for (name, _, help) in TOTALS {
         describe_counter!(*name, *help);
     }
+    describe_gauge!(USERS, "Users with a TURN allocation.");
     describe_counter!(ERRORS, "TURN error answers, by code.");
     describe_counter!(DROPS, "TURN packets dropped, by cause.");
 }
@@ -46,6 +48,7 @@ pub fn render(turn: &TurnPlane) {
     for (name, read, _) in NOW {
         gauge!(*name).set(sum(read) as f64);
     }
+    gauge!(USERS).set(published.iter().map(|p| p.core.users).max().unwrap_or(0) as f64);
     for (name, read, _) in TOTALS {
         counter!(*name).absolute(sum(read));
     }

@@ -158,11 +158,18 @@ impl TurnSettings {
         let revoked = Revoked::read(around.data_dir, unix())?;
         let relays = self.relays(&sockets, around);
         let ranges = common.virtual_ports();
+        // A user's clients come to any worker, so what a user may have is counted over all.
+        let accounts = Arc::new(turn::Accounts::new(Instant::now(), &self.limits, rand::random()));
         let mut shards = Vec::new();
         for (index, (udp, ring)) in sockets.udp.into_iter().zip(sockets.rings).enumerate() {
             let config = common.config(index, &ranges);
+<<<<<<< HEAD
             let mut core = turn::Server::new(config, Instant::now(), unix()).map_err(Failure::setup)?;
             revoked.iter().for_each(|(user, until)| core.revoke(Instant::now(), user, until));
+=======
+            let accounts = Arc::clone(&accounts);
+            let core = turn::Server::sharing(config, accounts, Instant::now(), unix()).map_err(Failure::setup)?;
+>>>>>>> turn
             let (sender, commands) = mpsc::channel(COMMANDS);
             let published = Arc::new(Mutex::new(Published::default()));
             shards.push(ShardHandle::new(sender, ring.waker, Arc::clone(&published)));

@@ -17,7 +17,8 @@ use turn::message::{Builder, Class, Key, Message, Method, TransactionId, attr, x
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a datagram is sent before it counts as lost.
 const ATTEMPTS: usize = 3;
-const PAYLOAD: &[u8] = b"through the relay and back";
+/// What is relayed.
+pub const PAYLOAD: &[u8] = b"through the relay and back";
 
 /// Where a probe ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -184,7 +185,8 @@ impl<'a> Client<'a> {
         self.write(&indication.finish())
     }
 
-    fn receive(&mut self) -> io::Result<()> {
+    /// Waits for [`PAYLOAD`] from whomever.
+    pub fn receive(&mut self) -> io::Result<()> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let bytes = self.read()?;

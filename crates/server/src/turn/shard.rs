@@ -3,6 +3,7 @@
 //! The loop is that of a media worker: wait → commands → receive → timers → send. Streams are read and written by tasks of
 //! their own ([`super::stream`]), which hand whole frames over and take whole frames back.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,6 +131,8 @@ enum Via {
 }
 
 /// One worker.
+///
+/// Polling is edge-triggered: a socket is readable from an event on until it was found empty.
 pub struct Shard {
     index: usize,
     poll: Poll,
@@ -150,6 +153,8 @@ struct Io {
     udp: UdpPorts,
     port: u16,
     relays: Slab<Relay>,
+    /// Relays that are readable; some may be closed since.
+    ready: VecDeque<usize>,
     by_relayed: FxHashMap<SocketAddr, usize>,
     streams: FxHashMap<FiveTuple, Link>,
     touched: Vec<FiveTuple>,
@@ -181,6 +186,7 @@ impl Shard {
                 udp: parts.udp,
                 port: parts.port,
                 relays: Slab::new(),
+                ready: VecDeque::new(),
                 by_relayed: FxHashMap::default(),
                 streams: FxHashMap::default(),
                 touched: Vec::new(),
@@ -217,11 +223,7 @@ impl Shard {
                     WAKER => {}
                     UDP_V4 => self.readable[0] = true,
                     UDP_V6 => self.readable[1] = true,
-                    Token(token) => {
-                        if let Some(relay) = self.io.relays.get_mut(token - FIRST_RELAY) {
-                            relay.readable = true;
-                        }
-                    }
+                    Token(token) => self.io.is_readable(token - FIRST_RELAY),
                 }
             }
             self.round(now);
@@ -247,8 +249,7 @@ impl Shard {
 
     fn sleep_for(&self, now: Instant) -> Duration {
         let socket_waits = self.readable[0] || (self.readable[1] && self.io.udp.v6.is_some());
-        let relay_waits = self.io.relays.iter().any(|(_, relay)| relay.readable);
-        if socket_waits || relay_waits || !self.commands.is_empty() || !self.io.inlet.is_empty() {
+        if socket_waits || !self.io.ready.is_empty() || !self.commands.is_empty() || !self.io.inlet.is_empty() {
             return Duration::ZERO;
         }
         self.timeout.map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now).min(LONGEST_SLEEP))
@@ -310,8 +311,9 @@ impl Shard {
                 }
             }
         }
-        let waiting: Vec<usize> = self.io.relays.iter().filter(|(_, r)| r.readable).map(|(key, _)| key).collect();
-        for key in waiting {
+        // Those that are still readable come to the end of the list.
+        for _ in 0..self.io.ready.len() {
+            let Some(key) = self.io.ready.pop_front() else { break };
             self.receive_relay(now, key, &mut inbox);
         }
         self.inbox = Some(inbox);
@@ -323,12 +325,15 @@ impl Shard {
             Some(socket) => inbox.receive(socket, &mut self.io.udp.counts),
             None => Err(io::ErrorKind::WouldBlock.into()),
         };
-        if let Err(error) = received {
-            self.readable[family] = false;
-            if error.kind() != io::ErrorKind::WouldBlock {
-                tracing::debug!(worker = self.index, %error, "receiving failed");
+        match received {
+            Ok(all) => self.readable[family] = !all,
+            Err(error) => {
+                self.readable[family] = false;
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    tracing::debug!(worker = self.index, %error, "receiving failed");
+                }
+                return false;
             }
-            return false;
         }
         for datagram in inbox.datagrams() {
             let local = datagram.local.unwrap_or_else(|| datagram.source.ip());
@@ -345,10 +350,13 @@ impl Shard {
 
     fn receive_relay(&mut self, now: Instant, key: usize, inbox: &mut Inbox) {
         for _ in 0..RECEIVES_A_ROUND {
-            let Some(relay) = self.io.relays.get_mut(key) else { return };
-            if inbox.receive(&relay.port.socket, &mut relay.port.counts).is_err() {
-                relay.readable = false;
-                return;
+            let Some(relay) = self.io.relays.get_mut(key).filter(|relay| relay.readable) else { return };
+            match inbox.receive(&relay.port.socket, &mut relay.port.counts) {
+                Ok(all) => relay.readable = !all,
+                Err(_) => {
+                    relay.readable = false;
+                    return;
+                }
             }
             let relayed = relay.relayed;
             for datagram in inbox.datagrams() {
@@ -357,6 +365,9 @@ impl Shard {
                     self.io.forward(forward, datagram.contents);
                 }
             }
+        }
+        if self.io.relays.get(key).is_some_and(|relay| relay.readable) {
+            self.io.ready.push_back(key);
         }
     }
 
@@ -508,6 +519,13 @@ impl Io {
         }
     }
 
+    fn is_readable(&mut self, key: usize) {
+        if let Some(relay) = self.relays.get_mut(key).filter(|relay| !relay.readable) {
+            relay.readable = true;
+            self.ready.push_back(key);
+        }
+    }
+
     fn open_relay(&mut self, poll: &Poll, relayed: SocketAddr) -> io::Result<()> {
         let any = || if relayed.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0u16; 8]) };
         let local = self.addresses.source_for(relayed.ip()).unwrap_or_else(any);
@@ -515,7 +533,7 @@ impl Io {
         let entry = self.relays.vacant_entry();
         let key = entry.key();
         poll.registry().register(socket.source(), Token(FIRST_RELAY + key), Interest::READABLE)?;
-        entry.insert(Relay { relayed, port: RelayPort { socket, counts: Default::default() }, readable: true });
+        entry.insert(Relay { relayed, port: RelayPort { socket, counts: Default::default() }, readable: false });
         self.by_relayed.insert(relayed, key);
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! The TURN server through real sockets: what a client, an operator and an attacker may do to it.
 
+mod amplification;
+mod workers;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -15,9 +18,12 @@ use turn::message::{Builder, Class, Method, TransactionId};
 
 use super::probe::{Client, ProbeError, probe};
 use super::{Around, TurnPlane, TurnSecrets, TurnSettings, unix};
-use crate::media::Addresses;
+use crate::bridge::Relays;
+use crate::media::{Addresses, WorkerHandle};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// The announced media port.
+const MEDIA: SocketAddr = SocketAddr::new(LOOPBACK, 7882);
 
 struct Running {
     plane: TurnPlane,
@@ -58,7 +64,12 @@ fn free_ports() -> u16 {
 }
 
 impl Running {
-    fn start(mut settings: TurnSettings) -> Self {
+    fn start(settings: TurnSettings) -> Self {
+        Self::start_with(settings, &|_| Vec::new())
+    }
+
+    /// `media` makes the media workers, given the way to the relays.
+    fn start_with(mut settings: TurnSettings, media: &dyn Fn(Relays) -> Vec<WorkerHandle>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let port = free_ports();
         (settings.port, settings.tls_port) = (port, Some(port + 1));
@@ -67,7 +78,7 @@ impl Running {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
         let plane = runtime.block_on(async {
             let tls = crate::tls::self_signed(data.path(), &["localhost".to_owned()], &[LOOPBACK]).expect("made");
-            start(settings, data.path(), &tls)
+            start(settings, data.path(), &tls, media)
         });
         let at = |port| SocketAddr::new(LOOPBACK, port);
         Self { plane, address: at(port), tls: at(port + 1), data, runtime }
@@ -102,12 +113,17 @@ impl Running {
     }
 }
 
-fn start(settings: TurnSettings, data: &Path, tls: &RustlsConfig) -> TurnPlane {
+fn start(
+    settings: TurnSettings,
+    data: &Path,
+    tls: &RustlsConfig,
+    media: &dyn Fn(Relays) -> Vec<WorkerHandle>,
+) -> TurnPlane {
     let sockets = settings.bind(false).expect("free ports");
     let addresses = Addresses::new(&[LOOPBACK], &[LOOPBACK]);
     let around = Around {
         data_dir: data,
-        udp_ports: &[7882],
+        udp_ports: &[MEDIA.port()],
         tcp_port: None,
         addresses: &addresses,
         own: &[LOOPBACK],
@@ -115,7 +131,8 @@ fn start(settings: TurnSettings, data: &Path, tls: &RustlsConfig) -> TurnPlane {
         https_port: None,
         trusted: true,
     };
-    settings.start(sockets, &around, &Arc::from(Vec::new()), Some(tls)).expect("a good configuration")
+    let media = Arc::from(media(settings.relays(&sockets, &around)));
+    settings.start(sockets, &around, &media, Some(tls)).expect("a good configuration")
 }
 
 const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];

@@ -8,20 +8,21 @@ mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::UserId;
 
+use crate::accounts::Accounts;
 use crate::allocation::Socket;
 use crate::config::{Config, ConfigError};
 use crate::forward::Forward;
 use crate::hash::Seed;
-use crate::limit::{SourceCap, TokenBucket};
 use crate::message::{Message, TransactionId};
 use crate::metrics::{Drop, Metrics};
 use crate::nonce::Nonces;
 use crate::policy::Policy;
-use crate::table::{Table, UserKey};
+use crate::table::Table;
 use crate::timers::{Timer, Timers};
 use crate::{AllocationId, FiveTuple};
 
@@ -92,12 +93,11 @@ pub struct Server {
     config: Config,
     policy: Policy,
     nonces: Nonces,
-    challenges: SourceCap,
+    accounts: Arc<Accounts>,
     /// Users whose credentials are refused up to an expiry.
     revoked: BTreeMap<UserId, u64>,
     table: Table,
     timers: Timers,
-    total: Option<TokenBucket>,
     outputs: VecDeque<Output>,
     metrics: Metrics,
     rng: fastrand::Rng,
@@ -106,18 +106,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that starts now, which is `unix` in seconds since the Unix epoch.
+    /// A server that starts now, which is `unix` in seconds since the Unix epoch, and has its accounts for itself.
     pub fn new(config: Config, now: Instant, unix: u64) -> Result<Self, ConfigError> {
+        let accounts = Accounts::new(now, &config.limits, config.seed);
+        Self::sharing(config, Arc::new(accounts), now, unix)
+    }
+
+    /// A server that keeps accounts with others of this process. What they limit together is in the accounts: the limits
+    /// in `config` then hold for one allocation.
+    pub fn sharing(config: Config, accounts: Arc<Accounts>, now: Instant, unix: u64) -> Result<Self, ConfigError> {
         let policy = config.validate()?;
         let mut rng = fastrand::Rng::with_seed(config.seed);
         let seed = Seed(rng.u64(..));
         Ok(Self {
             nonces: Nonces::new(config.nonce_key.clone(), now, config.nonce_lifetime),
-            challenges: SourceCap::new(now, Seed(rng.u64(..)), config.limits.challenges_per_second),
+            accounts,
             revoked: BTreeMap::new(),
             table: Table::new(seed, &config.relay),
             timers: Timers::default(),
-            total: config.limits.total_rate.map(|rate| TokenBucket::new(now, rate)),
             outputs: VecDeque::new(),
             metrics: Metrics::default(),
             rng,
@@ -178,7 +184,7 @@ impl Server {
             match timer {
                 Timer::Allocation(id) => self.allocation_due(now, id),
                 Timer::Bindings(id) => self.bindings_due(now, id),
-                Timer::User(key) => self.user_due(now, key),
+                Timer::User(user) => self.forget_user(now, &user, true),
             }
         }
     }
@@ -199,10 +205,7 @@ impl Server {
         self.revoked.retain(|_, until| *until >= unix);
         let entry = self.revoked.entry(user.clone()).or_insert(until);
         *entry = until.max(*entry);
-        let whose = |id: &AllocationId| {
-            let allocation = self.table.get(*id);
-            allocation.and_then(|it| self.table.user_by_key(it.user)).is_some_and(|it| it.id == *user)
-        };
+        let whose = |id: &AllocationId| self.table.get(*id).is_some_and(|allocation| allocation.seat.user() == user);
         for id in self.table.ids().filter(whose).collect::<Vec<_>>() {
             self.end(now, id, Ended::Revoked);
         }
@@ -217,7 +220,7 @@ impl Server {
 
     /// What was counted.
     pub fn metrics(&self) -> Metrics {
-        let (allocations, users) = (self.table.len() as u64, self.table.users() as u64);
+        let (allocations, users) = (self.table.len() as u64, self.accounts.users() as u64);
         Metrics { allocations, users, ..self.metrics.clone() }
     }
 
@@ -254,19 +257,9 @@ impl Server {
         }
     }
 
-    fn user_due(&mut self, now: Instant, key: UserKey) {
-        if let Some(user) = self.table.user_mut(key) {
-            user.timer = false;
-        }
-        self.forget_user(now, key);
-    }
-
-    /// Forgets a user without allocations, now or once the bucket is full: to release and allocate again fills it not.
-    fn forget_user(&mut self, now: Instant, key: UserKey) {
-        let Some(again) = self.table.forget_user(now, key) else { return };
-        if let Some(user) = self.table.user_mut(key).filter(|user| !user.timer) {
-            user.timer = true;
-            self.timers.set(again, Timer::User(key));
+    fn forget_user(&mut self, now: Instant, user: &UserId, came: bool) {
+        if let Some(again) = self.accounts.forget(now, user, came) {
+            self.timers.set(again, Timer::User(Box::new(user.clone())));
         }
     }
 
@@ -277,10 +270,11 @@ impl Server {
         if allocation.socket == Socket::Open {
             self.outputs.push_back(Output::CloseRelay { relayed: allocation.relayed });
         }
-        if let Some(user) = self.table.user_by_key(allocation.user).map(|user| user.id.clone()) {
-            self.outputs.push_back(Output::Ended { allocation: id, user, client: allocation.client, reason });
-        }
-        self.forget_user(now, allocation.user);
+        let (user, client) = (allocation.seat.user().clone(), allocation.client);
+        // Its seat is free from here on.
+        drop(allocation);
+        self.forget_user(now, &user, false);
+        self.outputs.push_back(Output::Ended { allocation: id, user, client, reason });
     }
 
     fn unix(&self, now: Instant) -> u64 {

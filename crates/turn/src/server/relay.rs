@@ -10,17 +10,16 @@ use crate::forward::{Forward, Head, LONGEST_PAYLOAD};
 use crate::message::{Family, Message, attr, xor_address};
 use crate::metrics::Drop;
 use crate::policy::Route;
-use crate::table::UserKey;
 use crate::{AllocationId, FiveTuple, channel_data};
 
 impl Server {
-    /// ChannelData (RFC 8656 §12.6). A bound channel is leave enough: it was judged when bound and is judged again.
+    /// ChannelData (RFC 8656 §12.6). A bound channel is leave enough: its address and port were judged when it was bound.
     pub(super) fn channel_data(&mut self, now: Instant, client: &FiveTuple, bytes: &[u8]) -> Option<Forward> {
         let Some((channel, payload)) = channel_data::parse(bytes) else { return self.dropped(Drop::Malformed) };
         let Some(id) = self.table.by_client(client) else { return self.dropped(Drop::NoAllocation) };
         let peer = self.table.get(id).and_then(|allocation| allocation.peer_of(now, channel));
         match peer {
-            Some(peer) => self.forward_to_peer(now, id, peer, payload),
+            Some((peer, route)) => self.forward_to_peer(now, id, (peer, route), payload),
             None => self.dropped(Drop::NoChannel),
         }
     }
@@ -53,27 +52,28 @@ impl Server {
         if !permitted {
             return self.dropped(Drop::NoPermission);
         }
-        self.forward_to_peer(now, id, peer, message.range_of(data))
+        // A permission is by IP only.
+        let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
+        self.forward_to_peer(now, id, (peer, route), message.range_of(data))
     }
 
-    /// The one way to a peer; judges address and port every time.
+    /// The one way to a peer that was judged, address and port.
     fn forward_to_peer(
         &mut self,
         now: Instant,
         id: AllocationId,
-        peer: SocketAddr,
+        (peer, route): (SocketAddr, Route),
         payload: Range<usize>,
     ) -> Option<Forward> {
         let Some(allocation) = self.table.get(id) else { return self.dropped(Drop::NoAllocation) };
-        let (relayed, socket, user) = (allocation.relayed, allocation.socket, allocation.user);
-        let Ok(route) = self.policy.judge(peer) else { return self.dropped(Drop::Denied) };
+        let (relayed, socket) = (allocation.relayed, allocation.socket);
         if route == Route::Elsewhere && socket != Socket::Open {
             return self.dropped(Drop::NoSocket);
         }
         if peer == relayed {
             return self.dropped(Drop::Denied);
         }
-        if !self.charge(now, user, payload.len()) {
+        if !allocation.seat.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u64;
@@ -102,14 +102,14 @@ impl Server {
         if !allocation.permits(now, peer.ip()) {
             return self.dropped(Drop::NoPermission);
         }
-        let (client, user, channel) = (allocation.client, allocation.user, allocation.channel_of(now, peer));
-        if self.policy.judge(peer).is_err() {
+        let (client, channel) = (allocation.client, allocation.channel_of(now, peer));
+        if channel.is_none() && self.policy.judge(peer).is_err() {
             return self.dropped(Drop::Denied);
         }
         if payload.len() > LONGEST_PAYLOAD {
             return self.dropped(Drop::TooLarge);
         }
-        if !self.charge(now, user, payload.len()) {
+        if !allocation.seat.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u16;
@@ -122,14 +122,5 @@ impl Server {
         self.metrics.packets_to_clients += 1;
         self.metrics.bytes_to_clients += u64::from(length);
         Some(Forward::Client { client, head, payload, padding })
-    }
-
-    /// Takes so many bytes from the user's bucket and from everybody's.
-    fn charge(&mut self, now: Instant, user: UserKey, bytes: usize) -> bool {
-        let user = self.table.user_mut(user).and_then(|user| user.bucket.as_mut());
-        if user.is_some_and(|bucket| !bucket.take(now, bytes)) {
-            return false;
-        }
-        self.total.as_mut().is_none_or(|bucket| bucket.take(now, bytes))
     }
 }

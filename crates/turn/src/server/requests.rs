@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::auth::{Caller, Rejection};
 use super::{Ended, Output, Server, lifetime, next_look};
+use crate::accounts::Full;
 use crate::allocation::{Allocation, BindError, NewAllocation, Socket};
 use crate::forward::Forward;
 use crate::message::{Builder, Class, Family, Key, Message, Method, attr, xor_address};
@@ -149,10 +150,12 @@ impl Server {
         }
         let wishes = Wishes::read(message)?;
         let ip = self.config.relay.address(wishes.family).ok_or(Refusal(440))?;
-        self.check_quota(now, &caller)?;
+        let seat = self.accounts.open(now, &caller.user).map_err(|full| match full {
+            Full::Quota => Refusal(486),
+            Full::Capacity => Refusal(508),
+        })?;
         let (port, socket) =
             self.table.take_port(&mut self.rng, wishes.family, wishes.even_port).ok_or(Refusal(508))?;
-        let user = self.table.user(now, &caller.user, &self.config.limits);
         let relayed = SocketAddr::new(ip, port);
         let expires = now + lifetime(wishes.lifetime, self.config.limits.longest_lifetime);
         let id = self.table.insert(NewAllocation {
@@ -160,7 +163,7 @@ impl Server {
             relayed,
             socket,
             username: caller.username,
-            user,
+            seat,
             key: caller.key,
             transaction: message.transaction(),
             expires,
@@ -175,23 +178,6 @@ impl Server {
             let answer = body(answer);
             if second_family { answer.attribute(attr::ADDRESS_ERROR_CODE, &[2, 0, 4, 40]) } else { answer }
         }))
-    }
-
-    fn check_quota(&self, now: Instant, caller: &Caller) -> Result<(), Refusal> {
-        let limits = &self.config.limits;
-        let spent = |bucket: Option<crate::limit::TokenBucket>| bucket.is_some_and(|bucket| bucket.is_empty(now));
-        if let Some(user) = self.table.user_by_id(&caller.user)
-            && (user.allocations >= limits.allocations_per_user || spent(user.bucket))
-        {
-            return Err(Refusal(486));
-        }
-        if limits.allocations_per_user == 0 || spent(self.total) {
-            return Err(Refusal(486));
-        }
-        if self.table.len() >= limits.allocations as usize {
-            return Err(Refusal(508));
-        }
-        Ok(())
     }
 
     fn refresh(
@@ -255,7 +241,8 @@ impl Server {
         if allocation.family() != Family::of(peer.ip()) {
             return Err(Refusal(443));
         }
-        if peer == allocation.relayed || self.policy.judge(peer).is_err() {
+        let route = self.policy.judge(peer).map_err(|_| Refusal(403))?;
+        if peer == allocation.relayed {
             return Err(Refusal(403));
         }
         let most = self.config.limits.channels;
@@ -265,7 +252,7 @@ impl Server {
         })?;
         self.permit(now, id, &[peer.ip()])?;
         if let Some(allocation) = self.table.get_mut(id) {
-            allocation.bind(now, channel, peer);
+            allocation.bind(now, channel, peer, route);
         }
         Ok(Box::new(|answer| answer))
     }
@@ -302,7 +289,7 @@ impl Server {
 
     /// Answers somebody unknown, unsigned; what could be aimed at a forged source is counted.
     fn refuse_stranger(&mut self, now: Instant, client: FiveTuple, message: &Message<'_>, code: u16, unknown: &[u16]) {
-        if !self.challenges.allow(now, client.client.ip().to_canonical()) {
+        if !self.accounts.may_challenge(now, client.client.ip().to_canonical()) {
             self.dropped(Drop::Challenges);
             return;
         }
