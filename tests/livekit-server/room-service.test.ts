@@ -254,6 +254,18 @@ describe("forwarding", () => {
     await expect(service.forwardParticipant(room, "alice", destinations[0]!)).rejects.toEqual(refusedAs("already_exists", 409));
     await expect(service.forwardParticipant(room, "nobody", `${room}-c`)).rejects.toEqual(refusedAs("not_found", 404));
     expect(await service.listRooms([`${room}-c`])).toEqual([]);
+    // What she says as data is heard there, too, and of whom it is.
+    const say = (text: string, reliable: boolean, to: string[] = []) =>
+      alice.room.localParticipant!.publishData(new TextEncoder().encode(text), { reliable, topic: "t", destination_identities: to });
+    await say("to all", true);
+    await say("to carol1", true, ["carol1"]);
+    await say("in passing", false);
+    const heard = (person: Person) => person.data.map(({ text, from }) => `${from}: ${text}`);
+    const all = ["alice: to all", "alice: in passing"];
+    for (const carol of there) await until("her words to arrive", async () => all.every((text) => heard(carol).includes(text)));
+    await until("what is for one", async () => heard(there[1]!).includes("alice: to carol1"));
+    expect(heard(there[0]!)).not.toContain("alice: to carol1");
+    for (const carol of there) expect(heard(carol).filter((text) => text === "alice: to all")).toHaveLength(1);
     // Removed in one place she stays in the others.
     await service.removeParticipant(destinations[0]!, "alice");
     await there[0]!.saw("disconnected alice");
