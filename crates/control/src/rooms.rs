@@ -58,6 +58,12 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
             }
         }
         RoomAct::LiftMute { .. } => {}
+        RoomAct::Hold { call, user, on } => {
+            let request = RoomRequest::Hold { identity: user.as_str().to_owned(), on: *on };
+            if let Err(refused) = media.ask(&RoomName::from(*call), request).await {
+                tracing::debug!(?refused, %call, "the room was not told who is on hold");
+            }
+        }
         RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
     }
 }

@@ -35,9 +35,10 @@ impl Reference {
         self.log(id, "transfer_started", Some(by), &format!("mode={mode:?} target={target:?}"));
         let now = self.now;
         self.tell_inside(id, &format!("transfer-started {id} at {now} {by}>{target} {mode}"));
-        for user in held {
+        for user in &held {
             self.tell_inside(id, &format!("held {id} at {now} {user} by {by}"));
         }
+        self.hold_in_room(id, &held, true);
         self.settle(id, Some(by), None, false);
         self.ring(id);
         Ok("call")
@@ -81,6 +82,7 @@ impl Reference {
             self.tell_inside(id, &line);
             self.tell(passing.by, &line);
             self.tell_resumed(id, passing.by, &held);
+            self.hold_in_room(id, &held, false);
             self.settle(id, None, None, false);
         } else if target.joined_now() && passing.mode == "blind" {
             self.leave_for(id, passing.by, "completed", "asked");
@@ -90,6 +92,12 @@ impl Reference {
             return false;
         }
         true
+    }
+
+    /// In the order of the call's parts.
+    pub fn hold_in_room(&mut self, id: CallId, users: &[Name], on: bool) {
+        let parts = self.calls[&id].parts.iter().map(|part| part.user).filter(|user| users.contains(user));
+        self.out.extend(parts.map(|user| format!("room {id} hold {user} {on}")).collect::<Vec<_>>());
     }
 
     /// Gives who was still held.
@@ -131,6 +139,7 @@ impl Reference {
             self.tell(passing.by, &line);
         }
         self.tell_resumed(id, passing.by, &held);
+        self.hold_in_room(id, &held, false);
         self.settle(id, by, None, false);
     }
 
@@ -154,6 +163,7 @@ impl Reference {
             let held = self.let_go(id, passing.held);
             self.log(id, "transfer_released", Some(by), "");
             self.tell_resumed(id, by, &held);
+            self.hold_in_room(id, &held, false);
             self.settle(id, Some(by), None, false);
         }
         Ok("call")
@@ -173,6 +183,7 @@ impl Reference {
     fn put_out(&mut self, id: CallId, user: Name, by: Name) {
         let now = self.now;
         let rang = self.part(id, user).pending();
+        let held = self.part(id, user).held;
         self.part(id, user).go(now, "left", "removed");
         self.log(id, "participant_removed", Some(by), &format!("user={user:?}"));
         let line = format!("left {id} at {now} {user} removed");
@@ -184,6 +195,7 @@ impl Reference {
             self.tell(user, &line);
         }
         self.out.push(format!("room {id} remove {user}"));
+        self.hold_in_room(id, &[user][..usize::from(held)], false);
         self.settle(id, Some(by), None, false);
     }
 
