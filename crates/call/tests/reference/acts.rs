@@ -648,6 +648,7 @@ impl Reference {
         call.recovery = (!waiting).then_some((seen, until));
         call.empty_since = (!waiting).then_some(now);
         for part in &mut call.parts {
+            part.still_unknown();
             part.past = part.past / 1_000 * 1_000;
             part.from = part.joined.map(|joined| joined + part.past);
             if part.joined_now() {
