@@ -31,7 +31,7 @@ async function enter(user: string, { token, livekitUrl }: { token: string; livek
 }
 
 describe("hold", () => {
-  it("keeps what one on hold sends from the others and what they send from them, until it is resumed", async () => {
+  it.concurrent("keeps what one on hold sends from the others and what they send from them, until it is resumed", async () => {
     const made = await ask("alice", "POST", "/api/calls/initiate", { targetUserIds: ["bob", "carol"], type: "video" });
     const act = (user: string, word: string) => ask(user, "POST", `/api/calls/${made.callId}/${word}`);
     const alice = await enter("alice", made);
@@ -69,7 +69,7 @@ describe("hold", () => {
     await carol.sees("alice");
   });
 
-  it("of an attended transfer is the server's, too", async () => {
+  it.concurrent("of an attended transfer is the server's, too", async () => {
     const made = await ask("vera", "POST", "/api/calls/initiate", { targetUserId: "walt", type: "video" });
     const act = (user: string, word: string, body?: object) => ask(user, "POST", `/api/calls/${made.callId}/${word}`, body);
     const vera = await enter("vera", made);
