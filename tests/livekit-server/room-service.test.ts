@@ -376,7 +376,7 @@ describe("refusals", () => {
     await refused(post("CreateRoom", { name: "" }, { roomCreate: true }), "invalid_argument 400");
     await refused(post("CreateRoom", { name: "x", egress: {} }, { roomCreate: true }), "unimplemented 501");
     await refused(post("DeleteRoom", { room: "none" }, { roomCreate: true }), "not_found 404");
-    await refused(post("UpdateRoomMetadata", { room, metadata: "x".repeat(600_000) }, here), "resource_exhausted 429");
+    await refused(post("UpdateRoomMetadata", { room, metadata: "x".repeat(512 * 1024) }, here), "resource_exhausted 429");
     const sid = await bob.speak();
     await service.mutePublishedTrack(room, "bob", sid, true);
     await refused(post("MutePublishedTrack", { room, identity: "bob", trackSid: sid, muted: false }, here), "failed_precondition 412");
