@@ -65,6 +65,30 @@ describe("calls over REST and the main namespace", () => {
     expect(rejected.body).toMatchObject({ success: true, call: { status: "declined" } });
   });
 
+  it("lets all who are in a group call connect to each other", async () => {
+    const names = ["gina", "hugo", "ines"] as const;
+    const sockets = await Promise.all(names.map((user) => scene.socket(user)));
+    const { body } = await scene.ask("gina", "POST", "/api/calls/initiate", { targetUserIds: ["hugo", "ines"], type: "audio" });
+    const callId: string = body.call.id;
+    for (const user of ["hugo", "ines"]) await scene.ask(user, "POST", `/api/calls/${callId}/answer`);
+    for (const [at, to] of names.entries()) {
+      for (const [other, from] of names.entries()) {
+        if (at === other) continue;
+        expect(await sockets[other]!.ask("call:offer", { callId, to, offer: { type: "offer", sdp: `${from} to ${to}` } })).toEqual({ ok: true });
+        expect(await sockets[at]!.next("call:offer", (data) => data.from === from)).toMatchObject({ callId, offer: { sdp: `${from} to ${to}` } });
+      }
+      expect(sockets[at]!.names().filter((name) => name === "call:offer")).toHaveLength(2);
+    }
+    // Where more than one may be meant, `to` has to say whom.
+    expect(await sockets[0]!.ask("call:answer", { callId, answer: {} })).toMatchObject({ ok: false });
+    await scene.ask("ines", "POST", `/api/calls/${callId}/leave`);
+    expect(await sockets[0]!.next("call:participant-left")).toMatchObject({ callId, userId: "ines" });
+    expect(await sockets[0]!.ask("call:offer", { callId, to: "ines", offer: {} })).toMatchObject({ ok: false, error: { code: "not_found" } });
+    expect(await sockets[2]!.ask("call:offer", { callId, to: "gina", offer: {} })).toMatchObject({ ok: false });
+    await scene.ask("gina", "POST", `/api/calls/${callId}/end`);
+    for (const socket of sockets) await socket.next("call:ended", (data) => data.callId === callId);
+  });
+
   it.each([["websocket"], ["polling"]])("keeps outsiders out over %s", async (transport) => {
     const [callee, outsider] = await Promise.all([scene.socket("walt", "", [transport]), scene.socket("eve", "", [transport])]);
     const { body } = await scene.ask("vera", "POST", "/api/calls/initiate", { targetUserId: "walt", type: "video" });

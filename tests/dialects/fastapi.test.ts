@@ -1,6 +1,7 @@
 // A client of FastAPI signalling: polls for its ring, negotiates over the raw WebSocket, chats in a data channel.
 import { connect as dial } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import NodeSocket from "ws";
 import { hears, sees } from "../support/look.ts";
 import { alice, bob } from "../support/media.ts";
 import { until } from "../support/wait.ts";
@@ -36,6 +37,26 @@ async function upgrade(path: string): Promise<number> {
   });
 }
 
+interface Opened {
+  socket: NodeSocket;
+  heard: { type: string; code?: string; message?: string; offer?: unknown }[];
+  /** The close frame's code, once it is closed. */
+  closed: Promise<number>;
+}
+
+/** npm's `ws`, which offers permessage-deflate unless told otherwise. */
+async function open(id: string, user: string): Promise<Opened> {
+  const heard: Opened["heard"] = [];
+  const socket = new NodeSocket(`${scene.stoa.livekitUrl}/ws/webrtc/${id}?token=${await scene.token(user)}`);
+  socket.on("message", (data) => heard.push(JSON.parse(String(data))));
+  const closed = new Promise<number>((resolve) => socket.on("close", resolve));
+  await new Promise((resolve, reject) => {
+    socket.on("open", resolve);
+    socket.on("error", reject);
+  });
+  return { socket, heard, closed };
+}
+
 describe("one against one over the raw WebSocket", () => {
   it("connects two browsers to each other, chat included", async () => {
     const [a, b] = await Promise.all([scene.page(alice), scene.page(bob)]);
@@ -59,6 +80,8 @@ describe("one against one over the raw WebSocket", () => {
       await hears(audioOf(page, other.name), other);
       expect(await scene.isPeerToPeer(page)).toBe(true);
     }
+    // The browsers' WebSockets are compressed.
+    for (const page of [a, b]) expect(await page.evaluate(() => window.raw.socket.extensions)).toContain("permessage-deflate");
     await a.evaluate(() => window.raw.sendChatMessage("Hello!"));
     const [text] = await until("the chat message", async () => {
       const chat = await b.evaluate(() => window.raw.chat);
@@ -91,8 +114,44 @@ describe("one against one over the raw WebSocket", () => {
     expect(await upgrade(`/ws/webrtc/${crypto.randomUUID()}?token=${await scene.token("eve")}`)).toBe(404);
     expect(await upgrade(`/ws/webrtc/${call}?token=${await scene.token("vera")}`)).toBe(101);
     expect((await scene.ask("eve", "POST", `/calls/accept/${call}`)).status).toBe(404);
+    expect((await scene.ask("eve", "GET", "/calls/active")).body).toBeNull();
+    const posed = await scene.ask("eve", "POST", "/calls/initiate", { target_user_id: "mallory", caller_id: "vera", user_id: "vera" });
+    expect(posed.body).toMatchObject({ caller_id: "eve", callee_id: "mallory" });
+    // In her own call she is heard by its peer and by nobody else.
+    const [vera, walt] = [await open(call, "vera"), await open(call, "walt")];
+    const [eve, mallory] = [await open(posed.body.id, "eve"), await open(posed.body.id, "mallory")];
+    for (const message of [
+      { type: "offer", offer: { type: "offer", sdp: "v=0" }, to: "vera", call_id: call },
+      { type: "ice_candidate", candidate: { candidate: "c" }, to: "walt", call_id: call },
+      { type: "text", message: "psst", user_id: "walt", call_id: call },
+    ]) {
+      eve.socket.send(JSON.stringify(message));
+    }
+    await until("her peer to hear her", async () => mallory.heard.some(({ message }) => message === "psst"));
+    walt.socket.send(JSON.stringify({ type: "text", message: "for vera" }));
+    await until("vera to hear walt", async () => vera.heard.some(({ message }) => message === "for vera"));
+    expect(vera.heard.map(({ type }) => type)).toEqual(["peer_joined", "text"]);
+    expect(walt.heard.map(({ type }) => type)).toEqual(["peer_joined"]);
+    [vera, walt, eve, mallory].forEach(({ socket }) => socket.close());
     for (const path of ["/ws/webrtc/active-connections", `/ws/webrtc/connection-state/${call}`]) {
       expect((await scene.ask("vera", "GET", path)).status).toBe(403);
     }
+  });
+
+  it("compresses where the client offers it, and bounds what a message inflates to", async () => {
+    const call = await ring("yara", "zeno");
+    const [yara, zeno] = [await open(call, "yara"), await open(call, "zeno")];
+    expect(yara.socket.extensions).toContain("permessage-deflate");
+    const offer = { type: "offer", offer: { type: "offer", sdp: "a=candidate\r\n".repeat(4_000) } };
+    for (let n = 1; n <= 3; n += 1) {
+      yara.socket.send(JSON.stringify(offer));
+      await until("the offer", async () => zeno.heard.filter(({ type }) => type === "offer").length === n);
+    }
+    expect(zeno.heard.find(({ type }) => type === "offer")).toEqual(offer);
+    // Some hundred bytes on the line, 10 MiB when inflated.
+    yara.socket.send("x".repeat(10 * 1024 * 1024));
+    expect(await yara.closed).toBe(1009);
+    zeno.socket.close();
+    await scene.ask("yara", "POST", `/api/calls/${call}/end`);
   });
 });

@@ -57,7 +57,18 @@ describe("calls whose media is LiveKit's", () => {
     });
     expect(status).toBe(201);
     expect(body).toMatchObject({ participants: 4, call: { type: "audio", kind: "group", channelId: "a-channel" } });
-    expect((await scene.ask("eve", "POST", `/api/calls/${body.callId}/join`)).status).toBe(404);
+    for (const [method, path] of [["POST", "/join"], ["POST", "/leave"], ["POST", "/end"], ["POST", "/accept"], ["POST", "/hold"], ["POST", "/invite"], ["GET", ""], ["GET", "/events"], ["GET", "/quality"]] as const) {
+      const foreign = await scene.ask("eve", method, `/api/calls/${body.callId}${path}`, path === "/invite" ? { userIds: ["eve"] } : undefined);
+      expect([path, foreign.status, foreign.body.error.code]).toEqual([path, 404, "call_not_found"]);
+    }
+    // A token for a room is for that room, and for whom the call has: neither a name of one's own nor another call's token helps.
+    const own = await scene.ask("eve", "POST", "/api/calls/initiate", { targetUserId: "mallory", type: "audio" });
+    const validate = async (token: string) => (await fetch(`${scene.stoa.url}/rtc/validate?access_token=${token}`)).status;
+    expect(await validate(own.body.token)).toBe(200);
+    expect(await validate(await scene.token("eve"))).toBe(401);
+    expect(await validate(await scene.stoa.livekitToken(body.callId, "eve"))).toBe(403);
+    expect(await validate(await scene.stoa.livekitToken(body.callId, "u1"))).toBe(200);
+    await scene.ask("eve", "POST", `/api/calls/${own.body.callId}/end`);
     expect((await scene.ask("u2", "POST", `/api/calls/${body.callId}/join`)).body).toMatchObject({ callType: "audio", roomName: body.callId });
     await scene.ask("Alice", "POST", `/api/calls/${body.callId}/end`);
     expect((await scene.ask("u3", "POST", `/api/calls/${body.callId}/join`)).status).toBe(409);

@@ -75,6 +75,32 @@ describe("a mesh over /webrtc", () => {
     expect(history[0].endedAt).toEqual(expect.any(String));
   });
 
+  it("runs a call by its seven paths alone", async () => {
+    const started = await scene.ask("nora", "POST", "/calls", { channelId: "room-1", callType: "video", participants: ["omar", "pia"] });
+    expect(started).toMatchObject({ status: 201, body: { status: "ringing", startedBy: "nora", channelId: "room-1", callType: "video" } });
+    const path = `/calls/${started.body.id}`;
+    expect((await scene.ask("omar", "POST", `${path}/join`)).body).toMatchObject({ id: started.body.id, status: "active" });
+    // Twice is once, and who left may come again.
+    expect((await scene.ask("omar", "POST", `${path}/join`)).status).toBe(200);
+    expect((await scene.ask("pia", "POST", `${path}/join`)).body).toMatchObject({ status: "active" });
+    expect((await scene.ask("pia", "POST", `${path}/leave`)).status).toBe(200);
+    const leftAt = async () =>
+      (await scene.ask("nora", "GET", path)).body.participants.map((p: { userId: string; leftAt: string | null }) => [p.userId, p.leftAt !== null]);
+    expect(await leftAt()).toEqual([["nora", false], ["omar", false], ["pia", true]]);
+    expect((await scene.ask("pia", "POST", `${path}/join`)).body).toMatchObject({ status: "active" });
+    expect(await leftAt()).toEqual([["nora", false], ["omar", false], ["pia", false]]);
+    for (const user of ["nora", "pia"]) await scene.ask(user, "POST", `${path}/leave`);
+    const { body } = await scene.ask("omar", "POST", `${path}/leave`);
+    // The last one who leaves ends it.
+    expect(body).toMatchObject({ status: "ended", endedAt: expect.any(String), duration: expect.any(Number) });
+    const { body: history } = await scene.ask("nora", "GET", "/channels/room-1/calls?limit=1");
+    expect(history).toHaveLength(1);
+    expect(history[0]).toMatchObject({ id: started.body.id, status: "ended" });
+    expect(history[0].participants.map((p: { user: { id: string } }) => p.user.id)).toEqual(["nora", "omar", "pia"]);
+    const ended = await scene.ask("nora", "POST", "/calls", { channelId: "room-1", callType: "audio", participants: ["omar"] });
+    expect((await scene.ask("nora", "POST", `/calls/${ended.body.id}/end`)).body).toMatchObject({ status: "missed" });
+  });
+
   it("answers ICE servers as a bare array", async () => {
     for (const path of ["/webrtc/ice-servers", "/api/webrtc/ice-servers"]) {
       const { status, body } = await scene.ask("Alice", "GET", path);

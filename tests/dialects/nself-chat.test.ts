@@ -63,6 +63,9 @@ describe("acts that name the call in their body", () => {
     const second = crypto.randomUUID();
     await a.post("/api/calls/initiate", { callId: second, type: "voice", targetUserId: b.user });
     expect((await b.post("/api/calls/decline", { callId: second, reason: "busy" })).body).toMatchObject({ success: true, call: { status: "busy" } });
+    const third = crypto.randomUUID();
+    await a.post("/api/calls/initiate", { callId: third, type: "voice", targetUserId: b.user });
+    expect((await b.post("/api/calls/decline", { callId: third, reason: "declined" })).body).toMatchObject({ success: true, call: { status: "declined" } });
     bell.socket.disconnect();
   });
 
@@ -83,7 +86,7 @@ describe("acts that name the call in their body", () => {
     const [a, b, eve] = await Promise.all(["Ada", "Ben", "Eve"].map((name) => Session.of(name))) as [Session, Session, Session];
     const { body } = await a.post("/api/calls/initiate", { type: "voice", targetUserId: b.user });
     for (const act of ["accept", "decline", "end"]) {
-      const foreign = await eve.post(`/api/calls/${act}`, { callId: body.call.id });
+      const foreign = await eve.post(`/api/calls/${act}`, { callId: body.call.id, userId: b.user, user_id: b.user });
       const unknown = await eve.post(`/api/calls/${act}`, { callId: crypto.randomUUID() });
       expect(foreign).toMatchObject({ status: 404, body: { error: { code: "call_not_found" } } });
       expect(unknown).toEqual(foreign);
@@ -91,6 +94,12 @@ describe("acts that name the call in their body", () => {
       const forged = await b.post(`/api/calls/${act}`, { callId: body.call.id }, "http://evil.test");
       expect(forged).toMatchObject({ status: 403, body: { error: { code: "csrf_rejected" } } });
     }
+    // A forged caller, and a call id that is another's.
+    const posed = await eve.post("/api/calls/initiate", { type: "voice", targetUserId: b.user, userId: a.user, initiatorId: a.user });
+    expect(posed.body).toMatchObject({ call: { initiatorId: eve.user } });
+    await eve.post("/api/calls/end", { callId: posed.body.call.id });
+    const taken = await eve.post("/api/calls/initiate", { callId: body.call.id, type: "voice", targetUserId: b.user });
+    expect(taken).toMatchObject({ status: 409, body: { error: { code: "call_id_conflict" } } });
     expect((await b.post("/api/calls/accept", { callId: body.call.id })).status).toBe(200);
     await a.post("/api/calls/end", { callId: body.call.id });
   });

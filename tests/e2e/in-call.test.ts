@@ -107,6 +107,8 @@ describe("in a call", () => {
       await (await a.panel("People")).getByRole("button", { name: "Invite people" }).click();
       await a.page.getByRole("checkbox", { name: "Carol" }).check();
       await a.page.getByRole("button", { name: "Invite", exact: true }).click();
+      // Bob sees whom Alice rings in.
+      await (await b.panel("People")).locator("li", { hasText: "Carol" }).getByText("Ringing…").waitFor();
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
       await c.inCall();
       await meet(b, c);

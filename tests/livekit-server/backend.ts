@@ -114,8 +114,13 @@ export class Person {
   }
 
   static async join(url: string, room: string, identity: string, grants: VideoGrant = {}): Promise<Person> {
+    return Person.enter(url, await token(room, identity, grants), identity);
+  }
+
+  /** With a token that a call gave out, say. */
+  static async enter(url: string, token: string, identity: string): Promise<Person> {
     const person = new Person(identity);
-    await person.room.connect(url, await token(room, identity, grants), { autoSubscribe: true, dynacast: false });
+    await person.room.connect(url, token, { autoSubscribe: true, dynacast: false });
     return person;
   }
 
@@ -159,6 +164,16 @@ export class Person {
   async sees(from: string): Promise<void> {
     const before = this.frames.get(from) ?? 0;
     await until(`${this.identity} to see ${from}`, async () => (this.frames.get(from) ?? 0) >= before + 10, { timeout: 30_000 });
+  }
+
+  /** Waits until nobody's picture comes any more. */
+  async seesNothing(): Promise<void> {
+    const total = () => [...this.frames.values()].reduce((sum, count) => sum + count, 0);
+    await until(`${this.identity} to see nothing`, async () => {
+      const before = total();
+      await sleep(1_000);
+      return total() === before;
+    });
   }
 
   async saw(event: string): Promise<void> {

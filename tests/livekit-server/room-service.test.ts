@@ -1,4 +1,6 @@
 // npm livekit-server-sdk against people who are really in rooms: every method of RoomService, and the webhooks.
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { dispose } from "@livekit/rtc-node";
 import {
   DataPacket_Kind,
@@ -9,6 +11,7 @@ import {
 } from "@livekit/protocol";
 import { AccessToken, RoomServiceClient, ServerError, type VideoGrant } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { root } from "../support/paths.ts";
 import { Stoa } from "../support/stoa.ts";
 import { sleep, until } from "../support/wait.ts";
 import { Person, Receiver, key, secret } from "./backend.ts";
@@ -254,6 +257,18 @@ describe("forwarding", () => {
     await expect(service.forwardParticipant(room, "alice", destinations[0]!)).rejects.toEqual(refusedAs("already_exists", 409));
     await expect(service.forwardParticipant(room, "nobody", `${room}-c`)).rejects.toEqual(refusedAs("not_found", 404));
     expect(await service.listRooms([`${room}-c`])).toEqual([]);
+    // What she says as data is heard there, too, and of whom it is.
+    const say = (text: string, reliable: boolean, to: string[] = []) =>
+      alice.room.localParticipant!.publishData(new TextEncoder().encode(text), { reliable, topic: "t", destination_identities: to });
+    await say("to all", true);
+    await say("to carol1", true, ["carol1"]);
+    await say("in passing", false);
+    const heard = (person: Person) => person.data.map(({ text, from }) => `${from}: ${text}`);
+    const all = ["alice: to all", "alice: in passing"];
+    for (const carol of there) await until("her words to arrive", async () => all.every((text) => heard(carol).includes(text)));
+    await until("what is for one", async () => heard(there[1]!).includes("alice: to carol1"));
+    expect(heard(there[0]!)).not.toContain("alice: to carol1");
+    for (const carol of there) expect(heard(carol).filter((text) => text === "alice: to all")).toHaveLength(1);
     // Removed in one place she stays in the others.
     await service.removeParticipant(destinations[0]!, "alice");
     await there[0]!.saw("disconnected alice");
@@ -325,6 +340,64 @@ describe("grants", () => {
     expect([get.status, await get.json()]).toMatchObject([404, { code: "bad_route" }]);
     const long = new UpdateParticipantRequest({ ...who, metadata: "x".repeat(70_000) }).toJson() as object;
     expect(await call("UpdateParticipant", long, { roomAdmin: true, room })).toBe(400);
+  });
+});
+
+describe("refusals", () => {
+  it("have every code of the guide, provoked", async () => {
+    next();
+    const post = async (method: string, body: object | string, grant: VideoGrant, by = secret): Promise<string> => {
+      const admin = new AccessToken(key, by, { identity: "backend", ttl: "1m" });
+      admin.addGrant(grant);
+      const headers = { authorization: `Bearer ${await admin.toJwt()}`, "content-type": "application/json" };
+      const text = typeof body === "string" ? body : JSON.stringify(body);
+      const answer = await fetch(`${stoa.url}/twirp/livekit.RoomService/${method}`, { method: "POST", headers, body: text });
+      const { code, msg } = (await answer.json()) as { code: string; msg: string };
+      expect(msg).toEqual(expect.any(String));
+      return `${code} ${answer.status}`;
+    };
+    const [bob, carol] = [await join("bob"), await join("carol")];
+    const hang = () => new Promise<string>(() => undefined);
+    bob.room.localParticipant!.registerRpcMethod("hang", hang);
+    carol.room.localParticipant!.registerRpcMethod("hang", hang);
+    bob.room.localParticipant!.registerRpcMethod("fail", () => Promise.reject(new Error("no")));
+    const here: VideoGrant = { roomAdmin: true, room };
+    const elsewhere: VideoGrant = { ...here, destinationRoom: `${room}-b` };
+    const rpc = (destinationIdentity: string, method: string, responseTimeoutMs = 5_000) =>
+      post("PerformRpc", { room, destinationIdentity, method, payload: "x", responseTimeoutMs }, here);
+    const seen = new Set<string>();
+    const refused = async (answer: Promise<string>, wanted: string) => {
+      expect(await answer).toBe(wanted);
+      seen.add(wanted);
+    };
+    await refused(post("ListRooms", {}, {}), "unauthenticated 401");
+    await refused(post("ListRooms", "{", { roomList: true }), "malformed 400");
+    await refused(post("NoSuchMethod", {}, {}), "bad_route 404");
+    await refused(post("CreateRoom", { name: "" }, { roomCreate: true }), "invalid_argument 400");
+    await refused(post("CreateRoom", { name: "x", egress: {} }, { roomCreate: true }), "unimplemented 501");
+    await refused(post("DeleteRoom", { room: "none" }, { roomCreate: true }), "not_found 404");
+    await refused(post("UpdateRoomMetadata", { room, metadata: "x".repeat(512 * 1024) }, here), "resource_exhausted 429");
+    const sid = await bob.speak();
+    await service.mutePublishedTrack(room, "bob", sid, true);
+    await refused(post("MutePublishedTrack", { room, identity: "bob", trackSid: sid, muted: false }, here), "failed_precondition 412");
+    await service.forwardParticipant(room, "bob", `${room}-b`);
+    await refused(post("ForwardParticipant", { room, identity: "bob", destinationRoom: `${room}-b` }, elsewhere), "already_exists 409");
+    await refused(rpc("bob", "fail"), "aborted 409");
+    await refused(rpc("bob", "hang", 500), "deadline_exceeded 408");
+    const waiting = rpc("carol", "hang");
+    await sleep(500);
+    await carol.leave();
+    await refused(waiting, "unavailable 503");
+    // A call's room takes those whom the call takes.
+    const token = await stoa.token("user", "--id", "dora", "--name", "Dora");
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const made = await fetch(`${stoa.url}/api/calls`, { method: "POST", headers, body: JSON.stringify({ targetUserId: "emil" }) });
+    const { callId } = (await made.json()) as { callId: string };
+    const into: VideoGrant = { ...here, destinationRoom: callId };
+    await refused(post("MoveParticipant", { room, identity: "bob", destinationRoom: callId }, into), "permission_denied 403");
+    const guide = readFileSync(path.join(root, "docs", "API.md"), "utf8").split("## LiveKit's server API")[1]!;
+    const listed = [...guide.matchAll(/^\| `([a-z_]+)` \| (\d+) \|/gm)].map(([, code, status]) => `${code} ${status}`);
+    expect(listed.sort()).toEqual([...seen].sort());
   });
 });
 

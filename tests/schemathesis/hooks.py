@@ -30,7 +30,7 @@ def ask(who: str, method: str, path: str, body: dict | None = None) -> dict:
 
 def finish_calls() -> None:
     """A user in ten calls at once tests nothing but the limit."""
-    for who in ("fuzz", "peer"):
+    for who in ("fuzz", "peer", "third"):
         for call in ask(who, "GET", "/api/calls/active").get("calls", []):
             ask(who, "POST", f"/api/calls/{call['id']}/end", {})
 
@@ -51,6 +51,13 @@ def running() -> str:
     """A call that they are in."""
     call = rung()
     ask("fuzz", "POST", f"/api/calls/{call}/accept", {})
+    return call
+
+
+def passing() -> str:
+    """A call that they are in and hand over to a third."""
+    call = running()
+    ask("fuzz", "POST", f"/api/calls/{call}/transfer", {"targetUserId": "third", "mode": "attended"})
     return call
 
 
@@ -106,6 +113,8 @@ def thing(path: str) -> dict:
     if "channels" in pieces:
         return {"id": channel, "userId": someone}
     call = rung if "accept" in pieces else ACTS.get(pieces[-1], running)
+    if "transfer" in pieces[:-1]:
+        call = passing
     return {
         "id": call,
         "callId": running,

@@ -51,6 +51,20 @@ impl Admin {
     }
 }
 
+/// Writes down what an administrator did to a call, as its host or not; others' own acts are no one's business.
+pub(crate) async fn note_on_call(
+    state: &AppState,
+    caller: &Caller,
+    address: &Address,
+    action: &str,
+    call: model::CallId,
+    details: Value,
+) {
+    if caller.may(Permission::Admin) {
+        note(state, caller, address, action, call, details).await;
+    }
+}
+
 /// Writes down what was done. What cannot be written is in the server's log at least: the act is done.
 pub(crate) async fn note(
     state: &AppState,

@@ -14,6 +14,8 @@ pub(crate) struct Before {
     /// Who was pending.
     rang: Vec<UserId>,
     transfer: Option<Transfer>,
+    /// Whose side was held.
+    held: Vec<UserId>,
     /// Whose side was held for the transfer, and still was.
     held_for_transfer: Vec<UserId>,
 }
@@ -22,10 +24,11 @@ impl Before {
     /// Of a call that is about to change.
     pub fn of(call: &Call) -> Self {
         let is_held = |user: &&UserId| call.part(user).is_some_and(|part| part.is_on_hold);
-        let held = call.transfer.iter().flat_map(|transfer| &transfer.held).filter(is_held);
+        let for_transfer = call.transfer.iter().flat_map(|transfer| &transfer.held).filter(is_held);
         Self {
             rang: call.pending().map(|part| part.user.clone()).collect(),
-            held_for_transfer: held.cloned().collect(),
+            held: on_hold(call).cloned().collect(),
+            held_for_transfer: for_transfer.cloned().collect(),
             transfer: call.transfer.clone(),
         }
     }
@@ -62,11 +65,18 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
             told
         }
         Change::Missed { users } => missed_by(call, users, at),
-        Change::Invited { newcomers, .. } => {
+        Change::Invited { by, newcomers } => {
+            let new = |part: &&Part| newcomers.iter().any(|newcomer| newcomer.user == part.user);
             let asked: Vec<UserId> = engaged(call).map(|part| part.user.clone()).collect();
+            let known: Vec<UserId> = engaged(call).filter(|part| !new(part)).map(|part| part.user.clone()).collect();
+            let invited = newcomers.iter().flat_map(|newcomer| {
+                let event = CallEvent::ParticipantInvited { call: id, at, user: newcomer.user.clone(), by: by.clone() };
+                known.iter().map(move |user| to(user, event.clone()))
+            });
             let busy = newcomers.iter().filter(|newcomer| newcomer.busy);
-            busy.flat_map(|newcomer| asked.iter().map(|user| to(user, declined_busy(call, &newcomer.user, at))))
-                .collect()
+            let busy =
+                busy.flat_map(|newcomer| asked.iter().map(|user| to(user, declined_busy(call, &newcomer.user, at))));
+            invited.chain(busy).collect()
         }
         Change::Media { user, state } => {
             let event = CallEvent::MediaStateChanged {
@@ -148,8 +158,28 @@ pub(crate) fn incoming(call: &Call, user: &UserId) -> Delivery {
     to(user, CallEvent::Incoming { call: Box::new(call.snapshot()), ring_until })
 }
 
+fn on_hold(call: &Call) -> impl Iterator<Item = &UserId> {
+    call.parts.iter().filter(|part| part.is_on_hold).map(|part| &part.user)
+}
+
 /// What the media side has to do.
-pub(crate) fn room_acts(call: &Call, change: &Change) -> Vec<RoomAct> {
+pub(crate) fn room_acts(call: &Call, change: &Change, before: &Before) -> Vec<RoomAct> {
+    let mut acts = acts_of(call, change);
+    if call.is_over() {
+        return acts;
+    }
+    // A room that was just opened knows of nobody on hold.
+    let known = if matches!(change, Change::Restored) { &[][..] } else { &before.held };
+    for part in &call.parts {
+        let on = part.is_on_hold;
+        if on != known.contains(&part.user) {
+            acts.push(RoomAct::Hold { call: call.id, user: part.user.clone(), on });
+        }
+    }
+    acts
+}
+
+fn acts_of(call: &Call, change: &Change) -> Vec<RoomAct> {
     let call_id = call.id;
     match change {
         Change::Initiated { .. } | Change::Restored => {

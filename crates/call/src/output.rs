@@ -118,6 +118,17 @@ pub enum CallEvent {
         /// The device that took it.
         device: Option<DeviceId>,
     },
+    /// `call:participant-invited`: someone is being rung into a call that is there (to those in it or rung before).
+    ParticipantInvited {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+        /// Who invited them.
+        by: UserId,
+    },
     /// `call:participant-joined`.
     ParticipantJoined {
         /// Call.
@@ -322,6 +333,15 @@ pub enum RoomAct {
         call: CallId,
         /// Who.
         user: UserId,
+    },
+    /// Put this user on hold: nothing goes from them or to them; or resume them.
+    Hold {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+        /// `false`: resume.
+        on: bool,
     },
     /// The call is over: delete the room.
     Close {

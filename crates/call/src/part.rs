@@ -146,6 +146,7 @@ impl Part {
     pub fn join(&mut self, now: Timestamp, device: DeviceId, link: Link, ability: Option<Ability>) {
         self.joined_at.get_or_insert(now);
         self.is_on_hold = false;
+        self.quality.begin_stay();
         self.state = PartState::Joined(Stay { device, from: Some(now), link, ability });
     }
 

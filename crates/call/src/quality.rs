@@ -106,6 +106,11 @@ pub(crate) struct Quality {
 }
 
 impl Quality {
+    /// A new stay in the call: what was poor in the last one is over.
+    pub fn begin_stay(&mut self) {
+        (self.poor_since, self.alerted, self.client_at) = (None, false, None);
+    }
+
     /// Whether a report counts: the client knows more than the server, so where it reports the server's view does not.
     pub fn hears(&mut self, now: Timestamp, by_server: bool) -> bool {
         if !by_server {

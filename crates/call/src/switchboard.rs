@@ -281,7 +281,7 @@ impl Switchboard {
             let reached = deliveries.into_iter().filter(|delivery| self.devices.reaches(delivery));
             let told: Vec<Output> = reached.map(|delivery| Output::Deliver(self.as_it_knocks(delivery))).collect();
             self.outputs.extend(told);
-            self.outputs.extend(deliver::room_acts(call, &change).into_iter().map(Output::Room));
+            self.outputs.extend(deliver::room_acts(call, &change, &before).into_iter().map(Output::Room));
             next = rules::consequence(call, &change, now);
             self.index(id);
         }

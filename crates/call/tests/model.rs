@@ -6,7 +6,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 
-use call::{Ability, Answer, Command, Config, InitiateCall, Switchboard, Target};
+use call::{Ability, Answer, Command, Config, InitiateCall, QualityReport, Switchboard, Target};
 use desk::{Watch, call_id, channel, device, full_call, full_line, user};
 use fastrand::Rng;
 use model::{CallId, CallMedia, Timestamp, TransferMode, VideoQuality};
@@ -180,7 +180,8 @@ impl Run {
             28..42 => self.accept_or_join(false),
             42..49 => self.accept_or_join(true),
             49..71 => self.media(),
-            71..74 => self.declare(),
+            71..73 => self.declare(),
+            73 => self.quality(),
             74..77 => self.hold(),
             77..80 => self.transfer(),
             80..82 => self.moderate(),
@@ -458,21 +459,41 @@ impl Run {
         let by = caller.filter(|_| self.rng.u8(..3) > 0).unwrap_or_else(|| self.someone(call, Part::joined_now));
         let whom = self.someone(call, Part::engaged);
         let named = (self.rng.u8(..3) > 0).then_some(whom);
-        let (admin, host, users) = (false, user(by), named.map(user));
+        // Administrators need not be in the call.
+        let admin = self.rng.u8(..5) == 0;
+        let by = if admin { self.user() } else { by };
+        let (host, users) = (user(by), named.map(user));
         match self.rng.u8(..5) {
             0 => {
                 let command = Command::Remove { call, by: host, admin, user: user(whom) };
-                self.run(command, |model| model.remove(call, by, whom));
+                self.run(command, |model| model.remove(call, by, admin, whom));
             }
             1..4 => {
                 let hard = self.rng.bool();
                 let command = Command::Mute { call, by: host, admin, user: users, hard };
-                self.run(command, |model| model.mute(call, by, named, hard));
+                self.run(command, |model| model.mute(call, by, admin, named, hard));
             }
             _ => {
                 let command = Command::LiftMute { call, by: host, admin, user: users };
-                self.run(command, |model| model.lift(call, by, named));
+                self.run(command, |model| model.lift(call, by, admin, named));
             }
+        }
+    }
+
+    fn quality(&mut self) {
+        let call = self.call();
+        let name = self.someone(call, Part::joined_now);
+        let by_server = self.rng.u8(..3) == 0;
+        let poor = self.rng.bool();
+        for _ in 0..self.rng.usize(1..4) {
+            let bands = [Some("excellent"), Some("good"), Some("fair"), Some("poor"), None];
+            let pick = |rng: &mut Rng| if poor { Some("poor") } else { bands[rng.usize(..bands.len())] };
+            let bands: Vec<Option<Name>> = (0..self.rng.usize(1..4)).map(|_| pick(&mut self.rng)).collect();
+            let reports = bands.iter().map(|band| report(*band)).collect();
+            let command = Command::Quality { call, user: user(name), reports, by_server };
+            self.run(command, |model| model.quality(call, name, &bands, by_server));
+            let later = self.clock + self.rng.i64(0..12_000);
+            self.until(later, false);
         }
     }
 
@@ -559,6 +580,19 @@ impl Run {
     }
 }
 
+/// A report whose worst number is in this band.
+fn report(band: Option<Name>) -> QualityReport {
+    let of = |values: [f64; 4]| {
+        let at = ["excellent", "good", "fair", "poor"].iter().position(|word| Some(*word) == band);
+        at.map(|at| values[at])
+    };
+    QualityReport {
+        packet_loss: of([0.9, 1.0, 3.0, 8.0]),
+        jitter_ms: band.map(|_| 1.0),
+        round_trip_ms: of([0.0, 299.0, 499.0, 500.0]),
+    }
+}
+
 /// What a line says, without who, when and where.
 fn kind(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -580,7 +614,12 @@ fn run(seed: u64) -> Seen {
 }
 
 /// What the random runs must come upon, lest they prove little.
-const MUST_OCCUR: [&str; 61] = [
+const MUST_OCCUR: [&str; 66] = [
+    "log quality_alert",
+    "tell quality",
+    "tell alert",
+    "tell invited",
+    "room hold",
     "log held",
     "log resumed",
     "log transfer_started",

@@ -13,6 +13,7 @@ mod measure;
 mod media;
 mod nag;
 mod notice;
+mod own_view;
 mod privacy;
 mod rooms;
 mod roster;

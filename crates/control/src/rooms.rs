@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::handle::ControlError;
 use crate::media::{MediaNotice, MediaNoticeKind, MediaPlane};
+use crate::own_view::OwnView;
 use crate::switchboard_thread::{Job, Reply};
 
 /// A worker that does not answer within this holds up no other call.
@@ -58,6 +59,12 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
             }
         }
         RoomAct::LiftMute { .. } => {}
+        RoomAct::Hold { call, user, on } => {
+            let request = RoomRequest::Hold { identity: user.as_str().to_owned(), on: *on };
+            if let Err(refused) = media.ask(&RoomName::from(*call), request).await {
+                tracing::debug!(?refused, %call, "the room was not told who is on hold");
+            }
+        }
         RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
     }
 }
@@ -67,17 +74,21 @@ pub(crate) async fn listen(
     media: Arc<dyn MediaPlane>,
     mut notices: mpsc::Receiver<MediaNotice>,
     jobs: mpsc::Sender<Job>,
+    mut own_view: OwnView,
 ) {
     while let Some(notice) = notices.recv().await {
         let Some(command) = command(&notice) else { continue };
         let (reply, answer) = oneshot::channel();
         let joined = matches!(command, Command::MediaJoined { .. });
+        let measured = own_view.choose(&command);
         if jobs.send(Job::Command { command, reply: Some(reply) }).await.is_err() {
             return;
         }
         if joined {
             // Not awaited here: an answer waits for the disk, and the next notice need not.
             tokio::spawn(put_out_if_refused(Arc::clone(&media), notice, answer));
+        } else if let Some(measured) = measured {
+            own_view.keep(measured, answer);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
 use crate::media::{MediaNotice, MediaPlane};
+use crate::own_view::OwnView;
 use crate::rooms;
 use crate::roster::Roster;
 use crate::store::{Store, StoreError};
@@ -67,7 +68,8 @@ impl Control {
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
         tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
-        tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone()));
+        let own_view = OwnView::new(Arc::clone(&store), Arc::clone(&clock));
+        tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone(), own_view));
         ready(&jobs).await?;
         Ok(Handle {
             shared: Arc::new(Shared {

@@ -138,13 +138,38 @@ impl Room {
         }
         let kind = if reliable { proto::data_packet::Kind::Reliable } else { proto::data_packet::Kind::Lossy };
         packet.kind = kind.into();
-        let (sid, sequence) = (session.sid.clone(), packet.sequence);
+        let sid = session.sid.clone();
+        let relayed = may_be_relayed(&packet);
+        let encoded = self.deliver(key, lane, sid, packet);
+        if relayed {
+            self.relay_data(key, lane, &encoded);
+        }
+    }
+
+    /// A packet of a participant of another room who is shown here: its sender has another sid here.
+    #[allow(deprecated)]
+    pub(crate) fn data_relayed(&mut self, key: ParticipantKey, lane: DataLane, bytes: &[u8]) {
+        let Ok(mut packet) = proto::DataPacket::decode(bytes) else { return };
+        let Some(sid) = self.sessions.get(&key).map(|session| session.sid.clone()) else { return };
+        packet.participant_sid.clone_from(&sid);
+        if let Some(Value::User(user)) = &mut packet.value
+            && !user.participant_sid.is_empty()
+        {
+            user.participant_sid.clone_from(&sid);
+        }
+        self.deliver(key, lane, sid, packet);
+    }
+
+    /// To whom it is meant for; a numbered one is kept for those who resume.
+    fn deliver(&mut self, from: ParticipantKey, lane: DataLane, sid: String, packet: proto::DataPacket) -> Arc<[u8]> {
+        let sequence = packet.sequence;
         let encoded: Arc<[u8]> = packet.encode_to_vec().into();
         let destinations = packet.destination_identities;
-        self.hand_on(Some(key), lane, &destinations, &encoded);
-        if reliable && sequence > 0 {
-            self.replay.keep(Kept { sender: sid, sequence, destinations, packet: encoded });
+        self.hand_on(Some(from), lane, &destinations, &encoded);
+        if lane == DataLane::Reliable && sequence > 0 {
+            self.replay.keep(Kept { sender: sid, sequence, destinations, packet: Arc::clone(&encoded) });
         }
+        encoded
     }
 
     /// Data of the server itself, to everyone or to these identities.
@@ -206,6 +231,11 @@ impl Room {
         }
         self.retry_data(key);
     }
+}
+
+/// Whether a packet is also for the rooms that its sender is shown in: a call of a method is not, its answer would find no way back.
+fn may_be_relayed(packet: &proto::DataPacket) -> bool {
+    !matches!(packet.value, Some(Value::RpcRequest(_) | Value::RpcAck(_) | Value::RpcResponse(_)))
 }
 
 /// Writes the sender into a packet. False where the packet is not to be handed on.

@@ -16,7 +16,8 @@ impl Room {
         if speakers.is_empty() {
             return;
         }
-        let connected: Vec<_> = self.sessions.values().filter_map(Session::connection).collect();
+        let hears = |session: &&Session| !self.held.contains(&session.identity);
+        let connected: Vec<_> = self.sessions.values().filter(hears).filter_map(Session::connection).collect();
         for connection in connected {
             let speakers = speakers.clone();
             self.send_to(connection, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
@@ -24,7 +25,9 @@ impl Room {
     }
 
     fn speaker_infos(&mut self, speakers: &[Speaker]) -> Vec<proto::SpeakerInfo> {
-        for speaker in speakers {
+        let speakers = speakers.iter().filter(|speaker| !self.is_held(speaker.participant));
+        let speakers: Vec<&Speaker> = speakers.collect();
+        for speaker in &speakers {
             if speaker.active {
                 self.speaking.insert(speaker.participant, speaker.level.to_bits());
             } else {
@@ -40,6 +43,9 @@ impl Room {
 
     /// Who speaks now, to one who has just come.
     pub(crate) fn tell_speakers_to(&mut self, key: ParticipantKey) {
+        if self.is_held(key) {
+            return;
+        }
         let speakers: Vec<_> = self
             .speaking
             .iter()

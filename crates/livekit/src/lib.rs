@@ -12,6 +12,7 @@ mod feedback;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hold;
 mod hooks;
 mod id;
 mod join;

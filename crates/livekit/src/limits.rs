@@ -51,6 +51,8 @@ pub(crate) const MOST_RELAYS: usize = 256;
 pub(crate) const MOST_NONCES: usize = 256;
 /// Identities whose tokens were revoked when they were put out.
 pub(crate) const MOST_REVOKED: usize = 4096;
+/// Identities on hold.
+pub(crate) const MOST_HELD: usize = 4096;
 
 /// How often a connected client gets a fresh token.
 pub(crate) const TOKEN_REFRESH: Duration = Duration::from_secs(5 * 60);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use livekit_protocol as proto;
 use proto::TrackType;
 use sfu::room::packet::Packet;
-use sfu::{Kind, Layer, LayerSpec, MidName, ParticipantKey, TrackKey, TrackSpec};
+use sfu::{DataLane, Kind, Layer, LayerSpec, MidName, ParticipantKey, TrackKey, TrackSpec};
 
 use crate::leave::Departure;
 use crate::limits::MOST_RELAYS;
@@ -31,6 +31,8 @@ pub enum RelayMessage {
     State(Box<RelayedState>),
     /// To where it is shown: a packet of a track, by the key it has where it comes from.
     Packet(TrackKey, Layer, Arc<Packet>),
+    /// To where it is shown: a data packet of the participant, encoded as the others in its room get it.
+    Data(DataLane, Arc<[u8]>),
     /// To where it comes from: somebody cannot go on without a keyframe.
     Keyframe(TrackKey, Layer),
     /// To either: it is over.
@@ -112,6 +114,12 @@ impl Room {
                 self.begin(now);
                 self.take_state(id, *state);
             }
+            RelayMessage::Data(lane, packet) => {
+                self.begin(now);
+                if let Some(key) = self.relays.into.get(&id).and_then(|shown| shown.participant) {
+                    self.data_relayed(key, lane, &packet);
+                }
+            }
             RelayMessage::Keyframe(track, layer) => {
                 self.now = now;
                 let publisher = self.tracks.get(&track).map(|track| track.publisher);
@@ -132,7 +140,10 @@ impl Room {
         if relays.is_empty() {
             return;
         }
-        let (Some(info), Some(session)) = (self.info(key), self.sessions.get(&key)) else { return };
+        let (Some(mut info), Some(session)) = (self.info(key), self.sessions.get(&key)) else { return };
+        if self.is_held(key) {
+            info.tracks.iter_mut().for_each(|track| track.muted = true);
+        }
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(track));
         let tracks = tracks.filter(|track| track.is_published());
         let tracks = tracks.map(|track| (track.key, self.media.bound_layers(track.key))).collect();
@@ -151,8 +162,17 @@ impl Room {
 
     pub(crate) fn relay_packet(&mut self, track: TrackKey, layer: Layer, packet: &Arc<Packet>) {
         let Some(publisher) = self.tracks.get(&track).map(|track| track.publisher) else { return };
+        if self.is_held(publisher) {
+            return;
+        }
         for id in self.relays.of(publisher) {
             self.out(Output::Relay(id, RelayMessage::Packet(track, layer, Arc::clone(packet))));
+        }
+    }
+
+    pub(crate) fn relay_data(&mut self, key: ParticipantKey, lane: DataLane, packet: &Arc<[u8]>) {
+        for id in self.relays.of(key) {
+            self.out(Output::Relay(id, RelayMessage::Data(lane, Arc::clone(packet))));
         }
     }
 

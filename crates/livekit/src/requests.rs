@@ -71,6 +71,13 @@ pub enum RoomRequest {
         /// Which.
         sources: Vec<TrackSource>,
     },
+    /// Put a participant on hold, or resume it: nothing goes from it or to it meanwhile. Need not be there yet.
+    Hold {
+        /// Whom.
+        identity: String,
+        /// `false`: resume.
+        on: bool,
+    },
     /// Change name, metadata, attributes or permissions.
     UpdateParticipant(proto::UpdateParticipantRequest),
     /// Subscribe a participant to tracks, or not.
@@ -204,6 +211,7 @@ impl Room {
             RoomRequest::MuteSources { identity, except, sources } => {
                 self.mute_sources(identity.as_deref(), except.as_deref(), &sources)
             }
+            RoomRequest::Hold { identity, on } => self.hold(&identity, on),
             RoomRequest::UpdateParticipant(request) => self.update_participant(request),
             RoomRequest::UpdateSubscriptions(request) => self.update_subscriptions(request),
             RoomRequest::SendData(request) => self.send_user_data(request),

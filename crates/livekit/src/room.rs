@@ -41,6 +41,8 @@ pub struct Room {
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
     pub(crate) revoked: Revoked,
+    /// Who is on hold.
+    pub(crate) held: BTreeSet<String>,
 
     pub(crate) sessions: BTreeMap<ParticipantKey, Session>,
     pub(crate) identities: BTreeMap<String, ParticipantKey>,
@@ -94,6 +96,7 @@ impl Room {
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
             revoked: Revoked::default(),
+            held: BTreeSet::new(),
             sessions: BTreeMap::new(),
             identities: BTreeMap::new(),
             connections: FxHashMap::default(),

@@ -54,7 +54,7 @@ impl Room {
         let verdict = self.verdict(session, track);
         let has = session.subscribed.contains(&key);
         let was_denied = session.denied.contains(&key);
-        let preference = session.preferences.get(&key).copied();
+        let preference = self.usable(subscriber, key);
         if verdict == Verdict::Denied && !was_denied {
             self.tell_permission(subscriber, key, false);
         } else if verdict == Verdict::Gets && was_denied {
@@ -136,6 +136,7 @@ impl Room {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.preferences.insert(track, preference);
         if session.subscribed.contains(&track) {
+            let preference = self.usable(key, track).unwrap_or_default();
             self.media.set_preference(self.now, key, track, preference);
         }
     }

@@ -50,7 +50,11 @@ impl Room {
     /// Everyone who may be seen, but one.
     pub(crate) fn visible_infos(&self, except: Option<ParticipantKey>) -> Vec<proto::ParticipantInfo> {
         let visible = self.sessions.values().filter(|session| !session.grant.hidden && Some(session.key) != except);
-        visible.filter_map(|session| self.info(session.key)).collect()
+        let seen = |session: &Session| {
+            let info = self.info(session.key)?;
+            Some(except.map_or_else(|| info.clone(), |viewer| self.as_seen_by(viewer, session.key, info.clone())))
+        };
+        visible.filter_map(seen).collect()
     }
 
     /// The others are told of a participant at the end of the turn.
@@ -76,8 +80,9 @@ impl Room {
         let connected: Vec<_> =
             self.sessions.values().filter_map(|session| Some((session.key, session.connection()?))).collect();
         for (key, connection) in connected {
-            let others = infos.iter().filter(|(other, _)| *other != key).map(|(_, info)| info);
-            let participants: Vec<_> = farewells.iter().chain(others).cloned().collect();
+            let others = infos.iter().filter(|(other, _)| *other != key);
+            let others = others.map(|(other, info)| self.as_seen_by(key, *other, info.clone()));
+            let participants: Vec<_> = farewells.iter().cloned().chain(others).collect();
             if !participants.is_empty() {
                 self.send_to(connection, Message::Update(proto::ParticipantUpdate { participants }));
             }

@@ -4,15 +4,16 @@
 //! type and size and relayed to the other peer; a malformed one is answered by `error`. Only size, rate, silence and the end
 //! of the call close the connection.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::body::Body;
+use axum::extract::ws::close_code;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::SinkExt as _;
 use model::{CallId, DeviceId, Permission, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use yawc::close::CloseCode;
+use yawc::{DeflatePool, Frame, HttpStream, IncomingUpgrade, OpCode, Options, UpgradeFut, WebSocket, WebSocketError};
 
 use super::meetings::{Line, MeetingView, Seat, Signal, ToRaw, signalling_call};
 use crate::body::{CallPath, Params};
@@ -33,8 +36,15 @@ use crate::socket::relay::note_peer;
 use crate::state::AppState;
 use crate::wire::{schema, time};
 
-/// The longest message of a client, in bytes.
+/// The longest message of a client, in bytes, whatever it was compressed to.
 const LONGEST_MESSAGE: usize = 64 * 1024;
+/// Where reading and inflating a message stops. More than the longest, so that one that is somewhat too long is read to its end and its sender
+/// still hears why it is refused.
+const MOST_READ: usize = 4 * LONGEST_MESSAGE;
+/// Messages shorter than this are sent as they are.
+const WORTH_DEFLATING: usize = 256;
+/// Compressors that wait for the next message: no connection has its own.
+const IDLE_COMPRESSORS: usize = 16;
 /// The longest chat text, in characters.
 const LONGEST_TEXT: usize = 4_096;
 /// Messages that may wait for a slow client before it is cut off.
@@ -78,12 +88,25 @@ async fn connect(
     caller.require(Permission::CallsJoin)?;
     let CallPath(id) = call?;
     let call = signalling_call(&state, id, &caller.user).await?.id;
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &state)
-        .await
-        .map_err(|_| ApiError::invalid("upgrade", "this is a WebSocket"))?;
-    let upgrade = upgrade.max_frame_size(LONGEST_MESSAGE).max_message_size(LONGEST_MESSAGE);
-    Ok(upgrade.on_upgrade(move |socket| serve(state, caller, call, socket)))
+    let no_upgrade = || ApiError::invalid("upgrade", "this is a WebSocket");
+    let upgrade = IncomingUpgrade::from_request_parts(&mut parts, &state).await.map_err(|_| no_upgrade())?;
+    let (answer, upgraded) = upgrade.upgrade(OPTIONS.clone()).map_err(|_| no_upgrade())?;
+    tokio::spawn(serve(state, caller, call, upgraded));
+    Ok(answer.map(Body::new))
 }
+
+/// permessage-deflate without a memory of earlier messages, in both directions, so that an idle connection costs next to nothing.
+static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
+    Options::default()
+        .with_limits(MOST_READ, MOST_READ)
+        .with_low_latency_compression()
+        .server_no_context_takeover()
+        .client_no_context_takeover()
+        .with_deflate_pool(DeflatePool::new(IDLE_COMPRESSORS))
+        .with_compression_threshold(WORTH_DEFLATING)
+        .with_read_buffer_capacity(1024)
+        .with_write_buffer_capacity(1024)
+});
 
 async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<Caller> {
     let device = match credentials.device_id {
@@ -106,24 +129,14 @@ async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> 
 /// Why a connection ends: the close frame's code and text.
 struct End(u16, &'static str);
 
-async fn serve(state: AppState, caller: Caller, call: CallId, socket: WebSocket) {
-    let (to_client, from_client) = socket.split();
+async fn serve(state: AppState, caller: Caller, call: CallId, upgraded: UpgradeFut) {
+    let Ok(socket) = upgraded.await else { return };
     let (tell, told) = mpsc::channel(WAITING_MESSAGES);
     let now = Instant::now();
     let id = format!("raw-{:016x}", rand::random::<u64>());
     let pace = Pace::new(now, &state.config.limits);
-    let mut peer = Peer {
-        state,
-        call,
-        user: caller.user.clone(),
-        id,
-        from_client,
-        to_client,
-        told,
-        pace,
-        read_after: None,
-        heard: now,
-    };
+    let mut peer =
+        Peer { state, call, user: caller.user.clone(), id, socket, told, pace, read_after: None, heard: now };
     let connected = peer.state.handle().device_connected(&caller.user, &caller.device).await;
     let end = match connected {
         Ok(()) => match peer.sit(&caller, tell).await {
@@ -147,8 +160,7 @@ struct Peer {
     call: CallId,
     user: UserId,
     id: String,
-    from_client: SplitStream<WebSocket>,
-    to_client: SplitSink<WebSocket, Message>,
+    socket: WebSocket<HttpStream>,
     told: mpsc::Receiver<ToRaw>,
     pace: Pace,
     read_after: Option<Instant>,
@@ -156,7 +168,7 @@ struct Peer {
 }
 
 impl Peer {
-    async fn sit(&self, caller: &Caller, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
+    async fn sit(&mut self, caller: &Caller, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
         let line = Line::Raw(tell);
         let seat = Seat { id: self.id.clone(), user: caller.user.clone(), device: caller.device.clone(), line };
         let now = self.state.handle().now();
@@ -178,7 +190,7 @@ impl Peer {
                     Some(ToRaw::Close(code, reason)) => return Some(End(code, reason)),
                     None => return Some(End(close_code::AGAIN, "too slow")),
                 },
-                frame = self.from_client.next(), if self.read_after.is_none() => {
+                frame = self.socket.next_frame(), if self.read_after.is_none() => {
                     if let Err(end) = self.handle_frame(frame).await {
                         return end;
                     }
@@ -188,32 +200,33 @@ impl Peer {
                     if self.heard.elapsed() > SILENCE && self.read_after.is_none() {
                         return Some(End(close_code::POLICY, "nothing was heard for 30 seconds"));
                     }
-                    self.write(Message::Ping(Default::default())).await?;
+                    self.write(Frame::ping("")).await?;
                 }
             }
         }
     }
 
     /// Takes a frame of the client. `Err(None)`: it is gone.
-    async fn handle_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Option<End>> {
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) if error.to_string().contains("too long") => {
-                return Err(Some(End(close_code::SIZE, "a message has at most 64 KiB")));
-            }
-            Some(Err(_)) | None => return Err(None),
-        };
+    async fn handle_frame(&mut self, frame: yawc::Result<Frame>) -> Result<(), Option<End>> {
+        // What is wrong with the protocol, its close frame included, is the library's to say.
+        let frame = frame.map_err(|_: WebSocketError| None)?;
+        if frame.payload().len() > LONGEST_MESSAGE {
+            return Err(Some(End(close_code::SIZE, "a message has at most 64 KiB")));
+        }
         self.heard = Instant::now();
         match self.pace.handle_frame(self.heard) {
             Verdict::Take => {}
             Verdict::Slow(until) => self.read_after = Some(until),
             Verdict::Close => return Err(Some(End(close_code::POLICY, "too many messages"))),
         }
-        let result = match frame {
-            Message::Text(text) => self.handle_text(&text).await,
-            Message::Binary(_) => Err(ApiError::invalid("message", "text frames only")),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(None),
+        let result = match frame.opcode() {
+            OpCode::Text => match std::str::from_utf8(frame.payload()) {
+                Ok(text) => self.handle_text(text).await,
+                Err(_) => Err(ApiError::invalid("message", "not UTF-8")),
+            },
+            OpCode::Binary | OpCode::Continuation => Err(ApiError::invalid("message", "text frames only")),
+            OpCode::Ping | OpCode::Pong => return Ok(()),
+            OpCode::Close => return Err(None),
         };
         match result {
             Ok(()) => Ok(()),
@@ -221,7 +234,7 @@ impl Peer {
         }
     }
 
-    async fn handle_text(&self, text: &str) -> ApiResult<()> {
+    async fn handle_text(&mut self, text: &str) -> ApiResult<()> {
         let signal = parse(text)?;
         let call = signalling_call(&self.state, self.call, &self.user).await?;
         if self.state.meetings.spread(self.state.handle().now(), self.call, &self.id, signal) {
@@ -236,26 +249,23 @@ impl Peer {
     }
 
     async fn send(&mut self, message: &Value) -> Option<()> {
-        self.write(Message::Text(message.to_string().into())).await
+        self.write(Frame::text(message.to_string())).await
     }
 
     /// `None`: the client is gone.
-    async fn write(&mut self, frame: Message) -> Option<()> {
-        timeout(WRITE, self.to_client.send(frame)).await.ok()?.ok()
+    async fn write(&mut self, frame: Frame) -> Option<()> {
+        timeout(WRITE, self.socket.send(frame)).await.ok()?.ok()
     }
 
     async fn close(mut self, end: Option<End>) {
         let goodbye = async {
-            match end {
-                None => _ = self.to_client.close().await,
-                Some(End(code, reason)) => {
-                    let frame = CloseFrame { code, reason: reason.into() };
-                    if self.to_client.send(Message::Close(Some(frame))).await.is_ok() {
-                        // A socket that is dropped with unread bytes resets, and the reason may be lost.
-                        while let Some(Ok(_)) = self.from_client.next().await {}
-                    }
-                }
+            if let Some(End(code, reason)) = end
+                && self.socket.send(Frame::close(CloseCode::from(code), reason)).await.is_err()
+            {
+                return;
             }
+            // Says what is left to say. And a socket that is dropped with unread bytes resets, and the reason may be lost.
+            while self.socket.next_frame().await.is_ok() {}
         };
         _ = timeout(GOODBYE, goodbye).await;
     }

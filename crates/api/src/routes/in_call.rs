@@ -6,11 +6,13 @@ use axum::extract::{Path, State};
 use control::{Acting, QualitySample, QualitySource};
 use model::{CallId, Permission, Timestamp, TransferMode, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ring::{CallAnswer, answer};
+use crate::audit::{Address, note_on_call};
 use crate::body::{Body, CallPath, OptionalBody};
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult, ErrorBody};
@@ -227,10 +229,12 @@ async fn cancel_transfer(
 async fn remove(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     Path(path): Path<(String, String)>,
 ) -> ApiResult<Json<CallAnswer>> {
     let (id, user) = ids(&path)?;
-    let call = state.handle().remove(id, acting(&caller), user).await?;
+    let call = state.handle().remove(id, acting(&caller), user.clone()).await?;
+    note_on_call(&state, &caller, &address, "call.participant_removed", id, json!({"userId": user})).await;
     answer(&state, &call).await
 }
 
@@ -242,11 +246,14 @@ async fn remove(
 async fn mute(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     Path(path): Path<(String, String)>,
     OptionalBody(body): OptionalBody<Mute>,
 ) -> ApiResult<Json<CallAnswer>> {
     let (id, user) = ids(&path)?;
-    let call = state.handle().mute(id, acting(&caller), Some(user), body.hard.unwrap_or(false)).await?;
+    let hard = body.hard.unwrap_or(false);
+    let call = state.handle().mute(id, acting(&caller), Some(user.clone()), hard).await?;
+    note_on_call(&state, &caller, &address, "call.muted", id, json!({"userId": user, "hard": hard})).await;
     answer(&state, &call).await
 }
 
@@ -257,10 +264,12 @@ async fn mute(
 async fn lift_mute(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     Path(path): Path<(String, String)>,
 ) -> ApiResult<Json<CallAnswer>> {
     let (id, user) = ids(&path)?;
-    let call = state.handle().lift_mute(id, acting(&caller), Some(user)).await?;
+    let call = state.handle().lift_mute(id, acting(&caller), Some(user.clone())).await?;
+    note_on_call(&state, &caller, &address, "call.mute_lifted", id, json!({"userId": user})).await;
     answer(&state, &call).await
 }
 
@@ -271,10 +280,13 @@ async fn lift_mute(
 async fn mute_all(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     CallPath(id): CallPath,
     OptionalBody(body): OptionalBody<Mute>,
 ) -> ApiResult<Json<CallAnswer>> {
-    let call = state.handle().mute(id, acting(&caller), None, body.hard.unwrap_or(false)).await?;
+    let hard = body.hard.unwrap_or(false);
+    let call = state.handle().mute(id, acting(&caller), None, hard).await?;
+    note_on_call(&state, &caller, &address, "call.all_muted", id, json!({"hard": hard})).await;
     answer(&state, &call).await
 }
 
@@ -285,9 +297,11 @@ async fn mute_all(
 async fn lift_mute_all(
     State(state): State<AppState>,
     caller: Caller,
+    address: Address,
     CallPath(id): CallPath,
 ) -> ApiResult<Json<CallAnswer>> {
     let call = state.handle().lift_mute(id, acting(&caller), None).await?;
+    note_on_call(&state, &caller, &address, "call.all_mutes_lifted", id, json!({})).await;
     answer(&state, &call).await
 }
 

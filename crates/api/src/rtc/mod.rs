@@ -13,6 +13,7 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use control::ConnectError;
@@ -41,6 +42,7 @@ pub(crate) fn router(state: &AppState) -> Router {
         .route("/rtc/v1/validate", get(validate))
         .route("/rtc/", any(unknown))
         .route("/rtc/{*rest}", any(unknown))
+        .layer(from_fn_with_state(state.clone(), crate::limits::count))
         .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]).allow_headers(Any))
         .with_state(state.clone())
 }

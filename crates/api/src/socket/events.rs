@@ -16,7 +16,7 @@ use crate::wire::{Channel, Participant, User, time};
 
 /// Carries notices to sockets for as long as the control plane runs.
 pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
-    let mut last_joined = None;
+    let mut last_seen = None;
     loop {
         match notices.recv().await {
             Ok(notice) => {
@@ -26,7 +26,7 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
                 if by_socket(&state, &notice).await {
                     continue;
                 }
-                if let Some((event, data)) = render(&state, &notice, &mut last_joined).await {
+                if let Some((event, data)) = render(&state, &notice, &mut last_seen).await {
                     state.sockets.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), event, &data);
                 }
             }
@@ -66,12 +66,12 @@ async fn by_socket(state: &AppState, notice: &Notice) -> bool {
     true
 }
 
-/// A participant who joined, as last looked up: the same event goes to everyone in the call.
-type LastJoined = Option<((CallId, UserId, Timestamp), Value)>;
+/// A participant as last looked up: the same event goes to everyone in the call.
+type LastSeen = Option<((CallId, UserId, Timestamp), Value)>;
 
-async fn render(state: &AppState, notice: &Notice, last_joined: &mut LastJoined) -> Option<(&'static str, Value)> {
+async fn render(state: &AppState, notice: &Notice, last_seen: &mut LastSeen) -> Option<(&'static str, Value)> {
     match &notice.body {
-        NoticeBody::Call(event) => call_event(state, notice, event, last_joined).await,
+        NoticeBody::Call(event) => call_event(state, notice, event, last_seen).await,
         NoticeBody::Presence { user, at, state } => Some(presence(user, *at, *state)),
         NoticeBody::ChannelChanged(channel) => Some(("channel:changed", json!({"channel": Channel::from(&**channel)}))),
         NoticeBody::ChannelDeleted(id) => Some(("channel:deleted", json!({"channelId": id}))),
@@ -82,7 +82,7 @@ async fn call_event(
     state: &AppState,
     notice: &Notice,
     event: &CallEvent,
-    last_joined: &mut LastJoined,
+    last_seen: &mut LastSeen,
 ) -> Option<(&'static str, Value)> {
     let rendered = match event {
         CallEvent::Incoming { call, ring_until } => {
@@ -102,8 +102,13 @@ async fn call_event(
         CallEvent::AnsweredElsewhere { call, at, device } => {
             of_call("call:answered-elsewhere", *call, *at, json!({"deviceId": device}))
         }
+        CallEvent::ParticipantInvited { call, at, user, by } => {
+            let participant = participant_view(state, notice, (*call, user.clone(), *at), last_seen).await?;
+            let data = json!({"userId": user, "by": by, "participant": participant});
+            of_call("call:participant-invited", *call, *at, data)
+        }
         CallEvent::ParticipantJoined { call, at, user } => {
-            let participant = joined_view(state, notice, (*call, user.clone(), *at), last_joined).await?;
+            let participant = participant_view(state, notice, (*call, user.clone(), *at), last_seen).await?;
             of_call("call:participant-joined", *call, *at, json!({"userId": user, "participant": participant}))
         }
         CallEvent::ParticipantLeft { call, at, user, reason } => {
@@ -186,12 +191,12 @@ async fn caller_view(state: &AppState, user: &UserId) -> User {
     User::new(user, person, presence.first().map_or(::call::PresenceState::Offline, |(_, state)| *state))
 }
 
-/// The one who joined, as the receiver of the notice may see them; nobody where the call has meanwhile ended.
-async fn joined_view(
+/// The participant whom an event is about, as its receiver may see them; nobody where the call has meanwhile ended.
+async fn participant_view(
     state: &AppState,
     notice: &Notice,
     key: (CallId, UserId, Timestamp),
-    last: &mut LastJoined,
+    last: &mut LastSeen,
 ) -> Option<Value> {
     if let Some((known, view)) = last
         && *known == key

@@ -32,7 +32,7 @@ use crate::caller::{self, Caller};
 use crate::dialect::{notices, webrtc};
 use crate::error::{ApiError, ApiResult};
 use crate::limits::quota;
-use crate::origin::request_origin;
+use crate::origin::{client_address, request_origin};
 use crate::routes::cors;
 use crate::sessions;
 use crate::state::AppState;
@@ -168,6 +168,8 @@ pub(crate) async fn authenticate(
 ) -> Result<(), Refused> {
     let credentials = credentials.ok().flatten().unwrap_or_default();
     let says = credentials.says.clone();
+    let address = client_address(socket.req_parts(), &state.config);
+    state.limits.addresses.check(&address).map_err(|error| Refused(error.code.as_str()))?;
     let caller =
         identify(&state, socket.req_parts(), credentials).await.map_err(|error| Refused(error.code.as_str()))?;
     let limits = &state.config.limits;

@@ -7,7 +7,9 @@ use socketioxide::extract::{AckSender, Extension, SocketRef, State, TryData};
 
 use super::acts::{OfCall, act};
 use super::{Says, Seat};
+use crate::audit::{Address, note_on_call};
 use crate::error::{ApiError, ApiResult};
+use crate::origin::client_address;
 use crate::routes::call_view;
 use crate::routes::in_call::{Mute, QualityReports, Transfer, acting, start_transfer, take_reports};
 use crate::state::AppState;
@@ -79,7 +81,7 @@ pub(super) fn listen(socket: &SocketRef) {
                seat: Extension<Seat>,
                data: TryData<With<Whom>>,
                ack: AckSender| {
-            act(&socket, &seat, data, ack, async |body| mute(&state, &seat, body).await).await;
+            act(&socket, &seat, data, ack, async |body| mute(&state, &seat, &socket, body).await).await;
         },
     );
     socket.on(
@@ -125,10 +127,13 @@ async fn transfer(state: &AppState, seat: &Seat, body: With<Transfer>) -> ApiRes
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
-async fn mute(state: &AppState, seat: &Seat, body: With<Whom>) -> ApiResult<Value> {
+async fn mute(state: &AppState, seat: &Seat, socket: &SocketRef, body: With<Whom>) -> ApiResult<Value> {
     let user = UserId::new(&body.rest.user_id).map_err(|error| ApiError::invalid_id("userId", &error))?;
     let hard = body.rest.mute.hard.unwrap_or(false);
-    let call = state.handle().mute(body.call.id()?, acting(&seat.0.caller), Some(user), hard).await?;
+    let (id, caller) = (body.call.id()?, &seat.0.caller);
+    let call = state.handle().mute(id, acting(caller), Some(user.clone()), hard).await?;
+    let address = Address(client_address(socket.req_parts(), &state.config).to_string());
+    note_on_call(state, caller, &address, "call.muted", id, json!({"userId": user, "hard": hard})).await;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 

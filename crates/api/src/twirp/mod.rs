@@ -23,7 +23,7 @@ use error::{Code, TwirpError};
 use grants::Asker;
 
 /// The longest body, in bytes: data and metadata of 64 KiB each, as base64 or escaped.
-pub(crate) const LONGEST_BODY: usize = 512 * 1024;
+const LONGEST_BODY: usize = 512 * 1024;
 const PROTOBUF: &str = "application/protobuf";
 const JSON: &str = "application/json";
 

@@ -4,6 +4,7 @@ use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Server, admin, request, token};
+use crate::socket::Socket;
 
 async fn with_key(server: &Server, method: &str, path: &str, key: &str, user: Option<&str>, body: Value) -> Answer {
     let mut request = request(method, path).header("authorization", format!("Bearer {key}"));
@@ -251,6 +252,39 @@ async fn administrators_acts_are_written_down() {
 }
 
 #[tokio::test]
+async fn what_administrators_do_to_calls_is_written_down() {
+    let server = Server::start().await;
+    let root = admin("root");
+    let call = server.post("/api/calls", &token("ann"), json!({"targetUserIds": ["bob", "carol"]})).await.json();
+    let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
+    for who in ["bob", "carol"] {
+        server.ask("POST", &format!("{path}/accept"), &token(who), None).await;
+    }
+    // The host's own acts are no one's business.
+    assert_eq!(server.post(&format!("{path}/participants/bob/mute"), &token("ann"), json!({})).await.status, 200);
+    let acts = [
+        ("POST", "/participants/bob/mute", "call.muted"),
+        ("DELETE", "/participants/bob/mute", "call.mute_lifted"),
+        ("POST", "/mute-all", "call.all_muted"),
+        ("DELETE", "/mute-all", "call.all_mutes_lifted"),
+        ("DELETE", "/participants/bob", "call.participant_removed"),
+    ];
+    for (method, act, _) in acts {
+        let body = (method == "POST").then(|| json!({"hard": true}));
+        assert_eq!(server.ask(method, &format!("{path}{act}"), &root, body).await.status, 200, "{method} {act}");
+    }
+    let mut socket = Socket::dial(&server, json!({"token": root}), &[]).await.unwrap();
+    assert_eq!(socket.ask("call:mute", json!({"callId": call["callId"], "userId": "carol"})).await["ok"], true);
+    let log = server.get("/api/admin/audit", &root).await.json();
+    let entries = log["entries"].as_array().unwrap();
+    let written: Vec<&str> = entries.iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let wanted: Vec<&str> = acts.iter().map(|(_, _, action)| *action).chain(["call.muted"]).collect();
+    assert_eq!(written, wanted);
+    assert!(entries.iter().all(|entry| entry["actor"] == "root" && entry["target"] == call["callId"]));
+    assert_eq!(entries[1]["details"], json!({"userId": "bob"}));
+}
+
+#[tokio::test]
 async fn what_runs_is_shown_to_administrators() {
     let server = Server::start().await;
     let id = server.ring("ann", "bob").await;
@@ -302,4 +336,16 @@ async fn an_address_has_a_limit_too() {
     let refused = ask("198.51.100.1").await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "rate_limited"));
     assert_eq!(ask("198.51.100.2").await.header("ratelimit-policy"), "\"address\";q=3;w=3");
+    // However it asks: for a room, for a socket, for what other backends had.
+    for path in ["/rtc?access_token=x", "/rtc/validate", "/ws/webrtc/7", "/calls/active", "/metrics"] {
+        let request = request("GET", path).header("x-forwarded-for", "198.51.100.1");
+        let refused = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "rate_limited"), "{path}");
+        assert!(!refused.header("retry-after").is_empty() && !refused.header("ratelimit-reset").is_empty());
+    }
+    for namespace in ["", "/webrtc"] {
+        let auth = json!({"token": token("ann")});
+        let refused = Socket::dial_namespace(&server, namespace, auth, &[("x-forwarded-for", "198.51.100.1")]).await;
+        assert_eq!(refused.err().expect("refused")["message"], "rate_limited", "{namespace}");
+    }
 }

@@ -302,3 +302,79 @@ async fn a_full_call_takes_nobody_more() {
     let handed = Some(json!({"targetUserId": "carol", "mode": "attended"}));
     assert_eq!(refused(&server, "alice", &id, "POST transfer", handed).await, "409 call_full");
 }
+
+#[tokio::test]
+async fn who_is_rung_in_is_told_to_those_who_are_there() {
+    let server = Server::start().await;
+    let mut alice = device(&server, "alice", json!({})).await;
+    let mut bob = device(&server, "bob", json!({})).await;
+    let mut carol = device(&server, "carol", json!({})).await;
+    let id = talk(&server, &mut alice, &mut bob).await;
+    let (status, _, answer) =
+        act(&server, "bob", &id, "POST invite", Some(json!({"userIds": ["carol", "dave"]}))).await;
+    assert_eq!((status, &answer["call"]["kind"]), (200, &json!("group")));
+    for socket in [&mut alice, &mut bob] {
+        for user in ["carol", "dave"] {
+            let invited = until(socket, "call:participant-invited").await;
+            assert_eq!(
+                (&invited["callId"], &invited["userId"], &invited["by"]),
+                (&json!(id), &json!(user), &json!("bob"))
+            );
+            let participant = &invited["participant"];
+            assert_eq!((&participant["userId"], &participant["callId"]), (&json!(user), &json!(id)));
+            assert!(["invited", "ringing"].contains(&participant["status"].as_str().unwrap()), "{participant}");
+        }
+    }
+    // One who is rung hears the ring and nothing of the others'.
+    let (event, _) = carol.event().await;
+    assert_eq!(event, "call:incoming");
+    let events = server.get(&format!("/api/calls/{id}/events"), &token("alice")).await.json();
+    let invited = events["events"].as_array().unwrap().iter().find(|event| event["event"] == "invited").cloned();
+    let invited = invited.expect("in the log");
+    assert_eq!(
+        (&invited["userId"], &invited["payload"]),
+        (&json!("bob"), &json!({"users": ["carol", "dave"]})),
+        "{invited}"
+    );
+    let eve = Some(json!({"userIds": ["mallory"]}));
+    assert_eq!(refused(&server, "eve", &id, "POST invite", eve).await, "404 call_not_found");
+}
+
+#[tokio::test]
+async fn ten_seconds_of_a_poor_line_are_told_once() {
+    let server = Server::start().await;
+    let mut alice = device(&server, "alice", json!({})).await;
+    let mut bob = device(&server, "bob", json!({})).await;
+    let id = talk(&server, &mut alice, &mut bob).await;
+    let began = std::time::Instant::now();
+    let poor = || json!({"callId": id, "reports": [{"packetLoss": 50.0, "roundTripMs": 40.0}]});
+    for second in 0..13 {
+        assert_eq!(bob.ask("call:quality", poor()).await["ok"], true);
+        if second < 12 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+    let told = async {
+        let mut alerts = Vec::new();
+        let mut bands = 0;
+        while bands < 13 {
+            match alice.event().await {
+                (event, data) if event == "call:quality" => {
+                    assert_eq!((&data["userId"], &data["band"]), (&json!("bob"), &json!("poor")));
+                    bands += 1;
+                }
+                (event, data) if event == "call:quality-alert" => alerts.push(data),
+                _ => {}
+            }
+        }
+        alerts
+    };
+    let alerts = told.await;
+    assert!(began.elapsed().as_secs() >= 10);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!((&alerts[0]["userId"], &alerts[0]["band"]), (&json!("bob"), &json!("poor")));
+    let at = |name: &str| alerts[0][name].as_str().unwrap()[17..19].parse::<u64>().unwrap();
+    assert!((10..=11).contains(&((at("at") + 60 - at("since")) % 60)), "{alerts:?}");
+    let events = server.get(&format!("/api/calls/{id}/events"), &token("alice")).await.json();
+    assert!(events["events"].as_array().unwrap().iter().any(|event| event["event"] == "quality_alert"));
+}

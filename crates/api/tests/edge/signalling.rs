@@ -325,6 +325,65 @@ async fn a_malformed_message_is_answered_and_only_size_and_rate_close() {
     assert_eq!(again.next().await, Err(1009));
 }
 
+/// A client whose WebSocket compresses.
+async fn deflating(server: &Server, call: &str, who: &str) -> yawc::TcpWebSocket {
+    let url = format!("ws://{}/ws/webrtc/{call}?token={}", server.address, token(who));
+    let options = yawc::Options::default().with_balanced_compression().with_limits(1 << 20, 1 << 20);
+    yawc::WebSocket::connect(url.parse().unwrap()).with_options(options).await.unwrap()
+}
+
+async fn heard(socket: &mut yawc::TcpWebSocket) -> Result<Value, u16> {
+    loop {
+        let frame = tokio::time::timeout(Duration::from_secs(15), socket.next_frame()).await.expect("in time");
+        let Ok(frame) = frame else { return Err(1006) };
+        match frame.opcode() {
+            yawc::OpCode::Text => return Ok(serde_json::from_str(frame.as_str()).unwrap()),
+            yawc::OpCode::Close => return Err(frame.close_code().map_or(1005, u16::from)),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_compressed_is_relayed_and_bounded_by_what_it_inflates_to() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Server::start().await;
+    let id = server.ring("alice", "bob").await;
+    let mut raw = TcpStream::connect(server.address).await.unwrap();
+    let upgrade = format!(
+        "GET /ws/webrtc/{id}?token={} HTTP/1.1\r\nHost: stoa\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
+        token("alice")
+    );
+    raw.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut head = vec![0; 1024];
+    let length = raw.read(&mut head).await.unwrap();
+    let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
+    assert!(head.contains("sec-websocket-extensions: permessage-deflate"), "{head}");
+    drop(raw);
+
+    let (mut alice, mut bob) = (deflating(&server, &id, "alice").await, deflating(&server, &id, "bob").await);
+    assert_eq!(heard(&mut alice).await.unwrap()["type"], "peer_joined");
+    assert_eq!(heard(&mut bob).await.unwrap()["type"], "peer_joined");
+    // Compresses to some hundred bytes, and is within what may be sent.
+    let offer = json!({"type": "offer", "offer": {"type": "offer", "sdp": "a=candidate\r\n".repeat(4_000)}});
+    for _ in 0..3 {
+        alice.send(yawc::Frame::text(offer.to_string())).await.unwrap();
+        assert_eq!(heard(&mut bob).await.unwrap(), offer);
+    }
+    for size in [65 * 1024, 512 * 1024] {
+        let mut one = deflating(&server, &id, "alice").await;
+        one.send(yawc::Frame::text("x".repeat(size))).await.unwrap();
+        let closed = loop {
+            if let Err(code) = heard(&mut one).await {
+                break code;
+            }
+        };
+        assert_eq!(closed, 1009, "{size}");
+    }
+}
+
 /// Never answers a ping, as a peer whose network is gone.
 #[tokio::test]
 async fn a_silent_peer_is_dropped_after_thirty_seconds() {

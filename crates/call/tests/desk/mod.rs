@@ -125,6 +125,7 @@ fn full_act(act: &RoomAct) -> String {
         RoomAct::Remove { call, user } => format!("room {call} remove {user}"),
         RoomAct::Mute { call, user, hard } => format!("room {call} mute {user} {hard}"),
         RoomAct::LiftMute { call, user } => format!("room {call} lift {user}"),
+        RoomAct::Hold { call, user, on } => format!("room {call} hold {user} {on}"),
         RoomAct::Close { call } => format!("room {call} close"),
     }
 }
@@ -141,6 +142,7 @@ fn full_event(event: &CallEvent) -> String {
         CallEvent::AnsweredElsewhere { call, at, device } => {
             format!("answered-elsewhere {call} at {} {}", at.0, opt(device.as_ref()))
         }
+        CallEvent::ParticipantInvited { call, at, user, by } => format!("invited {call} at {} {user} by {by}", at.0),
         CallEvent::ParticipantJoined { call, at, user } => format!("joined {call} at {} {user}", at.0),
         CallEvent::ParticipantLeft { call, at, user, reason } => format!("left {call} at {} {user} {reason}", at.0),
         CallEvent::MediaStateChanged { call, at, user, is_muted, is_video_enabled, is_screen_sharing } => {
@@ -200,6 +202,7 @@ pub fn short_line(output: &Output) -> String {
         Output::Room(RoomAct::Remove { user, .. }) => format!("room remove {user}"),
         Output::Room(RoomAct::Mute { user, hard, .. }) => format!("room mute {user} hard={hard}"),
         Output::Room(RoomAct::LiftMute { user, .. }) => format!("room lift {user}"),
+        Output::Room(RoomAct::Hold { user, on, .. }) => format!("room hold {user} {on}"),
         Output::Room(RoomAct::Close { .. }) => "room close".to_owned(),
         Output::Timeout(at) => format!("timeout {}", at.0),
         Output::Idle => "idle".to_owned(),
@@ -214,6 +217,7 @@ fn short_event(event: &CallEvent) -> String {
         CallEvent::Cancelled { .. } => "cancelled".to_owned(),
         CallEvent::Missed { caller, .. } => format!("missed {caller}"),
         CallEvent::AnsweredElsewhere { .. } => "answered-elsewhere".to_owned(),
+        CallEvent::ParticipantInvited { user, by, .. } => format!("invited {user} by {by}"),
         CallEvent::ParticipantJoined { user, .. } => format!("joined {user}"),
         CallEvent::ParticipantLeft { user, reason, .. } => format!("left {user} {reason}"),
         CallEvent::MediaStateChanged { user, is_muted, is_video_enabled, is_screen_sharing, .. } => {

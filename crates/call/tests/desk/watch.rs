@@ -96,6 +96,7 @@ impl Watch {
             RoomAct::Mute { call, .. } | RoomAct::LiftMute { call, .. } => {
                 assert!(self.open.contains(call), "muted in a room that is not there");
             }
+            RoomAct::Hold { call, .. } => assert!(self.open.contains(call), "held in a room that is not there"),
             RoomAct::Close { call } => {
                 assert!(self.over.contains(call), "the room of a call that runs is closed");
                 self.open.remove(call);
@@ -115,6 +116,7 @@ fn call_of(event: &CallEvent) -> CallId {
         | CallEvent::Cancelled { call, .. }
         | CallEvent::Missed { call, .. }
         | CallEvent::AnsweredElsewhere { call, .. }
+        | CallEvent::ParticipantInvited { call, .. }
         | CallEvent::ParticipantJoined { call, .. }
         | CallEvent::ParticipantLeft { call, .. }
         | CallEvent::MediaStateChanged { call, .. }

@@ -493,6 +493,10 @@ impl Reference {
         }
         self.calls.get_mut(&id).unwrap().one_to_one = false;
         self.log(id, "invited", Some(by), &format!("users={}", list(&named)));
+        let known: Vec<Name> = call.parts.iter().filter(|part| part.engaged()).map(|part| part.user).collect();
+        for user in &named {
+            known.iter().for_each(|one| self.tell(one, &format!("invited {id} at {} {user} by {by}", self.now)));
+        }
         for user in busy {
             self.tell_others(id, "", &format!("declined {id} at {} {user} busy", self.now));
         }
@@ -644,6 +648,7 @@ impl Reference {
         call.recovery = (!waiting).then_some((seen, until));
         call.empty_since = (!waiting).then_some(now);
         for part in &mut call.parts {
+            part.still_unknown();
             part.past = part.past / 1_000 * 1_000;
             part.from = part.joined.map(|joined| joined + part.past);
             if part.joined_now() {
@@ -665,6 +670,9 @@ impl Reference {
                 self.log(id, "restored", None, "");
                 let max = self.calls[&id].max;
                 self.out.push(format!("room {id} open {max}"));
+                let held: Vec<Name> =
+                    self.calls[&id].parts.iter().filter(|part| part.held).map(|part| part.user).collect();
+                self.hold_in_room(id, &held, true);
             }
         }
     }

@@ -78,6 +78,7 @@ impl Reference {
         let word = if on { "held" } else { "resumed" };
         self.log(id, word, Some(user), &format!("user={user:?}"));
         self.tell_inside(id, &format!("{word} {id} at {} {user} by {user}", self.now));
+        self.hold_in_room(id, &[user], on);
         self.settle(id, Some(user), None, false);
     }
 

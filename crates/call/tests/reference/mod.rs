@@ -97,6 +97,10 @@ pub struct Part {
     pub shut: bool,
     /// What the device it came with can do.
     pub can: Can,
+    /// Since when its line is poor, whether that was told, and when its client last said how it is.
+    pub poor: Option<i64>,
+    pub alerted: bool,
+    pub reported: Option<i64>,
 }
 
 /// What a command comes to: whether the answer carries nothing, the call or the asker's part, or the code of the refusal.
@@ -159,6 +163,9 @@ impl Part {
             held: false,
             shut: false,
             can: None,
+            poor: None,
+            alerted: false,
+            reported: None,
         }
     }
 
@@ -186,8 +193,14 @@ impl Part {
         self.why = None;
         self.from = Some(now);
         self.held = false;
+        self.still_unknown();
         self.in_room = false;
         self.absent_since = now;
+    }
+
+    /// Nobody has said yet how the line is.
+    pub fn still_unknown(&mut self) {
+        (self.poor, self.alerted, self.reported) = (None, false, None);
     }
 
     pub fn go(&mut self, at: i64, status: &'static str, why: &'static str) {

@@ -35,9 +35,10 @@ impl Reference {
         self.log(id, "transfer_started", Some(by), &format!("mode={mode:?} target={target:?}"));
         let now = self.now;
         self.tell_inside(id, &format!("transfer-started {id} at {now} {by}>{target} {mode}"));
-        for user in held {
+        for user in &held {
             self.tell_inside(id, &format!("held {id} at {now} {user} by {by}"));
         }
+        self.hold_in_room(id, &held, true);
         self.settle(id, Some(by), None, false);
         self.ring(id);
         Ok("call")
@@ -81,6 +82,7 @@ impl Reference {
             self.tell_inside(id, &line);
             self.tell(passing.by, &line);
             self.tell_resumed(id, passing.by, &held);
+            self.hold_in_room(id, &held, false);
             self.settle(id, None, None, false);
         } else if target.joined_now() && passing.mode == "blind" {
             self.leave_for(id, passing.by, "completed", "asked");
@@ -90,6 +92,12 @@ impl Reference {
             return false;
         }
         true
+    }
+
+    /// In the order of the call's parts.
+    pub fn hold_in_room(&mut self, id: CallId, users: &[Name], on: bool) {
+        let parts = self.calls[&id].parts.iter().map(|part| part.user).filter(|user| users.contains(user));
+        self.out.extend(parts.map(|user| format!("room {id} hold {user} {on}")).collect::<Vec<_>>());
     }
 
     /// Gives who was still held.
@@ -131,6 +139,7 @@ impl Reference {
             self.tell(passing.by, &line);
         }
         self.tell_resumed(id, passing.by, &held);
+        self.hold_in_room(id, &held, false);
         self.settle(id, by, None, false);
     }
 
@@ -154,6 +163,7 @@ impl Reference {
             let held = self.let_go(id, passing.held);
             self.log(id, "transfer_released", Some(by), "");
             self.tell_resumed(id, by, &held);
+            self.hold_in_room(id, &held, false);
             self.settle(id, Some(by), None, false);
         }
         Ok("call")
@@ -173,6 +183,7 @@ impl Reference {
     fn put_out(&mut self, id: CallId, user: Name, by: Name) {
         let now = self.now;
         let rang = self.part(id, user).pending();
+        let held = self.part(id, user).held;
         self.part(id, user).go(now, "left", "removed");
         self.log(id, "participant_removed", Some(by), &format!("user={user:?}"));
         let line = format!("left {id} at {now} {user} removed");
@@ -184,14 +195,19 @@ impl Reference {
             self.tell(user, &line);
         }
         self.out.push(format!("room {id} remove {user}"));
+        self.hold_in_room(id, &[user][..usize::from(held)], false);
         self.settle(id, Some(by), None, false);
     }
 
     /// Refused where `by` may not act as host.
-    fn hosted(&self, id: CallId, by: Name) -> Result<(), &'static str> {
-        let Some((call, _)) = self.seen(id, by) else { return Err("call_not_found") };
+    fn hosted(&self, id: CallId, by: Name, admin: bool) -> Result<(), &'static str> {
+        let known = self.calls.get(&id).filter(|call| admin || call.part(by).is_some());
+        let Some(call) = known else { return Err("call_not_found") };
         if call.over() {
             return Err("call_over");
+        }
+        if admin {
+            return Ok(());
         }
         let joined: Vec<&Part> = call.parts.iter().filter(|part| part.joined_now()).collect();
         let first = joined.iter().map(|part| part.joined).min();
@@ -200,9 +216,9 @@ impl Reference {
         if host.is_some_and(|host| host.user == by) { Ok(()) } else { Err("forbidden") }
     }
 
-    pub fn remove(&mut self, id: CallId, by: Name, user: Name) -> Outcome {
+    pub fn remove(&mut self, id: CallId, by: Name, admin: bool, user: Name) -> Outcome {
         let id = self.name(id);
-        self.hosted(id, by)?;
+        self.hosted(id, by, admin)?;
         if user == by {
             return Err("invalid_state");
         }
@@ -218,9 +234,9 @@ impl Reference {
         Ok("call")
     }
 
-    pub fn mute(&mut self, id: CallId, by: Name, user: Option<Name>, hard: bool) -> Outcome {
+    pub fn mute(&mut self, id: CallId, by: Name, admin: bool, user: Option<Name>, hard: bool) -> Outcome {
         let id = self.name(id);
-        let users = self.named(id, by, user, false)?;
+        let users = self.named(id, by, admin, user, false)?;
         let call = self.calls[&id].clone();
         let open = |user: &&Name| call.part(user).is_some_and(|part| !part.muted || (hard && !part.shut));
         let users: Vec<Name> = users.iter().filter(open).copied().collect();
@@ -246,8 +262,15 @@ impl Reference {
         Ok("call")
     }
 
-    fn named(&self, id: CallId, by: Name, user: Option<Name>, own: bool) -> Result<Vec<Name>, &'static str> {
-        self.hosted(id, by)?;
+    fn named(
+        &self,
+        id: CallId,
+        by: Name,
+        admin: bool,
+        user: Option<Name>,
+        own: bool,
+    ) -> Result<Vec<Name>, &'static str> {
+        self.hosted(id, by, admin)?;
         let joined = self.calls[&id].parts.iter().filter(|part| part.joined_now()).map(|part| part.user);
         match user {
             None => Ok(joined.filter(|user| own || *user != by).collect()),
@@ -256,9 +279,9 @@ impl Reference {
         }
     }
 
-    pub fn lift(&mut self, id: CallId, by: Name, user: Option<Name>) -> Outcome {
+    pub fn lift(&mut self, id: CallId, by: Name, admin: bool, user: Option<Name>) -> Outcome {
         let id = self.name(id);
-        let mut users = self.named(id, by, user, true)?;
+        let mut users = self.named(id, by, admin, user, true)?;
         users.retain(|user| self.part(id, user).shut);
         if users.is_empty() {
             return Ok("call");
@@ -275,5 +298,41 @@ impl Reference {
         }
         self.settle(id, Some(by), None, false);
         Ok("call")
+    }
+
+    /// How a line is, in the words of the bands; nothing where a report has no number.
+    pub fn quality(&mut self, id: CallId, user: Name, bands: &[Option<&'static str>], by_server: bool) -> Outcome {
+        let id = self.name(id);
+        self.inside(id, user)?;
+        let now = self.now;
+        let part = self.part(id, user);
+        if !by_server {
+            part.reported = Some(now);
+        } else if part.reported.is_some_and(|at| now - at <= 30_000) {
+            return Ok("done");
+        }
+        let (mut alert, mut last) = (None, None);
+        for band in bands.iter().flatten() {
+            last = Some(band);
+            if *band != "poor" {
+                (part.poor, part.alerted) = (None, false);
+                continue;
+            }
+            let since = *part.poor.get_or_insert(now);
+            if !part.alerted && now - since >= 10_000 {
+                part.alerted = true;
+                alert = Some(since);
+            }
+        }
+        if let Some(band) = last {
+            self.tell_inside(id, &format!("quality {id} at {now} {user} {band}"));
+        }
+        if let Some(since) = alert {
+            let at = model::Timestamp(since).to_rfc3339();
+            self.log(id, "quality_alert", None, &format!("since={at:?} user={user:?}"));
+            self.tell_inside(id, &format!("alert {id} at {now} {user} {since}"));
+            self.settle(id, None, None, false);
+        }
+        Ok("done")
     }
 }

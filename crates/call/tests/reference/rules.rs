@@ -124,6 +124,7 @@ impl Reference {
     /// One who is in the call goes: on their own by "asked" or "room", or given up as "expired".
     pub fn leave_for(&mut self, id: CallId, user: Name, why: &'static str, how: &str) {
         let now = self.now;
+        let held = self.part(id, user).held;
         self.part(id, user).go(now, "left", why);
         let by = if how == "expired" { None } else { Some(user) };
         self.log(id, "participant_left", by, &format!("reason={why:?} user={user:?}"));
@@ -133,6 +134,7 @@ impl Reference {
         if how != "room" {
             self.out.push(format!("room {id} remove {user}"));
         }
+        self.hold_in_room(id, &[user][..usize::from(held)], false);
         self.settle(id, by, None, why == "connection_lost");
     }
 

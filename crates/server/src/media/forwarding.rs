@@ -1,15 +1,18 @@
 //! What rooms of this worker say to rooms they share a participant with, gathered for each worker and handed over once a round.
 //!
-//! Never waits: where the other worker is behind, packets are dropped as a network would, and state waits here.
+//! Never waits: where the other worker is behind, packets and lossy data are dropped as a network would; state and reliable data wait here.
 
 use std::sync::{Arc, OnceLock};
 
 use livekit::{RelayId, RelayMessage};
+use sfu::DataLane;
 
 use super::command::{Address, Command, Relayed, WorkerHandle};
 
 /// Messages that may wait for one worker.
 const MOST_WAITING: usize = 16_384;
+/// Reliable data that may wait for one worker, in bytes. What comes beyond is lost, as it is for a receiver that is too slow.
+const MOST_WAITING_DATA: usize = 4 << 20;
 
 /// The ways to all workers.
 pub struct Ways {
@@ -30,7 +33,14 @@ impl Ways {
             self.waiting.resize_with(to.worker + 1, Vec::new);
         }
         let waiting = &mut self.waiting[to.worker];
-        if waiting.len() < MOST_WAITING || !matches!(message, RelayMessage::Packet(..)) {
+        let fits = match &message {
+            RelayMessage::Packet(..) | RelayMessage::Data(DataLane::Lossy | DataLane::Track, _) => {
+                waiting.len() < MOST_WAITING
+            }
+            RelayMessage::Data(DataLane::Reliable, packet) => data(waiting) + packet.len() <= MOST_WAITING_DATA,
+            RelayMessage::State(_) | RelayMessage::Keyframe(..) | RelayMessage::End => true,
+        };
+        if fits {
             waiting.push(Relayed { room: to.room, relay, message });
         }
     }
@@ -43,7 +53,7 @@ impl Ways {
                 continue;
             }
             if let Err(Command::Relay(mut back)) = worker.try_send(Command::Relay(std::mem::take(waiting))) {
-                back.retain(|relayed| !matches!(relayed.message, RelayMessage::Packet(..)));
+                back.retain(|relayed| !may_be_lost(&relayed.message));
                 *waiting = back;
             }
         }
@@ -53,4 +63,27 @@ impl Ways {
     pub fn any_waiting(&self) -> bool {
         self.waiting.iter().any(|waiting| !waiting.is_empty())
     }
+}
+
+fn may_be_lost(message: &RelayMessage) -> bool {
+    match message {
+        RelayMessage::Packet(..) | RelayMessage::Data(DataLane::Lossy | DataLane::Track, _) => true,
+        RelayMessage::State(_)
+        | RelayMessage::Data(DataLane::Reliable, _)
+        | RelayMessage::Keyframe(..)
+        | RelayMessage::End => false,
+    }
+}
+
+/// Bytes of reliable data among what waits.
+fn data(waiting: &[Relayed]) -> usize {
+    let bytes = waiting.iter().map(|relayed| match &relayed.message {
+        RelayMessage::Data(DataLane::Reliable, packet) => packet.len(),
+        RelayMessage::Data(DataLane::Lossy | DataLane::Track, _)
+        | RelayMessage::State(_)
+        | RelayMessage::Packet(..)
+        | RelayMessage::Keyframe(..)
+        | RelayMessage::End => 0,
+    });
+    bytes.sum()
 }

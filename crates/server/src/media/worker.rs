@@ -563,7 +563,8 @@ impl Worker {
         match message {
             RelayMessage::End => drop(hosted.relays.remove(&relay)),
             _ if !hosted.relays.contains_key(&relay) => return,
-            RelayMessage::State(_) | RelayMessage::Packet(..) | RelayMessage::Keyframe(..) => {}
+            RelayMessage::State(_) | RelayMessage::Packet(..) | RelayMessage::Data(..) | RelayMessage::Keyframe(..) => {
+            }
         }
         touch(hosted, &mut self.dirty, |room| room.handle_relay(now, relay, message));
     }

@@ -28,6 +28,8 @@ export interface ServerEvents {
   "call:cancelled": OfCall;
   "call:missed": OfCall & { callerId: string; type: string; channelId: string | null };
   "call:answered-elsewhere": OfCall & { deviceId: string | null };
+  /** Somebody is being rung into a call that is there. */
+  "call:participant-invited": OfCall & { userId: string; by: string; participant: Participant };
   "call:participant-joined": OfCall & { userId: string; participant: Participant };
   "call:participant-left": OfCall & { userId: string; reason: EndReason };
   "call:media-state-changed": OfCall & {
@@ -86,6 +88,7 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "call:cancelled",
   "call:missed",
   "call:answered-elsewhere",
+  "call:participant-invited",
   "call:participant-joined",
   "call:participant-left",
   "call:media-state-changed",

@@ -121,6 +121,17 @@ describe("a group", () => {
     expect(play(enterCall(inGroup, lost, me), me, joined).notices).toEqual([]);
   });
 
+  it("shows one who is being rung in, and who then declines", () => {
+    const invited: CallEvent = {
+      name: "call:participant-invited", data: { callId: "call-1", at: AT, userId: "dora", by: "bob", participant: participant("dora", "invited") },
+    };
+    const { book, notices } = play(enterCall(ringing(), call({ status: "connected" }), me), me, joined, invited);
+    expect(book.current?.call).toMatchObject({ kind: "group", participants: [{ userId: "alice" }, { userId: "bob" }, { userId: "dora", status: "invited" }] });
+    expect(notices.map((notice) => notice.kind)).toEqual(["joined"]);
+    const declined: CallEvent = { name: "call:declined", data: { callId: "call-1", at: AT, userId: "dora", reason: "busy" } };
+    expect(play(book, me, declined).notices).toEqual([{ kind: "busy", callId: "call-1", userId: "dora" }]);
+  });
+
   it("learns of one nobody had named", () => {
     const dora: CallEvent = {
       name: "call:participant-joined", data: { callId: "call-1", at: AT, userId: "dora", participant: participant("dora", "connected") },

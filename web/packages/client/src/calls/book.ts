@@ -126,6 +126,8 @@ export function applyEvent(before: CallBook, event: CallEvent, me: Me): Step {
     }
     case "call:answered-elsewhere":
       return onElsewhere(book, event.data, me);
+    case "call:participant-invited":
+      return quiet(onInvited(book, event.data));
     case "call:participant-joined":
       return onJoined(book, event.data, me);
     case "call:participant-left":
@@ -273,6 +275,11 @@ function onElsewhere(book: CallBook, data: { callId: string; deviceId: string | 
   const rang = book.incoming.some((i) => i.call.id === data.callId);
   const next = stopRinging(book, data.callId);
   return rang ? { book: next, notices: [{ kind: "elsewhere", callId: data.callId }] } : quiet(next);
+}
+
+/** One more rings in a call that is there, which is a group from now on. */
+function onInvited(book: CallBook, { callId, participant }: { callId: string; participant: Participant }): CallBook {
+  return patchCall(book, callId, (call) => ({ ...call, kind: "group", participants: upsert(call.participants, participant) }));
 }
 
 function onJoined(book: CallBook, data: { callId: string; userId: string; at: string; participant: Participant }, me: Me): Step {

@@ -1,0 +1,98 @@
+//! Participants on hold: between one of them and anyone else no media goes, either way.
+//!
+//! Clients learn it as what they know: the others see the tracks of one on hold as muted, and one on hold sees everyone's so. What a
+//! participant publishes stays as it is, so that resuming gives back what was there. Kept by identity: who reconnects is still on hold.
+
+use livekit_protocol as proto;
+use proto::signal_response::Message;
+use sfu::{ParticipantKey, TrackKey, TrackPreference};
+
+use crate::limits::MOST_HELD;
+use crate::requests::{RoomAnswer, RoomRefusal};
+use crate::room::Room;
+
+impl Room {
+    /// Puts a participant on hold, or resumes it; one who is not there yet finds it so.
+    pub(crate) fn hold(&mut self, identity: &str, on: bool) -> Result<RoomAnswer, RoomRefusal> {
+        if on && self.held.len() >= MOST_HELD && !self.held.contains(identity) {
+            return Err(RoomRefusal::Busy);
+        }
+        let changed = if on { self.held.insert(identity.to_owned()) } else { self.held.remove(identity) };
+        if let Some(key) = self.identities.get(identity).copied().filter(|_| changed) {
+            self.aim_around(key);
+            self.mark_changed(key);
+            let participants = self.visible_infos(Some(key));
+            if !participants.is_empty() {
+                self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
+            }
+            self.hush(key, on);
+        }
+        Ok(RoomAnswer::Done)
+    }
+
+    /// Whether a participant is on hold.
+    pub(crate) fn is_held(&self, key: ParticipantKey) -> bool {
+        !self.held.is_empty() && self.sessions.get(&key).is_some_and(|session| self.held.contains(&session.identity))
+    }
+
+    /// What a subscriber can use of a track: nothing where one of the two is on hold. `None`: what everyone can.
+    pub(crate) fn usable(&self, subscriber: ParticipantKey, track: TrackKey) -> Option<TrackPreference> {
+        let own = self.sessions.get(&subscriber)?.preferences.get(&track).copied();
+        let publisher = self.tracks.get(&track)?.publisher;
+        if self.is_held(subscriber) || self.is_held(publisher) {
+            return Some(TrackPreference { disabled: true, ..own.unwrap_or_default() });
+        }
+        own
+    }
+
+    /// A participant as another sees it.
+    pub(crate) fn as_seen_by(
+        &self,
+        viewer: ParticipantKey,
+        key: ParticipantKey,
+        mut info: proto::ParticipantInfo,
+    ) -> proto::ParticipantInfo {
+        if viewer != key && (self.is_held(viewer) || self.is_held(key)) {
+            info.tracks.iter_mut().for_each(|track| track.muted = true);
+        }
+        info
+    }
+
+    /// Every subscription from and to a participant is given what it can use now.
+    fn aim_around(&mut self, key: ParticipantKey) {
+        let pairs = self.sessions.values().flat_map(|session| {
+            let tracks = session.subscribed.iter().copied();
+            tracks.map(|track| (session.key, track))
+        });
+        let around = |(subscriber, track): &(ParticipantKey, TrackKey)| {
+            *subscriber == key || self.tracks.get(track).is_some_and(|track| track.publisher == key)
+        };
+        let pairs: Vec<_> = pairs.filter(around).collect();
+        for (subscriber, track) in pairs {
+            let preference = self.usable(subscriber, track).unwrap_or_default();
+            self.media.set_preference(self.now, subscriber, track, preference);
+        }
+    }
+
+    /// Who goes on hold speaks to nobody and hears nobody speak.
+    fn hush(&mut self, key: ParticipantKey, on: bool) {
+        if !on {
+            self.tell_speakers_to(key);
+            return;
+        }
+        let hushed = |room: &Self, key: &ParticipantKey| {
+            let session = room.sessions.get(key).filter(|session| !session.grant.hidden)?;
+            Some(proto::SpeakerInfo { sid: session.sid.clone(), level: 0.0, active: false })
+        };
+        let all: Vec<_> = self.speaking.keys().filter_map(|speaker| hushed(self, speaker)).collect();
+        let own = self.speaking.remove(&key).and_then(|_| hushed(self, &key));
+        if !all.is_empty() {
+            self.send(key, Message::SpeakersChanged(proto::SpeakersChanged { speakers: all }));
+        }
+        let Some(own) = own else { return };
+        let others: Vec<_> = self.sessions.keys().copied().filter(|other| *other != key).collect();
+        for other in others {
+            self.send(other, Message::SpeakersChanged(proto::SpeakersChanged { speakers: vec![own.clone()] }));
+        }
+    }
+}
