@@ -163,13 +163,9 @@ impl TurnSettings {
         let mut shards = Vec::new();
         for (index, (udp, ring)) in sockets.udp.into_iter().zip(sockets.rings).enumerate() {
             let config = common.config(index, &ranges);
-<<<<<<< HEAD
-            let mut core = turn::Server::new(config, Instant::now(), unix()).map_err(Failure::setup)?;
-            revoked.iter().for_each(|(user, until)| core.revoke(Instant::now(), user, until));
-=======
             let accounts = Arc::clone(&accounts);
-            let core = turn::Server::sharing(config, accounts, Instant::now(), unix()).map_err(Failure::setup)?;
->>>>>>> turn
+            let mut core = turn::Server::sharing(config, accounts, Instant::now(), unix()).map_err(Failure::setup)?;
+            revoked.iter().for_each(|(user, until)| core.revoke(Instant::now(), user, until));
             let (sender, commands) = mpsc::channel(COMMANDS);
             let published = Arc::new(Mutex::new(Published::default()));
             shards.push(ShardHandle::new(sender, ring.waker, Arc::clone(&published)));
