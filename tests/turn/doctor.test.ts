@@ -54,7 +54,7 @@ it("finds every way open where nothing is in between", async () => {
 it("names the way that a firewall closes, and what to open", async () => {
   await browserInside();
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
-  expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", udp: "unreachable", tcp: "works" });
+  expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", stun: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
   expect(text).toContain(`UDP ${stoa.ports.turn} does not get through`);
   expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");

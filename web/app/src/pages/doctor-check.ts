@@ -21,6 +21,8 @@ export type Outcome =
   | { result: "unreachable" | "refused" | "not_relayed"; detail: string };
 
 const PATIENCE = 10_000;
+/** Browsers ask a STUN server for 9.5 s (RFC 8489 §6.2.1, with a first wait of 250 ms). */
+const GIVEN_UP = 8_000;
 const UNAUTHORIZED = 401;
 
 /** The media server's own ports, then every URL by itself: a browser given all of them would not say which one failed. */
@@ -57,19 +59,32 @@ export async function tryWay({ leg, ports, servers }: Way): Promise<Outcome> {
   return { ...worst, detail: `${failed.join(", ")}: ${worst.detail}` };
 }
 
+/** Each address by itself, for a browser does not say of several which one kept silent; the first to answer is enough. */
 async function tryStun(server: RTCIceServer): Promise<Outcome> {
+  const outcomes = [server.urls].flat().map(tryAddress);
+  return new Promise((resolve, reject) => {
+    const answered = outcomes.map(async (pending) => {
+      const outcome = await pending;
+      if (outcome.result === "works") resolve(outcome);
+      return outcome;
+    });
+    Promise.all(answered).then(([first]) => resolve(first ?? { result: "unreachable", detail: "no address" }), reject);
+  });
+}
+
+async function tryAddress(url: string): Promise<Outcome> {
   const began = performance.now();
-  const one = new RTCPeerConnection({ iceServers: [server] });
+  const one = new RTCPeerConnection({ iceServers: [{ urls: url }] });
   try {
     one.createDataChannel("doctor");
     const gathered = gather(one);
     await one.setLocalDescription();
     const { candidates, errors } = await gathered;
-    // On the server's own network the answer is an address that the browser has already, and no candidate of its own; its
-    // loopback leads nowhere.
-    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127.")).map(({ url }) => url);
-    const silent = [server.urls].flat().every((url) => failed.includes(url));
-    const answered = candidates.some(({ type }) => type === "srflx") || (candidates.length > 0 && !silent);
+    // On the server's own network the answer is an address that the browser has already, and no candidate of its own: it is done
+    // long before it gives a server up, and has nothing to complain of (its loopback leads nowhere).
+    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127."));
+    const settled = performance.now() - began < GIVEN_UP && candidates.length > 0 && failed.length === 0;
+    const answered = candidates.some(({ type }) => type === "srflx") || settled;
     return answered ? works(began) : { result: "unreachable", detail: describe(errors) };
   } finally {
     one.close();
