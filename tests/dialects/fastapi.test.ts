@@ -120,6 +120,7 @@ describe("one against one over the raw WebSocket", () => {
     // In her own call she is heard by its peer and by nobody else.
     const [vera, walt] = [await open(call, "vera"), await open(call, "walt")];
     const [eve, mallory] = [await open(posed.body.id, "eve"), await open(posed.body.id, "mallory")];
+    for (const { heard } of [vera, walt, eve, mallory]) await until("both to be there", async () => heard.some(({ type }) => type === "peer_joined"));
     for (const message of [
       { type: "offer", offer: { type: "offer", sdp: "v=0" }, to: "vera", call_id: call },
       { type: "ice_candidate", candidate: { candidate: "c" }, to: "walt", call_id: call },

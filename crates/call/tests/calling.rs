@@ -423,6 +423,10 @@ fn more_are_rung_in() {
         desk.said(),
         [
             "log invited: connected [alice connected, bob connected, carol invited, dave invited]",
+            "alice < invited carol by alice",
+            "bob < invited carol by alice",
+            "alice < invited dave by alice",
+            "bob < invited dave by alice",
             "log ringing: connected [alice connected, bob connected, carol ringing, dave invited]",
             "carol < incoming from alice",
         ]

@@ -326,8 +326,13 @@ async fn who_is_rung_in_is_told_to_those_who_are_there() {
         }
     }
     // One who is rung hears the ring and nothing of the others'.
-    let (event, _) = carol.event().await;
-    assert_eq!(event, "call:incoming");
+    let first = loop {
+        let (event, _) = carol.event().await;
+        if event.starts_with("call:") {
+            break event;
+        }
+    };
+    assert_eq!(first, "call:incoming");
     let events = server.get(&format!("/api/calls/{id}/events"), &token("alice")).await.json();
     let invited = events["events"].as_array().unwrap().iter().find(|event| event["event"] == "invited").cloned();
     let invited = invited.expect("in the log");

@@ -36,7 +36,8 @@ impl Watch {
                 Output::Deliver(delivery) => match &delivery.event {
                     // A device that comes while it rings is told again; nothing new has happened.
                     CallEvent::Incoming { call, .. } | CallEvent::Waiting { call, .. } if delivery.device.is_some() => {
-                        assert_eq!(self.last.get(&call.id), Some(&**call), "an incoming call as it stands");
+                        let last = self.last.get(&call.id).map(without_quality);
+                        assert_eq!(last, Some(without_quality(call)), "an incoming call as it stands");
                     }
                     CallEvent::Presence { .. } | CallEvent::Quality { .. } => {}
                     event => {
@@ -103,6 +104,13 @@ impl Watch {
             }
         }
     }
+}
+
+/// Averages change without a transition.
+fn without_quality(call: &CallSnapshot) -> CallSnapshot {
+    let mut call = call.clone();
+    call.participants.iter_mut().for_each(|part| part.quality = None);
+    call
 }
 
 fn call_of(event: &CallEvent) -> CallId {
