@@ -47,16 +47,27 @@ async function results(): Promise<Record<string, string | null>> {
 
 it("finds every way open where nothing is in between", async () => {
   await browserInside();
-  expect(await results()).toMatchObject({ udp: "works", tcp: "works" });
-  expect(await page.locator("[data-verdict]").getAttribute("data-verdict")).toBe("true");
+  expect(await results()).toMatchObject({ media_udp: "works", media_tcp: "works", stun: "works", udp: "works", tcp: "works" });
+  expect(await page.locator("[data-verdict]").innerText()).toContain("straight over UDP");
 });
 
 it("names the way that a firewall closes, and what to open", async () => {
   await browserInside();
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
-  expect(await results()).toMatchObject({ udp: "unreachable", tcp: "works" });
+  expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
   expect(text).toContain(`UDP ${stoa.ports.turn} does not get through`);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
+});
+
+it("names the one media port that was forgotten", async () => {
+  await browserInside();
+  const { http, udp, turn } = stoa.ports;
+  network.allowOnly({ tcp: [http], udp: [udp, turn] });
+  expect(await results()).toMatchObject({ media_udp: "unreachable", udp: "works" });
+  const text = await page.locator('[data-leg="media_udp"]').innerText();
+  expect(text).toContain(`Nothing answers (${udp + 1}: `);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP and the relay");
 });
 
 it("finds a server whose own firewall drops UDP, from both ends, and names what to open", async () => {
@@ -73,7 +84,6 @@ it("finds a server whose own firewall drops UDP, from both ends, and names what 
   expect(found.join("\n")).toContain(`good  TURN over TCP at ${network.inside}:${turn} relays`);
 
   await enter();
-  expect(await results()).toMatchObject({ udp: "unreachable", tcp: "works" });
+  expect(await results()).toMatchObject({ media_udp: "works", udp: "unreachable", tcp: "works" });
   expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} does not get through`);
-  expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
 });

@@ -1,5 +1,6 @@
 //! The edge's settings, validated by whoever read them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct ApiConfig {
     pub auto_create_rooms: bool,
     /// STUN and TURN servers told to clients.
     pub ice_servers: Vec<IceServer>,
+    /// Where media goes to.
+    pub media_ports: MediaPorts,
     /// The TURN server in this process, if it runs.
     pub built_in_turn: Option<Arc<dyn BuiltInTurn>>,
     /// TURN servers whose credentials this server makes.
@@ -81,6 +84,7 @@ impl ApiConfig {
             trust_forwarded: false,
             auto_create_rooms: false,
             ice_servers: Vec::new(),
+            media_ports: MediaPorts::default(),
             built_in_turn: None,
             turn: TurnHandout::default(),
             call_pass_ttl: Duration::from_secs(6 * 3600),
@@ -121,6 +125,17 @@ impl Default for Features {
             max_call_participants: 100,
         }
     }
+}
+
+/// Where media goes to, for clients that look whether they reach it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MediaPorts {
+    /// Announced, loopback left out.
+    pub addresses: Vec<IpAddr>,
+    /// Each answers a Binding request.
+    pub udp: Vec<u16>,
+    /// ICE-TCP, where TURN is spoken as well.
+    pub tcp: Option<u16>,
 }
 
 /// TURN servers that share a secret with this server, and how credentials for them are made.

@@ -31,7 +31,7 @@ mod wire;
 use axum::Router;
 
 pub use crate::turn::{BuiltInTurn, IceClient};
-pub use config::{ApiConfig, Features, IceServer, Limits, MetricsText, OverTls, TurnHandout};
+pub use config::{ApiConfig, Features, IceServer, Limits, MediaPorts, MetricsText, OverTls, TurnHandout};
 pub use routes::openapi_json;
 
 use state::AppState;

@@ -48,9 +48,13 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let mut settings = media_settings(&config, addresses.clone());
     settings.defaults.token_key = Some(keys::livekit_key(&config, &secrets));
     settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
-    let sockets = settings.bind().map_err(port_failure)?;
+    let mut sockets = settings.bind().map_err(port_failure)?;
     let turn = match &config.turn {
-        Some(turn) => Some((turn.clone(), turn.bind(addresses.any_v6()).map_err(port_failure)?)),
+        Some(turn) => {
+            let mut bound = turn.bind(addresses.any_v6()).map_err(port_failure)?;
+            bound.share(sockets.take_tcp());
+            Some((turn.clone(), bound))
+        }
         None => None,
     };
     let around = around(&config, &addresses, &local);
@@ -72,7 +76,9 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         .await
         .map_err(Failure::setup)?;
     let metrics = Metrics::install(Arc::clone(plane.workers()), turn.clone());
-    let api = api::Api::start(api_config(&config, &secrets, verifier, handle.clone(), metrics, turn.clone()));
+    let mut api = api_config(&config, &secrets, verifier, handle.clone(), metrics, turn.clone());
+    api.media_ports.addresses = addresses.announced().iter().copied().filter(|ip| !ip.is_loopback()).collect();
+    let api = api::Api::start(api);
 
     // Signals are caught before anyone can be told that the server runs.
     let stop = StopSignal::catch().map_err(Failure::fault)?;
@@ -233,6 +239,12 @@ fn api_config(
         trust_forwarded: config.trust_forwarded,
         auto_create_rooms: config.room.auto_create,
         ice_servers: config.ice_servers.clone(),
+        // ICE-TCP ports speak TURN as well where it is on, and so can be tried.
+        media_ports: api::MediaPorts {
+            addresses: Vec::new(),
+            udp: config.udp_ports.clone(),
+            tcp: config.tcp_port.filter(|_| turn.is_some()),
+        },
         built_in_turn: turn.map(|turn| Arc::new(turn) as _),
         turn: config.turn_handout.clone(),
         limits: config.limits,

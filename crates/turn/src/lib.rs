@@ -13,6 +13,7 @@
 //! only from a range that the operator configured.
 
 mod allocation;
+pub mod binding;
 pub mod channel_data;
 mod config;
 pub mod credentials;

@@ -15,14 +15,14 @@ use utoipa_axum::routes;
 
 use crate::body::Params;
 use crate::caller::MaybeCaller;
-use crate::config::IceServer;
+use crate::config::{ApiConfig, IceServer};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(health))
+    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(connection_check)).routes(routes!(health))
 }
 
 /// STUN and TURN servers.
@@ -57,6 +57,71 @@ async fn ice_servers(
 ) -> Json<IceServers> {
     let client = caller.as_ref().map(|caller| client(caller.user.as_str(), &parts));
     Json(IceServers { ice_servers: ice_servers_for(&state, client, None, params.region.as_deref()).await })
+}
+
+/// What a client can try to find out which ways to the server are open to it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectionCheck {
+    /// As at `/api/ice-servers`.
+    ice_servers: Vec<IceServer>,
+    /// Where media goes to; empty for those who are not signed in.
+    media: Vec<MediaPort>,
+}
+
+/// One port of the media server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MediaPort {
+    transport: MediaTransport,
+    port: u16,
+    /// The port as an ICE server, by each announced address: one that is reached is enough.
+    server: IceServer,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MediaTransport {
+    /// Answers STUN.
+    Udp,
+    /// Answers TURN.
+    Tcp,
+}
+
+/// The ways to the server, for a client that wants to know which of them are open to it.
+#[utoipa::path(get, path = "/api/connection-check", operation_id = "connectionCheck", tag = "server",
+    responses((status = 200, body = ConnectionCheck), (status = "default", body = ErrorBody)))]
+async fn connection_check(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    parts: Parts,
+) -> Json<ConnectionCheck> {
+    let client = caller.as_ref().map(|caller| client(caller.user.as_str(), &parts));
+    let ice_servers = ice_servers_for(&state, client, None, None).await;
+    let media = if client.is_some() { media_ports(&state.config, &ice_servers) } else { Vec::new() };
+    Json(ConnectionCheck { ice_servers, media })
+}
+
+fn media_ports(config: &ApiConfig, ice_servers: &[IceServer]) -> Vec<MediaPort> {
+    let ports = &config.media_ports;
+    if ports.addresses.is_empty() {
+        return Vec::new();
+    }
+    let urls = |write: &dyn Fn(SocketAddr) -> String, port| {
+        ports.addresses.iter().map(|ip| write(SocketAddr::new(*ip, port))).collect()
+    };
+    let stun = |port: &u16| MediaPort {
+        transport: MediaTransport::Udp,
+        port: *port,
+        server: IceServer { urls: urls(&|at| format!("stun:{at}"), *port), username: None, credential: None },
+    };
+    // The built-in server's come first, and are good on each of its ports.
+    let credentials = ice_servers.iter().find(|server| server.credential.is_some());
+    let turn = ports.tcp.zip(credentials).map(|(port, known)| MediaPort {
+        transport: MediaTransport::Tcp,
+        port,
+        server: IceServer { urls: urls(&|at| format!("turn:{at}?transport=tcp"), port), ..known.clone() },
+    });
+    ports.udp.iter().map(stun).chain(turn).collect()
 }
 
 /// Whether the server is up.

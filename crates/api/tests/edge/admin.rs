@@ -85,6 +85,28 @@ async fn ice_servers_come_from_the_store_with_credentials_that_expire() {
 }
 
 #[tokio::test]
+async fn the_media_ports_can_be_tried_by_who_is_signed_in() {
+    let server = Server::with(|config| {
+        let addresses = ["192.0.2.7", "2001:db8::7"].map(|ip| ip.parse().unwrap()).to_vec();
+        config.media_ports = api::MediaPorts { addresses, udp: vec![7882, 7883], tcp: Some(7881) };
+        let (username, credential) = (Some("1:ann".to_owned()), Some("secret".to_owned()));
+        config.ice_servers = vec![api::IceServer { urls: vec!["turn:turn.test".to_owned()], username, credential }];
+    })
+    .await;
+    let check = server.get("/api/connection-check", &token("ann")).await.json();
+    let stun = |port: u16| {
+        let urls = [format!("stun:192.0.2.7:{port}"), format!("stun:[2001:db8::7]:{port}")];
+        json!({"transport": "udp", "port": port, "server": {"urls": urls}})
+    };
+    let urls = ["turn:192.0.2.7:7881?transport=tcp", "turn:[2001:db8::7]:7881?transport=tcp"];
+    let tcp = json!({"transport": "tcp", "port": 7881, "server": {"urls": urls, "username": "1:ann", "credential": "secret"}});
+    assert_eq!(check["media"], json!([stun(7882), stun(7883), tcp]));
+    assert_eq!(check["iceServers"], server.get("/api/ice-servers", &token("ann")).await.json()["iceServers"]);
+    let stranger = server.send(request("GET", "/api/connection-check").body(Body::empty()).unwrap()).await;
+    assert_eq!(stranger.json(), json!({"iceServers": [], "media": []}));
+}
+
+#[tokio::test]
 async fn ice_servers_that_are_none_are_refused() {
     let server = Server::start().await;
     for body in [

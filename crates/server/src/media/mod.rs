@@ -101,6 +101,13 @@ pub struct MediaSockets {
     tcp: Vec<TcpListener>,
 }
 
+impl MediaSockets {
+    /// Gives its TCP ports away to who tells more than ICE-TCP apart on them.
+    pub fn take_tcp(&mut self) -> Vec<TcpListener> {
+        std::mem::take(&mut self.tcp)
+    }
+}
+
 /// A port could not be had.
 #[derive(Debug, thiserror::Error)]
 #[error("{protocol} port {port}: {error}")]

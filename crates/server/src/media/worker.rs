@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -269,6 +269,7 @@ impl Worker {
         for received in inbox.datagrams() {
             let Some(route) = self.io.routes.route(received.source, received.contents) else {
                 self.io.unrouted += 1;
+                self.io.answer_stranger(received.local, received.source, received.contents);
                 continue;
             };
             let local = received.local.unwrap_or_else(|| received.source.ip());
@@ -744,6 +745,13 @@ impl Io {
         match socket {
             Some(socket) => inbox.receive(socket, &mut self.ports.counts),
             None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Whoever asks a media port for its address finds out that it is reached: `/doctor` does.
+    fn answer_stranger(&mut self, local: Option<IpAddr>, source: SocketAddr, datagram: &[u8]) {
+        if let Some(answer) = turn::binding::answer(datagram, source) {
+            self.outbox.push(&mut self.ports, local, source, &answer);
         }
     }
 

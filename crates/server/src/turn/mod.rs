@@ -113,6 +113,13 @@ impl TurnSettings {
     }
 }
 
+impl TurnSockets {
+    /// Takes ports of ICE-TCP, on which TURN is spoken, too, from now on.
+    pub fn share(&mut self, ice_tcp: Vec<TcpListener>) {
+        self.tcp.extend(ice_tcp);
+    }
+}
+
 impl TurnSettings {
     /// Which addresses media workers reach through these sockets, in memory.
     pub fn relays(&self, sockets: &TurnSockets, around: &Around<'_>) -> Relays {

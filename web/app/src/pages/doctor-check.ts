@@ -1,12 +1,18 @@
 /** Tries a STUN or TURN server from this browser: finds out whether it answers, and whether what it relays arrives. */
 
-/** How a server is reached. */
-export type Leg = "stun" | "udp" | "tcp" | "tls";
+import type { ConnectionCheck } from "@stoa/client";
 
+/** How a server is reached: the media server straight over UDP or TCP, or a STUN or TURN server. */
+export type Leg = "media_udp" | "media_tcp" | "stun" | "udp" | "tcp" | "tls";
+
+/** What is tried as one. */
 export interface Way {
   leg: Leg;
-  url: string;
-  server: RTCIceServer;
+  /** Where, for people. */
+  at: string;
+  ports: number[];
+  /** All must answer; of the URLs of one, which are addresses of one host, one must. */
+  servers: RTCIceServer[];
 }
 
 /** Where a try ended. `detail` is the browser's own word for it. */
@@ -17,11 +23,22 @@ export type Outcome =
 const PATIENCE = 10_000;
 const UNAUTHORIZED = 401;
 
-/** Every URL by itself: a browser given all of them would not say which one failed. */
-export function waysOf(servers: RTCIceServer[]): Way[] {
-  return servers.flatMap((server) =>
-    [server.urls].flat().map((url) => ({ leg: legOf(url), url, server: { ...server, urls: url } })),
-  );
+/** The media server's own ports, then every URL by itself: a browser given all of them would not say which one failed. */
+export function waysOf({ media, iceServers }: ConnectionCheck): Way[] {
+  const straight = (["udp", "tcp"] as const).flatMap((transport): Way[] => {
+    const found = media.filter((port) => port.transport === transport);
+    const ports = found.map(({ port }) => port);
+    const at = `${transport.toUpperCase()} ${ports.join(", ")}`;
+    return found.length === 0 ? [] : [{ leg: `media_${transport}`, at, ports, servers: found.map(({ server }) => server) }];
+  });
+  const others = iceServers.flatMap((server) => server.urls.map((url): Way => (
+    { leg: legOf(url), at: url, ports: [portOf(url)], servers: [{ ...server, urls: url }] }
+  )));
+  return [...straight, ...others];
+}
+
+function portOf(url: string): number {
+  return Number(/:(\d+)(\?|$)/.exec(url)?.[1] ?? (url.startsWith("turns") ? 5349 : 3478));
 }
 
 export function legOf(url: string): Leg {
@@ -30,11 +47,17 @@ export function legOf(url: string): Leg {
   return url.includes("transport=tcp") ? "tcp" : "udp";
 }
 
-export async function tryWay(way: Way): Promise<Outcome> {
-  return way.leg === "stun" ? tryStun(way) : tryRelay(way);
+/** Tries all of a way at once; it is as good as its worst. */
+export async function tryWay({ leg, ports, servers }: Way): Promise<Outcome> {
+  const attempt = leg === "stun" || leg === "media_udp" ? tryStun : tryRelay;
+  const outcomes = await Promise.all(servers.map(attempt));
+  const worst = outcomes.reduce((a, b) => (b.result !== "works" || (a.result === "works" && b.milliseconds > a.milliseconds) ? b : a));
+  if (worst.result === "works" || ports.length === 1) return worst;
+  const failed = ports.filter((_, i) => outcomes[i]?.result !== "works");
+  return { ...worst, detail: `${failed.join(", ")}: ${worst.detail}` };
 }
 
-async function tryStun({ server }: Way): Promise<Outcome> {
+async function tryStun(server: RTCIceServer): Promise<Outcome> {
   const began = performance.now();
   const one = new RTCPeerConnection({ iceServers: [server] });
   try {
@@ -44,8 +67,9 @@ async function tryStun({ server }: Way): Promise<Outcome> {
     const { candidates, errors } = await gathered;
     // On the server's own network the answer is an address that the browser has already, and no candidate of its own; its
     // loopback leads nowhere.
-    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127."));
-    const answered = candidates.some(({ type }) => type === "srflx") || (candidates.length > 0 && failed.length === 0);
+    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127.")).map(({ url }) => url);
+    const silent = [server.urls].flat().every((url) => failed.includes(url));
+    const answered = candidates.some(({ type }) => type === "srflx") || (candidates.length > 0 && !silent);
     return answered ? works(began) : { result: "unreachable", detail: describe(errors) };
   } finally {
     one.close();
@@ -53,7 +77,7 @@ async function tryStun({ server }: Way): Promise<Outcome> {
 }
 
 /** Two connections that may only relay: what one says must reach the other through the server, and come back. */
-async function tryRelay({ server }: Way): Promise<Outcome> {
+async function tryRelay(server: RTCIceServer): Promise<Outcome> {
   const config: RTCConfiguration = { iceServers: [server], iceTransportPolicy: "relay" };
   const [one, other] = [new RTCPeerConnection(config), new RTCPeerConnection(config)];
   try {

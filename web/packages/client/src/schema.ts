@@ -625,6 +625,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/connection-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ways to the server, for a client that wants to know which of them are open to it. */
+        get: operations["connectionCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/debug/connections": {
         parameters: {
             query?: never;
@@ -1377,6 +1394,13 @@ export interface components {
             roomName: string;
             token: string;
         };
+        /** @description What a client can try to find out which ways to the server are open to it. */
+        ConnectionCheck: {
+            /** @description As at `/api/ice-servers`. */
+            iceServers: components["schemas"]["IceServer"][];
+            /** @description Where media goes to; empty for those who are not signed in. */
+            media: components["schemas"]["MediaPort"][];
+        };
         /** @description Who is connected. */
         Connections: {
             /** @description Calls that ring or run. */
@@ -1568,6 +1592,14 @@ export interface components {
         MediaFailed: {
             reason?: string | null;
         };
+        /** @description One port of the media server. */
+        MediaPort: {
+            /** Format: int32 */
+            port: number;
+            /** @description The port as an ICE server, by each announced address: one that is reached is enough. */
+            server: components["schemas"]["IceServer"];
+            transport: components["schemas"]["MediaTransport"];
+        };
         /** @description A participant's own media state; what is left out stays. */
         MediaState: {
             isMuted?: boolean | null;
@@ -1575,6 +1607,8 @@ export interface components {
             isVideoEnabled?: boolean | null;
             videoQuality?: components["schemas"]["VideoQuality"] | null;
         };
+        /** @enum {string} */
+        MediaTransport: "udp" | "tcp";
         /** @description How one is muted. */
         Mute: {
             /** @description They cannot unmute themselves until it is lifted. */
@@ -6675,6 +6709,78 @@ export interface operations {
             };
             /** @description Does not fit how things stand */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests; Retry-After says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A fault of the server's */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not at present; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    connectionCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionCheck"];
+                };
+            };
+            /** @description Not signed in, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not allowed, or switched off here */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

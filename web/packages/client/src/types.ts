@@ -8,6 +8,7 @@ export type CallKind = Schemas["CallKind"];
 export type CallMedia = Schemas["CallMedia"];
 export type CallStatus = Schemas["CallStatus"];
 export type Channel = Schemas["Channel"];
+export type ConnectionCheck = Schemas["ConnectionCheck"];
 export type EndReason = Schemas["EndReason"];
 export type Features = Schemas["Features"];
 export type IceServer = Schemas["IceServer"];
