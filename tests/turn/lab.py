@@ -89,7 +89,7 @@ def start_stoa(lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1,
         f"""
         [turn]
         secret = "{SECRET}"
-        relay_ports = "40000-49999"
+        relay_ports = "61000-65535"
         allow = ["10.0.0.0/8"]
         allocations_per_user = 20000
         challenges = 255
@@ -116,7 +116,7 @@ def start_coturn(lab: Lab, folder: pathlib.Path, pin: list[str]) -> Server:
     base = free_ports(2)
     command = [*pin, "turnserver", "-n", "-m", "1", "-L", lab.outside, "-E", lab.outside, "-p", str(base), "-r", "stoa"]
     command += ["--use-auth-secret", f"--static-auth-secret={SECRET}", "--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log"]
-    command += ["--min-port=40000", "--max-port=49999", "--user-quota=0", "--total-quota=0", "--simple-log"]
+    command += ["--min-port=61000", "--max-port=65535", "--user-quota=0", "--total-quota=0", "--simple-log"]
     command += ["--log-file=/dev/null", f"--pidfile={folder / 'coturn.pid'}", f"--userdb={folder / 'coturn.db'}"]
     process = lab.spawn(command, cwd=folder)
     time.sleep(1.5)
