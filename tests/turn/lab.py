@@ -122,7 +122,7 @@ def start_coturn(lab: Lab, folder: pathlib.Path, pin: list[str]) -> Server:
     base = free_ports(2)
     command = [*pin, "turnserver", "-n", "-m", "1", "-L", lab.outside, "-E", lab.outside, "-p", str(base), "-r", "stoa"]
     command += ["--use-auth-secret", f"--static-auth-secret={SECRET}", "--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log"]
-    command += ["--min-port=40000", "--max-port=49999", "--user-quota=0", "--total-quota=0", "--simple-log"]
+    command += ["--min-port=61000", "--max-port=65535", "--user-quota=0", "--total-quota=0", "--simple-log"]
     command += ["--log-file=/dev/null", f"--pidfile={folder / 'coturn.pid'}", f"--userdb={folder / 'coturn.db'}"]
     process = lab.spawn(command, cwd=folder)
     time.sleep(1.5)
