@@ -88,7 +88,7 @@ class Server:
 
 
 def start_stoa(
-    lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, turn: bool = True, relay_ports: str = "40000-49999"
+    lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, turn: bool = True, relay_ports: str = "61000-65535"
 ) -> Server:
     base = free_ports(7)
     (folder / "stoa.toml").write_text(
