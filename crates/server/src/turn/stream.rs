@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use turn::FiveTuple;
 use turn::framing::StreamReader;
 
@@ -135,18 +135,22 @@ async fn read_frames<S: AsyncRead + AsyncWrite>(
                 return;
             }
         }
-        // A frame that comes byte by byte has one deadline, however often a byte comes.
-        let now = tokio::time::Instant::now();
-        let deadline = if frames.pending() > 0 {
-            *begun_at.get_or_insert(now + PATIENCE)
-        } else if shared.allocated.load(Relaxed) {
-            now + IDLE
-        } else {
-            now + PATIENCE
-        };
-        match tokio::time::timeout_at(deadline, read.read(&mut buffer)).await {
-            Ok(Ok(length)) if length > 0 => frames.push(&buffer[..length]),
-            _ => return,
+        let heard = Instant::now();
+        loop {
+            // A frame that comes byte by byte has one deadline, however often a byte comes.
+            let deadline = if frames.pending() > 0 {
+                *begun_at.get_or_insert(heard + PATIENCE)
+            } else if shared.allocated.load(Relaxed) {
+                heard + IDLE
+            } else {
+                heard + PATIENCE
+            };
+            match timeout_at(deadline, read.read(&mut buffer)).await {
+                Ok(Ok(length)) if length > 0 => break frames.push(&buffer[..length]),
+                // The allocation that was asked for last has come to be meanwhile.
+                Err(_) if frames.pending() == 0 && deadline < heard + IDLE && shared.allocated.load(Relaxed) => {}
+                _ => return,
+            }
         }
     }
 }

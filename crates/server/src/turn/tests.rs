@@ -265,6 +265,18 @@ fn who_says_nothing_or_nonsense_is_shown_out() {
 }
 
 #[test]
+fn a_stream_with_an_allocation_may_be_silent_at_once() {
+    let running = Running::start(settings(1));
+    let alice = running.credentials("alice");
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut client = Client::open(running.server(transport), transport, &alice).expect("reachable");
+        client.allocate().expect("an allocation");
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(client.refresh(), Ok(()), "{transport:?}: longer than a stream without one may last");
+    }
+}
+
+#[test]
 fn a_slow_loris_has_one_deadline_however_often_a_byte_comes() {
     let running = Running::start(settings(1));
     // A frame of a thousand bytes; a handshake of two hundred; and too few bytes to tell what they begin.

@@ -81,7 +81,7 @@ fn a_revoked_user_is_cut_off_from_every_one() {
     let (mut kept, _) = crowd(&running, &bob, 6);
     until_there_are(&running, 18);
     let _inside = running.runtime.enter();
-    running.plane.revoke(&UserId::new("eve").expect("a user"));
+    running.plane.revoke(&UserId::new("eve").expect("a user")).expect("it can be written down");
     until_there_are(&running, 6);
     assert!(cut.iter_mut().all(|client| client.refresh().is_err()));
     assert!(kept.iter_mut().all(|client| client.refresh().is_ok()));
@@ -143,7 +143,10 @@ fn each_of_them_reaches_the_media_workers_and_is_reached() {
         client.send_payload(MEDIA, PAYLOAD).expect("open");
         client.receive().expect("echoed");
     }
-    let used = running.plane.published();
-    running.until("counted", |published| published.core.packets_to_clients > 0);
-    assert!(used.iter().filter(|published| published.core.allocated > 0).count() >= 2, "{used:?}");
+    let late = Instant::now() + Duration::from_secs(10);
+    let busy = || running.plane.published().iter().filter(|published| published.core.packets_to_clients > 0).count();
+    while busy() < 2 {
+        assert!(Instant::now() < late, "{:?}", running.plane.published());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
