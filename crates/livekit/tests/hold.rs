@@ -25,7 +25,9 @@ fn muted(world: &mut World, by: ConnectionId) -> Vec<(String, bool)> {
     let updates = only!(world.heard(by), Update);
     let infos = updates.into_iter().flat_map(|update| update.participants);
     let mut last = std::collections::BTreeMap::new();
-    infos.for_each(|info| info.tracks.iter().for_each(|track| drop(last.insert(info.identity.clone(), track.muted))));
+    for info in infos {
+        last.extend(info.tracks.iter().map(|track| (info.identity.clone(), track.muted)));
+    }
     last.into_iter().collect()
 }
 
@@ -40,7 +42,7 @@ fn one_on_hold_and_the_others_see_each_other_as_muted() {
     for one in [alice, bob, carol] {
         publish(&mut world, one);
     }
-    [alice, bob, carol].map(|one| world.heard(one));
+    [alice, bob, carol].into_iter().for_each(|one| drop(world.heard(one)));
     world.events();
     hold(&mut world, "alice", true);
     assert_eq!(muted(&mut world, alice), said(&[("bob", true), ("carol", true)]));
@@ -66,7 +68,7 @@ fn what_changes_meanwhile_shows_once_it_is_over() {
     let (alice, bob) = (world.join("alice"), world.join("bob"));
     let (microphone, _) = (publish(&mut world, alice), publish(&mut world, bob));
     hold(&mut world, "alice", true);
-    [alice, bob].map(|one| world.heard(one));
+    [alice, bob].into_iter().for_each(|one| drop(world.heard(one)));
     world.say(alice, Said::Mute(proto::MuteTrackRequest { sid: microphone.clone(), muted: true }));
     assert_eq!(muted(&mut world, bob), said(&[("alice", true)]));
     world.say(bob, Said::Mute(proto::MuteTrackRequest { sid: "TR_other".into(), muted: true }));
