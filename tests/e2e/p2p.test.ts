@@ -127,7 +127,7 @@ describe("a call from browser to browser", () => {
     await hears(await a.voice("Bob"), bob);
     const gaps = [await longestGap(a.video("Bob")), await longestGap(b.video("Alice"))];
     console.log(`without frames after the failure: ${gaps.map(Math.round).join(" and ")} ms`);
-    expect(Math.max(...gaps)).toBeLessThan(6_000);
+    expect(Math.max(...gaps)).toBeLessThan(10_000);
   });
 
   it("is carried by the server within ten seconds when the browsers lose each other and there is no relay", async () => {

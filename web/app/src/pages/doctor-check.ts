@@ -23,6 +23,9 @@ export type Outcome =
 const PATIENCE = 10_000;
 /** Browsers ask a STUN server for 9.5 s (RFC 8489 §6.2.1, with a first wait of 250 ms). */
 const GIVEN_UP = 8_000;
+/** Where nothing answers STUN (RFC 863), and how soon a browser is done with an address that it has no route to. */
+const DISCARD = 9;
+const NO_ROUTE = 2_000;
 const UNAUTHORIZED = 401;
 
 /** The media server's own ports, then every URL by itself: a browser given all of them would not say which one failed. */
@@ -74,18 +77,22 @@ async function tryStun(server: RTCIceServer): Promise<Outcome> {
 
 async function tryAddress(url: string): Promise<Outcome> {
   const began = performance.now();
+  const { candidates, errors, settled } = await ask(url, GIVEN_UP);
+  if (candidates.some(({ type }) => type === "srflx")) return works(began);
+  // On the server's own network the answer is an address that the browser has already, and no candidate of its own: it is done
+  // long before it gives a server up. So it is where there is no route to the server; then it is done with any port of it.
+  const took = performance.now();
+  if (settled && !(await ask(url.replace(/:\d+$/, `:${DISCARD}`), NO_ROUTE)).settled) return works(began + performance.now() - took);
+  return { result: "unreachable", detail: describe(errors) };
+}
+
+async function ask(url: string, patience: number): Promise<Gathered> {
   const one = new RTCPeerConnection({ iceServers: [{ urls: url }] });
   try {
     one.createDataChannel("doctor");
-    const gathered = gather(one);
+    const gathered = gather(one, patience);
     await one.setLocalDescription();
-    const { candidates, errors } = await gathered;
-    // On the server's own network the answer is an address that the browser has already, and no candidate of its own: it is done
-    // long before it gives a server up, and has nothing to complain of (its loopback leads nowhere).
-    const failed = errors.filter(({ address }) => !(address ?? "").startsWith("127."));
-    const settled = performance.now() - began < GIVEN_UP && candidates.length > 0 && failed.length === 0;
-    const answered = candidates.some(({ type }) => type === "srflx") || settled;
-    return answered ? works(began) : { result: "unreachable", detail: describe(errors) };
+    return await gathered;
   } finally {
     one.close();
   }
@@ -145,10 +152,12 @@ function described(connection: RTCPeerConnection): RTCSessionDescription {
 interface Gathered {
   candidates: RTCIceCandidate[];
   errors: RTCPeerConnectionIceErrorEvent[];
+  /** The browser was done in time. */
+  settled: boolean;
 }
 
-async function gather(connection: RTCPeerConnection): Promise<Gathered> {
-  const found: Gathered = { candidates: [], errors: [] };
+async function gather(connection: RTCPeerConnection, patience = PATIENCE): Promise<Gathered> {
+  const found: Gathered = { candidates: [], errors: [], settled: false };
   const done = new Promise<true>((resolve) => {
     connection.addEventListener("icecandidate", ({ candidate }) => {
       if (candidate === null) resolve(true);
@@ -156,7 +165,7 @@ async function gather(connection: RTCPeerConnection): Promise<Gathered> {
     });
     connection.addEventListener("icecandidateerror", (event) => found.errors.push(event));
   });
-  await within(done);
+  found.settled = (await within(done, patience)) !== null;
   return found;
 }
 
@@ -171,10 +180,10 @@ function echoed(channel: RTCDataChannel): Promise<true> {
   });
 }
 
-async function within<T>(promise: Promise<T>): Promise<T | null> {
+async function within<T>(promise: Promise<T>, patience = PATIENCE): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE);
+    timer = setTimeout(() => resolve(null), patience);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
