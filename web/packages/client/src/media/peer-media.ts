@@ -181,8 +181,14 @@ export class PeerMedia {
   }
 
   async #look(): Promise<void> {
-    const report = await this.link.stats();
-    if (!report || this.#life === "dead") return;
+    const report = await Promise.resolve(this.link.stats()).catch(() => null);
+    if (this.#life === "dead") return;
+    if (!report) {
+      // Without a connection nothing is heard, and nothing would ever end the wait for it.
+      const now = performance.now();
+      this.#decide(now - (this.#heardAt ?? now), 0);
+      return;
+    }
     const entries = [...(report as unknown as ReadonlyMap<string, unknown>).values()];
     const now = performance.now();
     const sample = sampleOf(entries, now);
