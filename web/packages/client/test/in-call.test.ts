@@ -5,7 +5,7 @@ import { marksOf, noMarks } from "../src/calls/marks";
 import { PeerDesk, signalOf } from "../src/calls/peers";
 import type { CallEvent, PeerEvent } from "../src/events";
 import { decodeChat, encodeChat, parse, withMessage, type ChatMessage } from "../src/media/chat";
-import { isBack, lineQuality, measure, sampleOf, verdict } from "../src/media/health";
+import { lineQuality, measure, sampleOf, verdict } from "../src/media/health";
 import { mergePeople } from "../src/media/people";
 import { tilesOf } from "../src/media/tiles";
 import type { Person, TrackHandle } from "../src/media/types";
@@ -167,21 +167,6 @@ describe("the health of a peer-to-peer line", () => {
     expect(verdict(3_000, true)).toBe("fine");
     // A picture that stands still while sound comes through.
     expect([0, 5_900, 6_100].map((ms) => verdict(0, false, ms))).toEqual(["fine", "fine", "give_up"]);
-  });
-});
-
-describe("a picture after a gap or on a new path", () => {
-  const sample = (bytesReceived: number, path: string | null) => sampleOf([{ type: "transport", bytesReceived, selectedCandidatePairId: path }], 0);
-
-  it("is sent whole as soon as something is heard again", () => {
-    const before = sample(100, "direct");
-    expect(isBack(before, sample(100, "direct"), 2_500), "still silent").toBe(false);
-    expect(isBack(before, sample(200, "direct"), 2_500)).toBe(true);
-    expect(isBack(before, sample(200, "relay"), 500), "lost on the way that was").toBe(true);
-    expect(isBack(before, sample(100, "relay"), 500), "not carried by the new one yet").toBe(false);
-    expect(isBack(before, sample(200, "direct"), 500), "nothing happened").toBe(false);
-    expect(isBack(null, sample(200, "direct"), 2_500), "the first look").toBe(false);
-    expect(isBack(sample(100, null), sample(200, "relay"), 500), "a browser that does not say").toBe(false);
   });
 });
 

@@ -3,8 +3,6 @@ import type { LineQuality } from "./types";
 
 /** Milliseconds without a byte after which a new path is looked for, and after which the call goes by the server. */
 export const SILENCE = { restart: 2_000, giveUp: 6_000 } as const;
-/** Milliseconds without a byte after which a picture may have been asked for in vain. */
-const GAP = 1_000;
 /** A connection that has not come up by then never will. */
 export const CONNECT_TIMEOUT = 8_000;
 
@@ -12,8 +10,6 @@ export const CONNECT_TIMEOUT = 8_000;
 export interface Sample {
   at: number;
   bytesReceived: number;
-  /** Which pair of candidates carries it; null where the browser does not say. */
-  path: string | null;
   packetsReceived: number;
   packetsLost: number;
   framesDecoded: number;
@@ -37,12 +33,9 @@ type Entry = Record<string, unknown> & { type: string };
 
 /** Adds up a report of `getStats`. */
 export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
-  const out: Sample = { at, bytesReceived: 0, path: null, packetsReceived: 0, packetsLost: 0, framesDecoded: 0, jitter: null, roundTrip: null };
+  const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, framesDecoded: 0, jitter: null, roundTrip: null };
   for (const entry of entries as Iterable<Entry>) {
-    if (entry.type === "transport") {
-      out.bytesReceived += number(entry["bytesReceived"]) ?? 0;
-      if (typeof entry["selectedCandidatePairId"] === "string") out.path = entry["selectedCandidatePairId"];
-    }
+    if (entry.type === "transport") out.bytesReceived += number(entry["bytesReceived"]) ?? 0;
     if (entry.type === "inbound-rtp") {
       out.packetsReceived += number(entry["packetsReceived"]) ?? 0;
       out.framesDecoded += number(entry["framesDecoded"]) ?? 0;
@@ -77,15 +70,6 @@ export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
 }
 
 export type Verdict = "fine" | "restart" | "give_up";
-
-/**
- * Whether what was sent before has not arrived, nor what the other side asked for meanwhile: the path is another, or there was
- * silence. A browser asks for a new picture once in three seconds only, and what it asked on a dead path is lost.
- */
-export function isBack(before: Sample | null, now: Sample, silentFor: number): boolean {
-  if (before === null || now.bytesReceived === before.bytesReceived) return false;
-  return silentFor >= GAP || (before.path !== null && now.path !== null && before.path !== now.path);
-}
 
 /**
  * What to do about a connection that has been silent so long, or whose picture has stood still so long; a path that is

@@ -55,7 +55,6 @@ export class PeerLink {
   #ignoreOffer = false;
   #stood = false;
   #closed = false;
-  #refreshing: Promise<void> | null = null;
   /** Signals are taken one after the other: each may wait for the browser. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -123,19 +122,6 @@ export class PeerLink {
     if (pc !== this.#pc) return;
     if (servers) pc.setConfiguration({ ...pc.getConfiguration(), iceServers: servers });
     pc.restartIce();
-  }
-
-  /** Sends whole pictures now, without being asked: the other side may have lost what later ones build upon. */
-  async refreshPictures(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null;
-    });
-    return this.#refreshing;
-  }
-
-  async #refresh(): Promise<void> {
-    const senders = (["camera", "screen"] as const).flatMap((source) => this.#places.get(source)?.sender ?? []);
-    await Promise.all(senders.filter(({ track }) => track !== null).map(refresh));
   }
 
   close(): void {
@@ -292,22 +278,6 @@ async function fill(place: RTCRtpTransceiver, source: PeerSource, track: MediaSt
   if (parameters.encodings.length === 0) return;
   for (const encoding of parameters.encodings) encoding.maxBitrate = most;
   await place.sender.setParameters(parameters).catch(() => undefined);
-}
-
-/** Encoders begin anew, with a whole picture, when a sender is switched off and on. */
-async function refresh(sender: RTCRtpSender): Promise<void> {
-  await switchSender(sender, false);
-  await switchSender(sender, true);
-}
-
-/** Tries again where somebody else's change came between the reading and the writing of the parameters. */
-async function switchSender(sender: RTCRtpSender, active: boolean): Promise<void> {
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) encoding.active = active;
-    const done = await sender.setParameters(parameters).then(() => true, () => false);
-    if (done) return;
-  }
 }
 
 function randomSession(): string {

@@ -4,7 +4,7 @@
  */
 import { Emitter } from "../emitter";
 import { decodeChat, encodeChat, parse, type ChatMessage } from "./chat";
-import { CONNECT_TIMEOUT, isBack, lineQuality, measure, sampleOf, verdict, type Sample } from "./health";
+import { CONNECT_TIMEOUT, lineQuality, measure, sampleOf, verdict, type Sample } from "./health";
 import { PeerLink, type PeerLinkOptions, type PeerSignal, type PeerSource } from "./peer-link";
 import { trackHandle } from "./raw-track";
 import type { LineQuality, Person } from "./types";
@@ -193,7 +193,6 @@ export class PeerMedia {
     const now = performance.now();
     const sample = sampleOf(entries, now);
     const before = this.#sample;
-    if (isBack(before, sample, now - (this.#heardAt ?? now))) void this.link.refreshPictures();
     if (before === null || sample.bytesReceived !== before.bytesReceived) {
       this.#heardAt = now;
       if (this.link.connected) {
