@@ -252,10 +252,7 @@ impl Worker {
                     break;
                 }
                 match self.io.receive_into(&mut inbox, family) {
-                    Ok(all) => {
-                        self.io.readable[family] = !all;
-                        self.feed(now, &inbox);
-                    }
+                    Ok(_) => self.feed(now, &inbox),
                     Err(error) => {
                         self.io.readable[family] = false;
                         if error.kind() != io::ErrorKind::WouldBlock {
