@@ -252,7 +252,7 @@ impl Worker {
                     break;
                 }
                 match self.io.receive_into(&mut inbox, family) {
-                    Ok(_) => self.feed(now, &inbox),
+                    Ok(()) => self.feed(now, &inbox),
                     Err(error) => {
                         self.io.readable[family] = false;
                         if error.kind() != io::ErrorKind::WouldBlock {
@@ -741,10 +741,11 @@ fn add(sum: &mut sfu::RoomStats, stats: &sfu::RoomStats) {
 }
 
 impl Io {
-    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<bool> {
+    /// That a call brought fewer than it had room for is no sign here that nothing is left.
+    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<()> {
         let socket: Option<&UdpPort> = if family == 0 { Some(&self.ports.v4) } else { self.ports.v6.as_ref() };
         match socket {
-            Some(socket) => inbox.receive(socket, &mut self.ports.counts),
+            Some(socket) => inbox.receive(socket, &mut self.ports.counts).map(drop),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
