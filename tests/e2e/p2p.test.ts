@@ -42,7 +42,10 @@ describe("a call from browser to browser", () => {
 
   async function report(): Promise<void> {
     const { cacheDir } = await import("../support/paths.ts");
-    for (const { page, name } of people) await page.screenshot({ path: `${cacheDir("failures")}/${Date.now()}-${name}.png` }).catch(() => undefined);
+    for (const person of people) {
+      await person.page.screenshot({ path: `${cacheDir("failures")}/${Date.now()}-${person.name}.png` }).catch(() => undefined);
+      console.log(await person.describe().catch(String));
+    }
     console.log(`the end of stoa's log:\n${stoa.log.split("\n").slice(-30).join("\n")}`);
   }
 

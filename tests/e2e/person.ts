@@ -1,6 +1,7 @@
 // A person at the web app, by what a person sees: roles and accessible names only.
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { openPage } from "../support/browser.ts";
+import { describeConnections, watchConnections } from "../support/connections.ts";
 import { hears, sees } from "../support/look.ts";
 import type { Persona } from "../support/media.ts";
 import { until } from "../support/wait.ts";
@@ -27,6 +28,7 @@ export class Person {
   /** Opens the web app in a fresh profile; nobody is signed in. */
   static async arrive(browser: Browser, url: string, who: Persona): Promise<Person> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    await watchConnections(context);
     const page = await openPage(context, who.name);
     await page.goto(url);
     await page.getByRole("heading", { name: "Sign in to Stoa", level: 1 }).waitFor();
@@ -202,6 +204,13 @@ export class Person {
     await dialog.getByRole("radio", { name }).check();
     await dialog.getByRole("button", { name: how }).click();
     await this.panel("People", false);
+  }
+
+  /** What to know of the call when it goes wrong. */
+  async describe(): Promise<string> {
+    const call = this.page.locator("[data-connection]");
+    const state = await call.evaluateAll((all) => all.map((e) => `${e.getAttribute("data-connection")} by ${e.getAttribute("data-path")}`));
+    return [`${this.name}: ${state.join(", ") || "no call"}`, ...(await describeConnections(this.page))].join("\n  ");
   }
 
   async leave(): Promise<void> {

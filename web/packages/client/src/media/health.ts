@@ -1,8 +1,11 @@
 /** What a peer-to-peer connection's counters say: is it alive, how good is it, who speaks. Pure over plain numbers. */
 import type { LineQuality } from "./types";
 
-/** Milliseconds without a byte after which a new path is looked for, and after which the call goes by the server. */
-export const SILENCE = { restart: 2_000, giveUp: 6_000 } as const;
+/**
+ * Milliseconds without a byte after which a new path is looked for, and after which the call goes by the server. Both sides
+ * notice at once: the polite one leaves it to the other for a while, for two offers would meet.
+ */
+export const SILENCE = { restart: 2_000, politeRestart: 3_500, giveUp: 6_000 } as const;
 /** A connection that has not come up by then never will. */
 export const CONNECT_TIMEOUT = 8_000;
 
@@ -71,13 +74,21 @@ export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
 
 export type Verdict = "fine" | "restart" | "give_up";
 
-/**
- * What to do about a connection that has been silent so long, or whose picture has stood still so long; a path that is
- * being renewed is not renewed again.
- */
-export function verdict(silentFor: number, restarted: boolean, frozenFor = 0): Verdict {
+/** How a connection does. */
+export interface Trouble {
+  /** Milliseconds without a byte. */
+  silentFor: number;
+  /** Milliseconds without a picture where there should be one. */
+  frozenFor?: number;
+  /** A new path is being looked for. */
+  renewing?: boolean;
+  polite?: boolean;
+}
+
+/** What to do about a connection; a path that is being renewed is not renewed again. */
+export function verdict({ silentFor, frozenFor = 0, renewing = false, polite = false }: Trouble): Verdict {
   if (Math.max(silentFor, frozenFor) >= SILENCE.giveUp) return "give_up";
-  return silentFor >= SILENCE.restart && !restarted ? "restart" : "fine";
+  return silentFor >= (polite ? SILENCE.politeRestart : SILENCE.restart) && !renewing ? "restart" : "fine";
 }
 
 function number(value: unknown): number | null {

@@ -32,6 +32,7 @@ export class PeerMedia {
   readonly moved = new Emitter<void>();
   readonly link: PeerLink;
 
+  readonly #polite: boolean;
   #life: PeerLife = "connecting";
   #mine: PeerState = { microphone: false, camera: false, screen: false };
   #theirs: PeerState | null = null;
@@ -42,7 +43,7 @@ export class PeerMedia {
   #sample: Sample | null = null;
   #heardAt: number | null = null;
   #sawAt: number | null = null;
-  #restarted = false;
+  #renewing = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -51,6 +52,7 @@ export class PeerMedia {
     readonly userId: string,
     options: PeerLinkOptions,
   ) {
+    this.#polite = options.polite;
     this.link = new PeerLink(options);
     const { state, tracks, message, open } = this.link.events;
     state.on((now) => {
@@ -85,6 +87,8 @@ export class PeerMedia {
 
   hear(signal: PeerSignal): void {
     this.begin(false);
+    // The other side looks for a new path already.
+    if (signal.kind === "offer") this.#renewing = true;
     void this.link.hear(signal);
   }
 
@@ -196,7 +200,7 @@ export class PeerMedia {
     if (before === null || sample.bytesReceived !== before.bytesReceived) {
       this.#heardAt = now;
       if (this.link.connected) {
-        this.#restarted = false;
+        this.#renewing = false;
         this.#live("connected");
       }
     }
@@ -212,11 +216,11 @@ export class PeerMedia {
   }
 
   #decide(silentFor: number, frozenFor: number): void {
-    switch (verdict(silentFor, this.#restarted, frozenFor)) {
+    switch (verdict({ silentFor, frozenFor, renewing: this.#renewing, polite: this.#polite })) {
       case "fine":
         return;
       case "restart":
-        this.#restarted = true;
+        this.#renewing = true;
         this.#live("reconnecting");
         void this.link.restart().catch(() => undefined);
         return;
