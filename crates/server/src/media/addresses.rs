@@ -40,12 +40,16 @@ impl Addresses {
         self.announced.iter().any(IpAddr::is_ipv6)
     }
 
-    /// The candidates of a worker: UDP on its own port, and TCP on the common one.
+    /// The candidates of a worker: UDP on its own port, and TCP on the common one. TCP is for those behind a firewall, so
+    /// not on addresses of this host or site alone where there are others: each costs a client a connection for every port
+    /// that it opens.
     pub fn candidates(&self, udp_port: u16, tcp_port: Option<u16>, udp_v6: bool) -> Vec<LocalCandidate> {
         let usable = self.announced.iter().filter(|ip| ip.is_ipv4() || udp_v6);
         let udp = usable.clone().map(|ip| candidate(Transport::Udp, *ip, udp_port));
+        let any_wide = usable.clone().any(|ip| !is_near(ip));
+        let by_tcp = usable.filter(|ip| !any_wide || !is_near(ip));
         let tcp =
-            tcp_port.into_iter().flat_map(|port| usable.clone().map(move |ip| candidate(Transport::Tcp, *ip, port)));
+            tcp_port.into_iter().flat_map(|port| by_tcp.clone().map(move |ip| candidate(Transport::Tcp, *ip, port)));
         udp.chain(tcp).collect()
     }
 
@@ -64,6 +68,11 @@ impl Addresses {
     pub fn source_for(&self, announced: IpAddr) -> Option<IpAddr> {
         self.local.contains(&announced).then_some(announced)
     }
+}
+
+/// Loopback, and IPv6 addresses of one site (RFC 4193), beside which a site has others. IPv4 has private ones everywhere.
+fn is_near(ip: &IpAddr) -> bool {
+    ip.is_loopback() || matches!(ip, IpAddr::V6(ip) if ip.is_unique_local())
 }
 
 fn candidate(transport: Transport, ip: IpAddr, port: u16) -> LocalCandidate {
@@ -127,10 +136,21 @@ mod tests {
     #[test]
     fn candidates_are_udp_then_tcp_and_leave_out_a_family_without_socket() {
         let addresses = Addresses::new(&ips(&["10.0.0.5", "fd00::2"]), &ips(&["10.0.0.5", "fd00::2"]));
-        assert_eq!(addresses.candidates(7882, Some(7881), true).len(), 4);
+        assert_eq!(addresses.candidates(7882, Some(7881), true).len(), 3);
         let v4 = addresses.candidates(7882, Some(7881), false);
         assert_eq!(v4[0], candidate(Transport::Udp, "10.0.0.5".parse().expect("ip"), 7882));
         assert_eq!(v4[1], candidate(Transport::Tcp, "10.0.0.5".parse().expect("ip"), 7881));
         assert_eq!(v4.len(), 2);
+    }
+
+    #[test]
+    fn tcp_is_on_near_addresses_only_where_there_is_nothing_else() {
+        let tcp = |announced: &[&str]| {
+            let candidates = Addresses::new(&ips(announced), &ips(announced)).candidates(7882, Some(7881), true);
+            candidates.iter().filter(|one| one.transport == Transport::Tcp).map(|one| one.addr.ip()).collect::<Vec<_>>()
+        };
+        assert_eq!(tcp(&["10.0.0.5", "fd00::2", "2001:db8::2", "127.0.0.1"]), ips(&["10.0.0.5", "2001:db8::2"]));
+        assert_eq!(tcp(&["fd00::2"]), ips(&["fd00::2"]));
+        assert_eq!(tcp(&["127.0.0.1"]), ips(&["127.0.0.1"]));
     }
 }
