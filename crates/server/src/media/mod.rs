@@ -7,6 +7,7 @@ mod command;
 mod directory;
 mod forwarding;
 mod hosted;
+mod options;
 mod outbox;
 mod plane;
 mod routes;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
+use super::options;
 use super::outbox::{Batch, Carrier};
 
 /// What the kernel is asked to hold for a socket each way; it may grant less (`stoa doctor` says so).
@@ -49,6 +50,7 @@ impl UdpPort {
         let _ = socket.set_send_buffer_size(WANTED_BUFFER);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        options::spare(&socket, address)?;
         Ok(Self { io: mio::net::UdpSocket::from_std(socket.into()), state })
     }
 
@@ -73,6 +75,9 @@ impl UdpPort {
     }
 
     fn send(&self, batch: &Batch<'_>, contents: &[u8]) -> io::Result<()> {
+        if batch.source.is_none() && contents.len() <= batch.segment {
+            return self.io.send_to(contents, batch.destination).map(drop);
+        }
         let transmit = Transmit {
             destination: batch.destination,
             ecn: None,

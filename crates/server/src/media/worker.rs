@@ -252,7 +252,10 @@ impl Worker {
                     break;
                 }
                 match self.io.receive_into(&mut inbox, family) {
-                    Ok(()) => self.feed(now, &inbox),
+                    Ok(all) => {
+                        self.io.readable[family] = !all;
+                        self.feed(now, &inbox);
+                    }
                     Err(error) => {
                         self.io.readable[family] = false;
                         if error.kind() != io::ErrorKind::WouldBlock {
@@ -741,11 +744,10 @@ fn add(sum: &mut sfu::RoomStats, stats: &sfu::RoomStats) {
 }
 
 impl Io {
-    /// That a call brought fewer than it had room for is no sign here that nothing is left.
-    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<()> {
+    fn receive_into(&mut self, inbox: &mut Inbox, family: usize) -> io::Result<bool> {
         let socket: Option<&UdpPort> = if family == 0 { Some(&self.ports.v4) } else { self.ports.v6.as_ref() };
         match socket {
-            Some(socket) => inbox.receive(socket, &mut self.ports.counts).map(drop),
+            Some(socket) => inbox.receive(socket, &mut self.ports.counts),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
