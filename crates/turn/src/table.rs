@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -79,10 +80,16 @@ impl Table {
     }
 
     /// A port of a family: a real one while there are any, else a virtual one.
-    pub(crate) fn take_port(&mut self, rng: &mut fastrand::Rng, family: Family, even: bool) -> Option<(u16, Socket)> {
+    pub(crate) fn take_port(
+        &mut self,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+        family: Family,
+        even: bool,
+    ) -> Option<(u16, Socket)> {
         let ports = self.ports[family as usize].as_mut()?;
-        let real = ports.real.take(rng, even).map(|port| (port, Socket::Unopened));
-        real.or_else(|| ports.imaginary.take(rng, even).map(|port| (port, Socket::Virtual)))
+        let real = ports.real.take(now, rng, even).map(|port| (port, Socket::Unopened));
+        real.or_else(|| ports.imaginary.take(now, rng, even).map(|port| (port, Socket::Virtual)))
     }
 
     /// Free ports of a family: real, virtual.
@@ -101,8 +108,8 @@ impl Table {
         AllocationId { index, generation }
     }
 
-    /// Takes an allocation out; its port is free again.
-    pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
+    /// Takes an allocation out; its port is free again, unless the system refused it.
+    pub(crate) fn remove(&mut self, now: Instant, id: AllocationId) -> Option<Allocation> {
         self.get(id)?;
         let allocation = self.allocations.remove(id.index as usize);
         self.by_client.remove(&allocation.client);
@@ -110,7 +117,11 @@ impl Table {
         let port = allocation.relayed.port();
         if let Some(ports) = self.ports[allocation.family() as usize].as_mut() {
             let real = ports.real_range.as_ref().is_some_and(|range| range.contains(&port));
-            if real { ports.real.give_back(port) } else { ports.imaginary.give_back(port) }
+            match (real, allocation.socket) {
+                (true, Socket::Failed) => ports.real.set_aside(now, port),
+                (true, _) => ports.real.give_back(port),
+                (false, _) => ports.imaginary.give_back(port),
+            }
         }
         Some(allocation)
     }

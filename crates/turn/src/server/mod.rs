@@ -164,7 +164,8 @@ impl Server {
         }
     }
 
-    /// The relay socket could not be bound, or broke. Peers in this process are still reached.
+    /// The relay socket could not be bound, or broke. Peers in this process are still reached, and the port is not given to
+    /// others for ten minutes.
     pub fn handle_relay_failed(&mut self, relayed: SocketAddr) {
         let allocation = self.table.by_relayed(relayed).and_then(|id| self.table.get_mut(id));
         if let Some(allocation) = allocation.filter(|allocation| allocation.socket == Socket::Open) {
@@ -265,7 +266,7 @@ impl Server {
 
     /// The one way in which an allocation goes.
     fn end(&mut self, now: Instant, id: AllocationId, reason: Ended) {
-        let Some(allocation) = self.table.remove(id) else { return };
+        let Some(allocation) = self.table.remove(now, id) else { return };
         self.timers.ended(|id| self.table.get(id).is_some());
         if allocation.socket == Socket::Open {
             self.outputs.push_back(Output::CloseRelay { relayed: allocation.relayed });

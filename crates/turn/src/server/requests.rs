@@ -155,7 +155,7 @@ impl Server {
             Full::Capacity => Refusal(508),
         })?;
         let (port, socket) =
-            self.table.take_port(&mut self.rng, wishes.family, wishes.even_port).ok_or(Refusal(508))?;
+            self.table.take_port(now, &mut self.rng, wishes.family, wishes.even_port).ok_or(Refusal(508))?;
         let relayed = SocketAddr::new(ip, port);
         let expires = now + lifetime(wishes.lifetime, self.config.limits.longest_lifetime);
         let id = self.table.insert(NewAllocation {
