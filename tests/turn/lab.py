@@ -1,6 +1,7 @@
 """A TURN server under test, with coturn's client on this machine and its echoing peer in a network namespace. Needs root."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -34,6 +35,11 @@ class Lab:
         self.outside, self.inside = f"{net}.1", f"{net}.2"
         self.crowd = f"10.{64 + number % 64}.{64 * (number >> 6 & 3)}.0"
         self.processes: list[subprocess.Popen] = []
+        self.__addresses = itertools.count(1)
+
+    def unused_address(self) -> str:
+        """One of the crowd's that nobody else has."""
+        return f"{self.crowd.rpartition('.')[0]}.{next(self.__addresses)}"
 
     def __enter__(self) -> "Lab":
         self.remove()
@@ -138,21 +144,35 @@ class Run:
     sent: int
     received: int
     output: str
+    stuck: int = 0
+    """Clients' programs that sent nothing."""
 
     @property
     def lost(self) -> int:
         return self.sent - self.received
 
 
-def uclient(lab: Lab, server: Server, *words: str, pin: list[str] | None = None, port: int | None = None, seconds: int = 120) -> Run:
-    command = [*(pin or []), "turnutils_uclient", "-c", "-u", "alice", "-W", SECRET, "-p", str(port or server.port), *words]
+def uclient(lab: Lab, server: Server, *words: str, port: int | None = None, crowds: int = 1, seconds: int = 120) -> Run:
+    """coturn's client, or several at once with an address each: one address is sent so many challenges and no more."""
+    command = ["turnutils_uclient", "-c", "-u", "alice", "-W", SECRET, "-p", str(port or server.port), *words]
     if "-y" not in words:
         command += ["-e", lab.inside, "-r", str(PEER_PORT)]
-    command.append(server.host)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds)
-    counts = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", done.stdout)
-    sent, received = map(int, counts[-1]) if counts else (0, 0)
-    return Run(sent, received, done.stdout)
+    running = []
+    for _ in range(crowds):
+        whole = [*command, server.host] if crowds == 1 else lab.inside_of([*command, "-L", lab.unused_address(), server.host])
+        running.append(subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"))
+    until = time.monotonic() + seconds
+    total = Run(0, 0, "")
+    try:
+        for process in running:
+            output, _ = process.communicate(timeout=max(1, until - time.monotonic()))
+            counts = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", output)
+            sent, received = map(int, counts[-1]) if counts else (0, 0)
+            total = Run(total.sent + sent, total.received + received, total.output if sent else output, total.stuck + (sent == 0))
+    finally:
+        for process in running:
+            process.kill()
+    return total
 
 
 def capacity(lab: Lab, server: Server, *words: str, pin: list[str]) -> tuple[int, bool]:
