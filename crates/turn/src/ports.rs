@@ -44,8 +44,8 @@ impl PortPool {
         self.set_aside.push_back((now + SET_ASIDE, port));
     }
 
-    /// How many are free.
+    /// How many no allocation holds.
     pub(crate) fn free(&self) -> usize {
-        self.free.len()
+        self.free.len() + self.set_aside.len()
     }
 }

@@ -92,7 +92,7 @@ impl Table {
         real.or_else(|| ports.imaginary.take(now, rng, even).map(|port| (port, Socket::Virtual)))
     }
 
-    /// Free ports of a family: real, virtual.
+    /// Ports of a family that no allocation holds: real, virtual.
     pub(crate) fn free_ports(&self, family: Family) -> (usize, usize) {
         self.ports[family as usize].as_ref().map_or((0, 0), |ports| (ports.real.free(), ports.imaginary.free()))
     }

@@ -225,7 +225,7 @@ impl Server {
         Metrics { allocations, users, ..self.metrics.clone() }
     }
 
-    /// Ports that are free for the next allocations of a family: real ones, virtual ones.
+    /// Ports of a family that no allocation holds: real ones, virtual ones.
     pub fn free_ports(&self, family: crate::message::Family) -> (usize, usize) {
         self.table.free_ports(family)
     }
