@@ -162,6 +162,13 @@ describe("the health of a peer-to-peer line", () => {
     expect(lineQuality({ loss: 0, jitter: null, rtt: null })).toBe("excellent");
   });
 
+  it("hears what comes where the browser counts by pairs of candidates", () => {
+    const firefox = [{ type: "transport" }, { type: "candidate-pair", bytesReceived: 700 }, { type: "candidate-pair", selected: true, bytesReceived: 50 }];
+    expect(sampleOf(firefox, 0).bytesReceived).toBe(750);
+    const chromium = [{ type: "transport", bytesReceived: 900 }, { type: "candidate-pair", bytesReceived: 700 }];
+    expect(sampleOf(chromium, 0).bytesReceived).toBe(900);
+  });
+
   it("looks for a new path first, once, and then gives up", () => {
     expect([0, 1_900, 2_100, 6_100].map((ms) => verdict({ silentFor: ms }))).toEqual(["fine", "fine", "restart", "give_up"]);
     expect(verdict({ silentFor: 3_000, renewing: true })).toBe("fine");

@@ -37,8 +37,11 @@ type Entry = Record<string, unknown> & { type: string };
 /** Adds up a report of `getStats`. */
 export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
   const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, framesDecoded: 0, jitter: null, roundTrip: null };
+  let [byTransport, byPairs] = [null as number | null, 0];
   for (const entry of entries as Iterable<Entry>) {
-    if (entry.type === "transport") out.bytesReceived += number(entry["bytesReceived"]) ?? 0;
+    const bytes = number(entry["bytesReceived"]);
+    if (entry.type === "transport" && bytes !== null) byTransport = (byTransport ?? 0) + bytes;
+    if (entry.type === "candidate-pair") byPairs += bytes ?? 0;
     if (entry.type === "inbound-rtp") {
       out.packetsReceived += number(entry["packetsReceived"]) ?? 0;
       out.framesDecoded += number(entry["framesDecoded"]) ?? 0;
@@ -51,6 +54,8 @@ export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
       if (trip !== null) out.roundTrip = out.roundTrip === null ? trip : Math.min(out.roundTrip, trip);
     }
   }
+  // Firefox counts the bytes of each pair only.
+  out.bytesReceived = byTransport ?? byPairs;
   return out;
 }
 
