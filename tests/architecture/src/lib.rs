@@ -16,14 +16,14 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo about the workspace that this crate belongs to. Nothing is fetched: the lock file must be whole.
+    /// Asks cargo about the workspace that this crate belongs to. The lock file must be whole; packages of other platforms may have to be fetched.
     ///
     /// # Panics
     /// When cargo cannot be run or answers something else than metadata: there is no test without it.
     pub fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the checkout");
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version=1", "--locked", "--offline", "--all-features"])
+            .args(["metadata", "--format-version=1", "--locked", "--all-features"])
             .current_dir(&root)
             .output()
             .expect("cargo runs");
