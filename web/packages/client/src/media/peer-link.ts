@@ -204,7 +204,10 @@ export class PeerLink {
     this.#ignoreOffer = colliding && !this.#options.polite && (same || !this.#stood);
     if (this.#ignoreOffer) return;
     // To take our own offer back is in vain: Chromium 156 decodes the pictures then and no longer shows them.
-    if (colliding && same && this.#stood) { this.events.state.emit("failed"); return; }
+    if (colliding && same && this.#stood) {
+      this.events.state.emit("failed");
+      return;
+    }
     // Another connection: the peer came back, or offered at the same time and we give way.
     if (!same || pc === null) pc = this.#open(session ?? randomSession());
     await pc.setRemoteDescription({ type: "offer", sdp });
