@@ -420,9 +420,9 @@ impl MediaRoom {
                         self.mark_dirty(peer);
                     }
                 }
-                RoomOutput::Bandwidth { participant, used, desired } => {
+                RoomOutput::Bandwidth { participant, sustain, desired } => {
                     for (_, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.participant == participant) {
-                        peer.set_bandwidth(used, desired);
+                        peer.set_bandwidth(sustain, desired);
                     }
                 }
             }

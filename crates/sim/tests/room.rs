@@ -249,6 +249,63 @@ fn a_narrow_path_gets_the_layer_that_fits() {
 }
 
 #[test]
+fn who_wants_little_for_long_gets_much_at_once() {
+    for seed in 1..=10 {
+        fastrand::seed(seed);
+        let config = WorldConfig { seed, bandwidth_estimation: true, ice_lite: true };
+        let mut world = World::new(Instant::now(), config);
+        let alice = world.join(LinkConfig::PERFECT);
+        let delay = Duration::from_millis(20);
+        let jitter = Duration::from_millis(3);
+        let bob = world.join(LinkConfig { delay, jitter, rate: Some(6_000_000), ..LinkConfig::PERFECT });
+        let (camera, spec) = simulcast();
+        let video = world.publish_camera(alice, &camera, spec);
+        let screen = world.subscribe(bob, video, Kind::Video);
+        let participant = world.clients[bob].participant;
+        for (max_layer, stream, time) in [(Layer::Low, 1, SECOND * 15), (Layer::High, 3, SECOND * 5)] {
+            let preference = TrackPreference { max_layer, ..TrackPreference::default() };
+            world.room.set_preference(world.now, participant, video, preference);
+            let asked = world.now;
+            world.run(time);
+            let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+            let came = decoder.shown.iter().find(|shown| shown.at > asked && shown.stream == stream);
+            let waited = came.expect("the layer that was asked for").at - asked;
+            assert!(stream == 1 || waited < SECOND, "{max_layer:?} after {waited:?} (seed {seed})");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_was_narrow_for_a_while_is_found_wide_again() {
+    for seed in 1..=10 {
+        fastrand::seed(seed);
+        let config = WorldConfig { seed, bandwidth_estimation: true, ice_lite: true };
+        let mut world = World::new(Instant::now(), config);
+        let alice = world.join(LinkConfig::PERFECT);
+        let path = |rate| LinkConfig { delay: Duration::from_millis(20), rate: Some(rate), ..LinkConfig::PERFECT };
+        let bob = world.join(path(6_000_000));
+        let (camera, spec) = simulcast();
+        let video = world.publish_camera(alice, &camera, spec);
+        let screen = world.subscribe(bob, video, Kind::Video);
+        world.run(SECOND * 10);
+        world.clients[bob].down.set_config(path(400_000));
+        world.run(SECOND * 20);
+        let narrow =
+            world.clients[bob].client.screen(&screen).and_then(|decoder| decoder.shown.last()).map(|last| last.stream);
+        assert_eq!(narrow, Some(1), "the smallest layer while the path is narrow (seed {seed})");
+        world.clients[bob].down.set_config(path(6_000_000));
+        let widened = world.now;
+        world.run(SECOND * 20);
+        let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
+        assert_eq!(decoder.faults, Vec::<String>::new());
+        let came = decoder.shown.iter().find(|shown| shown.at > widened && shown.stream == 3);
+        let waited = came.expect("the largest layer again").at - widened;
+        println!("seed {seed}: the largest layer after {waited:?}");
+        assert!(waited < SECOND * 8, "{waited:?} (seed {seed})");
+    }
+}
+
+#[test]
 fn noise_harms_nobody() {
     let mut world = world(9);
     let alice = world.join(LinkConfig::PERFECT);

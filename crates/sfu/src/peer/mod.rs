@@ -221,11 +221,10 @@ impl Peer {
         self.rtc.channel(id).map_or(0, |mut channel| channel.buffered_amount())
     }
 
-    /// What is sent by plan, and what could be: the estimator probes for the difference.
-    pub(crate) fn set_bandwidth(&mut self, used: Bitrate, desired: Bitrate) {
-        let minimum = if desired > used { used } else { Bitrate::ZERO };
+    /// What to send at least, with padding, and what to probe for.
+    pub(crate) fn set_bandwidth(&mut self, sustain: Bitrate, desired: Bitrate) {
         let to_stack = |rate: Bitrate| str0m::bwe::Bitrate::bps(rate.as_bps());
-        self.rtc.bwe().set_bitrate(to_stack(minimum), to_stack(desired));
+        self.rtc.bwe().set_bitrate(to_stack(sustain), to_stack(desired));
     }
 
     /// Sends the goodbyes of ICE, DTLS and SCTP on the way out.

@@ -29,7 +29,9 @@ pub struct Allocation {
     pub layers: Vec<Option<Layer>>,
     /// What the allocation costs.
     pub used: Bitrate,
-    /// What everything wanted would cost: what to probe for.
+    /// The budget at which the cheapest step up that is still wanted fits. `None`: everyone has what it wants.
+    pub next: Option<Bitrate>,
+    /// The budget at which everything wanted fits: what to probe for.
     pub desired: Bitrate,
 }
 
@@ -53,17 +55,26 @@ pub fn allocate(budget: Option<Bitrate>, wants: &[Want]) -> Allocation {
     for screens in [true, false] {
         raise(budget, &mut used, wants, &order, &mut layers, screens);
     }
-    let desired = wants.iter().filter_map(|want| usable(want).last()).map(|(_, cost)| cost).sum();
-    Allocation { layers, used: Bitrate(used), desired: Bitrate(desired) }
+    let next = wants
+        .iter()
+        .zip(&layers)
+        .filter_map(|(want, layer)| step_up(want, *layer))
+        .map(|(here, _, there)| Bitrate(used - here + with_headroom(there)));
+    let desired = wants.iter().zip(&layers).filter_map(|(want, layer)| {
+        let (highest, cost) = usable(want).last()?;
+        Some(if layer.is_none_or(|layer| highest > layer) { with_headroom(cost) } else { cost })
+    });
+    Allocation { next: next.min(), desired: Bitrate(desired.sum()), used: Bitrate(used), layers }
 }
 
 fn raise(budget: u64, used: &mut u64, wants: &[Want], order: &[usize], layers: &mut [Option<Layer>], screens: bool) {
     loop {
         let mut raised = false;
         for &at in order.iter().filter(|&&at| wants[at].screen == screens) {
-            let Some(layer) = layers[at] else { continue };
-            let here = cost(&wants[at], layer);
-            let Some((next, there)) = usable(&wants[at]).find(|(next, _)| *next > layer) else { continue };
+            if layers[at].is_none() {
+                continue;
+            }
+            let Some((here, next, there)) = step_up(&wants[at], layers[at]) else { continue };
             let upgrade = wants[at].current.is_none_or(|current| next > current);
             if fits(budget, *used - here, there, upgrade) {
                 *used = *used - here + there;
@@ -78,8 +89,19 @@ fn raise(budget: u64, used: &mut u64, wants: &[Want], order: &[usize], layers: &
 }
 
 fn fits(budget: u64, used: u64, cost: u64, upgrade: bool) -> bool {
-    let asked = if upgrade { cost.saturating_mul(UPGRADE_HEADROOM) / 100 } else { cost };
+    let asked = if upgrade { with_headroom(cost) } else { cost };
     used.saturating_add(asked) <= budget
+}
+
+fn with_headroom(cost: u64) -> u64 {
+    cost.saturating_mul(UPGRADE_HEADROOM) / 100
+}
+
+/// What `layer` costs, which one is next, and what that costs.
+fn step_up(want: &Want, layer: Option<Layer>) -> Option<(u64, Layer, u64)> {
+    let here = layer.map_or(0, |layer| cost(want, layer));
+    let (next, there) = usable(want).find(|(next, _)| layer.is_none_or(|layer| *next > layer))?;
+    Some((here, next, there))
 }
 
 /// The layers a subscription could get, low to high. Where none is small enough, the smallest there is.
@@ -165,6 +187,26 @@ mod tests {
         assert_eq!(all.layers, [HIGH, MEDIUM]);
         assert_eq!((all.used, all.desired), (Bitrate::kbps(2200), Bitrate::kbps(2200)));
         let tight = allocate(Some(Bitrate::kbps(400)), &[want(CAMERA, HIGH, None)]);
-        assert_eq!((tight.used, tight.desired), (Bitrate::kbps(150), Bitrate::kbps(1700)));
+        assert_eq!((tight.used, tight.desired), (Bitrate::kbps(150), Bitrate::kbps(1955)));
+    }
+
+    #[test]
+    fn the_budgets_that_would_do() {
+        let next = |budget, wants: &[Want]| allocate(Some(Bitrate::kbps(budget)), wants).next;
+        assert_eq!(next(9000, &[want(CAMERA, HIGH, None)]), None);
+        assert_eq!(next(9000, &[want(CAMERA, None, None)]), None);
+        for budget in [10, 574, 575, 1954] {
+            let camera = want(CAMERA, HIGH, None);
+            let needed =
+                next(budget, std::slice::from_ref(&camera)).expect("it has less than it wants").as_bps() / 1000;
+            assert!(needed > budget, "{needed} is more than {budget}");
+            let before = allocate(Some(Bitrate::kbps(budget)), std::slice::from_ref(&camera)).layers[0];
+            assert!(
+                allocate(Some(Bitrate::kbps(needed)), &[camera]).layers[0] > before,
+                "{needed} lifts it from {before:?}"
+            );
+        }
+        let held_back = [want(CAMERA, LOW, LOW), want(CAMERA, LOW, None)];
+        assert_eq!(next(200, &held_back), Some(Bitrate(150_000 + 172_500)), "a second picture beside the first");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use model::Bitrate;
 
 use super::allocate::{Allocation, allocate};
-use super::{Participant, Room, RoomOutput, quality};
+use super::{Room, RoomOutput, quality};
 use crate::types::{Kind, Layer, MediaEvent, ParticipantKey, TrackKey};
 
 /// What an audio subscription is taken to need.
@@ -14,6 +14,13 @@ const AUDIO_BITRATE: u64 = 40_000;
 const AUDIO_SHARE: u64 = 30;
 /// Retransmissions, headers and feedback live on the rest (percent).
 const VIDEO_SHARE: u64 = 95;
+/// The least that a first estimate is tested for.
+const FIRST_TEST: Bitrate = Bitrate::kbps(1_000);
+/// Who has less than it wants is sent this much (percent) of what it gets, padding included.
+///
+/// An estimate grows to about 1.5 times what arrives, and is probed beyond only while less than 0.65 of it is sent. Media
+/// alone can sit between the two, where an estimate that once fell too low stays there.
+const SUSTAINED_SHARE: u64 = 150;
 const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 
 impl Room {
@@ -57,6 +64,7 @@ impl Room {
 
     fn choose_layers(&mut self, now: Instant, subscriber: ParticipantKey) {
         let Some(participant) = self.participants.get(subscriber) else { return };
+        let estimate = participant.estimate;
         let mut video = Vec::new();
         let mut wants = Vec::new();
         let mut audio = Vec::new();
@@ -77,17 +85,29 @@ impl Room {
         for (key, enabled) in &audio {
             self.aim(now, subscriber, *key, enabled.then_some(Layer::High), false);
         }
-        let budget = self.participants.get(subscriber).and_then(|participant| video_budget(participant, audio.len()));
-        let Allocation { layers, used, desired } = allocate(budget, &wants);
-        let mut starved = false;
+        let budget = estimate.map(|estimate| video_budget(estimate, audio.len()));
+        let Allocation { layers, used, next, desired } = allocate(budget, &wants);
+        let starved = next.is_some();
         for ((key, layer), want) in video.into_iter().zip(layers).zip(&wants) {
             let has_layers = want.costs.iter().any(Option::is_some);
             let held_back = layer.is_none() && want.max.is_some() && has_layers;
-            starved |= held_back || layer < want.max.min(highest(&want.costs));
             self.aim(now, subscriber, key, layer, held_back);
         }
-        let audio_needs = AUDIO_BITRATE * audio.len() as u64;
-        self.tell_bandwidth(subscriber, used, Bitrate(desired.as_bps() + audio_needs), starved);
+        let estimate_for =
+            |video: Bitrate| Bitrate(video.as_bps() * 100 / VIDEO_SHARE + AUDIO_BITRATE * audio.len() as u64);
+        let sustain = next.map_or(Bitrate::ZERO, |next| {
+            let stretched = Bitrate(used.as_bps() * SUSTAINED_SHARE / 100);
+            estimate_for(next.min(stretched))
+        });
+        // A probe finds no more than it sends, and what it finds is the estimate from then on: where everything wanted
+        // fits, it could only do harm. The first estimate is a guess, and is put to the test all the same.
+        let guessed = estimate == Some(self.config.initial_bitrate);
+        let probe_for = match (starved, guessed && desired > Bitrate::ZERO) {
+            (true, _) => estimate_for(desired),
+            (false, true) => estimate_for(desired).max(FIRST_TEST),
+            (false, false) => Bitrate::ZERO,
+        };
+        self.tell_bandwidth(subscriber, used, sustain, probe_for, starved);
     }
 
     /// Gives a subscription its layer.
@@ -115,14 +135,21 @@ impl Room {
         }
     }
 
-    fn tell_bandwidth(&mut self, subscriber: ParticipantKey, used: Bitrate, desired: Bitrate, starved: bool) {
+    fn tell_bandwidth(
+        &mut self,
+        subscriber: ParticipantKey,
+        used: Bitrate,
+        sustain: Bitrate,
+        desired: Bitrate,
+        starved: bool,
+    ) {
         let Some(participant) = self.participants.get_mut(subscriber) else { return };
         participant.measured.starved = starved;
-        let (told_used, told_desired) = participant.bandwidth_told;
-        participant.bandwidth_told.0 = used;
-        if differs(told_desired, desired) || differs(told_used, used) {
-            participant.bandwidth_told = (used, desired);
-            self.outputs.push_back(RoomOutput::Bandwidth { participant: subscriber, used, desired });
+        participant.used = used;
+        let (told_sustain, told_desired) = participant.bandwidth_told;
+        if differs(told_sustain, sustain) || differs(told_desired, desired) {
+            participant.bandwidth_told = (sustain, desired);
+            self.outputs.push_back(RoomOutput::Bandwidth { participant: subscriber, sustain, desired });
         }
     }
 
@@ -196,14 +223,10 @@ impl Room {
     }
 }
 
-fn video_budget(participant: &Participant, audio: usize) -> Option<Bitrate> {
-    let estimate = participant.estimate?.as_bps();
+fn video_budget(estimate: Bitrate, audio: usize) -> Bitrate {
+    let estimate = estimate.as_bps();
     let for_audio = (AUDIO_BITRATE * audio as u64).min(estimate * AUDIO_SHARE / 100);
-    Some(Bitrate((estimate - for_audio) * VIDEO_SHARE / 100))
-}
-
-fn highest(costs: &[Option<Bitrate>; 3]) -> Option<Layer> {
-    LAYERS.into_iter().rev().find(|layer| costs[*layer as usize].is_some())
+    Bitrate((estimate - for_audio) * VIDEO_SHARE / 100)
 }
 
 /// By more than a tenth.

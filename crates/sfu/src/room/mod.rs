@@ -57,9 +57,10 @@ pub enum RoomOutput {
     Bandwidth {
         /// To this participant.
         participant: ParticipantKey,
-        /// What is being sent to it now, by plan.
-        used: Bitrate,
-        /// What it could use.
+        /// What to send at least, with padding where media is less, as far as the estimate allows. Zero where it has all
+        /// that it wants.
+        sustain: Bitrate,
+        /// The estimate at which it has all that it wants, to probe for. Zero where nothing is to be found out.
         desired: Bitrate,
     },
 }
@@ -92,6 +93,9 @@ struct Participant {
     measured: Measured,
     /// Ties the publisher's wall clock to ours.
     anchor: clock::Anchor,
+    /// What its video costs, by plan.
+    used: Bitrate,
+    /// What to sustain, and what is desired.
     bandwidth_told: (Bitrate, Bitrate),
 }
 
@@ -125,6 +129,7 @@ impl Room {
             estimate: self.config.bandwidth_estimation.then_some(self.config.initial_bitrate),
             measured: Measured::default(),
             anchor: clock::Anchor::default(),
+            used: Bitrate::ZERO,
             bandwidth_told: (Bitrate::ZERO, Bitrate::ZERO),
         };
         self.participants.insert(key, participant);
@@ -393,7 +398,7 @@ impl Room {
             return;
         }
         // More is taken with the next review; less at once.
-        let urgent = estimate < known.bandwidth_told.0;
+        let urgent = estimate < known.used;
         known.estimate = Some(estimate);
         if urgent {
             self.unsettle(participant);
