@@ -1,6 +1,5 @@
 //! One allocation (RFC 8656 §3.2): its permissions, its channels, and how long each lasts.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -41,15 +40,22 @@ pub(crate) struct Allocation {
     /// Of the Allocate that made it, to know a retransmission.
     pub(crate) transaction: TransactionId,
     pub(crate) expires: Instant,
-    permissions: BTreeMap<IpAddr, Instant>,
-    channels: BTreeMap<u16, Channel>,
-    by_peer: BTreeMap<SocketAddr, u16>,
+    /// No more than some dozens, as the channels: looking through them reads less memory than a map would.
+    permissions: Vec<Permission>,
+    channels: Vec<Channel>,
     /// Whether a timer for permissions and channels runs.
     pub(crate) bindings_timer: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
+struct Permission {
+    ip: IpAddr,
+    expires: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Channel {
+    number: u16,
     peer: SocketAddr,
     /// How the policy has it reached. It never changes while a server runs, and this is the very address and port.
     route: Route,
@@ -90,9 +96,8 @@ impl Allocation {
             key,
             transaction,
             expires,
-            permissions: BTreeMap::new(),
-            channels: BTreeMap::new(),
-            by_peer: BTreeMap::new(),
+            permissions: Vec::new(),
+            channels: Vec::new(),
             bindings_timer: false,
         }
     }
@@ -103,31 +108,40 @@ impl Allocation {
 
     /// Whether the address may send to the client and be sent to.
     pub(crate) fn permits(&self, now: Instant, ip: IpAddr) -> bool {
-        self.permissions.get(&ip).is_some_and(|expires| *expires > now)
+        self.permissions.iter().any(|permission| permission.ip == ip && permission.expires > now)
     }
 
     /// The peer behind a channel, and how it is reached.
-    pub(crate) fn peer_of(&self, now: Instant, channel: u16) -> Option<(SocketAddr, Route)> {
-        let channel = self.channels.get(&channel).filter(|channel| channel.expires > now)?;
+    pub(crate) fn peer_of(&self, now: Instant, number: u16) -> Option<(SocketAddr, Route)> {
+        let channel = self.channels.iter().find(|channel| channel.number == number && channel.expires > now)?;
         Some((channel.peer, channel.route))
     }
 
     /// The channel of a peer.
     pub(crate) fn channel_of(&self, now: Instant, peer: SocketAddr) -> Option<u16> {
-        let channel = *self.by_peer.get(&peer)?;
-        self.channels.get(&channel).is_some_and(|channel| channel.expires > now).then_some(channel)
+        let channel = self.channels.iter().find(|channel| channel.peer == peer && channel.expires > now)?;
+        Some(channel.number)
     }
 
     /// Permits all these addresses anew, or none of them where that were too many.
     pub(crate) fn permit(&mut self, now: Instant, ips: &[IpAddr], most: usize) -> bool {
         self.drop_expired(now);
-        let mut fresh: Vec<IpAddr> = ips.iter().copied().filter(|ip| !self.permissions.contains_key(ip)).collect();
-        fresh.sort_unstable();
-        fresh.dedup();
-        if self.permissions.len() + fresh.len() > most {
+        let before = self.permissions.len();
+        let expires = now + PERMISSION_LIFETIME;
+        for ip in ips {
+            if !self.permissions.iter().any(|permission| permission.ip == *ip) {
+                self.permissions.push(Permission { ip: *ip, expires });
+            }
+        }
+        if self.permissions.len() > most {
+            self.permissions.truncate(before);
             return false;
         }
-        self.permissions.extend(ips.iter().map(|ip| (*ip, now + PERMISSION_LIFETIME)));
+        for permission in &mut self.permissions {
+            if ips.contains(&permission.ip) {
+                permission.expires = expires;
+            }
+        }
         true
     }
 
@@ -149,24 +163,20 @@ impl Allocation {
     }
 
     /// Binds a channel that can be bound. The permission that comes with it is another step.
-    pub(crate) fn bind(&mut self, now: Instant, channel: u16, peer: SocketAddr, route: Route) {
-        self.channels.insert(channel, Channel { peer, route, expires: now + CHANNEL_LIFETIME });
-        self.by_peer.insert(peer, channel);
+    pub(crate) fn bind(&mut self, now: Instant, number: u16, peer: SocketAddr, route: Route) {
+        let fresh = Channel { number, peer, route, expires: now + CHANNEL_LIFETIME };
+        match self.channels.iter_mut().find(|channel| channel.number == number) {
+            Some(channel) => *channel = fresh,
+            None => self.channels.push(fresh),
+        }
     }
 
     /// Forgets what has run out; gives the time at which more does.
     pub(crate) fn drop_expired(&mut self, now: Instant) -> Option<Instant> {
-        self.permissions.retain(|_, expires| *expires > now);
-        let by_peer = &mut self.by_peer;
-        self.channels.retain(|_, channel| {
-            let alive = channel.expires > now;
-            if !alive {
-                by_peer.remove(&channel.peer);
-            }
-            alive
-        });
-        let channels = self.channels.values().map(|channel| channel.expires);
-        self.permissions.values().copied().chain(channels).min()
+        self.permissions.retain(|permission| permission.expires > now);
+        self.channels.retain(|channel| channel.expires > now);
+        let permissions = self.permissions.iter().map(|permission| permission.expires);
+        permissions.chain(self.channels.iter().map(|channel| channel.expires)).min()
     }
 
     /// Permissions and channels, live or not yet forgotten.

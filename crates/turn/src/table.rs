@@ -1,10 +1,11 @@
 //! All allocations of a server, found by client, by relayed address and by id. Keeps the indexes and the ports
 //! consistent; knows no protocol.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use hashbrown::HashTable;
 use slab::Slab;
 
 use crate::allocation::{Allocation, NewAllocation, Socket};
@@ -21,10 +22,43 @@ struct Ports {
     imaginary: PortPool,
 }
 
+/// Places in the slab by a key that stands there: the key is not kept twice, and a look-up reads the allocation that is
+/// wanted anyway.
+struct Index<K> {
+    key: fn(&Allocation) -> K,
+    seed: Seed,
+    places: HashTable<u32>,
+}
+
+impl<K: Hash + Eq> Index<K> {
+    fn new(key: fn(&Allocation) -> K, seed: Seed) -> Self {
+        Self { key, seed, places: HashTable::new() }
+    }
+
+    fn find(&self, allocations: &Slab<Allocation>, wanted: &K) -> Option<u32> {
+        let is_it = |place: &u32| (self.key)(&allocations[*place as usize]) == *wanted;
+        self.places.find(self.seed.hash_one(wanted), is_it).copied()
+    }
+
+    /// Adds a place with a key that is not there yet.
+    fn insert(&mut self, allocations: &Slab<Allocation>, place: u32) {
+        let hash = |place: &u32| self.seed.hash_one((self.key)(&allocations[*place as usize]));
+        self.places.insert_unique(hash(&place), place, hash);
+    }
+
+    /// Forgets a place, given what stands or stood there.
+    fn remove(&mut self, allocation: &Allocation, place: u32) {
+        let hash = self.seed.hash_one((self.key)(allocation));
+        if let Ok(entry) = self.places.find_entry(hash, |known| *known == place) {
+            entry.remove();
+        }
+    }
+}
+
 pub(crate) struct Table {
     allocations: Slab<Allocation>,
-    by_client: HashMap<FiveTuple, u32, Seed>,
-    by_relayed: HashMap<SocketAddr, u32, Seed>,
+    by_client: Index<FiveTuple>,
+    by_relayed: Index<SocketAddr>,
     ports: [Option<Ports>; 2],
     generations: u32,
 }
@@ -40,8 +74,8 @@ impl Table {
         });
         Self {
             allocations: Slab::new(),
-            by_client: HashMap::with_hasher(seed),
-            by_relayed: HashMap::with_hasher(seed),
+            by_client: Index::new(|allocation| allocation.client, seed),
+            by_relayed: Index::new(|allocation| allocation.relayed, seed),
             ports,
             generations: 0,
         }
@@ -52,11 +86,11 @@ impl Table {
     }
 
     pub(crate) fn by_client(&self, client: &FiveTuple) -> Option<AllocationId> {
-        self.by_client.get(client).map(|index| self.id(*index))
+        self.by_client.find(&self.allocations, client).map(|index| self.id(index))
     }
 
     pub(crate) fn by_relayed(&self, relayed: SocketAddr) -> Option<AllocationId> {
-        self.by_relayed.get(&relayed).map(|index| self.id(*index))
+        self.by_relayed.find(&self.allocations, &relayed).map(|index| self.id(index))
     }
 
     fn id(&self, index: u32) -> AllocationId {
@@ -101,10 +135,10 @@ impl Table {
     pub(crate) fn insert(&mut self, new: NewAllocation) -> AllocationId {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
-        let (client, relayed) = (new.client, new.relayed);
+        debug_assert!(self.by_client(&new.client).is_none() && self.by_relayed(new.relayed).is_none(), "one each");
         let index = self.allocations.insert(Allocation::new(generation, new)) as u32;
-        let before = (self.by_client.insert(client, index), self.by_relayed.insert(relayed, index));
-        debug_assert_eq!(before, (None, None), "one allocation a client and a port");
+        self.by_client.insert(&self.allocations, index);
+        self.by_relayed.insert(&self.allocations, index);
         AllocationId { index, generation }
     }
 
@@ -112,8 +146,8 @@ impl Table {
     pub(crate) fn remove(&mut self, now: Instant, id: AllocationId) -> Option<Allocation> {
         self.get(id)?;
         let allocation = self.allocations.remove(id.index as usize);
-        self.by_client.remove(&allocation.client);
-        self.by_relayed.remove(&allocation.relayed);
+        self.by_client.remove(&allocation, id.index);
+        self.by_relayed.remove(&allocation, id.index);
         let port = allocation.relayed.port();
         if let Some(ports) = self.ports[allocation.family() as usize].as_mut() {
             let real = ports.real_range.as_ref().is_some_and(|range| range.contains(&port));
