@@ -13,10 +13,18 @@ use crossbeam_channel::{Receiver, Sender};
 const RING: usize = 256;
 /// A parcel of this size is handed over at once.
 const FULL: usize = 128 << 10;
+/// Emptied parcels that a lane keeps to be filled again.
+const SPARE: usize = 4;
 
-/// Datagrams of one round of a loop, handed over together.
-#[derive(Debug, Default)]
+/// Datagrams of one round of a loop, handed over together. Its memory goes home when it is dropped.
+#[derive(Debug)]
 pub struct Parcel {
+    load: Load,
+    home: Sender<Load>,
+}
+
+#[derive(Debug, Default)]
+struct Load {
     heads: Vec<Passed>,
     bytes: Vec<u8>,
 }
@@ -28,16 +36,29 @@ struct Passed {
     end: usize,
 }
 
-impl Parcel {
+impl Load {
     fn push(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
         self.bytes.extend_from_slice(datagram);
         self.heads.push(Passed { source, destination, end: self.bytes.len() });
     }
+}
 
+impl Parcel {
     /// Source, destination and contents of each datagram, in order.
     pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &[u8])> {
-        let starts = std::iter::once(0).chain(self.heads.iter().map(|head| head.end));
-        self.heads.iter().zip(starts).map(|(head, start)| (head.source, head.destination, &self.bytes[start..head.end]))
+        let Load { heads, bytes } = &self.load;
+        let starts = std::iter::once(0).chain(heads.iter().map(|head| head.end));
+        heads.iter().zip(starts).map(|(head, start)| (head.source, head.destination, &bytes[start..head.end]))
+    }
+}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        let mut load = std::mem::take(&mut self.load);
+        load.heads.clear();
+        load.bytes.clear();
+        // The lane has enough of them, or is no more.
+        drop(self.home.try_send(load));
     }
 }
 
@@ -76,32 +97,36 @@ pub struct Outlet {
 #[derive(Debug)]
 pub struct Lane {
     outlet: Outlet,
-    parcel: Parcel,
+    load: Load,
+    home: Sender<Load>,
+    spare: Receiver<Load>,
     dropped: u64,
 }
 
 impl Lane {
     /// A lane into a ring.
     pub fn new(outlet: Outlet) -> Self {
-        Self { outlet, parcel: Parcel::default(), dropped: 0 }
+        let (home, spare) = crossbeam_channel::bounded(SPARE);
+        Self { outlet, load: Load::default(), home, spare, dropped: 0 }
     }
 
     /// Adds a datagram.
     pub fn push(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-        self.parcel.push(source, destination, datagram);
-        if self.parcel.bytes.len() >= FULL {
+        self.load.push(source, destination, datagram);
+        if self.load.bytes.len() >= FULL {
             self.flush();
         }
     }
 
     /// Hands over what there is.
     pub fn flush(&mut self) {
-        if self.parcel.heads.is_empty() {
+        if self.load.heads.is_empty() {
             return;
         }
-        let parcel = std::mem::take(&mut self.parcel);
-        let count = parcel.heads.len() as u64;
-        match self.outlet.sender.try_send(parcel) {
+        let empty = self.spare.try_recv().unwrap_or_default();
+        let load = std::mem::replace(&mut self.load, empty);
+        let count = load.heads.len() as u64;
+        match self.outlet.sender.try_send(Parcel { load, home: self.home.clone() }) {
             // A thread that cannot be woken looks by itself before long.
             Ok(()) => drop(self.outlet.waker.wake()),
             Err(_) => self.dropped += count,

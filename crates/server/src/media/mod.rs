@@ -31,7 +31,7 @@ use crate::bridge::{Inlet, RelayLanes, Relays};
 
 pub use addresses::{Addresses, announce_by_default, interface_addresses};
 pub use command::{Gauges, WorkerHandle};
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Batch, Carrier, Outbox};
 pub use plane::Plane;
 pub(crate) use socket::{Inbox, RelayPort};
 pub use socket::{UdpPort, UdpPorts, WANTED_BUFFER};

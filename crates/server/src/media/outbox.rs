@@ -31,6 +31,13 @@ pub struct Batch<'a> {
     pub count: usize,
 }
 
+impl<'a> Batch<'a> {
+    /// A datagram by itself.
+    pub fn single(destination: SocketAddr, contents: &'a [u8]) -> Self {
+        Self { source: None, destination, contents, segment: contents.len(), count: 1 }
+    }
+}
+
 /// The batch that is being filled.
 #[derive(Debug)]
 pub struct Outbox {

@@ -222,13 +222,7 @@ impl Inbox {
     pub fn receive(&mut self, socket: &UdpPort, counts: &mut UdpCounts) -> io::Result<bool> {
         self.filled = 0;
         let room = std::mem::replace(&mut self.room, FEW);
-        let mut rest = self.buffer.as_mut_slice();
-        let mut slices: [IoSliceMut<'_>; BATCH] = std::array::from_fn(|_| {
-            let (one, others) = std::mem::take(&mut rest).split_at_mut(STRIDE);
-            rest = others;
-            IoSliceMut::new(&mut one[..LONGEST_MESSAGE])
-        });
-        self.filled = socket.state.recv(UdpSockRef::from(&socket.io), &mut slices[..room], &mut self.meta)?;
+        self.filled = if room == FEW { self.fill::<FEW>(socket)? } else { self.fill::<BATCH>(socket)? };
         counts.receives += 1;
         for meta in &self.meta[..self.filled] {
             counts.received += meta.len.div_ceil(meta.stride.max(1)) as u64;
@@ -240,6 +234,22 @@ impl Inbox {
             self.room = BATCH;
         }
         Ok(all)
+    }
+
+    /// Receives up to `N` messages; gives how many.
+    fn fill<const N: usize>(&mut self, socket: &UdpPort) -> io::Result<usize> {
+        let mut rest = self.buffer.as_mut_slice();
+        let mut slices: [IoSliceMut<'_>; N] = std::array::from_fn(|_| {
+            let (one, others) = std::mem::take(&mut rest).split_at_mut(STRIDE);
+            rest = others;
+            IoSliceMut::new(&mut one[..LONGEST_MESSAGE])
+        });
+        socket.state.recv(UdpSockRef::from(&socket.io), &mut slices, &mut self.meta)
+    }
+
+    /// A single datagram came.
+    pub fn is_single(&self) -> bool {
+        self.filled == 1 && self.meta[0].len <= self.meta[0].stride.max(1)
     }
 
     /// What came.

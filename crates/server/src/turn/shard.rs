@@ -18,7 +18,7 @@ use turn::{Ended, FiveTuple, Forward, Output, Server, Transport};
 
 use super::stream::{Link, Shared};
 use crate::bridge::{Inlet, Lane, RelayLanes};
-use crate::media::{Addresses, Inbox, Outbox, RelayPort, UdpPort, UdpPorts};
+use crate::media::{Addresses, Batch, Carrier, Inbox, Outbox, RelayPort, UdpPort, UdpPorts};
 
 /// The waker's token; sockets follow.
 pub const WAKER: Token = Token(0);
@@ -295,7 +295,7 @@ impl Shard {
         while let Ok(Some(length)) = turn::framing::frame_length(bytes) {
             let Some((frame, rest)) = bytes.split_at_checked(length) else { return };
             if let Some(forward) = self.core.handle_client(now, client, frame) {
-                self.io.forward(forward, frame);
+                self.io.forward(forward, frame, false);
             }
             self.settle();
             bytes = rest;
@@ -335,12 +335,13 @@ impl Shard {
                 return false;
             }
         }
+        let single = inbox.is_single();
         for datagram in inbox.datagrams() {
             let local = datagram.local.unwrap_or_else(|| datagram.source.ip());
             let server = SocketAddr::new(local, self.io.port);
             let client = FiveTuple { client: datagram.source, server, transport: Transport::Udp };
             if let Some(forward) = self.core.handle_client(now, client, datagram.contents) {
-                self.io.forward(forward, datagram.contents);
+                self.io.forward(forward, datagram.contents, single);
             } else {
                 self.settle();
             }
@@ -362,7 +363,7 @@ impl Shard {
             for datagram in inbox.datagrams() {
                 let peer = SocketAddr::new(datagram.source.ip(), datagram.source.port());
                 if let Some(forward) = self.core.handle_peer(now, relayed, peer, datagram.contents) {
-                    self.io.forward(forward, datagram.contents);
+                    self.io.forward(forward, datagram.contents, false);
                 }
             }
         }
@@ -376,7 +377,7 @@ impl Shard {
             let Some(parcel) = self.io.inlet.take() else { return };
             for (peer, relayed, payload) in parcel.datagrams() {
                 if let Some(forward) = self.core.handle_peer(now, relayed, peer, payload) {
-                    self.io.forward(forward, payload);
+                    self.io.forward(forward, payload, false);
                 }
             }
         }
@@ -441,15 +442,23 @@ impl Shard {
 }
 
 impl Io {
-    /// Sends a payload on. `bytes` are those that the ranges are of.
-    fn forward(&mut self, forward: Forward, bytes: &[u8]) {
+    /// Sends a payload on. `bytes` are those that the ranges are of. What came `single` has nothing to be grouped with, and
+    /// needs no copy where it goes on as it is.
+    fn forward(&mut self, forward: Forward, bytes: &[u8], single: bool) {
         match forward {
             Forward::Client { client, head, payload, padding } => {
                 self.answer(client, [head.as_slice(), &bytes[payload], &ZEROS[..padding]]);
             }
             Forward::Peer { relayed, peer, payload } => {
                 let Some(key) = self.by_relayed.get(&relayed).copied() else { return };
-                self.send_via(Via::Relay(key), None, peer, [&bytes[payload]]);
+                if single {
+                    self.flush_outbox();
+                    if let Some(relay) = self.relays.get_mut(key) {
+                        relay.port.carry(Batch::single(peer, &bytes[payload]));
+                    }
+                } else {
+                    self.send_via(Via::Relay(key), None, peer, [&bytes[payload]]);
+                }
             }
             Forward::Local { relayed, peer, payload, .. } => self.pass_on(relayed, peer, &bytes[payload]),
         }
