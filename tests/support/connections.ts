@@ -1,7 +1,8 @@
 // What a page's WebRTC connections say of themselves: what to read when a picture does not come.
 import type { BrowserContext, Page } from "playwright-core";
 
-interface Watched {
+/** A page whose connections are watched. */
+export interface Watched {
   connections?: RTCPeerConnection[];
 }
 
