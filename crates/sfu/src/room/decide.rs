@@ -101,8 +101,9 @@ impl Room {
         });
         // A probe finds no more than it sends, and what it finds is the estimate from then on: where everything wanted
         // fits, it could only do harm. The first estimate is a guess, and is put to the test all the same.
-        let guessed = estimate == Some(self.config.initial_bitrate);
-        let probe_for = match (starved, guessed && desired > Bitrate::ZERO) {
+        let guessed = estimate == Some(self.config.initial_bitrate) && desired > Bitrate::ZERO;
+        let short = starved || budget.is_some_and(|budget| used > budget);
+        let probe_for = match (short, guessed) {
             (true, _) => estimate_for(desired),
             (false, true) => estimate_for(desired).max(FIRST_TEST),
             (false, false) => Bitrate::ZERO,
