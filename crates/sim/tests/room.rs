@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
-use sfu::{Kind, Layer, LayerSpec, MediaEvent, PeerRole, TrackPreference, TrackSpec};
+use sfu::{Kind, Layer, LayerSpec, MediaEvent, MidName, PeerRole, TrackKey, TrackPreference, TrackSpec};
 use sim::client::CameraConfig;
 use sim::network::LinkConfig;
 use sim::video::Shape;
@@ -221,19 +221,29 @@ fn a_line_is_used_again_for_another_track() {
     assert!(next.keyframe && next.at - changed_at < SECOND);
 }
 
+/// 20 ms long and so many bits a second wide.
+fn path(rate: u64) -> LinkConfig {
+    LinkConfig { delay: Duration::from_millis(20), rate: Some(rate), ..LinkConfig::PERFECT }
+}
+
+/// A camera with simulcast that somebody watches over a path, with bandwidth estimation: the world, who watches, the track
+/// and its m-line there.
+fn watched_over(seed: u64, path: LinkConfig) -> (World, usize, TrackKey, MidName) {
+    fastrand::seed(seed);
+    let mut world = World::new(Instant::now(), WorldConfig { seed, bandwidth_estimation: true, ice_lite: true });
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(path);
+    let (camera, spec) = simulcast();
+    let video = world.publish_camera(alice, &camera, spec);
+    let screen = world.subscribe(bob, video, Kind::Video);
+    (world, bob, video, screen)
+}
+
 #[test]
 fn a_narrow_path_gets_the_layer_that_fits() {
     // The layers are sent at about 250, 500 and 1000 kbit/s.
     for (rate, expected) in [(420_000, 1), (900_000, 2), (4_000_000, 3)] {
-        fastrand::seed(rate);
-        let config = WorldConfig { seed: rate, bandwidth_estimation: true, ice_lite: true };
-        let mut world = World::new(Instant::now(), config);
-        let alice = world.join(LinkConfig::PERFECT);
-        let delay = Duration::from_millis(20);
-        let bob = world.join(LinkConfig { delay, rate: Some(rate), ..LinkConfig::PERFECT });
-        let (camera, spec) = simulcast();
-        let video = world.publish_camera(alice, &camera, spec);
-        let screen = world.subscribe(bob, video, Kind::Video);
+        let (mut world, bob, _, screen) = watched_over(rate, path(rate));
         world.run(SECOND * 40);
         let decoder = world.clients[bob].client.screen(&screen).expect("video arrived");
         assert_eq!(decoder.faults, Vec::<String>::new());
@@ -251,16 +261,8 @@ fn a_narrow_path_gets_the_layer_that_fits() {
 #[test]
 fn who_wants_little_for_long_gets_much_at_once() {
     for seed in 1..=10 {
-        fastrand::seed(seed);
-        let config = WorldConfig { seed, bandwidth_estimation: true, ice_lite: true };
-        let mut world = World::new(Instant::now(), config);
-        let alice = world.join(LinkConfig::PERFECT);
-        let delay = Duration::from_millis(20);
         let jitter = Duration::from_millis(3);
-        let bob = world.join(LinkConfig { delay, jitter, rate: Some(6_000_000), ..LinkConfig::PERFECT });
-        let (camera, spec) = simulcast();
-        let video = world.publish_camera(alice, &camera, spec);
-        let screen = world.subscribe(bob, video, Kind::Video);
+        let (mut world, bob, video, screen) = watched_over(seed, LinkConfig { jitter, ..path(6_000_000) });
         let participant = world.clients[bob].participant;
         for (max_layer, stream, time) in [(Layer::Low, 1, SECOND * 15), (Layer::High, 3, SECOND * 5)] {
             let preference = TrackPreference { max_layer, ..TrackPreference::default() };
@@ -278,15 +280,7 @@ fn who_wants_little_for_long_gets_much_at_once() {
 #[test]
 fn a_path_that_was_narrow_for_a_while_is_found_wide_again() {
     for seed in 1..=10 {
-        fastrand::seed(seed);
-        let config = WorldConfig { seed, bandwidth_estimation: true, ice_lite: true };
-        let mut world = World::new(Instant::now(), config);
-        let alice = world.join(LinkConfig::PERFECT);
-        let path = |rate| LinkConfig { delay: Duration::from_millis(20), rate: Some(rate), ..LinkConfig::PERFECT };
-        let bob = world.join(path(6_000_000));
-        let (camera, spec) = simulcast();
-        let video = world.publish_camera(alice, &camera, spec);
-        let screen = world.subscribe(bob, video, Kind::Video);
+        let (mut world, bob, _, screen) = watched_over(seed, path(6_000_000));
         world.run(SECOND * 10);
         world.clients[bob].down.set_config(path(400_000));
         world.run(SECOND * 20);

@@ -16,7 +16,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo about the workspace that this crate belongs to. The lock file must be whole; packages of other platforms may have to be fetched.
+    /// Asks cargo about the workspace that this crate belongs to. The lock file must be whole; packages of other platforms
+    /// may have to be fetched.
     ///
     /// # Panics
     /// When cargo cannot be run or answers something else than metadata: there is no test without it.

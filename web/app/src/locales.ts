@@ -144,7 +144,6 @@ export const en = {
   "doctor.noWays": "This server tells you of no way to try. Sign in first.",
   "doctor.ways": "Ways to the server",
   "doctor.trying": "Trying…",
-  "doctor.again": "Try again",
   "doctor.leg.media_udp": "Media over UDP",
   "doctor.leg.media_tcp": "Media over TCP",
   "doctor.leg.stun": "STUN over UDP",

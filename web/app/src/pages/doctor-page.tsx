@@ -50,7 +50,7 @@ export function DoctorPage() {
           ))}
         </ul>
       )}
-      <button type="button" className="stoa-button" data-tone="accent" disabled={running} onClick={again}>{t(running ? "doctor.trying" : "doctor.again")}</button>
+      <button type="button" className="stoa-button" data-tone="accent" disabled={running} onClick={again}>{t(running ? "doctor.trying" : "app.tryAgain")}</button>
     </main>
   );
 }
