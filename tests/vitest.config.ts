@@ -9,8 +9,6 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
-    // Chromium has died of itself just after its start, which says nothing of Stoa. A page that crashes is told otherwise.
-    retry: { count: 1, condition: /context or browser has been closed/ },
     reporters: ["verbose"],
   },
 });

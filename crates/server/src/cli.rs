@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use model::{ChannelId, Permission, Timestamp, UserId};
 
-use crate::config::{self, Config, ConfigError, KEYS, Layer, parse_duration};
+use crate::config::{self, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
 use crate::secrets::Secrets;
 use crate::turn::TurnSecrets;
@@ -183,10 +183,7 @@ pub fn main() -> ExitCode {
         Cmd::Token(TokenCmd::User(token)) => user_token(&token),
         Cmd::Token(TokenCmd::Livekit(token)) => livekit_token(&token),
         Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
-        Cmd::Doctor(flags) => load(&flags).and_then(|config| {
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            doctor::run(&config)
-        }),
+        Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
         Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
         Cmd::Settings => {
@@ -231,8 +228,12 @@ fn one_line(message: &str) -> String {
 }
 
 fn run_server(flags: &ServeFlags) -> Result<(), Failure> {
-    let config = load(flags)?;
+    let layers = server_layers(flags)?;
+    let config = config::validate(&layers, cores())?;
     logging::start(&config.log)?;
+    for warning in layers.warnings() {
+        tracing::warn!("{warning}");
+    }
     // Both ring-free: one provider for https, key sets and nothing else.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::fault)?;
@@ -241,11 +242,20 @@ fn run_server(flags: &ServeFlags) -> Result<(), Failure> {
     done
 }
 
+fn examine(flags: &ServeFlags) -> Result<(), Failure> {
+    let layers = server_layers(flags)?;
+    for warning in layers.warnings() {
+        eprintln!("stoa: {warning}");
+    }
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    doctor::run(&config::validate(&layers, cores())?)
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn load(flags: &ServeFlags) -> Result<Config, Failure> {
+fn server_layers(flags: &ServeFlags) -> Result<Layer, Failure> {
     let texts = [
         ("http", "--http", &flags.http),
         ("https", "--https", &flags.https),
@@ -263,10 +273,11 @@ fn load(flags: &ServeFlags) -> Result<Config, Failure> {
         texts.into_iter().filter_map(|(name, flag, text)| Some((name, flag, text.clone()?))).collect();
     let switches = [("dev", "--dev", flags.dev), ("log.json", "--log-json", flags.log_json)];
     given.extend(switches.into_iter().filter(|(_, _, on)| *on).map(|(name, flag, _)| (name, flag, "true".to_owned())));
-    Ok(load_at(&flags.place, given)?)
+    Ok(layers(&flags.place, given)?)
 }
 
-fn load_at(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) -> Result<Config, ConfigError> {
+/// Everything that the sources say, unchecked: a command refuses only what it uses.
+fn layers(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) -> Result<Layer, ConfigError> {
     given.extend(place.data_dir.clone().map(|dir| ("data_dir", "--data-dir", dir)));
     let file = place.config.clone().or_else(|| std::env::var_os("STOA_CONFIG").map(PathBuf::from));
     let file = match file {
@@ -276,18 +287,18 @@ fn load_at(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) 
     };
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let layers = file.over(config::environment(variables)?).over(config::flags(given)?);
-    config::validate(&layers, cores())
+    Ok(file.over(config::environment(variables)).over(config::flags(given)?))
 }
 
 /// The settings and the secrets that a token is signed with.
-fn signing(place: &Place) -> Result<(Config, Secrets), Failure> {
-    let config = load_at(place, Vec::new())?;
-    let secrets = Secrets::read(&config.data_dir)?.ok_or_else(|| {
-        let dir = config.data_dir.display();
+fn signing(place: &Place) -> Result<(Layer, Secrets), Failure> {
+    let layers = layers(place, Vec::new())?;
+    let data_dir = config::data_dir(&layers)?;
+    let secrets = Secrets::read(&data_dir)?.ok_or_else(|| {
+        let dir = data_dir.display();
         Failure::Setup(format!("there are no secrets in {dir}; start `stoa serve` there first, or give its --data-dir"))
     })?;
-    Ok((config, secrets))
+    Ok((layers, secrets))
 }
 
 fn now() -> Timestamp {
@@ -300,7 +311,8 @@ fn ttl(text: &str) -> Result<Duration, Failure> {
 }
 
 fn user_token(token: &UserToken) -> Result<(), Failure> {
-    let (config, secrets) = signing(&token.place)?;
+    let (layers, secrets) = signing(&token.place)?;
+    let configured = config::token_secret(&layers)?;
     let permission = |text: &String| {
         let known = || Permission::ALL.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ");
         text.parse::<Permission>()
@@ -316,12 +328,13 @@ fn user_token(token: &UserToken) -> Result<(), Failure> {
         channels: token.channels.iter().map(channel).collect::<Result<_, _>>()?,
         expires: now() + ttl(&token.ttl)?,
     };
-    println!("{}", auth::mint_user(keys::token_secret(&config, &secrets).as_bytes(), &claims, now()));
+    println!("{}", auth::mint_user(keys::token_secret(configured.as_ref(), &secrets).as_bytes(), &claims, now()));
     Ok(())
 }
 
 fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
-    let (config, secrets) = signing(&token.place)?;
+    let (layers, secrets) = signing(&token.place)?;
+    let configured = config::minting_key(&layers)?;
     let (from, until) = (now(), now() + ttl(&token.ttl)?);
     let seconds = |at: Timestamp| at.as_millis().div_euclid(1_000).unsigned_abs();
     for (flag, text) in [("--room", &token.room), ("--identity", &token.identity)] {
@@ -347,33 +360,34 @@ fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
         },
         ..auth::LiveKitClaims::default()
     };
-    println!("{}", auth::mint_livekit(&keys::livekit_key(&config, &secrets), &claims));
+    println!("{}", auth::mint_livekit(&keys::livekit_key(configured.as_ref(), &secrets), &claims));
     Ok(())
 }
 
 /// A running server notices within seconds.
 fn rotate_turn(place: &Place) -> Result<(), Failure> {
-    let config = load_at(place, Vec::new())?;
-    if config.turn.as_ref().is_some_and(|turn| turn.secret.is_some()) {
+    let layers = layers(place, Vec::new())?;
+    if config::has_turn_secret(&layers)? {
         return Err(Failure::Setup("turn.secret is set in the settings: change it there".to_owned()));
     }
-    if !config.data_dir.is_dir() {
-        let dir = config.data_dir.display();
+    let data_dir = config::data_dir(&layers)?;
+    if !data_dir.is_dir() {
+        let dir = data_dir.display();
         return Err(Failure::Setup(format!("there is no {dir}; give the server's --data-dir")));
     }
-    TurnSecrets::rotate(&config.data_dir)?;
+    TurnSecrets::rotate(&data_dir)?;
     println!("rotated; credentials of the secret before it stay good until they expire");
     Ok(())
 }
 
 fn migrate(place: &Place) -> Result<(), Failure> {
-    let config = load_at(place, Vec::new())?;
+    let data_dir = config::data_dir(&layers(place, Vec::new())?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
-    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
-        let dir = config.data_dir.display();
+    std::fs::create_dir_all(&data_dir).map_err(|error| {
+        let dir = data_dir.display();
         Failure::Setup(format!("cannot write to {dir}: {error}; make it writable or choose another with --data-dir"))
     })?;
-    let path = config.data_dir.join("stoa.db");
+    let path = data_dir.join("stoa.db");
     let report = runtime.block_on(store::migrate(&path)).map_err(Failure::setup)?;
     for (version, name) in &report.applied {
         println!("applied {version} {name}");

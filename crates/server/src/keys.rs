@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use auth::{KeySet, UserVerifier};
+use model::Secret;
 
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, dev_key};
 use crate::failure::Failure;
 use crate::secrets::Secrets;
 
@@ -17,26 +18,22 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST_KEY_SET: usize = 256 * 1024;
 
 /// The HS256 secret of user tokens: the configured one, or the generated one.
-pub fn token_secret(config: &Config, secrets: &Secrets) -> String {
-    config.auth.token_secret.as_ref().unwrap_or(&secrets.token_secret).reveal().clone()
+pub fn token_secret<'a>(configured: Option<&'a Secret<String>>, secrets: &'a Secrets) -> &'a str {
+    configured.unwrap_or(&secrets.token_secret).reveal()
 }
 
 /// LiveKit keys taken: the configured or the generated one, and `devkey` with `--dev`.
 pub fn livekit_keys(config: &Config, secrets: &Secrets) -> auth::LiveKitKeys {
-    let own = livekit_key(config, secrets);
+    let own = livekit_key(config.auth.livekit.as_ref(), secrets);
     let others = config.auth.livekit_others.iter().filter(|other| other.key != own.key).cloned();
     let keys = others.collect::<Vec<_>>().into_iter().fold(auth::LiveKitKeys::new(own), auth::LiveKitKeys::and);
-    if config.dev {
-        keys.and(auth::LiveKitKey { key: "devkey".to_owned(), secret: model::Secret::new("secret".to_owned()) })
-    } else {
-        keys
-    }
+    if config.dev { keys.and(dev_key()) } else { keys }
 }
 
-/// The LiveKit key that mints.
-pub fn livekit_key(config: &Config, secrets: &Secrets) -> auth::LiveKitKey {
-    match &config.auth.livekit {
-        Some((key, secret)) => auth::LiveKitKey { key: key.clone(), secret: secret.clone() },
+/// The LiveKit key that mints: the configured one, or the generated one.
+pub fn livekit_key(configured: Option<&auth::LiveKitKey>, secrets: &Secrets) -> auth::LiveKitKey {
+    match configured {
+        Some(key) => key.clone(),
         None => auth::LiveKitKey { key: secrets.livekit_key.clone(), secret: secrets.livekit_secret.clone() },
     }
 }
@@ -50,7 +47,7 @@ pub fn webhook_key(config: &Config, secrets: &Secrets) -> auth::LiveKitKey {
 
 /// The verifier of user tokens. With a URL it starts with the secret alone and takes the key set over once fetched.
 pub fn user_verifier(config: &Config, secrets: &Secrets) -> Result<Arc<ArcSwap<UserVerifier>>, Failure> {
-    let secret = token_secret(config, secrets);
+    let secret = token_secret(config.auth.token_secret.as_ref(), secrets).to_owned();
     let mut first = verifier(&config.auth, &secret);
     if let Some(path) = &config.auth.jwks_file {
         let text = std::fs::read_to_string(path).map_err(|error| {

@@ -46,7 +46,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     };
     let hooks = Webhooks::start(&config, &secrets).map_err(Failure::fault)?;
     let mut settings = media_settings(&config, addresses.clone());
-    settings.defaults.token_key = Some(keys::livekit_key(&config, &secrets));
+    settings.defaults.token_key = Some(keys::livekit_key(config.auth.livekit.as_ref(), &secrets));
     settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
     let mut sockets = settings.bind().map_err(port_failure)?;
     let turn = match &config.turn {

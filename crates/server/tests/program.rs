@@ -108,9 +108,41 @@ fn bad_flags_keys_and_variables_are_one_line_and_code_2() {
     fs::write(folder.path().join("stoa.toml"), "[media]\nworkres = 1\n").expect("writable");
     let line = refused(&stoa(folder.path()).arg("serve").output().expect("the binary"));
     assert!(line.contains("media.workres") && line.contains("media.workers"), "{line}");
-    fs::remove_file(folder.path().join("stoa.toml")).expect("there");
-    let line = refused(&stoa(folder.path()).arg("serve").env("STOA_HTPP", "1").output().expect("the binary"));
-    assert!(line.contains("STOA_HTPP"), "{line}");
+    fs::write(folder.path().join("stoa.toml"), "dev = 3\n").expect("writable");
+    let line = refused(&stoa(folder.path()).arg("serve").output().expect("the binary"));
+    assert!(line.contains("stoa.toml: dev: must be true or false"), "{line}");
+}
+
+#[test]
+fn a_shell_where_livekits_tutorial_was_followed_serves_and_signs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tutorial = |mut command: Command| {
+        let url = "ws://localhost:7880";
+        command.envs([("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", "secret"), ("LIVEKIT_URL", url)]);
+        // Nobody's setting.
+        command.env("STOA_HTPP", "1");
+        command
+    };
+    let base = ports(6);
+    let (mut server, _) = Server::start(tutorial(serve(folder.path(), base)));
+    let sign = |arguments: &[&str]| {
+        let mut command = tutorial(stoa(folder.path()));
+        // What only the server would need may be wrong.
+        let output = command.args(arguments).env("STOA_WORKERS", "many").output().expect("the binary");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    sign(&["token", "user", "--id", "alice"]);
+    let token = sign(&["token", "livekit", "--room", "r", "--identity", "alice"]);
+    assert!(get(base, &format!("/rtc/validate?access_token={token}")).starts_with("HTTP/1.1 200"));
+    server.signal("TERM");
+    let mut log = String::new();
+    server.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    assert!(log.contains("STOA_HTPP") && log.contains("did you mean STOA_HTTP?"), "{log}");
+
+    let mut production = tutorial(stoa(folder.path()));
+    let line = refused(&production.arg("serve").output().expect("the binary"));
+    assert!(line.contains("LIVEKIT_API_SECRET: devkey/secret is for --dev only"), "{line}");
 }
 
 #[test]

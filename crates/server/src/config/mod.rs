@@ -1,9 +1,12 @@
 //! The settings: read from `stoa.toml`, the environment and flags, checked once at start, plain values afterwards.
 //!
-//! Two steps: [`sources`] turns each source into a layer of known keys (an unknown one is an error that names it), and
-//! [`validate`] turns the layers into a [`Config`]. Every refusal is one line that says what to do.
+//! Two steps: [`sources`] turns each source into a layer of known keys, and [`validate`] turns the layers into a [`Config`].
+//! Every refusal is one line that says what to do. A command that needs a setting or two reads those alone. An unknown key is
+//! an error in a file and among the flags; environments are shared with others, so there it is a warning.
 
+mod credentials;
 mod keys;
+mod reader;
 mod sources;
 mod validate;
 
@@ -16,9 +19,11 @@ use model::{Bitrate, Secret};
 use crate::acme::Acme;
 use crate::turn::TurnSettings;
 
+pub use credentials::{dev_key, has_turn_secret, minting_key, token_secret};
 pub use keys::{KEYS, Key, Kind};
+pub use reader::parse_duration;
 pub use sources::{Layer, Value, environment, file, flags};
-pub use validate::{parse_duration, validate};
+pub use validate::{data_dir, validate};
 
 /// Why the settings cannot be used: one line, which says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +123,7 @@ pub struct Auth {
     /// The `aud` that tokens must have.
     pub audience: Option<String>,
     /// In place of the generated LiveKit key.
-    pub livekit: Option<(String, Secret<String>)>,
+    pub livekit: Option<auth::LiveKitKey>,
     /// Further LiveKit keys.
     pub livekit_others: Vec<auth::LiveKitKey>,
 }

@@ -20,12 +20,16 @@ pub enum Value {
     List(Vec<String>),
     /// STUN and TURN servers.
     Servers(Vec<api::IceServer>),
+    /// Not of its key's kind. An error only for whoever needs the key.
+    Wrong(ConfigError),
 }
 
 /// The settings of one source, or of several laid over each other: value and the place it stands in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layer {
     values: BTreeMap<&'static str, (Value, String)>,
+    /// What nobody knows, and so nobody follows.
+    warnings: Vec<String>,
 }
 
 impl Layer {
@@ -38,7 +42,22 @@ impl Layer {
     /// Lays another source over this one.
     pub fn over(mut self, other: Layer) -> Layer {
         self.values.extend(other.values);
+        self.warnings.extend(other.warnings);
         self
+    }
+
+    /// Lines for the log about what was left out.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The first value that is not of its key's kind, if any.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = self.values.values().find_map(|(value, _)| match value {
+            Value::Wrong(error) => Some(error.clone()),
+            _ => None,
+        });
+        wrong.map_or(Ok(()), Err)
     }
 
     /// A key's value and the place it stands in.
@@ -78,7 +97,10 @@ fn take_table(
         let name = format!("{prefix}{name}");
         let place = format!("{path}: {name}");
         match (Key::find(&name), value.kind) {
-            (Some(key), kind) => layer.set(key.name, from_toml(key, &place, kind)?, place),
+            (Some(key), kind) => {
+                let value = from_toml(key, &place, kind).unwrap_or_else(Value::Wrong);
+                layer.set(key.name, value, place);
+            }
             (None, config::ValueKind::Table(inner)) if KEYS.iter().any(|k| k.name.starts_with(&format!("{name}."))) => {
                 take_table(layer, path, &format!("{name}."), inner.into_iter().collect())?;
             }
@@ -163,7 +185,7 @@ fn server(place: &str, value: config::Value) -> Result<api::IceServer, ConfigErr
 }
 
 /// Reads the environment: `STOA_…` for every key, and the other names some have.
-pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<Layer, ConfigError> {
+pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Layer {
     let mut layer = Layer::default();
     for (name, text) in variables {
         let known = KEYS.iter().find(|key| key.variable() == name || key.alias == Some(name.as_str()));
@@ -172,7 +194,8 @@ pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<
                 // The name of our own wins over another program's.
                 let own = name.starts_with("STOA_");
                 if !text.is_empty() && (own || layer.get(key.name).is_none()) {
-                    layer.set(key.name, from_text(key, &name, &text)?, name);
+                    let value = from_text(key, &name, &text).unwrap_or_else(Value::Wrong);
+                    layer.set(key.name, value, name);
                 }
             }
             None if name.starts_with("STOA_") && !foreign(&name) => {
@@ -183,12 +206,12 @@ pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<
                     || "unset it; `stoa settings` lists every key".to_owned(),
                     |key| format!("did you mean {}?", key.variable()),
                 );
-                return Err(ConfigError(format!("unknown variable {name} in the environment; {hint}")));
+                layer.warnings.push(format!("the environment has {name}, which is no setting and is ignored; {hint}"));
             }
             None => {}
         }
     }
-    Ok(layer)
+    layer
 }
 
 /// `STOA_` names that others set: container platforms for a service called "stoa", and our own tests.
@@ -231,7 +254,7 @@ fn from_text(key: &Key, place: &str, text: &str) -> Result<Value, ConfigError> {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> Result<Layer, ConfigError> {
+    fn env(pairs: &[(&str, &str)]) -> Layer {
         environment(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
@@ -260,25 +283,41 @@ mod tests {
             ("http = ", "stoa.toml: "),
         ];
         for (text, wanted) in cases {
-            let error = file_text(text, "stoa.toml").expect_err(text).to_string();
+            let error = file_text(text, "stoa.toml").and_then(|layer| layer.check()).expect_err(text).to_string();
             assert!(error.starts_with(wanted), "{text:?} says {error:?}");
             assert_eq!(error.lines().count(), 1, "{error:?}");
         }
     }
 
     #[test]
-    fn the_environment_knows_keys_and_aliases_and_refuses_the_rest() {
+    fn the_environment_knows_keys_and_aliases_and_warns_of_the_rest() {
         let layer = env(&[
             ("STOA_WORKERS", "3"),
             ("LIVEKIT_API_KEY", "theirs"),
             ("STOA_LIVEKIT_API_KEY", "ours"),
+            ("STOA_SERVICE_HOST", "10.0.0.1"),
+            ("STOA_PORT_7880_TCP_ADDR", "10.0.0.1"),
             ("PATH", "/"),
-        ])
-        .expect("known names");
+        ]);
         assert_eq!(layer.get("media.workers").map(|(v, _)| v), Some(&Value::Number(3)));
         assert_eq!(layer.get("livekit.api_key").map(|(v, _)| v), Some(&Value::Text("ours".into())));
-        let error = env(&[("STOA_HTPP", "1")]).expect_err("unknown").to_string();
-        assert!(error.contains("STOA_HTPP") && error.contains("STOA_HTTP"), "{error}");
-        assert!(env(&[("STOA_SERVICE_HOST", "10.0.0.1"), ("STOA_PORT_7880_TCP_ADDR", "10.0.0.1")]).is_ok());
+        assert_eq!(layer.warnings(), [] as [&str; 0]);
+        let layer = env(&[("STOA_HTPP", "1"), ("STOA_HTTP", "2")]);
+        let [warning] = layer.warnings() else { panic!("{:?}", layer.warnings()) };
+        assert!(warning.contains("STOA_HTPP") && warning.contains("did you mean STOA_HTTP?"), "{warning}");
+        assert_eq!(layer.get("http").map(|(v, _)| v), Some(&Value::Text("2".into())), "the rest counts");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_an_error_for_whoever_needs_it() {
+        let layer = env(&[("STOA_WORKERS", "many"), ("STOA_DATA_DIR", "/d")]);
+        assert_eq!(super::super::data_dir(&layer), Ok("/d".into()));
+        let error = layer.check().expect_err("wrong").to_string();
+        assert_eq!(error, "STOA_WORKERS: must be a whole number");
+        assert_eq!(
+            layer.over(env(&[("STOA_WORKERS", "2")])).check(),
+            Ok(()),
+            "nor where a stronger source has the word"
+        );
     }
 }

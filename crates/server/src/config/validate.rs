@@ -1,24 +1,25 @@
 //! From layers of values to settings that make sense together.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use model::{Bitrate, Secret};
+use model::Bitrate;
 
+use super::credentials::{auth, turn_secret, webhooks};
+use super::reader::Reader;
 use super::sources::{Layer, Value};
-use super::{Auth, Config, ConfigError, Listen, Log, Room, Webhooks};
+use super::{Config, ConfigError, Log, Room};
 use crate::acme::{Acme, LETS_ENCRYPT};
 use crate::turn::TurnSettings;
 
 const MOST_WORKERS: usize = 64;
 /// TURN threads.
 const MOST_TURN_WORKERS: usize = 16;
-const SHORTEST_SECRET: usize = 16;
 
-/// Checks the settings. `cores` is what the host has.
+/// Checks the settings of a server. `cores` is what the host has.
 pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
-    let read = Reader { layer };
+    layer.check()?;
+    let read = Reader::new(layer);
     let dev = read.bool("dev", false)?;
     let (udp_ports, tcp_port) = ports(&read, cores)?;
     let domain = read.text("domain")?;
@@ -35,7 +36,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
     let turn = turn(&read, cores, https.is_some(), trusted)?;
     Ok(Config {
         dev,
-        data_dir: PathBuf::from(read.text("data_dir")?.unwrap_or_else(|| "data".to_owned())),
+        data_dir: data_dir(layer)?,
         http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be off"))?,
         https,
         acme,
@@ -50,7 +51,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
             filter: read.text("log.level")?.unwrap_or_else(|| "info".to_owned()),
             json: read.bool("log.json", false)?,
         },
-        auth: auth(&read)?,
+        auth: auth(&read, dev)?,
         webhooks: webhooks(&read, dev)?,
         sign_up: read.bool("accounts.sign_up", true)?,
         strict_users: read.bool("users.strict", false)?,
@@ -68,10 +69,15 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
     })
 }
 
+/// Where everything is kept.
+pub fn data_dir(layer: &Layer) -> Result<PathBuf, ConfigError> {
+    Ok(PathBuf::from(Reader::new(layer).text("data_dir")?.unwrap_or_else(|| "data".to_owned())))
+}
+
 /// The servers of the table, and those that are named by themselves.
 fn ice_servers(read: &Reader<'_>) -> Result<Vec<api::IceServer>, ConfigError> {
-    let mut servers = match read.layer.get("ice_servers") {
-        Some((Value::Servers(servers), _)) => servers.clone(),
+    let mut servers = match read.value("ice_servers")? {
+        Some(Value::Servers(servers)) => servers.clone(),
         _ => Vec::new(),
     };
     let named = |key: &'static str, schemes: [&str; 2]| -> Result<Vec<String>, ConfigError> {
@@ -97,10 +103,7 @@ fn ice_servers(read: &Reader<'_>) -> Result<Vec<api::IceServer>, ConfigError> {
 }
 
 fn turn_handout(read: &Reader<'_>) -> Result<api::TurnHandout, ConfigError> {
-    let secret = read.text("turn.secret")?;
-    if secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_SECRET) {
-        return Err(read.refuse("turn.secret", &format!("must have at least {SHORTEST_SECRET} characters")));
-    }
+    let secret = turn_secret(read)?;
     let port = read.number("turn.server_port", 1..=65_535)?.unwrap_or(3478);
     let urls = match read.text("turn.server_host")? {
         None => Vec::new(),
@@ -114,7 +117,7 @@ fn turn_handout(read: &Reader<'_>) -> Result<api::TurnHandout, ConfigError> {
         }
     };
     let ttl = read.duration("turn.credential_ttl", 12 * 3_600, 60, 30 * 86_400)?;
-    Ok(api::TurnHandout { secret: secret.map(Secret::new), ttl, urls })
+    Ok(api::TurnHandout { secret, ttl, urls })
 }
 
 fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), ConfigError> {
@@ -197,12 +200,7 @@ fn turn(read: &Reader<'_>, cores: usize, https: bool, trusted: bool) -> Result<O
         deny: cidrs("turn.deny")?,
         limits: turn_limits(read)?,
         credential_ttl: read.duration("turn.credential_ttl", 12 * 3_600, 60, 30 * 86_400)?,
-        secret: match read.text("turn.secret")? {
-            Some(secret) if secret.len() < SHORTEST_SECRET => {
-                return Err(read.refuse("turn.secret", &format!("must have at least {SHORTEST_SECRET} characters")));
-            }
-            secret => secret.map(Secret::new),
-        },
+        secret: turn_secret(read)?,
     }))
 }
 
@@ -254,77 +252,6 @@ fn acme(read: &Reader<'_>) -> Result<Acme, ConfigError> {
         email: read.text("acme.email")?,
         ca: read.text("acme.ca")?.map(PathBuf::from),
     })
-}
-
-fn auth(read: &Reader<'_>) -> Result<Auth, ConfigError> {
-    let long_enough = |name: &str, secret: Option<String>| match secret {
-        Some(secret) if secret.len() < SHORTEST_SECRET => {
-            Err(read.refuse(name, &format!("must have at least {SHORTEST_SECRET} characters")))
-        }
-        secret => Ok(secret.map(Secret::new)),
-    };
-    let livekit_secret = long_enough("livekit.api_secret", read.text("livekit.api_secret")?)?;
-    let livekit = match (read.text("livekit.api_key")?, livekit_secret) {
-        (Some(key), Some(secret)) => Some((key, secret)),
-        (None, None) => None,
-        (Some(_), None) => return Err(read.refuse("livekit.api_key", "needs livekit.api_secret, too")),
-        (None, Some(_)) => return Err(read.refuse("livekit.api_secret", "needs livekit.api_key, too")),
-    };
-    let auth = Auth {
-        token_secret: long_enough("auth.token_secret", read.text("auth.token_secret")?)?,
-        jwks_url: read.url("auth.jwks_url")?,
-        jwks_file: read.text("auth.jwks_file")?.map(PathBuf::from),
-        issuer: read.text("auth.issuer")?,
-        audience: read.text("auth.audience")?,
-        livekit,
-        livekit_others: livekit_keys(read)?,
-    };
-    if auth.jwks_url.is_some() && auth.jwks_file.is_some() {
-        return Err(read.refuse("auth.jwks_file", "give either auth.jwks_url or auth.jwks_file"));
-    }
-    Ok(auth)
-}
-
-/// `KEY:SECRET`, with or without a space, as LiveKit writes them.
-fn livekit_keys(read: &Reader<'_>) -> Result<Vec<auth::LiveKitKey>, ConfigError> {
-    let mut keys: Vec<auth::LiveKitKey> = Vec::new();
-    for text in read.list("livekit.keys")? {
-        let pair = text.split_once(':').map(|(key, secret)| (key.trim().to_owned(), secret.trim().to_owned()));
-        let (key, secret) = pair
-            .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| read.refuse("livekit.keys", "each must be written \"KEY:SECRET\""))?;
-        if secret.len() < SHORTEST_SECRET {
-            let what = format!("the secret of {key:?} must have at least {SHORTEST_SECRET} characters");
-            return Err(read.refuse("livekit.keys", &what));
-        }
-        if keys.iter().any(|known| known.key == key) {
-            return Err(read.refuse("livekit.keys", &format!("{key:?} is there twice")));
-        }
-        keys.push(auth::LiveKitKey { key, secret: Secret::new(secret) });
-    }
-    Ok(keys)
-}
-
-fn webhooks(read: &Reader<'_>, dev: bool) -> Result<Webhooks, ConfigError> {
-    let urls = read.list("webhooks.urls")?;
-    for url in &urls {
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
-            let what = format!("{url:?} is not a URL such as https://app.example.org/livekit");
-            return Err(read.refuse("webhooks.urls", &what));
-        }
-    }
-    let api_key = read.text("webhooks.api_key")?;
-    if let Some(key) = &api_key {
-        let others = livekit_keys(read)?;
-        let own = read.text("livekit.api_key")?;
-        let own_or_other = own.as_ref() == Some(key) || others.iter().any(|other| other.key == *key);
-        let known = own_or_other || (dev && key == "devkey");
-        if !known {
-            return Err(read.refuse("webhooks.api_key", "must be livekit.api_key or one of livekit.keys"));
-        }
-    }
-    Ok(Webhooks { urls, api_key })
 }
 
 fn room(read: &Reader<'_>, dev: bool) -> Result<Room, ConfigError> {
@@ -403,117 +330,11 @@ fn limits(read: &Reader<'_>) -> Result<api::Limits, ConfigError> {
     Ok(limits)
 }
 
-/// Reads typed values; knows where each stands, for messages.
-struct Reader<'a> {
-    layer: &'a Layer,
-}
-
-impl Reader<'_> {
-    fn refuse(&self, name: &str, what: &str) -> ConfigError {
-        let place = self.layer.get(name).map_or(name, |(_, place)| place);
-        ConfigError(format!("{place}: {what}"))
-    }
-
-    fn bool(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
-        match self.layer.get(name) {
-            None => Ok(default),
-            Some((Value::Bool(value), _)) => Ok(*value),
-            Some(_) => Err(self.refuse(name, "must be true or false")),
-        }
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        match self.layer.get(name) {
-            None => Ok(None),
-            Some((Value::Text(text), _)) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
-            Some(_) => Err(self.refuse(name, "must be a text that is not empty")),
-        }
-    }
-
-    fn list(&self, name: &str) -> Result<Vec<String>, ConfigError> {
-        match self.layer.get(name) {
-            None => Ok(Vec::new()),
-            Some((Value::List(list), _)) => Ok(list.clone()),
-            Some(_) => Err(self.refuse(name, "must be a list of texts")),
-        }
-    }
-
-    fn number(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {
-        let Some((value, _)) = self.layer.get(name) else { return Ok(None) };
-        match value {
-            Value::Number(number) if u64::try_from(*number).is_ok_and(|number| range.contains(&number)) => {
-                Ok(Some(number.unsigned_abs()))
-            }
-            _ => Err(self.refuse(name, &format!("must be a whole number from {} to {}", range.start(), range.end()))),
-        }
-    }
-
-    fn duration(&self, name: &str, default: u64, least: u64, most: u64) -> Result<Duration, ConfigError> {
-        let seconds = match self.layer.get(name) {
-            None => Some(default),
-            Some((Value::Number(number), _)) => u64::try_from(*number).ok(),
-            Some((Value::Text(text), _)) => parse_duration(text).map(|duration| duration.as_secs()),
-            Some(_) => None,
-        };
-        match seconds {
-            Some(seconds) if (least..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-            _ => Err(self.refuse(name, &format!("must be a time from {least}s to {most}s, such as \"30s\" or \"5m\""))),
-        }
-    }
-
-    fn url(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        match rest {
-            Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(Some(text.trim_end_matches('/').to_owned())),
-            _ => Err(self.refuse(name, "must be a URL such as https://calls.example.org")),
-        }
-    }
-
-    fn listen(&self, name: &str, default: Option<&str>) -> Result<Option<Listen>, ConfigError> {
-        let text = self.text(name)?;
-        match text.as_deref().or(default) {
-            None | Some("off") => Ok(None),
-            Some(text) => parse_listen(text)
-                .map(Some)
-                .ok_or_else(|| self.refuse(name, "must be a port such as 7880 or an address such as 127.0.0.1:7880")),
-        }
-    }
-}
-
-/// A port on every address, or one address.
-fn parse_listen(text: &str) -> Option<Listen> {
-    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
-        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        return Some(Listen { address, also: Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) });
-    }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(Listen { address, also: None });
-    }
-    let (host, port) = text.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
-    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs().ok()?.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    let address = *found.first()?;
-    Some(Listen { address, also: found.into_iter().find(|other| other.is_ipv6() && address.is_ipv4()) })
-}
-
-/// `45`, `90s`, `5m`, `1h`, `2d`.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.parse().ok()?;
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    number.checked_mul(unit).map(Duration::from_secs)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::reader::{parse_duration, parse_listen};
     use super::super::sources::{environment, flags};
     use super::*;
 
@@ -536,7 +357,7 @@ mod tests {
     #[test]
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let layer = |http: &str| flags(vec![("http", "place", http.to_owned())]).expect("a layer");
-        let env = environment([("STOA_HTTP".to_owned(), "2".to_owned())].into_iter()).expect("known");
+        let env = environment([("STOA_HTTP".to_owned(), "2".to_owned())].into_iter());
         let port = |layer: &Layer| validate(layer, 1).expect("valid").http.address.port();
         assert_eq!(port(&layer("1")), 1);
         assert_eq!(port(&layer("1").over(env.clone())), 2);
@@ -556,7 +377,7 @@ mod tests {
             ("NEXT_PUBLIC_MAX_CALL_PARTICIPANTS", "50"),
             ("NEXT_PUBLIC_SOMETHING_ELSE", "x"),
         ];
-        let layer = environment(given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap();
+        let layer = environment(given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
         let config = validate(&layer, 1).expect("valid");
         let urls: Vec<&str> = config.ice_servers.iter().flat_map(|server| &server.urls).map(String::as_str).collect();
         assert_eq!(urls, ["stun:s.example.org:3478", "turn:t.example.org:3478"]);
@@ -565,7 +386,7 @@ mod tests {
         assert!(config.call_recording);
         assert_eq!(config.call.max_participants, 50);
         let own = [("STOA_FEATURES_VIDEO_CALLS", "true"), ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false")];
-        let layer = environment(own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap();
+        let layer = environment(own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
         assert!(validate(&layer, 1).expect("valid").call.video_calls, "our own name wins");
     }
 
@@ -597,7 +418,13 @@ mod tests {
             ),
             ("livekit.api_key", "LIVEKIT_API_KEY", "k", "LIVEKIT_API_KEY: needs livekit.api_secret"),
             ("livekit.keys", "LIVEKIT_KEYS", "key", "LIVEKIT_KEYS: each must be written"),
-            ("livekit.keys", "LIVEKIT_KEYS", "key:short", "LIVEKIT_KEYS: the secret of \"key\" must have at least 16"),
+            ("livekit.keys", "LIVEKIT_KEYS", "key:short", "LIVEKIT_KEYS: the secret of \"key\": must have at least 16"),
+            (
+                "livekit.keys",
+                "LIVEKIT_KEYS",
+                "devkey: secret",
+                "LIVEKIT_KEYS: the secret of \"devkey\": devkey/secret is for",
+            ),
             ("webhooks.urls", "STOA_WEBHOOKS_URLS", "app", "STOA_WEBHOOKS_URLS: \"app\" is not a URL"),
             ("webhooks.api_key", "STOA_WEBHOOKS_API_KEY", "k", "STOA_WEBHOOKS_API_KEY: must be livekit.api_key or"),
             ("turn.server_host", "TURN_SERVER_HOST", "t.example.org", "TURN_SERVER_HOST: needs turn.secret"),
@@ -619,6 +446,18 @@ mod tests {
         assert!(of(&few).expect_err("too few").to_string().contains("need as many turn.relay_ports"));
         let few = of(&[("media.udp_ports", "--udp-ports", "7882-7883"), ("media.workers", "--workers", "3")]);
         assert!(few.expect_err("too few").to_string().contains("need as many ports"));
+    }
+
+    #[test]
+    fn the_pair_of_livekits_tutorials_is_good_for_development_alone() {
+        let pair =
+            [("livekit.api_key", "LIVEKIT_API_KEY", "devkey"), ("livekit.api_secret", "LIVEKIT_API_SECRET", "secret")];
+        let refused = of(&pair).expect_err("in production").to_string();
+        assert_eq!(refused, "LIVEKIT_API_SECRET: devkey/secret is for --dev only; set a secret of your own");
+        let dev = of(&[&pair[..], &[("dev", "--dev", "true")]].concat()).expect("in development");
+        assert_eq!(dev.auth.livekit.map(|key| key.key).as_deref(), Some("devkey"));
+        let other = [pair[0], ("livekit.api_secret", "LIVEKIT_API_SECRET", "another"), ("dev", "--dev", "true")];
+        assert!(of(&other).expect_err("short").to_string().contains("at least 16"));
     }
 
     #[test]
