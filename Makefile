@@ -1,7 +1,6 @@
 # The two commands that a newcomer needs are `make run` and `make test`. All caches lie in .cache/ and target/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export CARGO_INCREMENTAL := 1
 export npm_config_cache := $(CURDIR)/.cache/npm
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 
