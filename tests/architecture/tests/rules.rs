@@ -1,5 +1,6 @@
 //! The rules of the house that a compiler does not know: who may build on whom, who may name what, and how long a file may be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -126,6 +127,27 @@ fn dependencies_of_the_workspace_are_pinned() {
         let given = !line.is_empty() && !line.starts_with('#') && !line.contains("path =");
         assert!(!given || line.contains("\"="), "not pinned: {line}");
     }
+}
+
+#[test]
+fn the_program_shares_its_build_with_the_tests() {
+    let workspace = Workspace::read();
+    let features = |selection: &[&str]| -> BTreeSet<String> {
+        let shape = ["--prefix", "none", "--format", "{p} with {f}"];
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--locked"])
+            .args(selection)
+            .args(shape)
+            .current_dir(workspace.root())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let tests = features(&["--workspace", "--edges", "normal,build,dev"]);
+    let program = features(&["--package", "server", "--edges", "normal,build"]);
+    let alone: Vec<&String> = program.difference(&tests).collect();
+    assert!(program.len() > 100 && alone.is_empty(), "built twice, with all that stands on them: {alone:#?}");
 }
 
 /// Files under version control with one of the endings, relative to the checkout.
