@@ -3,7 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use support::{Server, get, ports, refused, serve, stoa};

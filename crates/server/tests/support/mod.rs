@@ -27,7 +27,7 @@ pub fn serve(folder: &Path, base: u16) -> Command {
 }
 
 pub struct Server {
-    child: Child,
+    pub child: Child,
 }
 
 impl Server {
