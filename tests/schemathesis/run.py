@@ -67,9 +67,6 @@ class Stoa:
             command += ["--permission", permission]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def admin_code(self) -> str:
-        return json.loads((self.data / "secrets.json").read_text())["admin_code"]
-
     def tail(self) -> str:
         self.log.flush()
         self.log.seek(0)
@@ -92,7 +89,7 @@ def rounds(stoa: Stoa, wanted: int, counts: pathlib.Path, operations: int) -> in
         "PYTHONPATH": str(HERE),
         "STOA_URL": stoa.url,
         "STOA_TOKENS": json.dumps({"fuzz": stoa.token("fuzz", "admin"), "peer": stoa.token("peer"), "third": stoa.token("third")}),
-        "STOA_ADMIN_CODE": stoa.admin_code(),
+        "STOA_ADMIN_LINK": json.dumps([str(BINARY), "token", "admin", "--data-dir", str(stoa.data)]),
         "STOA_COUNTS": str(counts),
     }
     seed = int(os.environ.get("STOA_SEED") or time.time())

@@ -40,7 +40,8 @@ impl Caller {
 
 /// Who holds a bearer token.
 pub(crate) async fn by_token(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
-    let claims = state.config.users.load().verify(state.handle().now(), token)?;
+    let verified = state.config.users.load().verify(state.handle().now(), token);
+    let claims = verified.inspect_err(|refusal| state.refusals.note("user", refusal))?;
     if claims.user.as_str().starts_with(keys::ACTOR) {
         return Err(ApiError::unauthorized());
     }

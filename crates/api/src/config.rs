@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use auth::{LiveKitKeys, UserVerifier};
 use control::Handle;
-use model::Secret;
+use model::{Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +15,12 @@ use crate::turn::BuiltInTurn;
 
 /// Renders the metrics page.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Codes that each sign one administrator in, once.
+pub trait AdminCodes: Send + Sync {
+    /// Whether a code is good; it is so no longer after that. May wait for a disk.
+    fn redeem(&self, code: &str, now: Timestamp) -> bool;
+}
 
 /// A request extension: the connection is TLS, so that URLs in answers are `wss` and cookies `Secure`.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +35,8 @@ pub struct ApiConfig {
     pub users: Arc<ArcSwap<UserVerifier>>,
     /// LiveKit API keys; calls' tokens are minted with the first.
     pub livekit_keys: LiveKitKeys,
-    /// The admin link's code; none: no admin link.
-    pub admin_code: Option<Secret<String>>,
+    /// What takes the admin link's codes; none: no admin link.
+    pub admin_codes: Option<Arc<dyn AdminCodes>>,
     /// What clients reach the server by (`https://calls.example.org`); none: taken from each request.
     pub public_url: Option<String>,
     /// Sign-in by name alone, rooms made by whoever joins.
@@ -74,7 +80,7 @@ impl ApiConfig {
             handle,
             users: Arc::new(ArcSwap::from_pointee(users)),
             livekit_keys,
-            admin_code: None,
+            admin_codes: None,
             public_url: None,
             dev: false,
             sign_up: true,

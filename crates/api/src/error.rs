@@ -37,7 +37,7 @@ impl ApiError {
         self
     }
 
-    /// No credentials or bad ones: always these words.
+    /// No credentials or ones that nobody of ours has made: always these words.
     pub fn unauthorized() -> Self {
         Self::new(ErrorCode::Unauthorized, "sign in, or send a valid bearer token")
     }
@@ -112,9 +112,24 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<auth::Unauthorized> for ApiError {
-    fn from(_: auth::Unauthorized) -> Self {
-        Self::unauthorized()
+impl From<auth::Refusal> for ApiError {
+    /// Whoever holds the key that signed it hears what is wrong with it; to a stranger all refusals look the same.
+    fn from(refusal: auth::Refusal) -> Self {
+        if !refusal.is_for_holder() {
+            return Self::unauthorized();
+        }
+        let known = Self::new(ErrorCode::Unauthorized, format!("invalid token: {refusal}"));
+        known.with_details(json!({"claim": refusal.claim(), "skewSeconds": refusal.skew()}))
+    }
+}
+
+impl From<auth::NameError> for ApiError {
+    fn from(error: auth::NameError) -> Self {
+        match error {
+            auth::NameError::Form => Self::invalid("name", error.to_string()),
+            auth::NameError::Username => Self::invalid("username", error.to_string()),
+            auth::NameError::Reserved => Self::new(ErrorCode::NameTaken, error.to_string()),
+        }
     }
 }
 

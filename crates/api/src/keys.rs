@@ -63,7 +63,7 @@ impl Keys {
         let key = match cached {
             Some((key, at)) if at.elapsed() < FRESH => key,
             stale => match self.handle.store().api_key(&hash).await {
-                Ok(Some(key)) => self.remember(hash, key).await,
+                Ok(Some(key)) => self.remember(hash, key),
                 Ok(None) => {
                     self.with(|cached| cached.remove(&hash));
                     return Err(ApiError::unauthorized());
@@ -79,12 +79,16 @@ impl Keys {
         Ok(key)
     }
 
-    async fn remember(&self, hash: [u8; 32], key: ApiKey) -> Arc<ApiKey> {
+    fn remember(&self, hash: [u8; 32], key: ApiKey) -> Arc<ApiKey> {
         let now = self.handle.now();
-        if key.last_used_at.is_none_or(|used| now.since(used) >= TOUCH_EVERY)
-            && let Err(error) = self.handle.store().touch_api_key(key.id, now).await
-        {
-            tracing::debug!(%error, "when a key was used could not be kept");
+        if key.last_used_at.is_none_or(|used| now.since(used) >= TOUCH_EVERY) {
+            let (store, id) = (Arc::clone(self.handle.store()), key.id);
+            // Behind the request's back: a store that is slow to write keeps nobody waiting.
+            tokio::spawn(async move {
+                if let Err(error) = store.touch_api_key(id, now).await {
+                    tracing::debug!(%error, "when a key was used could not be kept");
+                }
+            });
         }
         let key = Arc::new(key);
         self.with(|cached| {

@@ -18,6 +18,7 @@ mod layers;
 mod limits;
 mod origin;
 mod people;
+mod refusals;
 mod routes;
 mod rtc;
 mod sessions;
@@ -31,7 +32,7 @@ mod wire;
 use axum::Router;
 
 pub use crate::turn::{BuiltInTurn, IceClient};
-pub use config::{ApiConfig, Features, IceServer, Limits, MediaPorts, MetricsText, OverTls, TurnHandout};
+pub use config::{AdminCodes, ApiConfig, Features, IceServer, Limits, MediaPorts, MetricsText, OverTls, TurnHandout};
 pub use routes::openapi_json;
 
 use state::AppState;

@@ -1,22 +1,31 @@
 //! Names and pictures of users, as answers and events show them.
 //!
 //! A cache in front of the store. Every change of a name goes through here, so what is cached is right; where the store
-//! cannot be read, a user is shown by their id.
+//! cannot be read, a user is shown by their id. What a token says is enough to serve its user: the store is told behind their
+//! back, and whatever keeps it from listening keeps nobody waiting. Names are shown as `auth::shown_name` has them, wherever they come
+//! from.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use auth::UserClaims;
-use control::{Account, ControlError, Handle, NewChannel, User, UserPatch};
-use model::{ChannelId, UserId};
-use tokio::time::timeout;
+use auth::{UserClaims, shown_name};
+use control::{Account, ControlError, Handle, User, UserPatch};
+use model::{ChannelId, ErrorCode, UserId};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 /// The most users that are kept in memory; past it the cache starts anew.
 const MOST: usize = 20_000;
-
+/// The most users of whom the store has yet to be told; of others, their next request tells it.
+const MOST_BEHIND: usize = 10_000;
 /// How long an answer or event waits for names; a ring that is late is worse than one that shows an id.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a new user's first request waits for a store that is well, so that what it asks for knows the user.
+const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+/// How soon a store that did not listen is told again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How a user is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +37,16 @@ pub(crate) struct Person {
 
 impl From<&User> for Person {
     fn from(user: &User) -> Self {
-        Self { name: user.name.clone(), avatar_url: user.avatar_url.clone(), is_guest: user.is_guest }
+        let name = shown_name(&user.name).unwrap_or_else(|| Self::unknown(&user.id).name);
+        Self { name, avatar_url: user.avatar_url.clone(), is_guest: user.is_guest }
+    }
+}
+
+impl Person {
+    /// One of whom nothing is known but the id.
+    fn unknown(user: &UserId) -> Self {
+        let name = shown_name(user.as_str()).unwrap_or_else(|| user.as_str().escape_unicode().to_string());
+        Self { name, avatar_url: None, is_guest: false }
     }
 }
 
@@ -38,17 +56,19 @@ pub(crate) struct Shown(HashMap<UserId, Person>);
 impl Shown {
     /// One user; by their id where nothing is known.
     pub fn of(&self, user: &UserId) -> Person {
-        self.0.get(user).cloned().unwrap_or_else(|| Person {
-            name: user.to_string(),
-            avatar_url: None,
-            is_guest: false,
-        })
+        self.0.get(user).cloned().unwrap_or_else(|| Person::unknown(user))
     }
 }
 
-pub(crate) struct People {
+pub(crate) struct People(Arc<Inside>);
+
+struct Inside {
     handle: Handle,
     known: Mutex<Known>,
+    /// Moves when there is something to tell the store, and when it was told.
+    moved: watch::Sender<()>,
+    /// The store took what it was last told.
+    keeps_up: AtomicBool,
 }
 
 #[derive(Default)]
@@ -56,11 +76,23 @@ struct Known {
     people: HashMap<UserId, Person>,
     /// Channels that a user's token has named and that the user is known to be in.
     joined: HashMap<UserId, Vec<ChannelId>>,
+    /// What tokens said and the store has yet to be told.
+    behind: HashMap<UserId, News>,
+}
+
+/// What a token newly says of its user.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct News {
+    patch: UserPatch,
+    channels: Vec<ChannelId>,
 }
 
 impl People {
     pub fn new(handle: Handle) -> Self {
-        Self { handle, known: Mutex::default() }
+        let (moved, moves) = watch::channel(());
+        let inside = Arc::new(Inside { handle, known: Mutex::default(), moved, keeps_up: AtomicBool::new(true) });
+        tokio::spawn(tell_the_store(Arc::downgrade(&inside), moves));
+        Self(inside)
     }
 
     /// How these users are shown.
@@ -78,7 +110,7 @@ impl People {
         if !unknown.is_empty() {
             unknown.sort();
             unknown.dedup();
-            match timeout(PATIENCE, self.handle.users(&unknown)).await {
+            match timeout(PATIENCE, self.0.handle.users(&unknown)).await {
                 Ok(Ok(users)) => {
                     users.iter().for_each(|user| self.remember(user));
                     shown.extend(users.iter().map(|user| (user.id.clone(), Person::from(user))));
@@ -90,70 +122,51 @@ impl People {
         Shown(shown)
     }
 
-    /// Takes over what a user's token says of them. A store that is away does not keep them out.
+    /// Takes over what a user's token says of them.
     pub async fn note_token(&self, claims: &UserClaims) {
-        let known = self.with(|known| known.people.get(&claims.user).cloned());
-        let says_more = known.is_none_or(|person| {
-            claims.name.as_ref().is_some_and(|name| *name != person.name)
-                || (claims.avatar_url.is_some() && claims.avatar_url != person.avatar_url)
-        });
-        if says_more {
-            let patch = UserPatch { name: claims.name.clone(), avatar_url: claims.avatar_url.clone(), is_guest: false };
-            if let Err(error) = self.upsert(&claims.user, patch).await {
-                tracing::warn!(%error, "what a token says of its user could not be kept");
+        let user = &claims.user;
+        let joined = claims.channels.is_empty() || self.with(|known| known.joined.get(user) == Some(&claims.channels));
+        if !joined {
+            for id in &claims.channels {
+                if let Err(error) = self.0.handle.join_channel(id, user).await {
+                    tracing::warn!(%error, channel = %id, "a channel of a token could not be joined");
+                    return;
+                }
             }
         }
-        let joined = self.with(|known| known.joined.get(&claims.user) == Some(&claims.channels));
-        if !joined && !claims.channels.is_empty() {
-            self.join_channels(claims).await;
+        let patch = UserPatch { name: claims.name.clone(), avatar_url: claims.avatar_url.clone(), is_guest: false };
+        let channels = if joined { Vec::new() } else { claims.channels.clone() };
+        let is_news = self.with(|known| known.note(user, News { patch, channels }));
+        if !is_news {
+            return;
         }
-    }
-
-    /// Makes the user a member of the channels that their token names.
-    async fn join_channels(&self, claims: &UserClaims) {
-        for id in &claims.channels {
-            if let Err(error) = self.join_channel(&claims.user, id).await {
-                tracing::warn!(%error, channel = %id, "a channel of a token could not be joined");
-                return;
+        let mut moves = self.0.moved.subscribe();
+        self.0.moved.send_replace(());
+        if self.0.keeps_up.load(Ordering::Relaxed) {
+            let told = moves.wait_for(|_| self.with(|known| !known.behind.contains_key(user)));
+            if timeout(FIRST_PATIENCE, told).await.is_err() {
+                self.0.keeps_up.store(false, Ordering::Relaxed);
             }
         }
-        self.with(|known| known.joined.insert(claims.user.clone(), claims.channels.clone()));
-    }
-
-    async fn join_channel(&self, user: &UserId, id: &ChannelId) -> Result<(), ControlError> {
-        let (name, mut members) = match self.handle.any_channel(id).await {
-            Ok(channel) if channel.members.contains(user) => return Ok(()),
-            Ok(channel) => (channel.name, channel.members),
-            Err(ControlError::ChannelNotFound) => (id.to_string(), Vec::new()),
-            Err(error) => return Err(error),
-        };
-        members.push(user.clone());
-        self.handle.put_channel(NewChannel { id: Some(id.clone()), name, members }).await?;
-        Ok(())
     }
 
     /// Makes a user or takes over what is newly known.
     pub async fn upsert(&self, user: &UserId, patch: UserPatch) -> Result<User, ControlError> {
-        let user = self.handle.upsert_user(user, patch).await?;
+        let patch = UserPatch { name: patch.name.as_deref().and_then(shown_name), ..patch };
+        let user = self.0.handle.upsert_user(user, patch).await?;
         self.remember(&user);
         Ok(user)
     }
 
     /// Makes a local account.
     pub async fn create_account(&self, account: Account, name: &str) -> Result<User, ControlError> {
-        let user = self.handle.create_account(account, name).await?;
+        let user = self.0.handle.create_account(account, name).await?;
         self.remember(&user);
         Ok(user)
     }
 
     fn remember(&self, user: &User) {
-        self.with(|known| {
-            if known.people.len() >= MOST {
-                known.people.clear();
-                known.joined.clear();
-            }
-            known.people.insert(user.id.clone(), Person::from(user));
-        });
+        self.with(|known| known.remember(&user.id, Person::from(user)));
     }
 
     /// Forgets a user who was erased.
@@ -161,6 +174,7 @@ impl People {
         self.with(|known| {
             known.people.remove(user);
             known.joined.remove(user);
+            known.behind.remove(user);
         });
     }
 
@@ -170,6 +184,104 @@ impl People {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
+        self.0.with(f)
+    }
+}
+
+impl Inside {
+    fn with<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
         f(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells the store of one user.
+    async fn tell(&self, user: &UserId, news: &News) -> Result<(), ControlError> {
+        let kept = self.handle.upsert_user(user, news.patch.clone()).await?;
+        for id in &news.channels {
+            self.handle.keep_member(id, user).await?;
+        }
+        self.with(|known| {
+            // It knew more than the token says: a picture, or a name where the token has none.
+            known.remember(user, Person::from(&kept));
+            if !news.channels.is_empty() {
+                known.joined.insert(user.clone(), news.channels.clone());
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Known {
+    /// Takes over news of a user; false where they are none.
+    fn note(&mut self, user: &UserId, news: News) -> bool {
+        let known = self.people.get(user);
+        let is_news = !news.channels.is_empty()
+            || known.is_none_or(|person| {
+                news.patch.name.as_ref().is_some_and(|name| *name != person.name)
+                    || (news.patch.avatar_url.is_some() && news.patch.avatar_url != person.avatar_url)
+            });
+        if !is_news || (self.behind.len() >= MOST_BEHIND && !self.behind.contains_key(user)) {
+            return false;
+        }
+        if let Some(name) = &news.patch.name {
+            let before = known.cloned().unwrap_or_else(|| Person::unknown(user));
+            let avatar_url = news.patch.avatar_url.clone().or(before.avatar_url);
+            self.remember(user, Person { name: name.clone(), avatar_url, is_guest: before.is_guest });
+        }
+        let behind = self.behind.entry(user.clone()).or_default();
+        behind.patch.name = news.patch.name.or(behind.patch.name.take());
+        behind.patch.avatar_url = news.patch.avatar_url.or(behind.patch.avatar_url.take());
+        if !news.channels.is_empty() {
+            behind.channels = news.channels;
+        }
+        true
+    }
+
+    /// The store was told this; what tokens have said meanwhile it has yet to be told.
+    fn told(&mut self, user: &UserId, news: &News) {
+        if self.behind.get(user) == Some(news) {
+            self.behind.remove(user);
+        }
+    }
+
+    fn remember(&mut self, user: &UserId, person: Person) {
+        if self.people.len() >= MOST {
+            self.people.clear();
+            self.joined.clear();
+        }
+        self.people.insert(user.clone(), person);
+    }
+}
+
+/// Tells the store what tokens say, one user after the other, for as long as there is anybody to tell it of.
+async fn tell_the_store(people: Weak<Inside>, mut moves: watch::Receiver<()>) {
+    let mut complained = false;
+    while moves.changed().await.is_ok() {
+        loop {
+            let Some(people) = people.upgrade() else { return };
+            let next = people.with(|known| known.behind.iter().next().map(|(user, news)| (user.clone(), news.clone())));
+            let Some((user, news)) = next else { break };
+            let is_away = match people.tell(&user, &news).await {
+                Err(error) if error.code() == ErrorCode::Unavailable => {
+                    if !complained {
+                        tracing::warn!(%error, "what tokens say of their users cannot be kept yet");
+                    }
+                    true
+                }
+                told => {
+                    if let Err(error) = told {
+                        tracing::error!(%error, %user, "what a token says of its user cannot be kept");
+                    }
+                    people.with(|known| known.told(&user, &news));
+                    false
+                }
+            };
+            complained = is_away;
+            people.keeps_up.store(!is_away, Ordering::Relaxed);
+            people.moved.send_replace(());
+            drop(people);
+            if is_away {
+                sleep(RETRY).await;
+            }
+        }
     }
 }

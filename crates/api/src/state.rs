@@ -11,6 +11,7 @@ use crate::ice::IceDirectory;
 use crate::keys::Keys;
 use crate::limits::RequestLimits;
 use crate::people::People;
+use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::socket::Registry;
 
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub config: ApiConfig,
     pub limits: RequestLimits,
     pub people: People,
+    pub refusals: Refusals,
     pub sessions: Sessions,
     pub ice: IceDirectory,
     pub keys: Keys,
@@ -41,6 +43,7 @@ impl AppState {
         Self(Arc::new(Shared {
             limits: RequestLimits::new(&config.limits),
             people: People::new(config.handle.clone()),
+            refusals: Refusals::new(),
             sessions: Sessions::new(config.handle.clone(), config.session_ttl),
             ice: IceDirectory::start(&config.handle),
             keys: Keys::new(config.handle.clone()),

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use model::{CallId, DeviceId, Secret, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::user::{open, sign};
-use crate::{LONGEST_TOKEN, Unauthorized, in_time};
+use crate::Refusal;
+use crate::jwt::{header, open, quoted, seconds, sign, unverified_issuer};
+use crate::names::shown_name;
 
 /// The claims of a LiveKit access token.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -18,11 +19,13 @@ pub struct LiveKitClaims {
     pub iss: String,
     /// The identity.
     pub sub: String,
-    /// Expiry, seconds since the epoch.
+    /// Expiry, seconds since the epoch; the fraction that a maker may have put there is cut off.
+    #[serde(deserialize_with = "whole_seconds")]
     pub exp: u64,
-    /// Not before.
+    /// Not before, likewise.
+    #[serde(deserialize_with = "whole_seconds")]
     pub nbf: u64,
-    /// Display name.
+    /// Display name, as others may see it ([`shown_name`]).
     pub name: String,
     /// Participant metadata.
     pub metadata: String,
@@ -108,25 +111,24 @@ impl LiveKitKeys {
     }
 
     /// Checks signature and time of an access token. What it grants is for the caller to look at.
-    pub fn verify(&self, now: Timestamp, token: &str) -> Result<LiveKitClaims, Unauthorized> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(Unauthorized);
+    pub fn verify(&self, now: Timestamp, token: &str) -> Result<LiveKitClaims, Refusal> {
+        let header = header(token)?;
+        let issuer = unverified_issuer(token)?;
+        let key = self.find(&issuer).ok_or_else(|| Refusal::UnknownKey(quoted(&issuer)))?;
+        if header.alg != Algorithm::HS256 {
+            return Err(Refusal::Algorithm);
         }
-        // The issuer is read before the signature holds: it only chooses the key the signature must hold under.
-        let issuer: Issuer = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Unauthorized)?;
-        let key = self.find(&issuer.iss).ok_or(Unauthorized)?;
-        let claims: LiveKitClaims =
-            open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
-        if claims.iss != key.key || !in_time(now, Some(claims.nbf as f64), claims.exp as f64) {
-            return Err(Unauthorized);
-        }
+        let claims = open(token, &DecodingKey::from_secret(key.secret.reveal().as_bytes()), Algorithm::HS256)?;
+        claims.in_time(now)?;
+        let mut claims: LiveKitClaims = claims.read()?;
+        claims.name = shown_name(&claims.name).unwrap_or_default();
         Ok(claims)
     }
 }
 
-#[derive(Deserialize)]
-struct Issuer {
-    iss: String,
+fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    // A cast of a number out of range ends at the range's end.
+    f64::deserialize(deserializer).map(|date| date as u64)
 }
 
 impl LiveKitClaims {
@@ -163,8 +165,8 @@ pub fn mint_call_pass(key: &LiveKitKey, pass: &CallPass<'_>, now: Timestamp) -> 
     let claims = LiveKitClaims {
         sub: pass.user.to_string(),
         name: pass.name.to_owned(),
-        exp: expires.as_millis().div_euclid(1_000).max(0) as u64,
-        nbf: now.as_millis().div_euclid(1_000).max(0) as u64,
+        exp: seconds(expires),
+        nbf: seconds(now),
         attributes: HashMap::from([(DEVICE_ATTRIBUTE.to_owned(), pass.device.to_string())]),
         video: VideoGrant {
             room_join: true,

@@ -1,11 +1,13 @@
 //! The bearer token of a host app's user: HS256 with a shared secret, or RS256/ES256/EdDSA with a key of the host's set.
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use model::{ChannelId, Permission, Secret, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::Refusal;
 use crate::jwks::KeySet;
-use crate::{LONGEST_TOKEN, Unauthorized, in_time};
+use crate::jwt::{self, header, open, seconds, sign};
+use crate::names::shown_name;
 
 /// What a token without `permissions` may do.
 pub const DEFAULT_PERMISSIONS: &[Permission] = &[Permission::CallsCreate, Permission::CallsJoin];
@@ -15,7 +17,7 @@ pub const DEFAULT_PERMISSIONS: &[Permission] = &[Permission::CallsCreate, Permis
 pub struct UserClaims {
     /// `sub`.
     pub user: UserId,
-    /// `name`.
+    /// `name`, as others may see it ([`shown_name`]).
     pub name: Option<String>,
     /// `avatar_url`.
     pub avatar_url: Option<String>,
@@ -67,19 +69,16 @@ impl UserVerifier {
     }
 
     /// Checks signature, time, issuer and audience.
-    pub fn verify(&self, now: Timestamp, token: &str) -> Result<UserClaims, Unauthorized> {
+    pub fn verify(&self, now: Timestamp, token: &str) -> Result<UserClaims, Refusal> {
         let claims = self.signed_claims(token)?;
-        let expires = claims.exp.ok_or(Unauthorized)?;
-        if !in_time(now, claims.nbf, expires) {
-            return Err(Unauthorized);
-        }
-        if !named(self.issuer.as_deref(), claims.iss.as_ref()) || !named(self.audience.as_deref(), claims.aud.as_ref())
-        {
-            return Err(Unauthorized);
-        }
+        let expires = claims.in_time(now)?;
+        claims.names("iss", self.issuer.as_deref())?;
+        claims.names("aud", self.audience.as_deref())?;
+        let claims: Claims = claims.read()?;
+        let user = UserId::new(claims.sub.ok_or(Refusal::Missing("sub"))?);
         Ok(UserClaims {
-            user: UserId::new(claims.sub.ok_or(Unauthorized)?).map_err(|_| Unauthorized)?,
-            name: claims.name.filter(|name| !name.trim().is_empty()),
+            user: user.map_err(|_| Refusal::Claim { claim: "sub".to_owned(), wanted: "the id of a user" })?,
+            name: claims.name.as_deref().and_then(shown_name),
             avatar_url: claims.avatar_url,
             permissions: match claims.permissions {
                 Some(words) => words.iter().filter_map(|word| word.parse().ok()).collect(),
@@ -91,23 +90,24 @@ impl UserVerifier {
     }
 
     /// The claims of a token whose signature holds under a key made for the algorithm the token names.
-    fn signed_claims(&self, token: &str) -> Result<Claims, Unauthorized> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(Unauthorized);
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Unauthorized)?;
-        match header.alg {
-            Algorithm::HS256 => {
-                let secret = self.secret.as_ref().ok_or(Unauthorized)?;
+    fn signed_claims(&self, token: &str) -> Result<jwt::Claims, Refusal> {
+        let header = header(token)?;
+        match (header.alg, &self.secret) {
+            (Algorithm::HS256, Some(secret)) => {
                 open(token, &DecodingKey::from_secret(secret.reveal()), Algorithm::HS256)
             }
-            Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => self
-                .keys
-                .iter()
-                .flat_map(|keys| keys.candidates(header.alg, header.kid.as_deref()))
-                .find_map(|key| open(token, key, header.alg).ok())
-                .ok_or(Unauthorized),
-            _ => Err(Unauthorized),
+            (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, _) => {
+                let candidates = self.keys.iter().flat_map(|keys| keys.candidates(header.alg, header.kid.as_deref()));
+                let mut refused = Refusal::NoPublicKey;
+                for key in candidates {
+                    match open(token, key, header.alg) {
+                        Ok(claims) => return Ok(claims),
+                        Err(refusal) => refused = refusal,
+                    }
+                }
+                Err(refused)
+            }
+            _ => Err(Refusal::Algorithm),
         }
     }
 }
@@ -122,51 +122,14 @@ pub fn mint_user(secret: &[u8], claims: &UserClaims, now: Timestamp) -> String {
         channels: claims.channels.iter().map(ChannelId::to_string).collect(),
         iat: Some(seconds(now)),
         exp: Some(seconds(claims.expires)),
-        ..Claims::default()
     };
     sign(secret, &claims)
 }
 
-/// Signs claims with HS256.
-pub(crate) fn sign<T: Serialize>(secret: &[u8], claims: &T) -> String {
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret))
-        .expect("an HMAC takes any key, and our claims are plain JSON")
-}
-
-/// Checks a signature with one key and one algorithm; time and names are the caller's to check.
-pub(crate) fn open<T: serde::de::DeserializeOwned>(
-    token: &str,
-    key: &DecodingKey,
-    algorithm: Algorithm,
-) -> Result<T, Unauthorized> {
-    let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    jsonwebtoken::decode(token, key, &validation).map(|data| data.claims).map_err(|_| Unauthorized)
-}
-
-fn seconds(at: Timestamp) -> f64 {
-    at.as_millis().div_euclid(1_000) as f64
-}
-
-/// Whether a claim holds the wanted name; true where none is wanted.
-fn named(wanted: Option<&str>, claim: Option<&OneOrMany>) -> bool {
-    match (wanted, claim) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(wanted), Some(OneOrMany::One(name))) => name == wanted,
-        (Some(wanted), Some(OneOrMany::Many(names))) => names.iter().any(|name| name == wanted),
-    }
-}
-
+/// What a user's token says of its user; `iat` and `exp` are for minting alone, for [`jwt::Claims`] is what reads times.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Claims {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<OneOrMany>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<OneOrMany>,
     sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -174,18 +137,10 @@ struct Claims {
     avatar_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iat: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nbf: Option<f64>,
-    exp: Option<f64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+    #[serde(skip_deserializing)]
+    iat: Option<u64>,
+    #[serde(skip_deserializing)]
+    exp: Option<u64>,
 }

@@ -56,6 +56,13 @@ pub struct Channel {
     pub created_at: Timestamp,
 }
 
+impl Channel {
+    /// A channel of which nothing is known but that a token names it.
+    pub(crate) fn of_token(id: ChannelId, created_at: Timestamp) -> Self {
+        Self { name: id.to_string(), id, members: Vec::new(), active_call: None, created_at }
+    }
+}
+
 /// A request for a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChannel {

@@ -339,6 +339,18 @@ impl Handle {
     pub async fn put_channel(&self, channel: NewChannel) -> Result<Channel, ControlError> {
         self.write_channel(None, channel).await
     }
+    /// A token says that the user is in a channel, which is made where there is none: so it is at once, whatever the store does.
+    /// [`Handle::keep_member`] follows.
+    pub async fn join_channel(&self, id: &ChannelId, user: &UserId) -> Result<(), ControlError> {
+        self.ask(|reply| Job::MemberJoined(id.clone(), user.clone(), reply)).await.map(drop)
+    }
+    /// Has the store know of one who joined.
+    pub async fn keep_member(&self, id: &ChannelId, user: &UserId) -> Result<(), ControlError> {
+        let _order = self.shared.channel_writes.lock().await;
+        // Once more: a channel that was written meanwhile may have been read before.
+        self.join_channel(id, user).await?;
+        Ok(self.shared.store.upsert_channel(&self.any_channel(id).await?).await?)
+    }
     /// Changes who is in a channel that is there, whatever happens to it meanwhile. `by`: only a member may; `None`: the host app.
     pub async fn change_members(
         &self,

@@ -15,8 +15,9 @@
 //! which the same records were written again into the next segment. Every start opens a segment of its own.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -87,7 +88,7 @@ impl Journal {
     /// even where the folder is gone.
     pub(crate) fn open(directory: &Path, applied: u64) -> Result<(Journal, JournalReader), JournalError> {
         let failed = |source| JournalError::Io { path: directory.to_owned(), source };
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        keep_private(directory).map_err(failed)?;
         let lock = lock(directory)?;
         let mut segments = BTreeMap::new();
         let numbers = numbers(directory).map_err(failed)?;
@@ -190,7 +191,7 @@ impl Journal {
     fn open_segment(&mut self) -> io::Result<()> {
         self.number += 1;
         let path = segment_path(&self.directory, self.number);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(HEADER)?;
         file.sync_data()?;
         // The name must survive too.
@@ -358,10 +359,30 @@ fn cut(path: &Path, offset: u64) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes the folder, and keeps it and what an earlier version left in it for its owner alone: it says who called whom.
+fn keep_private(directory: &Path) -> io::Result<()> {
+    let close = |path: &Path, mode| {
+        if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+            return Ok(());
+        }
+        match std::fs::set_permissions(path, Permissions::from_mode(mode)) {
+            // Of another owner's file the permissions are the other's to choose.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            closed => closed,
+        }
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    close(directory, 0o700)?;
+    for entry in std::fs::read_dir(directory)? {
+        close(&entry?.path(), 0o600)?;
+    }
+    Ok(())
+}
+
 fn lock(directory: &Path) -> Result<File, JournalError> {
     let path = directory.join("lock");
     let failed = |source| JournalError::Io { path: path.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse(directory.to_owned())),

@@ -145,8 +145,9 @@ impl StoreWriter {
 
     fn put_aside(&self, sequence: u64, record: &Record) {
         use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
         let line = serde_json::json!({ "sequence": sequence, "record": record });
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&self.refused);
+        let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&self.refused);
         if let Err(error) = file.and_then(|mut file| writeln!(file, "{line}")) {
             tracing::error!(%error, sequence, "a refused record could not be put aside");
         }

@@ -50,6 +50,8 @@ pub(crate) enum Job {
     ChannelPut(Channel, Reply),
     /// A channel that was just deleted from the store.
     ChannelDeleted(ChannelId, Reply),
+    /// A user is in a channel, which is made where there is none; the store hears of it later.
+    MemberJoined(ChannelId, UserId, Reply),
     /// A user was erased: what is remembered of their finished calls goes.
     Forget(UserId, Reply),
     /// A question.
@@ -191,6 +193,7 @@ impl Owner {
             }
             Job::ChannelPut(channel, reply) => self.put_channel(channel, reply),
             Job::ChannelDeleted(id, reply) => self.delete_channel(&id, reply),
+            Job::MemberJoined(id, user, reply) => self.join_channel(&id, user, reply),
             Job::Forget(user, reply) => {
                 self.switchboard.forget_finished(&user);
                 self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), after_rooms: false });
@@ -282,6 +285,17 @@ impl Owner {
             before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
         effects.extend(gone.map(|member| deleted(member, &id)));
         effects.push(Effect::Reply { reply, answer, after_rooms: false });
+    }
+
+    fn join_channel(&mut self, id: &ChannelId, user: UserId, reply: Reply) {
+        let known = self.roster.channel(id).cloned();
+        let mut channel = known.unwrap_or_else(|| Channel::of_token(id.clone(), self.clock.now()));
+        if channel.members.contains(&user) {
+            self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), after_rooms: false });
+            return;
+        }
+        channel.members.push(user);
+        self.put_channel(channel, reply);
     }
 
     fn delete_channel(&mut self, id: &ChannelId, reply: Reply) {

@@ -315,8 +315,8 @@ impl Room {
             return Err(RoomRefusal::Invalid("attribute size exceeds limits"));
         }
         session.attributes = attributes;
-        if !request.name.is_empty() {
-            session.name = request.name;
+        if let Some(name) = auth::shown_name(&request.name) {
+            session.name = name;
         }
         if !request.metadata.is_empty() {
             session.metadata = request.metadata;

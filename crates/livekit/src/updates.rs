@@ -172,8 +172,8 @@ fn change_metadata(
         return Err((Reason::LimitExceeded, "exceeds attributes size limit"));
     }
     session.attributes = attributes;
-    if !update.name.is_empty() {
-        session.name.clone_from(&update.name);
+    if let Some(name) = auth::shown_name(&update.name) {
+        session.name = name;
     }
     if !update.metadata.is_empty() {
         session.metadata.clone_from(&update.metadata);

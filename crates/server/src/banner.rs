@@ -1,16 +1,17 @@
-//! What a start prints: where to point a browser, a code for a phone to read, and the admin link.
+//! What a start prints: where to point a browser, a code for a phone to read, and, the first one, the admin link.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use model::Secret;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
+use crate::admin_link::link;
 use crate::config::Config;
-use crate::secrets::Secrets;
 
-/// The text to print once the server listens.
-pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> String {
+/// The text to print once the server listens. `admin_code`: the one that was made for this start.
+pub fn banner(config: &Config, admin_code: Option<&Secret<String>>, addresses: &[IpAddr]) -> String {
     let urls = Urls::of(config, addresses);
     let mut text = String::new();
     // Writing to a string does not fail.
@@ -19,7 +20,16 @@ pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> Strin
     for url in &urls.elsewhere {
         let _ = writeln!(text, "  other devices   {url}");
     }
-    let _ = writeln!(text, "  admin           {}/admin#code={}", urls.best(), secrets.admin_code.reveal());
+    let another = format!("stoa token admin --data-dir {}", config.data_dir.display());
+    match admin_code {
+        Some(code) => {
+            let _ = writeln!(text, "  admin           {}", link(urls.best(), code));
+            let _ = writeln!(text, "                  good once, for ten minutes; another: {another}");
+        }
+        None => {
+            let _ = writeln!(text, "  admin           {another}");
+        }
+    }
     let _ = writeln!(text, "  data            {}", config.data_dir.display());
     if config.dev {
         let _ = writeln!(text, "\n  --dev: anyone may sign in by a name, LiveKit key devkey/secret is accepted.");
@@ -37,6 +47,11 @@ pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> Strin
         }
     }
     text
+}
+
+/// Where the web app is, for a link.
+pub fn web_app_url(config: &Config, addresses: &[IpAddr]) -> String {
+    Urls::of(config, addresses).best().to_owned()
 }
 
 struct Urls {
@@ -80,10 +95,10 @@ mod tests {
     fn printed(pairs: &[(&'static str, &str)]) -> String {
         let given = pairs.iter().map(|(name, value)| (*name, "flag", (*value).to_owned())).collect();
         let config = validate(&flags(given).expect("known"), 1).expect("valid");
-        let dir = tempfile::tempdir().expect("a folder");
-        let secrets = Secrets::read_or_make(dir.path()).expect("writable");
-        let text = banner(&config, &secrets, &["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")]);
-        text.replace(secrets.admin_code.reveal(), "CODE")
+        let addresses = ["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")];
+        let later = banner(&config, None, &addresses);
+        assert!(!later.contains("#code=") && later.contains("stoa token admin"), "{later}");
+        banner(&config, Some(&Secret::new("CODE".to_owned())), &addresses)
     }
 
     #[test]

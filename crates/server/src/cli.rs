@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use model::{ChannelId, Permission, Timestamp, UserId};
 
+use crate::admin_link::{AdminCodes, link};
 use crate::config::{self, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, noted_url};
 use crate::turn::TurnSecrets;
 use crate::{doctor, keys, logging, serve};
 
@@ -106,6 +107,8 @@ enum TokenCmd {
     User(UserToken),
     /// A LiveKit access token for a room
     Livekit(LivekitToken),
+    /// A link that signs in to the web app as the administrator: once, within ten minutes; the one before it is good no longer
+    Admin(Place),
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,6 +177,8 @@ struct LivekitToken {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // What the program writes is for its owner alone, whatever the shell's habit.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -182,6 +187,7 @@ pub fn main() -> ExitCode {
         Cmd::Serve(flags) => run_server(&flags),
         Cmd::Token(TokenCmd::User(token)) => user_token(&token),
         Cmd::Token(TokenCmd::Livekit(token)) => livekit_token(&token),
+        Cmd::Token(TokenCmd::Admin(place)) => admin_token(&place),
         Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
         Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
@@ -361,6 +367,17 @@ fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
         ..auth::LiveKitClaims::default()
     };
     println!("{}", auth::mint_livekit(&keys::livekit_key(configured.as_ref(), &secrets), &claims));
+    Ok(())
+}
+
+/// A running server takes it at once.
+fn admin_token(place: &Place) -> Result<(), Failure> {
+    let data_dir = config::data_dir(&layers(place, Vec::new())?)?;
+    let url = noted_url(&data_dir).ok_or_else(|| {
+        let dir = data_dir.display();
+        Failure::Setup(format!("no server has run in {dir}; start `stoa serve` there first, or give its --data-dir"))
+    })?;
+    println!("{}", link(&url, &AdminCodes::new(&data_dir).issue(now())?));
     Ok(())
 }
 

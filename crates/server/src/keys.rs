@@ -76,7 +76,7 @@ fn verifier(auth: &Auth, secret: &str) -> UserVerifier {
 }
 
 async fn fetch_again_and_again(url: String, auth: Auth, secret: String, current: Arc<ArcSwap<UserVerifier>>) {
-    let client = match reqwest::Client::builder().timeout(FETCH_TIMEOUT).build() {
+    let client = match client() {
         Ok(client) => client,
         Err(error) => {
             tracing::error!(%error, "key sets cannot be fetched");
@@ -99,12 +99,57 @@ async fn fetch_again_and_again(url: String, auth: Auth, secret: String, current:
     }
 }
 
+/// Follows no redirect: keys come from where the operator says, and from nowhere that says so itself.
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()
+}
+
 async fn fetch(client: &reqwest::Client, url: &str) -> anyhow::Result<KeySet> {
-    let mut response = client.get(url).send().await?.error_for_status()?;
+    let mut response = client.get(url).send().await?;
+    anyhow::ensure!(response.status() == reqwest::StatusCode::OK, "answered {}", response.status());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
         anyhow::ensure!(body.len() <= LARGEST_KEY_SET, "larger than {LARGEST_KEY_SET} bytes");
     }
     Ok(KeySet::parse(std::str::from_utf8(&body)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    /// A server that answers the same to everyone; where it is.
+    async fn answers(head: String, body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        format!("http://{address}/keys")
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_from_where_they_are_said_to_be_and_from_nowhere_else() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = client().expect("a client");
+        let keys = answers("200 OK".to_owned(), SET).await;
+        assert_eq!(fetch(&client, &keys).await.expect("a key set").len(), 1);
+        for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect"] {
+            // A body that would do, too.
+            let elsewhere = answers(format!("{status}\r\nLocation: {keys}"), SET).await;
+            let refused = fetch(&client, &elsewhere).await.expect_err("a redirect").to_string();
+            assert!(refused.contains(&status[..3]), "{refused}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
 mod acme;
+mod admin_link;
 mod banner;
 pub mod bridge;
 pub mod cli;

@@ -2,7 +2,11 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::Log;
 use crate::failure::Failure;
@@ -11,18 +15,28 @@ use crate::failure::Failure;
 const QUIET: &str =
     "str0m=warn,dimpl=warn,is=warn,sqlx=warn,hyper=warn,rustls=warn,engineioxide=warn,socketioxide=warn";
 
+/// Crates whose lines below INFO may be asked for: our own, which take care of what they say, and the media engine, which sees no
+/// credentials of people. Any other says at DEBUG or TRACE what passes through it: a WebSocket library every message, tokens and all.
+const OUTSPOKEN: [&str; 15] = [
+    "stoa", "server", "api", "auth", "bench", "call", "client", "control", "livekit", "model", "sfu", "store", "turn",
+    "str0m", "is",
+];
+
+/// Whether a line may be logged at all, whatever the filter asks for.
+fn may_be_said(line: &Metadata<'_>) -> bool {
+    let target = line.target();
+    *line.level() <= Level::INFO || OUTSPOKEN.contains(&target.split("::").next().unwrap_or(target))
+}
+
 /// Starts logging.
 pub fn start(log: &Log) -> Result<(), Failure> {
     let text = format!("{QUIET},{}", log.filter);
     let filter = EnvFilter::try_new(text).map_err(|_| {
         Failure::Setup(format!("log.level: {:?} is not a level such as info, nor a filter", log.filter))
     })?;
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours()).with_env_filter(filter);
-    if log.json {
-        let _ = builder.json().try_init();
-    } else {
-        let _ = builder.with_target(false).try_init();
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours());
+    let lines = if log.json { lines.json().boxed() } else { lines.with_target(false).boxed() };
+    let _ = tracing_subscriber::registry().with(filter_fn(may_be_said)).with(filter).with(lines).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let what = panic.payload_as_str().unwrap_or("no message");

@@ -1,7 +1,7 @@
 //! The secrets of an installation: made at the first start, kept in the data directory, readable by its owner alone.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -24,8 +24,6 @@ pub struct Secrets {
     pub livekit_key: String,
     /// Its secret.
     pub livekit_secret: Secret<String>,
-    /// Opens the admin page.
-    pub admin_code: Secret<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,13 +32,29 @@ struct Stored {
     token_secret: String,
     livekit_api_key: String,
     livekit_api_secret: String,
-    admin_code: String,
+    /// Earlier versions had one admin code for good; it is good for nothing now.
+    #[serde(default, rename = "admin_code", skip_serializing)]
+    _admin_code: Option<serde::de::IgnoredAny>,
 }
 
 /// Held while a server uses a data directory.
 #[derive(Debug)]
 pub struct DataDirLock {
-    _file: File,
+    file: File,
+}
+
+impl DataDirLock {
+    /// Writes down where the web app is, for commands that are run beside the server.
+    pub fn note_url(&mut self, url: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(url.as_bytes())
+    }
+}
+
+/// Where the web app of the server is that uses a data directory, or did last.
+pub fn noted_url(data_dir: &Path) -> Option<String> {
+    fs::read_to_string(data_dir.join(LOCK)).ok().filter(|url| !url.is_empty())
 }
 
 /// Makes the data directory where there is none, and takes it for this process.
@@ -53,7 +67,7 @@ pub fn take_data_dir(data_dir: &Path) -> Result<DataDirLock, Failure> {
     let path = data_dir.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(cannot)?;
     match file.try_lock() {
-        Ok(()) => Ok(DataDirLock { _file: file }),
+        Ok(()) => Ok(DataDirLock { file }),
         Err(fs::TryLockError::WouldBlock) => Err(Failure::Setup(format!(
             "{} is in use by another stoa; stop that one or choose another with --data-dir",
             data_dir.display()
@@ -97,7 +111,6 @@ impl Secrets {
             token_secret: Secret::new(stored.token_secret),
             livekit_key: stored.livekit_api_key,
             livekit_secret: Secret::new(stored.livekit_api_secret),
-            admin_code: Secret::new(stored.admin_code),
         }))
     }
 
@@ -106,7 +119,6 @@ impl Secrets {
             token_secret: Secret::new(random_text(32)),
             livekit_key: format!("API{}", random_text(9).replace(['-', '_'], "x")),
             livekit_secret: Secret::new(random_text(32)),
-            admin_code: Secret::new(random_text(18)),
         }
     }
 
@@ -115,7 +127,7 @@ impl Secrets {
             token_secret: self.token_secret.reveal().clone(),
             livekit_api_key: self.livekit_key.clone(),
             livekit_api_secret: self.livekit_secret.reveal().clone(),
-            admin_code: self.admin_code.reveal().clone(),
+            _admin_code: None,
         };
         let mut text = serde_json::to_string_pretty(&stored)?;
         text.push('\n');
@@ -138,7 +150,7 @@ pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-fn random_text(bytes: usize) -> String {
+pub(crate) fn random_text(bytes: usize) -> String {
     let random: Vec<u8> = (0..bytes).map(|_| rand::random()).collect();
     URL_SAFE_NO_PAD.encode(random)
 }
@@ -159,6 +171,17 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1, "nothing is left beside it");
         assert!(!format!("{made:?}").contains(made.token_secret.reveal()));
+    }
+
+    #[test]
+    fn secrets_of_an_earlier_version_are_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let made = Secrets::read_or_make(dir.path()).expect("writable");
+        let path = dir.path().join(FILE);
+        let text = fs::read_to_string(&path).expect("there");
+        assert!(!text.contains("admin_code"), "{text}");
+        fs::write(&path, text.replacen('{', "{\"admin_code\": \"forever\",", 1)).expect("writable");
+        assert_eq!(Secrets::read(dir.path()).expect("readable"), Some(made));
     }
 
     #[test]

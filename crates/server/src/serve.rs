@@ -10,7 +10,8 @@ use tokio::net::lookup_host;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::banner::banner;
+use crate::admin_link::AdminCodes;
+use crate::banner::{banner, web_app_url};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::{Bound, Web};
@@ -32,7 +33,8 @@ const RESOLVE: Duration = Duration::from_secs(3);
 /// Runs the server until it is told to stop.
 pub async fn serve(config: Config) -> Result<(), Failure> {
     let started = Instant::now();
-    let _lock = take_data_dir(&config.data_dir)?;
+    let mut lock = take_data_dir(&config.data_dir)?;
+    let is_first_start = Secrets::read(&config.data_dir)?.is_none();
     let secrets = Secrets::read_or_make(&config.data_dir)?;
     // First, so that a key typed wrong is not hidden behind anything slower.
     let verifier = keys::user_verifier(&config, &secrets)?;
@@ -83,8 +85,12 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     // Signals are caught before anyone can be told that the server runs.
     let stop = StopSignal::catch().map_err(Failure::fault)?;
     let web = Web::start(&api.router(), http, https, turn.as_ref().map(TurnPlane::door)).map_err(Failure::fault)?;
+    if let Err(error) = lock.note_url(&web_app_url(&config, &local)) {
+        tracing::debug!(%error, "where the web app is could not be written down");
+    }
+    let code = is_first_start.then(|| AdminCodes::new(&config.data_dir).issue(handle.now())).transpose()?;
     // Whoever started it may have stopped reading.
-    let _ = writeln!(std::io::stdout(), "{}", banner(&config, &secrets, &local));
+    let _ = writeln!(std::io::stdout(), "{}", banner(&config, code.as_ref(), &local));
     let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
     tracing::info!(workers, announced = ?addresses.announced(), milliseconds, "listening");
 
@@ -222,7 +228,7 @@ fn api_config(
     let calls = &config.call;
     api::ApiConfig {
         users,
-        admin_code: Some(secrets.admin_code.clone()),
+        admin_codes: Some(Arc::new(AdminCodes::new(&config.data_dir))),
         public_url: config.public_url.clone(),
         dev: config.dev,
         sign_up: config.sign_up,

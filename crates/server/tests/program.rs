@@ -1,92 +1,14 @@
 //! The program as an operator meets it: exit codes, messages, secrets, tokens, the end.
 
+mod support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-/// A range of ports of a test's own: tests run side by side.
-fn ports(test: u16) -> u16 {
-    23_000 + (std::process::id() % 200) as u16 * 100 + test * 10
-}
-
-fn stoa(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
-fn serve(folder: &Path, base: u16) -> Command {
-    let mut command = stoa(folder);
-    command.args(["serve", "--dev", "--workers", "1"]);
-    command.args(["--http", &format!("127.0.0.1:{base}"), "--https", &format!("127.0.0.1:{}", base + 1)]);
-    command.args(["--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()]);
-    command.args(["--turn-port", &(base + 4).to_string()]);
-    command
-}
-
-struct Server {
-    child: Child,
-}
-
-impl Server {
-    /// Starts a server and waits until it says where it is; the text it prints.
-    fn start(mut command: Command) -> (Self, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
-        let stdout = child.stdout.take().expect("piped");
-        let mut printed = String::new();
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            printed.push_str(&line);
-            printed.push('\n');
-            if line.contains("data  ") {
-                return (Self { child }, printed);
-            }
-        }
-        let _ = child.wait();
-        let mut complaint = String::new();
-        child.stderr.take().expect("piped").read_to_string(&mut complaint).expect("text");
-        panic!("did not start: {complaint}");
-    }
-
-    fn signal(&self, name: &str) {
-        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill");
-        assert!(killed.success());
-    }
-
-    fn end(mut self) -> (Duration, Option<i32>) {
-        let began = Instant::now();
-        self.signal("TERM");
-        let code = self.child.wait().expect("a child").code();
-        (began.elapsed(), code)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a refusal must be: one line on standard error, nothing on standard output, exit code 2.
-fn refused(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert_eq!(text.lines().count(), 1, "one line: {text}");
-    assert!(text.starts_with("stoa: ") && output.stdout.is_empty(), "{text}");
-    text
-}
-
-fn get(port: u16, path: &str) -> String {
-    use std::io::Write;
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("listening");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("open");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    answer
-}
+use support::{Server, get, ports, refused, serve, stoa};
 
 #[test]
 fn bad_flags_keys_and_variables_are_one_line_and_code_2() {

@@ -253,6 +253,8 @@ async fn an_account_name_is_taken_once() {
     let same_name = Account { user: user("u-2"), ..account.clone() };
     assert_eq!(store.create_account(&same_name, "Other", Timestamp(2)).await, Err(StoreError::Conflict));
     assert!(store.users(&[user("u-2")]).await.unwrap().is_empty(), "the user of a refused account is not made");
+    let alike = Account { username: "аnn".to_owned(), user: user("u-3"), ..account.clone() };
+    assert_eq!(store.create_account(&alike, "Other", Timestamp(2)).await, Err(StoreError::Conflict), "a Cyrillic а");
     let same_user = Account { username: "ann2".to_owned(), ..account };
     assert_eq!(store.create_account(&same_user, "Other", Timestamp(2)).await, Err(StoreError::Conflict));
     assert_eq!(store.users(&[user("u-1")]).await.unwrap()[0].name, "Ann", "nor is an existing one renamed");
@@ -294,6 +296,28 @@ async fn channels_are_replaced_whole() {
     store.delete_channel(&team.id).await.unwrap();
     assert_eq!(store.channel(&team.id).await.unwrap(), None);
     assert!(store.channels(Some(&user("b"))).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn accounts_of_earlier_versions_keep_their_names_to_themselves() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stoa.db");
+    let store = store::open(&path).await.unwrap();
+    let account = |username: &str, id: &str| Account {
+        username: username.to_owned(),
+        user: user(id),
+        password_hash: Secret::new("$argon2id$…".to_owned()),
+        permissions: Vec::new(),
+    };
+    store.create_account(&account("paypal", "u-1"), "Pay", Timestamp(1)).await.unwrap();
+    store.close().await;
+    let mut before = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    before.execute("UPDATE accounts SET skeleton = NULL").await.unwrap();
+    before.close().await.unwrap();
+    let store = store::open(&path).await.unwrap();
+    let alike = store.create_account(&account("paypa1", "u-2"), "Pay", Timestamp(2)).await;
+    assert_eq!(alike, Err(StoreError::Conflict));
+    store.create_account(&account("payback", "u-2"), "Pay", Timestamp(2)).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 /** Languages: English now; another is one more entry in `resources`. */
-import { english } from "@stoa/react/hooks";
+import { english, isolated } from "@stoa/react/hooks";
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 
@@ -24,6 +24,7 @@ void i18n.use(initReactI18next).init({
   keySeparator: false,
   nsSeparator: "::",
   initAsync: false,
-  interpolation: { escapeValue: false },
+  // React escapes; what is left to do is to keep names apart from the sentence around them.
+  interpolation: { escapeValue: true, escape: isolated },
   resources: { en: { app: en, calls: english } },
 });

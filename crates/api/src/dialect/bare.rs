@@ -182,6 +182,8 @@ pub(crate) struct PartUser {
     name: String,
     #[schema(required)]
     avatar_url: Option<String>,
+    /// Signed in by name alone.
+    is_guest: bool,
 }
 
 impl Part {
@@ -195,7 +197,12 @@ impl Part {
             left_at: part.left_at.map(time),
             is_muted: part.is_muted,
             is_video_enabled: part.is_video_enabled,
-            user: PartUser { id: part.user.to_string(), name: person.name, avatar_url: person.avatar_url },
+            user: PartUser {
+                id: part.user.to_string(),
+                name: person.name,
+                avatar_url: person.avatar_url,
+                is_guest: person.is_guest,
+            },
         }
     }
 }

@@ -15,7 +15,7 @@ use super::bare::Kind;
 use crate::body::{Body, CallPath};
 use crate::caller::Caller;
 use crate::error::{ApiResult, ErrorBody};
-use crate::people::Shown;
+use crate::people::{Person, Shown};
 use crate::routes::ring::{self, Initiate, users_of};
 use crate::state::AppState;
 use crate::wire::{schema, time};
@@ -109,6 +109,8 @@ pub(crate) struct Record {
 pub(crate) struct Part {
     user_id: String,
     name: String,
+    /// Signed in by name alone.
+    is_guest: bool,
     #[schema(value_type = schema::ParticipantStatus)]
     status: ParticipantStatus,
 }
@@ -117,10 +119,9 @@ impl Record {
     fn new(call: &CallSnapshot, shown: &Shown, now: model::Timestamp) -> Self {
         let mut called = call.participants.iter().filter(|part| part.user != call.initiator);
         let callee = called.next().filter(|_| called.next().is_none());
-        let part = |part: &::call::ParticipantSnapshot| Part {
-            user_id: part.user.to_string(),
-            name: shown.of(&part.user).name,
-            status: part.status,
+        let part = |part: &::call::ParticipantSnapshot| {
+            let Person { name, is_guest, .. } = shown.of(&part.user);
+            Part { user_id: part.user.to_string(), name, is_guest, status: part.status }
         };
         Self {
             id: call.id.to_string(),

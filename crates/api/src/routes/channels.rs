@@ -214,11 +214,8 @@ async fn put(state: &AppState, channel: NewChannel) -> ApiResult<control::Channe
 }
 
 fn name(text: &str) -> ApiResult<String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(ApiError::invalid("name", "1 to 120 characters"));
-    }
-    Ok(name.to_owned())
+    let name = auth::shown_name(text).filter(|name| name.chars().count() <= LONGEST_NAME);
+    name.ok_or_else(|| ApiError::invalid("name", "1 to 120 characters that can be seen"))
 }
 
 fn members(ids: &[String]) -> ApiResult<Vec<UserId>> {

@@ -28,8 +28,6 @@ use crate::wire::{User, schema};
 
 /// The user of the admin link.
 const ADMIN: &str = "stoa-admin";
-const LONGEST_NAME: usize = 80;
-const USERNAME_LENGTH: std::ops::RangeInclusive<usize> = 2..=64;
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -86,13 +84,13 @@ impl Done {
 /// A new account.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignUp {
-    /// 2 to 64 letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count.
+    /// 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. One that looks like another's is taken.
     #[schema(min_length = 2, max_length = 64, pattern = r"^[A-Za-z0-9._@+-]{2,64}$")]
     username: String,
     /// 8 to 256 characters.
     #[schema(min_length = 8, max_length = 256)]
     password: String,
-    /// What people see; the user name where it is left out.
+    /// What people see, without what cannot be seen; the user name where it is left out.
     #[schema(max_length = 80)]
     name: Option<String>,
 }
@@ -107,7 +105,7 @@ pub(crate) struct SignIn {
 /// A name.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Guest {
-    /// What people see.
+    /// What people see, without what cannot be seen.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
@@ -148,13 +146,13 @@ async fn sign_up(
     if !state.config.sign_up {
         return Err(ApiError::new(ErrorCode::FeatureDisabled, "accounts are made by the administrator here"));
     }
-    let username = username(&body.username)?;
+    let username = auth::username(&body.username)?;
     let length = body.password.chars().count();
     if !PASSWORD_LENGTH.contains(&length) {
         return Err(ApiError::invalid("password", "8 to 256 characters"));
     }
     let name = match &body.name {
-        Some(name) if !name.trim().is_empty() => display_name(name)?,
+        Some(name) if !name.trim().is_empty() => own_name(name)?,
         _ => body.username.trim().to_owned(),
     };
     let password_hash = hash(&state, body.password).await?;
@@ -176,10 +174,7 @@ async fn sign_in(
     parts: Parts,
     Body(body): Body<SignIn>,
 ) -> ApiResult<Response> {
-    let account = match username(&body.username) {
-        Ok(username) => state.handle().account(&username).await?,
-        Err(_) => None,
-    };
+    let account = state.handle().account(&auth::username_key(&body.username)).await?;
     let password = body.password.chars().take(*PASSWORD_LENGTH.end() + 1).collect();
     if !verify(&state, password, account.as_ref().map(|a| a.password_hash.clone())).await? {
         return Err(ApiError::new(ErrorCode::InvalidCredentials, "name and password do not belong together"));
@@ -197,14 +192,14 @@ async fn guest(State(state): State<AppState>, parts: Parts, Body(body): Body<Gue
     if !state.config.dev {
         return Err(ApiError::new(ErrorCode::FeatureDisabled, "guests are let in with --dev only"));
     }
-    let name = display_name(&body.name)?;
+    let name = own_name(&body.name)?;
     let id = new_user_id("guest");
     let patch = UserPatch { name: Some(name), avatar_url: None, is_guest: true };
     let user = state.people.upsert(&id, patch).await?;
     signed_in(&state, &parts, StatusCode::CREATED, &id, Person::from(&user), auth::DEFAULT_PERMISSIONS).await
 }
 
-/// Exchanges the admin link's code for a session.
+/// Exchanges the admin link's code, which is good once, for a session.
 #[utoipa::path(post, path = "/api/session/admin", operation_id = "adminSession", tag = "session", request_body = AdminCode,
     responses((status = 200, body = SignedIn), (status = "default", body = ErrorBody)))]
 async fn admin_session(
@@ -214,9 +209,10 @@ async fn admin_session(
     parts: Parts,
     Body(body): Body<AdminCode>,
 ) -> ApiResult<Response> {
-    let wanted = state.config.admin_code.as_ref().ok_or_else(ApiError::unauthorized)?;
-    // Compared by hash, so that how long it takes tells nothing of the code.
-    if auth::session_hash(&body.code) != auth::session_hash(wanted.reveal()) {
+    let codes = state.config.admin_codes.clone().ok_or_else(ApiError::unauthorized)?;
+    let now = state.handle().now();
+    let redeemed = tokio::task::spawn_blocking(move || codes.redeem(&body.code, now)).await;
+    if !redeemed.map_err(|_| ApiError::internal())? {
         return Err(ApiError::unauthorized());
     }
     let id = UserId::new(ADMIN).expect("a plain word");
@@ -254,21 +250,10 @@ fn new_user_id(prefix: &str) -> UserId {
     UserId::new(format!("{prefix}-{:016x}", rand::random::<u64>())).expect("short and plain")
 }
 
-fn username(text: &str) -> ApiResult<String> {
-    let name = text.trim().to_lowercase();
-    let plain = name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c));
-    if USERNAME_LENGTH.contains(&name.chars().count()) && plain {
-        return Ok(name);
-    }
-    Err(ApiError::invalid("username", "2 to 64 letters, digits or any of . _ - @ +"))
-}
-
-fn display_name(text: &str) -> ApiResult<String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(ApiError::invalid("name", "1 to 80 characters"));
-    }
-    Ok(name.to_owned())
+/// A name that somebody gives themselves, and that is not one of those who run the server.
+fn own_name(text: &str) -> ApiResult<String> {
+    let name = auth::typed_name(text)?;
+    if auth::is_reserved(&name) { Err(auth::NameError::Reserved.into()) } else { Ok(name) }
 }
 
 async fn hash(state: &AppState, password: String) -> ApiResult<Secret<String>> {

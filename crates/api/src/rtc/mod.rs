@@ -6,6 +6,8 @@
 mod link;
 pub(crate) mod pace;
 
+use std::borrow::Cow;
+
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -19,7 +21,7 @@ use axum::routing::{any, get};
 use control::ConnectError;
 use livekit::{ClientParameters, Join};
 use livekit_protocol as proto;
-use model::RoomName;
+use model::{IdError, RoomName};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::caller::bearer;
@@ -33,6 +35,11 @@ const LONGEST_FRAME: usize = 1024 * 1024;
 
 /// Clients take this text, with a 404, for a room that is missing rather than a version that is.
 const NO_ROOM: &str = "requested room does not exist";
+
+const IS_WEBSOCKET: &str = "this is a WebSocket";
+
+/// LiveKit's longest identity and room name, in characters.
+const LONGEST_IDENTITY: usize = 256;
 
 pub(crate) fn router(state: &AppState) -> Router {
     Router::new()
@@ -48,15 +55,17 @@ pub(crate) fn router(state: &AppState) -> Router {
 }
 
 /// A refusal, in LiveKit's form: a status and a line of text.
-type Refusal = (StatusCode, &'static str);
+type Refusal = (StatusCode, Cow<'static, str>);
 
-const UNAUTHORIZED: Refusal = (StatusCode::UNAUTHORIZED, "invalid authorization token");
-const NOT_ALLOWED: Refusal = (StatusCode::FORBIDDEN, "not allowed to join this room");
+/// Whoever holds the token's key hears more ([`verify`]).
+const UNAUTHORIZED: Refusal = (StatusCode::UNAUTHORIZED, Cow::Borrowed("invalid authorization token"));
+const NOT_ALLOWED: Refusal = (StatusCode::FORBIDDEN, Cow::Borrowed("not allowed to join this room"));
+const TRY_AGAIN: Refusal = (StatusCode::SERVICE_UNAVAILABLE, Cow::Borrowed("try again"));
 
 type Pairs = Query<Vec<(String, String)>>;
 
 async fn unknown() -> Refusal {
-    (StatusCode::NOT_FOUND, "not found")
+    (StatusCode::NOT_FOUND, "not found".into())
 }
 
 async fn connect_v0(State(state): State<AppState>, query: Pairs, parts: Parts) -> Response {
@@ -65,13 +74,12 @@ async fn connect_v0(State(state): State<AppState>, query: Pairs, parts: Parts) -
 }
 
 async fn connect_v1(State(state): State<AppState>, query: Pairs, parts: Parts) -> Response {
-    let client =
-        value(&query, "join_request").ok_or((StatusCode::BAD_REQUEST, "join_request is missing")).and_then(|text| {
-            livekit::decode_join_request(text).map_err(|error| {
-                tracing::debug!(%error, "a join_request was refused");
-                (StatusCode::BAD_REQUEST, "join_request cannot be read")
-            })
-        });
+    let client = value(&query, "join_request").ok_or_else(|| bad_request("join_request is missing")).and_then(|text| {
+        livekit::decode_join_request(text).map_err(|error| {
+            tracing::debug!(%error, "a join_request was refused");
+            bad_request("join_request cannot be read")
+        })
+    });
     connect(state, query, parts, client).await.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -88,8 +96,8 @@ async fn connect(
         client.observe_user_agent(user_agent);
     }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|refused| match refused {
-        WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"),
-        _ => (StatusCode::NOT_FOUND, "this is a WebSocket"),
+        WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => (StatusCode::UPGRADE_REQUIRED, IS_WEBSOCKET.into()),
+        _ => (StatusCode::NOT_FOUND, IS_WEBSOCKET.into()),
     })?;
     let ice_servers = ice_servers(&state, &entry, &parts).await;
     let join = Join { claims: entry.claims, client, ice_servers };
@@ -132,26 +140,61 @@ async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<E
         Ok(None) => value(query, "access_token").ok_or(UNAUTHORIZED)?,
         Err(_) => return Err(UNAUTHORIZED),
     };
-    let claims = state.config.livekit_keys.verify(state.handle().now(), token).map_err(|_| UNAUTHORIZED)?;
-    if !claims.video.room_join || claims.sub.is_empty() {
-        return Err(UNAUTHORIZED);
-    }
-    let room = RoomName::new(&claims.video.room).map_err(|_| UNAUTHORIZED)?;
+    let claims = verify(state, token)?;
+    let room = joined_room(&claims).inspect_err(|(_, text)| {
+        tracing::info!(cause = %text, key = claims.iss, "a LiveKit token lets nobody into a room");
+    })?;
     let room = state.handle().room_of(room).await;
     let is_call = state.handle().admit(&room, &claims.sub).await.map_err(|error| {
         tracing::debug!(%error, %room, "a LiveKit client was refused");
-        if error.code().status() >= 500 { (StatusCode::SERVICE_UNAVAILABLE, "try again") } else { NOT_ALLOWED }
+        if error.code().status() >= 500 { TRY_AGAIN } else { NOT_ALLOWED }
     })?;
     let create = is_call || state.config.auto_create_rooms || claims.video.room_create;
     Ok(Entry { claims, room, create })
 }
 
+fn verify(state: &AppState, token: &str) -> Result<auth::LiveKitClaims, Refusal> {
+    state.config.livekit_keys.verify(state.handle().now(), token).map_err(|refusal| {
+        state.refusals.note("livekit", &refusal);
+        if refusal.is_for_holder() {
+            (StatusCode::UNAUTHORIZED, format!("invalid token: {refusal}").into())
+        } else {
+            UNAUTHORIZED
+        }
+    })
+}
+
+/// The room that a token is for. Whoever hears a refusal has the token's key: LiveKit's words, and which claim it is.
+fn joined_room(claims: &auth::LiveKitClaims) -> Result<RoomName, Refusal> {
+    if !claims.video.room_join {
+        return Err((StatusCode::UNAUTHORIZED, "permissions denied: the grant video.roomJoin is not set".into()));
+    }
+    if claims.sub.is_empty() {
+        return Err(bad_request("identity cannot be empty"));
+    }
+    if claims.sub.chars().count() > LONGEST_IDENTITY {
+        let text = format!("participant identity length exceeds limits: max length {LONGEST_IDENTITY}");
+        return Err((StatusCode::BAD_REQUEST, text.into()));
+    }
+    RoomName::new(&claims.video.room).map_err(|error| match error {
+        IdError::Empty => bad_request("no room name"),
+        IdError::TooLong(longest) => {
+            (StatusCode::BAD_REQUEST, format!("room name length exceeds limits: max length {longest}").into())
+        }
+        IdError::Control | IdError::NotUuid => bad_request("the room name holds control characters"),
+    })
+}
+
+fn bad_request(text: &'static str) -> Refusal {
+    (StatusCode::BAD_REQUEST, text.into())
+}
+
 fn refuse(error: ConnectError) -> Refusal {
     match error {
-        ConnectError::RoomNotFound => (StatusCode::NOT_FOUND, NO_ROOM),
+        ConnectError::RoomNotFound => (StatusCode::NOT_FOUND, NO_ROOM.into()),
         ConnectError::NotAllowed => NOT_ALLOWED,
-        ConnectError::RoomFull => (StatusCode::FORBIDDEN, "the room is full"),
-        ConnectError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "try again"),
+        ConnectError::RoomFull => (StatusCode::FORBIDDEN, "the room is full".into()),
+        ConnectError::Unavailable => TRY_AGAIN,
     }
 }
 

@@ -56,7 +56,14 @@ async fn open(state: &AppState, request: Request) -> Result<(Asker, Call), Twirp
     }
     let form = Form::of(&parts.headers)?;
     let token = bearer(&parts.headers).ok().flatten().ok_or_else(unauthenticated)?;
-    let claims = state.config.livekit_keys.verify(state.handle().now(), token).map_err(|_| unauthenticated())?;
+    let claims = state.config.livekit_keys.verify(state.handle().now(), token).map_err(|refusal| {
+        state.refusals.note("livekit", &refusal);
+        if refusal.is_for_holder() {
+            TwirpError::new(Code::Unauthenticated, format!("invalid token: {refusal}"))
+        } else {
+            unauthenticated()
+        }
+    })?;
     state
         .limits
         .server_api

@@ -121,6 +121,8 @@ pub(crate) struct Participant {
     name: String,
     #[schema(required)]
     avatar_url: Option<String>,
+    /// Signed in by name alone: nobody has checked that they are who they say.
+    is_guest: bool,
     #[schema(value_type = schema::ParticipantStatus)]
     status: ParticipantStatus,
     /// The device that took the call.
@@ -171,6 +173,7 @@ impl Participant {
             user_id: part.user.to_string(),
             name: person.name,
             avatar_url: person.avatar_url,
+            is_guest: person.is_guest,
             status: part.status,
             device_id: part.device.as_ref().map(ToString::to_string),
             invited_at: time(part.invited_at),

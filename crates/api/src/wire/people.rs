@@ -22,7 +22,7 @@ pub(crate) struct User {
     /// Whether they can be reached.
     #[schema(value_type = schema::Presence)]
     presence: PresenceState,
-    /// Signed in by name alone.
+    /// Signed in by name alone: nobody has checked that they are who they say.
     is_guest: bool,
 }
 
@@ -60,7 +60,7 @@ impl From<&control::Channel> for Channel {
     fn from(channel: &control::Channel) -> Self {
         Self {
             id: channel.id.to_string(),
-            name: channel.name.clone(),
+            name: auth::shown_name(&channel.name).unwrap_or_else(|| channel.id.as_str().escape_unicode().to_string()),
             members: channel.members.iter().map(UserId::to_string).collect(),
             active_call_id: channel.active_call.map(|id| id.to_string()),
             created_at: time(channel.created_at),

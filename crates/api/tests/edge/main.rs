@@ -6,6 +6,7 @@ mod codes;
 mod dialects;
 mod in_call;
 mod livekit;
+mod locked;
 mod media;
 mod privacy;
 mod rest;

@@ -24,7 +24,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub plane: Arc<Plane>,
     pub handle: control::Handle,
-    _data: tempfile::TempDir,
+    pub data: tempfile::TempDir,
     _notices: mpsc::Sender<control::MediaNotice>,
 }
 
@@ -98,7 +98,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { router, address, plane, handle, _data: data, _notices: notices }
+        Self { router, address, plane, handle, data, _notices: notices }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,5 +1,7 @@
 //! Sessions of the web app: accounts, guests, the admin link, cookies and what a foreign page may not do with them.
 
+use std::sync::Mutex;
+
 use axum::body::Body;
 use serde_json::{Value, json};
 
@@ -107,10 +109,86 @@ async fn guests_are_for_dev() {
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "feature_disabled"));
 }
 
+struct Codes(Mutex<Option<&'static str>>);
+
+impl api::AdminCodes for Codes {
+    fn redeem(&self, code: &str, _: model::Timestamp) -> bool {
+        self.0.lock().unwrap().take_if(|good| *good == code).is_some()
+    }
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_told_apart_are_refused() {
+    let server = Server::start().await;
+    let sign_up = async |username: &str, name: Option<&str>| {
+        let wish = json!({"username": username, "password": "correct horse", "name": name});
+        let answer = page(&server, "POST", "/api/session/sign-up", "", wish).await;
+        if answer.status == 201 { "made".to_owned() } else { answer.code() }
+    };
+    for (username, name, outcome) in [
+        ("paypal", None, "made"),
+        ("paypal", None, "name_taken"),
+        ("PayPal", None, "name_taken"),
+        ("paypa1", None, "name_taken"),
+        ("pаypаl", None, "invalid_request"),
+        ("ｐａｙｐａｌ", None, "invalid_request"),
+        ("pay\u{200b}pal", None, "invalid_request"),
+        ("burn", None, "made"),
+        ("bum", None, "name_taken"),
+        ("admin", None, "name_taken"),
+        ("adrnin", None, "name_taken"),
+        ("mallory", Some("Administrator"), "name_taken"),
+        ("mallory", Some("Аdministrаtоr"), "name_taken"),
+        ("mallory", Some("\u{200b}"), "invalid_request"),
+        ("mallory", Some("Mallory"), "made"),
+    ] {
+        assert_eq!(sign_up(username, name).await, outcome, "{username} {name:?}");
+    }
+    // An input method's full-width letters are no other account.
+    let wish = json!({"username": "ｐａｙｐａｌ", "password": "correct horse"});
+    assert_eq!(page(&server, "POST", "/api/session/sign-in", "", wish).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_guest_has_a_name_that_can_be_seen_and_is_nobodys_in_charge() {
+    let server = Server::start().await;
+    for (name, outcome) in [
+        ("\u{200b}", "invalid_request"),
+        (" \u{2060}\u{3164} ", "invalid_request"),
+        ("Administrator", "name_taken"),
+        ("Admin", "name_taken"),
+        ("Αdmin", "name_taken"),
+        ("exe\u{202e}gnp.nimda", "exegnp.nimda"),
+        ("Ann\u{200d}\0\n Lee", "Ann Lee"),
+    ] {
+        let guest = page(&server, "POST", "/api/session/guest", "", json!({"name": name})).await;
+        let seen =
+            if guest.status == 201 { guest.json()["user"]["name"].as_str().unwrap().to_owned() } else { guest.code() };
+        assert_eq!(seen, outcome, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_rings_as_a_guest() {
+    let server = Server::start().await;
+    let guest = page(&server, "POST", "/api/session/guest", "", json!({"name": "Gast"})).await;
+    let call = page(&server, "POST", "/api/calls", &cookie(&guest), json!({"targetUserId": "bob"})).await.json();
+    let of = |call: &Value| -> Vec<(String, bool)> {
+        let parts = call["participants"].as_array().unwrap().iter();
+        parts.map(|part| (part["name"].as_str().unwrap().to_owned(), part["isGuest"].as_bool().unwrap())).collect()
+    };
+    let (gast, bob) = (("Gast".to_owned(), true), ("bob of the tests".to_owned(), false));
+    let id = call["callId"].as_str().unwrap();
+    let seen = server.get(&format!("/api/calls/{id}"), &token("bob")).await.json();
+    assert_eq!(of(&seen["call"]), [gast, bob]);
+    let bare = server.get(&format!("/calls/{id}"), &token("bob")).await.json();
+    assert_eq!(bare["participants"][0]["user"]["isGuest"], true, "{bare}");
+}
+
 #[tokio::test]
 async fn the_admin_link_makes_an_administrator() {
     let server = Server::with(|config| {
-        config.admin_code = Some(model::Secret::new("open sesame".into()));
+        config.admin_codes = Some(std::sync::Arc::new(Codes(Mutex::new(Some("open sesame")))));
         config.public_url = Some("https://calls.test".into());
     })
     .await;
@@ -119,6 +197,8 @@ async fn the_admin_link_makes_an_administrator() {
     let right = page(&server, "POST", "/api/session/admin", "", json!({"code": "open sesame"})).await;
     assert_eq!(right.status, 200, "{}", right.text);
     assert!(right.header("set-cookie").contains("; Secure"));
+    let again = page(&server, "POST", "/api/session/admin", "", json!({"code": "open sesame"})).await;
+    assert_eq!(again.status, 401, "a code is good once");
     let made = page(&server, "POST", "/api/users", &cookie(&right), json!({"id": "x", "name": "X"})).await;
     assert_eq!(made.status, 200, "{}", made.text);
     let metrics = page(&server, "GET", "/metrics", &cookie(&right), json!(null)).await;

@@ -1,5 +1,6 @@
 //! Opening the file, its settings and its migrations, and one clear line for whatever stands in the way.
 
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,6 +107,7 @@ impl SqliteStore {
 /// Brings the schema of the database at `path` up to date and says what that took.
 pub async fn migrate(path: &Path) -> Result<MigrationReport, OpenError> {
     check_directory(path)?;
+    keep_private(path)?;
     let failed = |e| open_error(path, e);
     let mut connection = options(path).connect().await.map_err(failed)?;
     let result = run_migrations(path, &mut connection).await;
@@ -123,6 +125,7 @@ async fn run_migrations(path: &Path, connection: &mut SqliteConnection) -> Resul
         MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => open_error(path, e),
         other => OpenError::Migration { path: path.to_owned(), reason: other.to_string() },
     })?;
+    super::people::fill_skeletons(connection).await.map_err(|e| open_error(path, e))?;
     let applied = MIGRATIONS
         .iter()
         .filter(|migration| !before.contains(&migration.version))
@@ -160,11 +163,36 @@ fn check_directory(path: &Path) -> Result<(), OpenError> {
         _ => Path::new("."),
     };
     let failed = |e: std::io::Error| OpenError::Directory { directory: directory.to_owned(), reason: e.to_string() };
-    std::fs::create_dir_all(directory).map_err(failed)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     // The permission bits alone do not say it (read-only mounts, ACLs): try.
     let probe = directory.join(format!(".stoa-write-test-{}", std::process::id()));
     std::fs::File::create(&probe).map_err(failed)?;
     std::fs::remove_file(&probe).map_err(failed)
+}
+
+/// Makes the file its owner's alone before anything is in it, and one of an earlier version likewise. SQLite gives what it puts beside
+/// the file (`-wal`, `-shm`) the same permissions; those that are there already are closed here.
+fn keep_private(path: &Path) -> Result<(), OpenError> {
+    let failed = |e: std::io::Error| OpenError::File { path: path.to_owned(), reason: e.to_string() };
+    if !path.exists() {
+        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    }
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        match std::fs::metadata(&name) {
+            Ok(found) if found.is_file() && found.permissions().mode() & 0o077 != 0 => {
+                // Of another owner's file the permissions are the other's to choose.
+                match std::fs::set_permissions(&name, std::fs::Permissions::from_mode(0o600)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => return Err(failed(error)),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            // What is not there, or cannot be looked at, says so when it is opened.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn open_error(path: &Path, error: sqlx::Error) -> OpenError {

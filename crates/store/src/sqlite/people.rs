@@ -114,7 +114,7 @@ fn folded(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// A new local account with its user; `Conflict` where the name, or the user's account, is taken.
+/// A new local account with its user; `Conflict` where the name, one that looks like it, or the user's account is taken.
 pub(super) async fn create_account(
     store: &SqliteStore,
     account: &Account,
@@ -122,12 +122,24 @@ pub(super) async fn create_account(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut transaction = store.write().await?;
+    let skeleton = auth::skeleton(&account.username);
+    // Under the write lock, so that nobody comes between.
+    let alike: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE skeleton = ?")
+        .bind(&skeleton)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+    if alike > 0 {
+        return Err(StoreError::Conflict);
+    }
     let patch = UserPatch { name: Some(name.to_owned()), ..UserPatch::default() };
     write_user(&mut transaction, &account.user, &patch, now).await?;
     sqlx::query(
-        "INSERT INTO accounts (username, user_id, password_hash, permissions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO accounts (username, skeleton, user_id, password_hash, permissions, created_at, updated_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&account.username)
+    .bind(&skeleton)
     .bind(account.user.as_str())
     .bind(account.password_hash.reveal())
     .bind(words(&account.permissions))
@@ -137,6 +149,20 @@ pub(super) async fn create_account(
     .await
     .map_err(store_error)?;
     transaction.commit().await.map_err(store_error)
+}
+
+/// Works out what names of accounts look like that were made before that was kept.
+pub(super) async fn fill_skeletons(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT username FROM accounts WHERE skeleton IS NULL").fetch_all(&mut *connection).await?;
+    for name in names {
+        sqlx::query("UPDATE accounts SET skeleton = ? WHERE username = ?")
+            .bind(auth::skeleton(&name))
+            .bind(&name)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// An account by its lower-cased name.

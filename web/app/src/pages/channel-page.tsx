@@ -1,6 +1,6 @@
 /** One channel: its members, a call to all of them, or the one that runs. */
 import type { Channel } from "@stoa/client";
-import { Avatar, CallButtons, Icon, RunningBanner } from "@stoa/react/components";
+import { Avatar, CallButtons, GuestMark, Icon, RunningBanner } from "@stoa/react/components";
 import { useNames, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
 import { AlertDialog } from "radix-ui";
 import { useState } from "react";
@@ -23,7 +23,7 @@ export function ChannelPage({ id }: { id: string }) {
       <header className="app-page-head">
         <span className="app-channel-sign" aria-hidden="true"><Icon name="hash" size={52} /></span>
         <div>
-          <h1>{channel.name}</h1>
+          <h1><bdi>{channel.name}</bdi></h1>
           <p className="app-presence">{t("channels.membersCount", { count: channel.members.length })}</p>
           {running ? null : <CallButtons target={{ channelId: id }} onError={onError} />}
         </div>
@@ -94,8 +94,8 @@ function Member({ userId }: { userId: string }) {
     <li className="app-row" data-user-id={userId} data-presence={presence}>
       <Avatar name={name} id={userId} url={user?.avatarUrl} presence={presence} />
       <span className="app-row-text">
-        {mine ? <b>{t("channels.you", { name })}</b> : <a {...linkTo({ at: "person", id: userId })}>{name}</a>}
-        <small>{say(`presence.${presence}`)}</small>
+        {mine ? <b><bdi>{t("channels.you", { name })}</bdi></b> : <a {...linkTo({ at: "person", id: userId })}><bdi>{name}</bdi></a>}
+        <small>{say(`presence.${presence}`)}{user?.isGuest ? <GuestMark /> : null}</small>
       </span>
       {mine ? null : <CallButtons target={{ userId }} name={name} onError={onError} />}
     </li>

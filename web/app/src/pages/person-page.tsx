@@ -1,6 +1,6 @@
 /** One person: presence, two ways to call, and the calls there were. */
 import { historyLine } from "@stoa/client";
-import { Avatar, CallButtons, Icon } from "@stoa/react/components";
+import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
 import { useSay, useStoaState } from "@stoa/react/hooks";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
@@ -31,8 +31,8 @@ export function PersonPage({ id }: { id: string }) {
       <header className="app-page-head">
         <Avatar name={person.name} id={person.id} url={person.avatarUrl} size="huge" />
         <div>
-          <h1>{person.name}</h1>
-          <p className="app-presence" data-presence={person.presence}>{say(`presence.${person.presence}`)}</p>
+          <h1><bdi>{person.name}</bdi></h1>
+          <p className="app-presence" data-presence={person.presence}>{say(`presence.${person.presence}`)}{person.isGuest ? <GuestMark /> : null}</p>
           {person.id === me ? null : <CallButtons target={{ userId: person.id }} onError={onError} />}
         </div>
       </header>

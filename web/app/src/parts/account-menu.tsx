@@ -26,7 +26,7 @@ export function AccountMenu() {
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="app-menu" align="end" sideOffset={8} collisionPadding={12}>
           <DropdownMenu.Label className="app-menu-who">
-            <strong>{me.name}</strong>
+            <strong><bdi>{me.name}</bdi></strong>
             <small>{me.isGuest ? t("account.guest") : me.id}</small>
           </DropdownMenu.Label>
           <DropdownMenu.Separator className="app-menu-line" />

@@ -45,7 +45,7 @@ function ChannelRow({ channel }: { channel: Channel }) {
     <li className="app-row" data-channel-id={channel.id} data-here={route.at === "channel" && route.id === channel.id} data-running={running !== null}>
       <span className="app-row-sign" aria-hidden="true"><Icon name="hash" size={19} /></span>
       <span className="app-row-text">
-        <a {...linkTo({ at: "channel", id: channel.id })}>{channel.name}</a>
+        <a {...linkTo({ at: "channel", id: channel.id })}><bdi>{channel.name}</bdi></a>
         <small>{running === null ? t("channels.membersCount", { count: channel.members.length }) : say("running.region")}</small>
       </span>
       {running === null ? (

@@ -34,7 +34,7 @@ function Line({ line }: { line: HistoryLine }) {
         <span className="app-row-sign" aria-hidden="true"><Icon name={line.other.kind === "channel" ? "hash" : "people"} size={19} /></span>
       )}
       <span className="app-row-text">
-        <b>{name}</b>
+        <b><bdi>{name}</bdi></b>
         <small>
           <Icon name={wayOf(line)} size={15} />
           {missed ? t("history.result.missed") : t(`history.${line.direction}`)}

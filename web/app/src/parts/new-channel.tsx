@@ -106,7 +106,7 @@ function ChannelForm({ name: before, members, submit, save, onDone }: ChannelFor
         {people.map((person) => (
           <label key={person.id} className="app-pick">
             <Avatar name={person.name} id={person.id} url={person.avatarUrl} size="small" />
-            <span>{person.name}</span>
+            <span><bdi>{person.name}</bdi></span>
             <input type="checkbox" checked={chosen.has(person.id)} onChange={() => toggle(person.id)} />
           </label>
         ))}

@@ -1,5 +1,5 @@
 /** Everyone one can call: with presence, and two ways to do it. */
-import { Avatar, CallButtons, Icon } from "@stoa/react/components";
+import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
 import { usePeople, useSay, useStoa } from "@stoa/react/hooks";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -33,8 +33,8 @@ export function PeopleList() {
             >
               <Avatar name={person.name} id={person.id} url={person.avatarUrl} presence={person.presence} />
               <span className="app-row-text">
-                <a {...linkTo({ at: "person", id: person.id })}>{person.name}</a>
-                <small>{say(`presence.${person.presence}`)}</small>
+                <a {...linkTo({ at: "person", id: person.id })}><bdi>{person.name}</bdi></a>
+                <small>{say(`presence.${person.presence}`)}{person.isGuest ? <GuestMark /> : null}</small>
               </span>
               <CallButtons target={{ userId: person.id }} name={person.name} onError={onError} />
             </li>

@@ -1244,6 +1244,8 @@ export interface components {
         BareUser: {
             avatarUrl: string | null;
             id: string;
+            /** @description Signed in by name alone. */
+            isGuest: boolean;
             name: string;
         };
         /** @description A call. */
@@ -1702,6 +1704,8 @@ export interface components {
             duration: number;
             id: string;
             invitedAt: components["schemas"]["Time"];
+            /** @description Signed in by name alone: nobody has checked that they are who they say. */
+            isGuest: boolean;
             /** @description Muted by the host, and cannot undo it. */
             isHardMuted: boolean;
             isMuted: boolean;
@@ -1787,6 +1791,8 @@ export interface components {
         };
         /** @description One user's part in a call. */
         RecordParticipant: {
+            /** @description Signed in by name alone. */
+            is_guest: boolean;
             name: string;
             status: components["schemas"]["ParticipantStatus"];
             user_id: string;

@@ -60,8 +60,8 @@ export function withNames(users: StoaState["users"], calls: readonly Call[]): St
   const unknown = calls.flatMap((call) => call.participants).filter((p) => !(p.userId in users));
   if (unknown.length === 0) return users;
   const next = { ...users };
-  for (const { userId, name, avatarUrl } of unknown) {
-    next[userId] = { id: userId, name, avatarUrl, presence: "offline", isGuest: false };
+  for (const { userId, name, avatarUrl, isGuest } of unknown) {
+    next[userId] = { id: userId, name, avatarUrl, presence: "offline", isGuest };
   }
   return next;
 }

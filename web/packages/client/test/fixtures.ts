@@ -6,7 +6,7 @@ export const me = { userId: "alice", deviceId: "tab-1" };
 
 export function participant(userId: string, status: ParticipantStatus, change: Partial<Participant> = {}): Participant {
   return {
-    id: `p-${userId}`, callId: "call-1", userId, name: userId.toUpperCase(), avatarUrl: null, status, deviceId: null, invitedAt: AT,
+    id: `p-${userId}`, callId: "call-1", userId, name: userId.toUpperCase(), avatarUrl: null, isGuest: false, status, deviceId: null, invitedAt: AT,
     joinedAt: null, leftAt: null, leftReason: null, duration: 0, isMuted: false, isVideoEnabled: false, isScreenSharing: false,
     videoQuality: "720p", isOnHold: false, isHardMuted: false, connectionQuality: null, ...change,
   };

@@ -5,7 +5,7 @@ import { layoutOf } from "../src/components/stage";
 import { clockText } from "../src/hooks/call";
 import { namesOf } from "../src/hooks/names";
 import { alike } from "../src/hooks/store";
-import { english, speak, type Phrase } from "../src/hooks/words";
+import { english, isolated, speak, type Phrase } from "../src/hooks/words";
 
 const say = (phrase: Phrase, values?: Record<string, string | number>) => speak(english, phrase, values);
 
@@ -13,6 +13,12 @@ describe("words", () => {
   it("fills the names in and leaves what it does not know", () => {
     expect(say("incoming.videoIn", { name: "Bob", channel: "Choir" })).toBe("Incoming video call from Bob in Choir");
     expect(say("call.with")).toBe("Call with {{name}}");
+  });
+
+  it("keeps a name that is written from the right apart from its sentence", () => {
+    expect(say("waiting.text", { name: "Bob" })).toBe("Bob is calling");
+    expect(say("waiting.text", { name: "דנה" })).toBe("\u2068דנה\u2069 is calling");
+    expect(isolated("سارة (1)")).toBe("\u2068سارة (1)\u2069");
   });
 });
 

@@ -42,7 +42,7 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
       data-connection={connection} data-phase={current.phase} data-path={path} data-panel={panel}
     >
       <header className="stoa-call-head">
-        <strong>{name}</strong>
+        <strong><bdi>{name}</bdi></strong>
         <CallStatus current={current} ringing={ringing} connection={connection} />
         {ringing ? null : <QualityIndicator />}
       </header>

@@ -1,5 +1,5 @@
 /** The ringing dialog: an alertdialog that takes the focus, with three ways to answer. Esc declines. */
-import type { Incoming } from "@stoa/client";
+import { participantOf, type Incoming } from "@stoa/client";
 import { AlertDialog } from "radix-ui";
 import { useRef, type MouseEvent } from "react";
 
@@ -8,6 +8,7 @@ import { useSay, useStoa, type Say } from "../hooks/context";
 import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
 import { Avatar } from "./avatar";
+import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
 /** A key that was on its way to something else when the dialog opened must not answer a call. */
@@ -24,6 +25,7 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
   const names = useNames();
   const { call, callerName } = incoming;
   const picture = useStoaState((s) => s.users[call.initiatorId]?.avatarUrl);
+  const guest = participantOf(call, call.initiatorId)?.isGuest ?? false;
   const video = call.media !== "voice";
   const channel = call.kind === "group" && call.channelId !== null ? names.channel(call.channelId) : null;
   const preferred = useRef<HTMLButtonElement>(null);
@@ -42,7 +44,7 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
         <AlertDialog.Overlay className="stoa-veil" />
         <AlertDialog.Content
           className="stoa-incoming"
-          aria-describedby={undefined}
+          {...(guest ? {} : { "aria-describedby": undefined })}
           onEscapeKeyDown={(event) => {
             event.preventDefault();
             decline();
@@ -54,9 +56,11 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
           }}
         >
           <AlertDialog.Title className="stoa-hidden">{titleOf(say, callerName, channel, video)}</AlertDialog.Title>
+          {guest ? <AlertDialog.Description className="stoa-hidden">{say("person.guestHint")}</AlertDialog.Description> : null}
           <div className="stoa-incoming-who" aria-hidden="true">
             <span className="stoa-incoming-niche"><Avatar name={callerName} id={call.initiatorId} url={picture} size="huge" /></span>
-            <strong>{callerName}</strong>
+            <strong><bdi>{callerName}</bdi></strong>
+            {guest ? <GuestMark /> : null}
             <span>
               {say(video ? "incoming.hintVideo" : "incoming.hintVoice")}
               {channel === null ? null : ` ${say("incoming.hintIn", { channel })}`}

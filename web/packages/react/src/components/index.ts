@@ -6,6 +6,7 @@ export { CallButtons, type CallButtonsProps } from "./call-buttons";
 export { CallView, type CallViewProps } from "./call-view";
 export { ControlBar } from "./control-bar";
 export { DevicesPopover } from "./devices";
+export { GuestMark } from "./guest";
 export { Icon, type IconName } from "./icons";
 export { IncomingCall } from "./incoming-call";
 export { InvitePeople, TransferCall } from "./pick-people";

@@ -77,6 +77,7 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
   const { held, locked } = useMarks();
   const name = user?.name ?? participant.name;
   const states = [
+    participant.isGuest ? say("person.guest") : null,
     isRinging(participant) ? say("call.ringing") : null,
     participant.status === "disconnected" ? say("call.reconnecting") : null,
     userId in held ? say("hold.tile") : null,
@@ -86,7 +87,7 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
   return (
     <li data-user-id={userId} data-muted={muted} data-locked={userId in locked}>
       <Avatar name={name} id={userId} url={user?.avatarUrl} />
-      <span className="stoa-panel-who"><b>{mine ? say("people.you", { name: names.user(userId) }) : name}</b><small>{states.join(" · ")}</small></span>
+      <span className="stoa-panel-who"><b><bdi>{mine ? say("people.you", { name: names.user(userId) }) : name}</bdi></b><small>{states.join(" · ")}</small></span>
       {host && !mine ? (
         <DropdownMenu.Root modal={false}>
           <DropdownMenu.Trigger asChild>

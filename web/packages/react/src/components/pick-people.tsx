@@ -7,6 +7,7 @@ import { useParticipants } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { usePeople } from "../hooks/directory";
 import { Avatar } from "./avatar";
+import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
 interface PickProps {
@@ -112,7 +113,7 @@ function Pick({ user, kind, checked, onChoose }: { user: User; kind: "checkbox" 
   return (
     <label className="stoa-pick">
       <Avatar name={user.name} id={user.id} url={user.avatarUrl} size="small" presence={user.presence} />
-      <span>{user.name}<small>{say(`presence.${user.presence}`)}</small></span>
+      <span><bdi>{user.name}</bdi><small>{say(`presence.${user.presence}`)}{user.isGuest ? <GuestMark /> : null}</small></span>
       <input type={kind} name="stoa-pick" aria-label={user.name} checked={checked} onChange={() => onChoose(user.id)} />
     </label>
   );

@@ -6,6 +6,7 @@ import { useSay, type Say } from "../hooks/context";
 import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
 import { Avatar } from "./avatar";
+import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
 export type Slot = "main" | "inset" | "strip" | "cell";
@@ -15,6 +16,7 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   const names = useNames();
   const picture = useStoaState((s) => s.users[tile.userId]?.avatarUrl);
   const listed = useStoaState((s) => s.users[tile.userId]?.name);
+  const guest = useStoaState((s) => s.users[tile.userId]?.isGuest ?? false) && !tile.local;
   const person = tile.local ? say("person.you") : (listed ?? tile.name ?? names.user(tile.userId));
   const label = labelOf(say, tile, person);
   const screen = tile.kind === "screen";
@@ -41,7 +43,8 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
         {tile.muted && !screen && tile.state === "connected" ? (
           <span className="stoa-tile-muted" role="img" aria-label={say("tile.muted")}><Icon name="micOff" size={15} /></span>
         ) : null}
-        <span>{label}</span>
+        <span><bdi>{label}</bdi></span>
+        {guest ? <GuestMark /> : null}
         {state === "reconnecting" && tile.state === "connected" ? (
           <span role="img" aria-label={say("tile.weak")} title={say("tile.weak")}><Icon name="weak" size={15} /></span>
         ) : null}

@@ -1,9 +1,12 @@
 /** Calls beside the one that goes on: one that knocks, and those that are set aside. */
+import { participantOf } from "@stoa/client";
+
 import { useParkedCalls, useWaitingCall } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
 import { Avatar } from "./avatar";
+import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
 interface Props {
@@ -22,6 +25,7 @@ export function WaitingBanner({ onError }: Props) {
     <section className="stoa-banner stoa-knock" data-tone="ring" role="alert" aria-label={say("waiting.region")}>
       <Avatar name={callerName} id={call.initiatorId} url={picture} />
       <span>{say("waiting.text", { name: callerName })}</span>
+      {participantOf(call, call.initiatorId)?.isGuest ? <GuestMark /> : null}
       <span className="stoa-banner-acts">
         <button type="button" className="stoa-button" data-tone="go" onClick={() => void stoa.acceptAndHold(call.id, { video }).catch(onError)}>
           <Icon name={video ? "video" : "phone"} />{say("waiting.accept")}

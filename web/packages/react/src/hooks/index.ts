@@ -1,6 +1,6 @@
 /** @stoa/react/hooks: calls as headless React hooks. */
 export { StoaProvider, useSay, useStoa, type Say, type StoaProviderProps } from "./context";
-export { english, speak, type Phrase, type Words } from "./words";
+export { english, isolated, speak, type Phrase, type Words } from "./words";
 export { useDevicesState, useMediaState, useReadable, useStoaState } from "./store";
 export { namesOf, useNames, type Names } from "./names";
 export {

@@ -4,6 +4,8 @@ export const english = {
   "person.you": "You",
   "person.several": "{{first}} and {{count}} more",
   "person.nobody": "Nobody else",
+  "person.guest": "Guest",
+  "person.guestHint": "A guest: nobody has checked that they are who they say.",
   "presence.online": "Online",
   "presence.offline": "Offline",
   "presence.in_call": "In a call",
@@ -163,5 +165,12 @@ export type Phrase = keyof typeof english;
 export type Words = Record<Phrase, string>;
 
 export function speak(words: Words, phrase: Phrase, values: Record<string, string | number> = {}): string {
-  return words[phrase].replace(/\{\{(\w+)\}\}/g, (whole, name: string) => String(values[name] ?? whole));
+  return words[phrase].replace(/\{\{(\w+)\}\}/g, (whole, name: string) => isolated(String(values[name] ?? whole)));
+}
+
+const WRITTEN_FROM_THE_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name within a sentence, so that neither turns the other around: what `<bdi>` is where there are elements. */
+export function isolated(text: string): string {
+  return WRITTEN_FROM_THE_RIGHT.test(text) ? `\u2068${text}\u2069` : text;
 }
