@@ -15,6 +15,7 @@ mod keys;
 mod logging;
 pub mod media;
 mod metrics;
+mod replay;
 mod secrets;
 mod serve;
 mod tls;
