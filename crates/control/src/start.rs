@@ -11,6 +11,7 @@ use crate::disk::{Disk, LocalDisk};
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
 use crate::media::{MediaNotice, MediaPlane};
+use crate::nag::Nag;
 use crate::own_view::OwnView;
 use crate::refused::Refused;
 use crate::rooms;
@@ -60,6 +61,7 @@ impl Control {
             applied,
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
+            prune_nag: Nag::default(),
         };
         writer.catch_up(journal.last()).await?;
         let restored = Restored { channels: store.channels(None).await?, calls: running_calls(&*store).await? };

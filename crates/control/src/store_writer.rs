@@ -36,6 +36,7 @@ pub(crate) struct StoreWriter {
     pub(crate) applied: u64,
     pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) prune_nag: Nag,
 }
 
 /// Why nothing goes on for now.
@@ -58,9 +59,7 @@ impl StoreWriter {
                 }
             }
         }
-        if let Err(error) = self.reader.prune(self.applied) {
-            tracing::warn!(%error, "a journal segment that is no longer needed cannot be removed");
-        }
+        self.prune();
         let waiting = self.refused.count();
         if waiting > 0 {
             tracing::warn!(waiting, file = %self.refused.path().display(), "records that the store refused wait for `stoa journal replay`");
@@ -80,9 +79,10 @@ impl StoreWriter {
                         std::io::ErrorKind::InvalidData,
                         format!("records {} to {until} are not where they were written", self.applied + 1),
                     ))),
-                    Ok(true) => self.reader.prune(self.applied).map_err(Halt::Journal),
+                    Ok(true) => Ok(()),
                     Err(halt) => Err(halt),
                 };
+                self.prune();
                 taken.send_replace(self.applied);
                 match done {
                     Ok(()) => {
@@ -118,6 +118,15 @@ impl StoreWriter {
             Err(error) => return Err(self.back(error)),
         }
         Ok(true)
+    }
+
+    /// Tried again with the next records: what stays meanwhile is only in the way.
+    fn prune(&mut self) {
+        if let Err(error) = self.reader.prune(self.applied)
+            && self.prune_nag.due()
+        {
+            tracing::warn!(%error, "a journal segment that is no longer needed cannot be removed");
+        }
     }
 
     /// What was read and not taken is read again.

@@ -24,7 +24,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub plane: Arc<Plane>,
     pub handle: control::Handle,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
     _notices: mpsc::Sender<control::MediaNotice>,
 }
 
@@ -98,7 +98,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { router, address, plane, handle, _data: data, _notices: notices }
+        Self { router, address, plane, handle, data, _notices: notices }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -106,6 +106,11 @@ impl Server {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// Where everything is kept.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     /// One request with a bearer token.
