@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 
-use crate::server::{Answer, Server, request};
+use serde_json::json;
+
+use crate::server::{Answer, Server, request, scrub, token};
 
 async fn fetch(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = request(method, path);

@@ -137,7 +137,8 @@ method!(check_reserved_lock, xCheckReservedLock, true, out: *mut c_int);
 method!(file_control, xFileControl, false, what: c_int, with: *mut c_void);
 method!(sector_size, xSectorSize, false);
 method!(characteristics, xDeviceCharacteristics, false);
-method!(shm_map, xShmMap, true, page: c_int, size: c_int, extend: c_int, out: *mut *mut c_void);
+// "Read-only" is no failure there but an answer, which has to come with a map.
+method!(shm_map, xShmMap, CODE.load(SeqCst) & 0xff != ffi::SQLITE_READONLY, page: c_int, size: c_int, extend: c_int, out: *mut *mut c_void);
 // Giving a lock back never fails.
 method!(shm_lock, xShmLock, flags & ffi::SQLITE_SHM_LOCK != 0, offset: c_int, count: c_int, flags: c_int);
 method!(shm_unmap, xShmUnmap, false, delete: c_int);
