@@ -91,11 +91,11 @@ impl From<ControlError> for ApiError {
                     _ => known,
                 }
             }
-            ControlError::Store(StoreError::Unavailable(reason)) => {
-                tracing::warn!(%reason, "a request found the store unavailable");
+            ControlError::Store(error @ (StoreError::Unavailable(_) | StoreError::Damaged(_))) => {
+                tracing::warn!(%error, "a request found the store unavailable");
                 Self { retry_after: Some(1), ..Self::new(code, "the store is not available, try again") }
             }
-            ControlError::Store(StoreError::Fault(reason)) => {
+            ControlError::Store(StoreError::Refused(reason) | StoreError::Fault(reason)) => {
                 tracing::error!(%reason, "the store failed a request");
                 Self::internal()
             }

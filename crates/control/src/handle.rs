@@ -1,7 +1,6 @@
 //! What `api` calls: one async method a use case.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use call::{
@@ -17,6 +16,7 @@ use crate::notice::Notice;
 use crate::roster::Roster;
 use crate::store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};
 use crate::switchboard_thread::{Job, Seen, look};
+use crate::trouble::{Health, Trouble};
 
 /// How long a list waits for what was acknowledged before it to arrive in the store.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -75,9 +75,9 @@ impl ControlError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             ControlError::Call(e) => e.code(),
-            ControlError::Store(StoreError::Unavailable(_)) => ErrorCode::Unavailable,
+            ControlError::Store(StoreError::Unavailable(_) | StoreError::Damaged(_)) => ErrorCode::Unavailable,
             ControlError::Store(StoreError::Conflict) => ErrorCode::NameTaken,
-            ControlError::Store(StoreError::Fault(_)) => ErrorCode::Internal,
+            ControlError::Store(StoreError::Refused(_) | StoreError::Fault(_)) => ErrorCode::Internal,
             ControlError::UserNotFound(_) => ErrorCode::UserNotFound,
             ControlError::ChannelNotFound => ErrorCode::ChannelNotFound,
             ControlError::Forbidden(_) => ErrorCode::Forbidden,
@@ -106,8 +106,7 @@ pub(crate) struct Shared {
     /// The last sequence in the journal, and the last one in the store.
     pub(crate) durable: watch::Receiver<u64>,
     pub(crate) taken: watch::Receiver<u64>,
-    /// Whether the store took the last batch.
-    pub(crate) store_available: Arc<AtomicBool>,
+    pub(crate) health: Arc<Health>,
     pub(crate) strict_users: bool,
     /// Held over a channel's write to the store and its way to the switchboard, so that the two see the same order.
     pub(crate) channel_writes: Mutex<()>,
@@ -402,6 +401,10 @@ impl Handle {
         self.remove_channel(id, order).await
     }
 
+    /// What cannot be written at present; empty: all is well.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.shared.health.troubles()
+    }
     /// The store, for sessions.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
@@ -494,7 +497,7 @@ impl Handle {
     /// Waits for the store to have what was acknowledged before. Bounded, and not at all where the store is known to be away: an older
     /// answer is better than none.
     pub(crate) async fn settle(&self) {
-        if self.shared.store_available.load(Ordering::Relaxed) {
+        if self.shared.health.store_takes_records() {
             let durable = *self.shared.durable.borrow();
             self.wait_for_store(durable, SETTLE).await;
         }
@@ -520,8 +523,8 @@ impl Handle {
             Ok(Some(_)) => Err(CommandError::CallIdConflict.into()),
             Ok(None) => Ok(None),
             // A new call does not wait for the database: an id that comes again comes within the switchboard's memory.
-            Err(StoreError::Unavailable(_)) => Ok(None),
-            Err(error @ (StoreError::Conflict | StoreError::Fault(_))) => Err(error.into()),
+            Err(StoreError::Unavailable(_) | StoreError::Damaged(_)) => Ok(None),
+            Err(error @ (StoreError::Conflict | StoreError::Refused(_) | StoreError::Fault(_))) => Err(error.into()),
         }
     }
 

@@ -17,16 +17,22 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use call::Record;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{Disk, Identity, SharedDisk, write_all};
+use crate::trouble::Cause;
+
 const HEADER: &[u8] = b"stoa journal 1\n";
 /// A segment is closed past this: small enough that removing applied ones keeps the folder small.
 const SEGMENT_BYTES: u64 = 4 << 20;
+/// Room on the disk that is taken ahead of what is written: calls that run can be written down after the disk has filled up. Where it
+/// cannot be had, new calls are refused.
+const RESERVE: u64 = 512 << 10;
 /// Records kept in memory while the journal's own disk refuses them. Beyond it the oldest are given up.
 const UNWRITTEN_BYTES: usize = 64 << 20;
 
@@ -65,14 +71,18 @@ struct LineIn {
 }
 
 /// The writing side, owned by the switchboard's thread.
-#[derive(Debug)]
 pub(crate) struct Journal {
+    disk: SharedDisk,
     directory: PathBuf,
+    /// Which folder it was that was opened.
+    identity: Identity,
     segments: Segments,
+    /// The newest segment's number.
     number: u64,
-    /// `None`: the next commit opens a new segment.
-    file: Option<File>,
-    length: u64,
+    /// `None`: the next commit opens a new one.
+    segment: Option<Segment>,
+    /// Why there is no reserve.
+    short: Option<Cause>,
     next: u64,
     /// The last sequence that is on disk.
     on_disk: u64,
@@ -83,11 +93,32 @@ pub(crate) struct Journal {
     _lock: File,
 }
 
+/// The one that is written to.
+struct Segment {
+    path: PathBuf,
+    file: File,
+    identity: Identity,
+    length: u64,
+    /// Up to where the disk has room for it.
+    reserved: u64,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
 impl Journal {
     /// Opens the folder, cuts a torn tail, and gives the two sides. `applied`: what the store has, so that sequences go on from there
     /// even where the folder is gone.
-    pub(crate) fn open(directory: &Path, applied: u64) -> Result<(Journal, JournalReader), JournalError> {
+    pub(crate) fn open(
+        directory: &Path,
+        applied: u64,
+        disk: SharedDisk,
+    ) -> Result<(Journal, JournalReader), JournalError> {
         let failed = |source| JournalError::Io { path: directory.to_owned(), source };
+        disk.make_directory(directory).map_err(failed)?;
         keep_private(directory).map_err(failed)?;
         let lock = lock(directory)?;
         let mut segments = BTreeMap::new();
@@ -103,11 +134,13 @@ impl Journal {
         let last = segments.values().copied().max().unwrap_or(0).max(applied);
         let segments = Arc::new(Mutex::new(segments));
         let mut journal = Journal {
+            disk: Arc::clone(&disk),
             directory: directory.to_owned(),
+            identity: Identity::of(&std::fs::metadata(directory).map_err(failed)?),
             segments: Arc::clone(&segments),
             number: newest,
-            file: None,
-            length: 0,
+            segment: None,
+            short: None,
             next: last + 1,
             on_disk: last,
             unwritten: Vec::new(),
@@ -116,8 +149,8 @@ impl Journal {
             _lock: lock,
         };
         // Now, while someone can still be told that it cannot be written.
-        journal.open_segment().map_err(failed)?;
-        let reader = JournalReader { directory: directory.to_owned(), segments, place: None, last: applied };
+        journal.commit().map_err(failed)?;
+        let reader = JournalReader { disk, directory: directory.to_owned(), segments, place: None, last: applied };
         Ok((journal, reader))
     }
 
@@ -136,22 +169,15 @@ impl Journal {
     }
 
     /// Writes what was appended and waits until the disk has it. Gives the last sequence on disk. After an error everything is kept and
-    /// tried again by the next commit, in a new segment: after a failed fsync nobody can say what the file holds.
+    /// tried again in a new segment, once at once and then by the next commit: after a failed fsync nobody can say what the file holds.
+    /// With nothing to write it looks whether it could.
     pub(crate) fn commit(&mut self) -> io::Result<u64> {
-        if self.unwritten.is_empty() {
-            return Ok(self.last());
-        }
-        let result = self.write_out();
-        match &result {
-            Ok(()) => {
-                self.unwritten.clear();
-                self.unwritten.shrink_to(1 << 20);
-                self.given_up = 0;
-            }
-            Err(_) => {
-                self.file = None;
-                locked(&self.segments).insert(self.number, self.on_disk);
-            }
+        let result = self.write_out().or_else(|_| self.write_out());
+        if result.is_ok() {
+            self.unwritten.clear();
+            self.unwritten.shrink_to(1 << 20);
+            self.given_up = 0;
+            self.top_up();
         }
         result.map(|()| self.last())
     }
@@ -166,41 +192,77 @@ impl Journal {
         self.given_up
     }
 
-    /// The disk takes nothing into the present segment any more.
-    #[cfg(test)]
-    pub(crate) fn fill_the_disk(&mut self) {
-        self.file = Some(OpenOptions::new().write(true).open("/dev/full").expect("Linux has it"));
+    /// Why there is no room on the disk for more than calls that run already.
+    pub(crate) fn short(&self) -> Option<Cause> {
+        self.short
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        if self.length >= self.segment_bytes {
-            self.file = None;
-        }
-        if self.file.is_none() {
+        if self.segment.is_none() {
             self.open_segment()?;
+        } else if self.segment.as_ref().is_some_and(|segment| segment.length >= self.segment_bytes) {
+            // Where there is no room for a new one, the old one and its reserve are good for more.
+            _ = self.open_segment();
         }
-        let file = self.file.as_mut().expect("opened just now");
-        file.write_all(&self.unwritten)?;
-        file.sync_data()?;
-        self.length += self.unwritten.len() as u64;
-        self.on_disk = self.next - 1;
-        locked(&self.segments).insert(self.number, self.on_disk);
-        Ok(())
+        let segment = self.segment.as_mut().expect("opened just now or before");
+        let written = segment.write(&*self.disk, &self.unwritten);
+        if written.is_ok() {
+            self.on_disk = self.next - 1;
+        } else {
+            self.segment = None;
+        }
+        if written.is_err() || !self.unwritten.is_empty() {
+            locked(&self.segments).insert(self.number, self.on_disk);
+        }
+        written
     }
 
     fn open_segment(&mut self) -> io::Result<()> {
-        self.number += 1;
-        let path = segment_path(&self.directory, self.number);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(HEADER)?;
-        file.sync_data()?;
-        // The name must survive too.
-        File::open(&self.directory)?.sync_all()?;
-        // Until its first commit it holds nothing that anyone needs, yet must not be taken for applied and removed.
-        locked(&self.segments).insert(self.number, u64::MAX);
-        self.length = HEADER.len() as u64;
-        self.file = Some(file);
-        Ok(())
+        self.identity.check(&self.directory)?;
+        let (number, path, file) = loop {
+            let number = self.number + 1;
+            let path = segment_path(&self.directory, number);
+            match self.disk.create(&path) {
+                Ok(file) => break (number, path, file),
+                // Left by an attempt that failed and could not be cleared away.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.number = number,
+                Err(error) => return Err(error),
+            }
+        };
+        match Segment::begin(&*self.disk, &self.directory, path.clone(), file) {
+            Ok(segment) => {
+                self.number = number;
+                // Until its first commit it holds nothing that anyone needs, yet must not be taken for applied and removed.
+                locked(&self.segments).insert(number, u64::MAX);
+                self.segment = Some(segment);
+                Ok(())
+            }
+            Err(error) => {
+                // Or a night with a full disk leaves a file a second.
+                _ = self.disk.remove(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes room ahead. A file system that cannot do it says so only when it is full.
+    fn top_up(&mut self) {
+        let Some(segment) = &mut self.segment else { return };
+        if segment.reserved >= segment.length + RESERVE {
+            self.short = None;
+            return;
+        }
+        self.short = match self.disk.reserve(&segment.file, segment.length, 2 * RESERVE) {
+            Ok(()) => {
+                segment.reserved = segment.length + 2 * RESERVE;
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                segment.reserved = u64::MAX;
+                None
+            }
+            Err(error) => Some(Cause::of_io(&error)),
+        };
     }
 
     fn give_up_oldest(&mut self, room_for: usize) {
@@ -213,9 +275,31 @@ impl Journal {
     }
 }
 
+impl Segment {
+    /// Makes an empty file a segment whose name and first line are on the disk.
+    fn begin(disk: &dyn Disk, directory: &Path, path: PathBuf, mut file: File) -> io::Result<Self> {
+        write_all(disk, &mut file, HEADER)?;
+        disk.sync(&file)?;
+        // The name must survive too.
+        disk.sync_directory(directory)?;
+        let identity = Identity::of(&file.metadata()?);
+        Ok(Self { path, file, identity, length: HEADER.len() as u64, reserved: 0 })
+    }
+
+    /// Writes and waits until it is on the disk, under the name by which it will be looked for.
+    fn write(&mut self, disk: &dyn Disk, bytes: &[u8]) -> io::Result<()> {
+        if !bytes.is_empty() {
+            write_all(disk, &mut self.file, bytes)?;
+            disk.sync(&self.file)?;
+            self.length += bytes.len() as u64;
+        }
+        self.identity.check(&self.path)
+    }
+}
+
 /// The reading side, owned by the store's writer: tails the segments, so that what the store has not taken needs no memory.
-#[derive(Debug)]
 pub(crate) struct JournalReader {
+    disk: SharedDisk,
     directory: PathBuf,
     segments: Segments,
     place: Option<Place>,
@@ -231,10 +315,32 @@ struct Place {
     offset: u64,
 }
 
+impl std::fmt::Debug for JournalReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JournalReader").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
 impl JournalReader {
-    /// Records after the last ones given, up to `until` (which must be on disk), about `bytes` at most. Empty: nothing more yet.
+    /// Records after the last ones given, up to `until` (which must be on disk), about `bytes` at most. Empty: nothing more yet. After an
+    /// error nothing was given, and the same is read again.
     pub(crate) fn read(&mut self, until: u64, bytes: usize) -> io::Result<Vec<(u64, Record)>> {
+        let before = self.last;
         let mut records = Vec::new();
+        let done = self.read_into(&mut records, until, bytes);
+        if done.is_err() {
+            self.go_back(before);
+        }
+        done.map(|()| records)
+    }
+
+    /// What comes after a sequence is to be read again.
+    pub(crate) fn go_back(&mut self, last: u64) {
+        self.place = None;
+        self.last = last;
+    }
+
+    fn read_into(&mut self, records: &mut Vec<(u64, Record)>, until: u64, bytes: usize) -> io::Result<()> {
         let mut taken = 0;
         while self.last < until && taken < bytes {
             let Some(place) = self.place()? else { break };
@@ -251,7 +357,7 @@ impl JournalReader {
                 records.push((line.sequence, line.record));
             }
         }
-        Ok(records)
+        Ok(())
     }
 
     /// Removes the segments whose records are all in the store.
@@ -264,8 +370,10 @@ impl JournalReader {
             if self.place.as_ref().is_some_and(|place| place.number == number) {
                 self.place = None;
             }
-            std::fs::remove_file(segment_path(&self.directory, number))?;
-            segments.remove(&number);
+            match self.disk.remove(&segment_path(&self.directory, number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => _ = segments.remove(&number),
+            }
         }
         Ok(())
     }
@@ -274,7 +382,7 @@ impl JournalReader {
         if self.place.is_none() {
             let first = locked(&self.segments).iter().find(|(_, last)| **last > self.last).map(|(number, _)| *number);
             let Some(number) = first else { return Ok(None) };
-            self.place = Some(open_place(&self.directory, number)?);
+            self.place = Some(open_place(&*self.disk, &self.directory, number)?);
         }
         Ok(self.place.as_mut())
     }
@@ -284,13 +392,13 @@ impl JournalReader {
         let Some(place) = &self.place else { return Ok(false) };
         let next = locked(&self.segments).range(place.number + 1..).next().map(|(number, _)| *number);
         let Some(number) = next else { return Ok(false) };
-        self.place = Some(open_place(&self.directory, number)?);
+        self.place = Some(open_place(&*self.disk, &self.directory, number)?);
         Ok(true)
     }
 }
 
-fn open_place(directory: &Path, number: u64) -> io::Result<Place> {
-    let mut file = BufReader::new(File::open(segment_path(directory, number))?);
+fn open_place(disk: &dyn Disk, directory: &Path, number: u64) -> io::Result<Place> {
+    let mut file = BufReader::new(disk.open(&segment_path(directory, number))?);
     file.seek(SeekFrom::Start(HEADER.len() as u64))?;
     Ok(Place { number, file, offset: HEADER.len() as u64 })
 }
@@ -359,7 +467,7 @@ fn cut(path: &Path, offset: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the folder, and keeps it and what an earlier version left in it for its owner alone: it says who called whom.
+/// Keeps the folder and what an earlier version left in it for its owner alone: it says who called whom.
 fn keep_private(directory: &Path) -> io::Result<()> {
     let close = |path: &Path, mode| {
         if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
@@ -371,7 +479,6 @@ fn keep_private(directory: &Path) -> io::Result<()> {
             closed => closed,
         }
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     close(directory, 0o700)?;
     for entry in std::fs::read_dir(directory)? {
         close(&entry?.path(), 0o600)?;

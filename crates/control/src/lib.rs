@@ -6,6 +6,7 @@
 mod admin;
 mod clock;
 mod directory;
+mod disk;
 mod handle;
 mod in_call;
 mod journal;
@@ -15,17 +16,20 @@ mod nag;
 mod notice;
 mod own_view;
 mod privacy;
+mod refused;
 mod rooms;
 mod roster;
 mod start;
 mod store;
 mod store_writer;
 mod switchboard_thread;
+mod trouble;
 
 pub use admin::{
     AdminStore, ApiKey, AuditEntry, AuditQuery, AuditRecord, Erased, IceAuth, IceServerEntry, IssuedTurn, UserRecords,
 };
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
+pub use disk::{Disk, LocalDisk};
 pub use handle::{ControlError, Handle, Joined, Settings};
 pub use in_call::Acting;
 pub use measure::{QualitySample, QualitySource};
@@ -33,5 +37,7 @@ pub use media::{
     ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame,
 };
 pub use notice::{Notice, NoticeBody};
+pub use refused::{Replay, ReplayError, replay as replay_refused};
 pub use start::Control;
-pub use store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};
+pub use store::{CallPage, HistoryQuery, Outage, Remedy, Store, StoreError, StoredEvent};
+pub use trouble::{Cause, Part, Trouble};

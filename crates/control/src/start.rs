@@ -1,22 +1,25 @@
 //! Putting the control plane together.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use call::{CallSnapshot, Switchboard};
 use model::Timestamp;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::disk::{Disk, LocalDisk};
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
 use crate::media::{MediaNotice, MediaPlane};
+use crate::nag::Nag;
 use crate::own_view::OwnView;
+use crate::refused::Refused;
 use crate::rooms;
 use crate::roster::Roster;
 use crate::store::{Store, StoreError};
-use crate::store_writer::StoreWriter;
+use crate::store_writer::{StoreWriter, look_after};
 use crate::switchboard_thread::{Job, Owner, Restored, Work};
+use crate::trouble::Health;
 
 /// Commands that may wait; whoever comes after waits too.
 const WAITING: usize = 1_024;
@@ -36,16 +39,33 @@ impl Control {
         media: Arc<dyn MediaPlane>,
         media_notices: mpsc::Receiver<MediaNotice>,
     ) -> Result<Handle, ControlError> {
+        Self::start_on(Arc::new(LocalDisk), settings, store, media, media_notices).await
+    }
+
+    /// The same with the journal on a disk of the caller's.
+    pub async fn start_on(
+        disk: Arc<dyn Disk>,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        media: Arc<dyn MediaPlane>,
+        media_notices: mpsc::Receiver<MediaNotice>,
+    ) -> Result<Handle, ControlError> {
         let applied = store.applied().await?;
-        let (journal, reader) =
-            Journal::open(&settings.journal_dir, applied).map_err(|error| ControlError::Journal(error.to_string()))?;
-        let store_available = Arc::new(AtomicBool::new(true));
-        let refused = settings.journal_dir.join("refused.jsonl");
-        let mut writer = StoreWriter::new(Arc::clone(&store), reader, refused, applied, Arc::clone(&store_available));
+        let (journal, reader) = Journal::open(&settings.journal_dir, applied, Arc::clone(&disk))
+            .map_err(|error| ControlError::Journal(error.to_string()))?;
+        let (clock, health) = (Arc::new(Clock::new()), Arc::new(Health::default()));
+        let mut writer = StoreWriter {
+            store: Arc::clone(&store),
+            reader,
+            refused: Refused::new(&settings.journal_dir, disk),
+            applied,
+            health: Arc::clone(&health),
+            clock: Arc::clone(&clock),
+            prune_nag: Nag::default(),
+        };
         writer.catch_up(journal.last()).await?;
         let restored = Restored { channels: store.channels(None).await?, calls: running_calls(&*store).await? };
 
-        let clock = Arc::new(Clock::new());
         let (jobs, waiting) = mpsc::channel(WAITING);
         let (notices, _) = broadcast::channel(NOTICES);
         let (rooms, room_jobs) = mpsc::unbounded_channel();
@@ -59,12 +79,15 @@ impl Control {
             notices: notices.clone(),
             rooms,
             durable,
+            health: Arc::clone(&health),
             work: Work::default(),
         };
         owner
             .start(restored, waiting)
             .map_err(|error| ControlError::Journal(format!("cannot start the switchboard's thread: {error}")))?;
         tokio::spawn(writer.run(durable_seen.clone(), taken));
+        let look_after = look_after(Arc::clone(&store), Arc::clone(&health), Arc::clone(&clock), durable_seen.clone());
+        tokio::spawn(look_after);
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
         tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
@@ -80,7 +103,7 @@ impl Control {
                 media,
                 durable: durable_seen,
                 taken: taken_seen,
-                store_available,
+                health,
                 strict_users: settings.strict_users,
                 channel_writes: Mutex::new(()),
             }),

@@ -7,19 +7,78 @@ use model::{CallId, CallStatus, ChannelId, Timestamp, UserId};
 use crate::admin::AdminStore;
 use crate::directory::{Account, Channel, User, UserPatch};
 use crate::measure::QualitySample;
+use crate::trouble::Cause;
 
-/// Why the store did not do it.
+/// Why the store did not do it. Each database sorts its own codes into these; what is done about one is [`StoreError::remedy`] alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Cannot be reached or written now; try again.
+    /// Cannot be reached or written now, and may be again: full, locked, away.
     #[error("the store is not available: {0}")]
-    Unavailable(String),
+    Unavailable(Outage),
+    /// What is on the disk does not make sense. Waiting mends nothing, and writing on may do harm: an operator has to look.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// Something else is there under that name.
     #[error("already taken")]
     Conflict,
-    /// A row does not read back, or a statement is wrong: a fault of ours.
+    /// The data can never be stored as it is: it breaks a rule of the schema.
+    #[error("the store refuses it: {0}")]
+    Refused(String),
+    /// A row does not read back, or a statement is wrong: a fault of ours, which says nothing about the data.
     #[error("store: {0}")]
     Fault(String),
+}
+
+/// Why the store is away for the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// The stable word for it.
+    pub cause: Cause,
+    /// The database's own words, for the log.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Outage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.cause.as_str(), self.detail)
+    }
+}
+
+/// What is to be done with something that the store did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Keep it, and try again later: nothing goes past it meanwhile.
+    Again,
+    /// It will never be taken: put it aside, and go on.
+    PutAside,
+    /// Keep it, try again, and say loudly that someone has to look: nothing goes past it.
+    Hold,
+}
+
+impl StoreError {
+    /// The store is away for the moment.
+    pub fn unavailable(cause: Cause, detail: impl Into<String>) -> Self {
+        StoreError::Unavailable(Outage { cause, detail: detail.into() })
+    }
+
+    /// What is to be done about it.
+    pub const fn remedy(&self) -> Remedy {
+        match self {
+            StoreError::Unavailable(_) => Remedy::Again,
+            StoreError::Conflict | StoreError::Refused(_) => Remedy::PutAside,
+            StoreError::Damaged(_) | StoreError::Fault(_) => Remedy::Hold,
+        }
+    }
+
+    /// What it says of the store; `None`: the store is well, it is the data.
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            StoreError::Unavailable(outage) => Some(outage.cause),
+            StoreError::Damaged(_) => Some(Cause::Damaged),
+            StoreError::Fault(_) => Some(Cause::Fault),
+            StoreError::Conflict | StoreError::Refused(_) => None,
+        }
+    }
 }
 
 /// What of the history.
@@ -70,6 +129,13 @@ pub trait Store: AdminStore {
     async fn applied(&self) -> Result<u64, StoreError>;
     /// Applies journal records in order, each with its sequence, all or none; ones already there are passed over.
     async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError>;
+    /// Counts a record that was put aside as applied, so that no later start meets it again.
+    async fn pass_over(&self, sequence: u64) -> Result<(), StoreError>;
+    /// Takes a record that was put aside earlier: its event in its place, its call only where nothing later is known of it. False: it
+    /// was there already.
+    async fn replay(&self, sequence: u64, record: &Record) -> Result<bool, StoreError>;
+    /// Whether the store can be written. Cheap while all is well; after a write that failed it is tried with one that changes nothing.
+    async fn check(&self) -> Result<(), StoreError>;
     /// Calls that are not over, for the start.
     async fn running_calls(&self) -> Result<Vec<CallSnapshot>, StoreError>;
     /// One call.

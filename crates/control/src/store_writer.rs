@@ -2,78 +2,99 @@
 //!
 //! It reads from the journal's files, not from a queue: what the store has not taken needs no memory, however long the store is away,
 //! and the way that is taken after trouble is the way that is taken every day.
+//!
+//! Nothing goes past a record that is not in the store, unless the store says that it can never take it and it is safely put aside.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use call::Record;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::journal::JournalReader;
 use crate::nag::Nag;
-use crate::store::{Store, StoreError};
+use crate::refused::Refused;
+use crate::store::{Remedy, Store, StoreError};
+use crate::trouble::{Cause, Health, Watcher};
 
 /// Text of the journal read at once: one transaction.
 const BATCH_BYTES: usize = 1 << 20;
-/// How soon a store that did not take a batch is asked again.
-const RETRY: Duration = Duration::from_millis(500);
+/// How soon a store that did not take a batch is asked again, at first and at most: it is there within seconds once it can be.
+const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
+/// How often the store is asked how it is.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// The store's side of the journal.
 pub(crate) struct StoreWriter {
-    store: Arc<dyn Store>,
-    reader: JournalReader,
+    pub(crate) store: Arc<dyn Store>,
+    /// Stands where the store does.
+    pub(crate) reader: JournalReader,
     /// Where records go that the store will never take.
-    refused: PathBuf,
-    /// Whether the store took the last batch.
-    available: Arc<AtomicBool>,
-    nag: Nag,
-    applied: u64,
+    pub(crate) refused: Refused,
+    /// What the store has.
+    pub(crate) applied: u64,
+    pub(crate) health: Arc<Health>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) prune_nag: Nag,
+}
+
+/// Why nothing goes on for now.
+enum Halt {
+    Journal(std::io::Error),
+    Store(StoreError),
 }
 
 impl StoreWriter {
-    /// Over a reader that stands where the store does.
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        reader: JournalReader,
-        refused: PathBuf,
-        applied: u64,
-        available: Arc<AtomicBool>,
-    ) -> Self {
-        Self { store, reader, refused, available, nag: Nag::default(), applied }
-    }
-
     /// At the start: takes over everything there is, or says why not.
     pub(crate) async fn catch_up(&mut self, until: u64) -> Result<(), StoreError> {
-        loop {
-            let records = self.read(until).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            if records.is_empty() {
-                break;
+        while self.applied < until {
+            match self.step(until).await {
+                Ok(true) => {}
+                // A journal that was damaged, or gave records up: what it has is taken over.
+                Ok(false) => break,
+                Err(Halt::Store(error)) => return Err(error),
+                Err(Halt::Journal(error)) => {
+                    return Err(StoreError::unavailable(Cause::of_io(&error), format!("the journal: {error}")));
+                }
             }
-            self.apply(&records).await?;
         }
         self.prune();
+        let waiting = self.refused.count();
+        if waiting > 0 {
+            tracing::warn!(waiting, file = %self.refused.path().display(), "records that the store refused wait for `stoa journal replay`");
+        }
         Ok(())
     }
 
     /// Follows the journal until its writing side is gone and everything is taken over.
     pub(crate) async fn run(mut self, mut durable: watch::Receiver<u64>, taken: watch::Sender<u64>) {
+        let mut nag = Nag::default();
         loop {
             let until = *durable.borrow_and_update();
+            let mut retry = RETRY[0];
             while self.applied < until {
-                match self.read(until) {
-                    Ok(records) if records.is_empty() => break,
-                    Ok(records) => self.apply_at_last(&records).await,
-                    Err(error) => {
-                        if self.nag.due() {
-                            tracing::warn!(%error, "the journal cannot be read back into the store");
-                        }
-                        tokio::time::sleep(RETRY).await;
+                let done = match self.step(until).await {
+                    Ok(false) => Err(Halt::Journal(std::io::Error::new(
+                        std::io::ErrorKind::InvalidData,
+                        format!("records {} to {until} are not where they were written", self.applied + 1),
+                    ))),
+                    Ok(true) => Ok(()),
+                    Err(halt) => Err(halt),
+                };
+                self.prune();
+                taken.send_replace(self.applied);
+                match done {
+                    Ok(()) => {
+                        self.is_well(&mut nag);
+                        retry = RETRY[0];
+                    }
+                    Err(halt) => {
+                        self.is_halted(&halt, &mut nag);
+                        tokio::time::sleep(retry).await;
+                        retry = (retry * 2).min(RETRY[1]);
                     }
                 }
-                taken.send_replace(self.applied);
-                self.prune();
             }
             if durable.changed().await.is_err() {
                 return;
@@ -81,83 +102,126 @@ impl StoreWriter {
         }
     }
 
-    /// A megabyte that was written a moment ago: out of the cache, so no need for another thread.
-    fn read(&mut self, until: u64) -> std::io::Result<Vec<(u64, Record)>> {
-        self.reader.read(until, BATCH_BYTES)
-    }
-
-    /// Applies them however long it takes.
-    async fn apply_at_last(&mut self, records: &[(u64, Record)]) {
-        loop {
-            match self.apply(records).await {
-                Ok(()) => {
-                    self.available.store(true, Ordering::Relaxed);
-                    if self.nag.calm() {
-                        tracing::info!(sequence = self.applied, "the store takes records again");
-                    }
-                    return;
-                }
-                Err(error) => {
-                    self.available.store(false, Ordering::Relaxed);
-                    if self.nag.due() {
-                        tracing::warn!(
-                            %error,
-                            "the store cannot be written: calls go on, their records are kept in the journal until it can"
-                        );
-                    }
-                    tokio::time::sleep(RETRY).await;
+    /// Takes over the next records. False: the journal has none.
+    async fn step(&mut self, until: u64) -> Result<bool, Halt> {
+        // A megabyte that was written a moment ago: out of the cache, so no need for another thread.
+        let records = self.reader.read(until, BATCH_BYTES).map_err(Halt::Journal)?;
+        let Some((last, _)) = records.last() else { return Ok(false) };
+        let last = *last;
+        match self.store.apply(&records).await {
+            Ok(()) => self.applied = last,
+            Err(error) if error.remedy() == Remedy::PutAside => {
+                for (sequence, record) in &records {
+                    self.apply_one(*sequence, record).await.map_err(|error| self.back(error))?;
                 }
             }
+            Err(error) => return Err(self.back(error)),
         }
+        Ok(true)
     }
 
-    /// Applies them in one transaction; where one of them is at fault, one by one, that one put aside.
-    async fn apply(&mut self, records: &[(u64, Record)]) -> Result<(), StoreError> {
-        let Some((last, _)) = records.last() else { return Ok(()) };
-        match self.store.apply(records).await {
-            Ok(()) => self.applied = *last,
-            Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
-            Err(StoreError::Conflict | StoreError::Fault(_)) => {
-                for record in records {
-                    self.apply_one(record).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn apply_one(&mut self, record: &(u64, Record)) -> Result<(), StoreError> {
-        match self.store.apply(std::slice::from_ref(record)).await {
-            Ok(()) => {}
-            Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
-            Err(error @ (StoreError::Conflict | StoreError::Fault(_))) => {
-                let (sequence, record) = record;
-                tracing::error!(
-                    sequence, call = %record.call.id, event = record.event, %error, file = %self.refused.display(),
-                    "the store refuses a record; it is put aside"
-                );
-                self.put_aside(*sequence, record);
-            }
-        }
-        self.applied = record.0;
-        Ok(())
-    }
-
-    fn put_aside(&self, sequence: u64, record: &Record) {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-        let line = serde_json::json!({ "sequence": sequence, "record": record });
-        let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&self.refused);
-        if let Err(error) = file.and_then(|mut file| writeln!(file, "{line}")) {
-            tracing::error!(%error, sequence, "a refused record could not be put aside");
-        }
-    }
-
+    /// Tried again with the next records: what stays meanwhile is only in the way.
     fn prune(&mut self) {
         if let Err(error) = self.reader.prune(self.applied)
-            && self.nag.due()
+            && self.prune_nag.due()
         {
             tracing::warn!(%error, "a journal segment that is no longer needed cannot be removed");
+        }
+    }
+
+    /// What was read and not taken is read again.
+    fn back(&mut self, error: StoreError) -> Halt {
+        self.reader.go_back(self.applied);
+        Halt::Store(error)
+    }
+
+    async fn apply_one(&mut self, sequence: u64, record: &Record) -> Result<(), StoreError> {
+        match self.store.apply(&[(sequence, record.clone())]).await {
+            Ok(()) => {}
+            Err(error) if error.remedy() == Remedy::PutAside => {
+                self.refused.put_aside(sequence, record, &error.to_string()).map_err(|why| {
+                    let text = format!("a record that the store refuses ({error}) cannot be put aside: {why}");
+                    StoreError::unavailable(Cause::of_io(&why), text)
+                })?;
+                self.store.pass_over(sequence).await?;
+                tracing::error!(
+                    sequence, call = %record.call.id, event = record.event, %error, file = %self.refused.path().display(),
+                    "the store refuses a record; it is put aside, and `stoa journal replay` tries it again"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        self.applied = sequence;
+        Ok(())
+    }
+
+    fn is_well(&self, nag: &mut Nag) {
+        let now = self.clock.now();
+        self.health.note(Watcher::JournalReader, None, now);
+        self.health.note(Watcher::StoreWriter, None, now);
+        if nag.calm() {
+            tracing::info!(sequence = self.applied, "the store takes records again");
+        }
+    }
+
+    fn is_halted(&self, halt: &Halt, nag: &mut Nag) {
+        let now = self.clock.now();
+        let said = nag.due();
+        match halt {
+            Halt::Journal(error) => {
+                self.health.note(Watcher::JournalReader, Some(Cause::of_io(error)), now);
+                if said {
+                    tracing::error!(%error, "the journal cannot be taken over into the store");
+                }
+            }
+            Halt::Store(error) => {
+                self.health.note(Watcher::StoreWriter, Some(error.cause().unwrap_or(Cause::Fault)), now);
+                match error.remedy() {
+                    Remedy::Hold if said => tracing::error!(
+                        %error,
+                        "the store cannot go on, and waiting will not mend it: calls go on, their records are kept in the journal"
+                    ),
+                    Remedy::Again | Remedy::PutAside if said => tracing::warn!(
+                        %error,
+                        "the store cannot be written: calls go on, their records are kept in the journal until it can"
+                    ),
+                    Remedy::Hold | Remedy::Again | Remedy::PutAside => {}
+                }
+            }
+        }
+    }
+}
+
+/// Asks the store how it is, for as long as the journal is written: nothing may be on its way to it for hours, and it is to be known all the
+/// same.
+pub(crate) async fn look_after(
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    clock: Arc<Clock>,
+    durable: watch::Receiver<u64>,
+) {
+    let mut nag = Nag::default();
+    let mut each = tokio::time::interval(CHECK);
+    each.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        each.tick().await;
+        if durable.has_changed().is_err() {
+            return;
+        }
+        let found = store.check().await;
+        let cause = found.as_ref().err().and_then(StoreError::cause);
+        health.note(Watcher::StoreCheck, cause, clock.now());
+        match found {
+            Err(error) if cause.is_some() => {
+                if nag.due() {
+                    tracing::error!(%error, "the store cannot be written");
+                }
+            }
+            Ok(()) | Err(_) => {
+                if nag.calm() {
+                    tracing::info!("the store can be written again");
+                }
+            }
         }
     }
 }

@@ -4,9 +4,12 @@
 //! durable with **one fsync for the whole batch**, and only then lets anything out: events to devices, acts to the media side,
 //! answers to those who asked, in the order in which they came about. So nobody is ever told of something that a crash can undo.
 //!
-//! Where the journal's own disk refuses (full, gone), calls that run are not held up: what happens is kept in memory and written
-//! once the disk takes it, events and answers go out meanwhile, and new calls are refused. The log says so.
+//! The journal keeps room on the disk ahead of what it writes. Where it can get no more of it, new calls are refused, and what happens to
+//! those that run goes into that room. Where the disk takes nothing at all (it fails, it is gone), calls that run are still not held up: what
+//! happens is kept in memory and written once the disk takes it, events and answers go out meanwhile. A new call that was in the batch
+//! when this came out is taken back before anyone hears of it. The log and `/readyz` say so.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ use crate::nag::Nag;
 use crate::notice::{Notice, NoticeBody};
 use crate::rooms::RoomJob;
 use crate::roster::Roster;
+use crate::trouble::{Cause, Health, Watcher};
 
 /// Commands taken before the journal is fsynced: enough to hide the disk's latency under load, few enough to keep an answer within it.
 const BATCH: usize = 256;
@@ -68,6 +72,9 @@ enum Effect {
     Told(Box<dyn FnOnce() + Send>),
 }
 
+/// The answer to a call that could not be written down.
+const UNRECORDED: ControlError = ControlError::Unavailable("new calls cannot be recorded at present");
+
 /// What the thread works with; made by [`crate::Control::start`].
 pub(crate) struct Owner {
     pub(crate) switchboard: Switchboard,
@@ -77,6 +84,7 @@ pub(crate) struct Owner {
     pub(crate) notices: broadcast::Sender<Arc<Notice>>,
     pub(crate) rooms: mpsc::UnboundedSender<RoomJob>,
     pub(crate) durable: watch::Sender<u64>,
+    pub(crate) health: Arc<Health>,
     pub(crate) work: Work,
 }
 
@@ -87,7 +95,19 @@ pub(crate) struct Work {
     nag: Nag,
     wake: Option<Timestamp>,
     timer_panicked: bool,
-    journal_fails: bool,
+    /// Why new calls cannot be recorded.
+    refuses: Option<Cause>,
+    /// The calls that the command at hand wrote of, and whether it began them.
+    written: Vec<(CallId, bool)>,
+    /// What the batch began.
+    begun: Vec<Begun>,
+}
+
+/// A call that the batch began, and which of its effects come of that.
+struct Begun {
+    call: CallId,
+    by: UserId,
+    effects: Range<usize>,
 }
 
 /// What there is at the start: channels first, then the calls that ran, each with the last moment it is known to have run.
@@ -163,7 +183,7 @@ impl Owner {
             None => LONGEST_SLEEP,
         };
         let wait = if self.work.timer_panicked { wait.max(RETRY) } else { wait };
-        let wait = if self.work.journal_fails { wait.min(RETRY) } else { wait };
+        let wait = if self.work.refuses.is_some() { wait.min(RETRY) } else { wait };
         Instant::now() + wait.min(LONGEST_SLEEP)
     }
 
@@ -184,11 +204,16 @@ impl Owner {
         match job {
             Job::Command { command, reply } => {
                 let before = self.work.effects.len();
+                self.work.written.clear();
                 let answer = self.command(command);
+                let begun = self.begun(&answer);
                 if let Some(reply) = reply {
                     let opens = |effect: &Effect| matches!(effect, Effect::Room(RoomAct::Open { .. }));
                     let after_rooms = self.work.effects[before..].iter().any(opens);
                     self.work.effects.push(Effect::Reply { reply, answer, after_rooms });
+                }
+                if let Some((call, by)) = begun {
+                    self.work.begun.push(Begun { call, by, effects: before..self.work.effects.len() });
                 }
             }
             Job::ChannelPut(channel, reply) => self.put_channel(channel, reply),
@@ -208,8 +233,8 @@ impl Owner {
 
     /// Runs one command and takes what comes of it into the batch.
     fn command(&mut self, command: Command) -> Result<Answer, ControlError> {
-        if self.work.journal_fails && matches!(command, Command::Initiate(_)) {
-            return Err(ControlError::Unavailable("new calls cannot be recorded at present"));
+        if self.work.refuses.is_some() && matches!(command, Command::Initiate(_)) {
+            return Err(UNRECORDED);
         }
         let now = self.clock.now();
         if let Command::DeviceConnected { user, .. } | Command::DeviceDisconnected { user, .. } = &command {
@@ -251,6 +276,7 @@ impl Owner {
     }
 
     fn record(&mut self, record: Record) {
+        self.work.written.push((record.call.id, record.event == "initiated"));
         self.journal.append(&record);
         if let Some(channel) = self.roster.note_call(&record.call) {
             self.work.effects.extend(changed(channel));
@@ -311,21 +337,32 @@ impl Owner {
             self.look_at_presence(&user);
         }
         let written = self.journal.commit();
-        self.work.journal_fails = written.is_err();
+        let cause = match &written {
+            Ok(_) => self.journal.short(),
+            Err(error) => Some(Cause::of_io(error)),
+        };
+        self.work.refuses = cause;
+        self.health.note(Watcher::JournalWriter, cause, self.clock.now());
         match written {
-            Ok(last) => {
-                if self.work.nag.calm() {
-                    tracing::info!("the journal is written again");
-                }
-                self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last);
-            }
+            Ok(last) => self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last),
             Err(error) => {
                 let given_up = self.journal.given_up();
                 if self.work.nag.due() {
-                    tracing::warn!(%error, given_up, "the journal cannot be written: calls go on, new ones are refused");
+                    tracing::error!(%error, given_up, "the journal cannot be written: calls go on, new ones are refused");
                 }
+                self.take_back();
+                false
             }
+        };
+        match cause {
+            Some(cause) if self.work.nag.due() => tracing::error!(
+                cause = cause.as_str(),
+                "the journal has no more room on the disk: calls go on, new ones are refused"
+            ),
+            None if self.work.nag.calm() => tracing::info!("the journal is written again"),
+            Some(_) | None => {}
         }
+        self.work.begun.clear();
         for effect in self.work.effects.drain(..) {
             match effect {
                 // Nobody listening is no fault.
@@ -338,6 +375,43 @@ impl Owner {
                 Effect::Told(told) => told(),
             }
         }
+    }
+}
+
+impl Owner {
+    /// The call that a command began, if it did that and nothing else: one that met another call is part of what ran already.
+    fn begun(&self, answer: &Result<Answer, ControlError>) -> Option<(CallId, UserId)> {
+        let Ok(Answer::Call(call)) = answer else { return None };
+        let alone = self.work.written.iter().all(|(written, _)| *written == call.id);
+        let began = self.work.written.iter().any(|(_, began)| *began);
+        (alone && began).then(|| (call.id, call.initiator.clone()))
+    }
+
+    /// Ends the calls that this batch began and that are on no disk, and lets nothing out of them but a refusal.
+    fn take_back(&mut self) {
+        let begun = std::mem::take(&mut self.work.begun);
+        if begun.is_empty() {
+            return;
+        }
+        let effects = std::mem::take(&mut self.work.effects);
+        for begun in &begun {
+            let end = Command::End { call: begun.call, user: begun.by.clone(), reason: None };
+            drop(self.command(end));
+        }
+        let comes_of_them = |at: usize| begun.iter().any(|begun| begun.effects.contains(&at));
+        // The same request may have come twice in the batch.
+        let is_of_them = |answer: &Result<Answer, ControlError>| {
+            let (Ok(Answer::Call(call)) | Ok(Answer::Joined { call, .. })) = answer else { return false };
+            begun.iter().any(|begun| begun.call == call.id)
+        };
+        let let_out = effects.into_iter().enumerate().filter_map(|(at, effect)| match effect {
+            Effect::Reply { reply, answer, .. } if is_of_them(&answer) => {
+                Some(Effect::Reply { reply, answer: Err(UNRECORDED), after_rooms: false })
+            }
+            Effect::Notice(_) | Effect::Room(_) if comes_of_them(at) => None,
+            effect => Some(effect),
+        });
+        self.work.effects = let_out.collect();
     }
 }
 

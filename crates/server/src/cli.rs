@@ -12,7 +12,7 @@ use crate::config::{self, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
 use crate::secrets::{Secrets, noted_url};
 use crate::turn::TurnSecrets;
-use crate::{doctor, keys, logging, serve};
+use crate::{doctor, keys, logging, replay, serve};
 
 const DEFAULT_FILE: &str = "stoa.toml";
 
@@ -38,6 +38,9 @@ enum Cmd {
     Doctor(ServeFlags),
     /// Bring the database up to date (a start does so, too)
     Migrate(Place),
+    /// What could not be written to the database
+    #[command(subcommand)]
+    Journal(JournalCmd),
     /// Load a server with rooms and measure it
     #[command(args_conflicts_with_subcommands = true)]
     Bench(bench::Options),
@@ -117,6 +120,12 @@ enum TurnCmd {
     Rotate(Place),
 }
 
+#[derive(Debug, Subcommand)]
+enum JournalCmd {
+    /// Take the records that the database refused into it again; the server may run meanwhile
+    Replay(Place),
+}
+
 #[derive(Debug, Args)]
 struct UserToken {
     #[command(flatten)]
@@ -191,6 +200,9 @@ pub fn main() -> ExitCode {
         Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
         Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
+        Cmd::Journal(JournalCmd::Replay(place)) => {
+            load_at(&place, Vec::new()).map_err(Failure::from).and_then(|config| replay::run(&config.data_dir))
+        }
         Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
         Cmd::Settings => {
             list_settings();

@@ -16,6 +16,7 @@ mod keys;
 mod logging;
 pub mod media;
 mod metrics;
+mod replay;
 mod secrets;
 mod serve;
 mod tls;

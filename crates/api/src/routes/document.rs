@@ -7,7 +7,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{OpenApi, PathItem, RefOr, Response};
 
 /// Takes no credentials.
-const OPEN: &[&str] = &["session", "signUp", "signIn", "guest", "adminSession", "signOut", "health", "iceServers"];
+const OPEN: &[&str] = &["session", "signUp", "signIn", "guest", "adminSession", "signOut", "health", "ready", "iceServers"];
 
 /// Completes the document.
 pub(super) fn complete(document: &mut OpenApi) {

@@ -7,8 +7,9 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use model::Permission;
+use model::{ErrorCode, Permission};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,9 +21,10 @@ use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;
+use crate::wire::time;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(connection_check)).routes(routes!(health))
+    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(connection_check)).routes(routes!(health)).routes(routes!(ready))
 }
 
 /// STUN and TURN servers.
@@ -124,11 +126,29 @@ fn media_ports(config: &ApiConfig, ice_servers: &[IceServer]) -> Vec<MediaPort> 
     ports.udp.iter().map(stun).chain(turn).collect()
 }
 
-/// Whether the server is up.
+/// Whether the server is up; whatever is asked of it, `/readyz` says.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "server",
     responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
+}
+
+/// Whether what is asked of the server can be kept: `unavailable`, with `details.troubles`, where the journal or the store cannot be written.
+#[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = "server",
+    responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
+async fn ready(State(state): State<AppState>) -> ApiResult<Json<Health>> {
+    let troubles = state.handle().troubles();
+    if troubles.is_empty() {
+        return Ok(Json(Health { status: "ok" }));
+    }
+    let told: Vec<Value> = troubles
+        .iter()
+        .map(|trouble| {
+            json!({"part": trouble.part.as_str(), "cause": trouble.cause.as_str(), "since": time(trouble.since)})
+        })
+        .collect();
+    let refusal = ApiError::new(ErrorCode::Unavailable, "what is asked of the server cannot all be kept at present");
+    Err(ApiError { retry_after: Some(1), ..refusal.with_details(json!({"troubles": told})) })
 }
 
 /// Prometheus text, for an administrator or a program on this machine.

@@ -108,6 +108,11 @@ impl Server {
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
+    /// Where everything is kept.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// One request with a bearer token.
     pub async fn ask(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
         let mut request = request(method, path).header("authorization", format!("Bearer {token}"));

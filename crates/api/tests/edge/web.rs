@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 
-use crate::server::{Answer, Server, request};
+use serde_json::json;
+
+use crate::server::{Answer, Server, request, scrub, token};
 
 async fn fetch(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = request(method, path);
@@ -35,6 +37,32 @@ async fn protocols_paths_are_no_pages() {
     }
     assert_eq!(fetch(&server, "GET", "/healthz", &[]).await.text, r#"{"status":"ok"}"#);
     assert_eq!(fetch(&server, "GET", "/metrics", &[]).await.status, 401, "not from this machine, for all we know");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_says_what_cannot_be_kept_and_since_when_and_liveness_does_not_care() {
+    let server = Server::start().await;
+    let ask = async |path| fetch(&server, "GET", path, &[]).await;
+    assert_eq!((ask("/readyz").await.status.as_u16(), ask("/readyz").await.text.as_str()), (200, r#"{"status":"ok"}"#));
+    let (there, away) = (server.data().join("journal"), server.data().join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    let refused = server.post("/api/calls/initiate", &token("alice"), json!({"targetUserId": "bob"})).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "unavailable"));
+    let told = ask("/readyz").await;
+    assert_eq!((told.status.as_u16(), told.header("retry-after")), (503, "1"));
+    let mut told = told.json();
+    scrub(&mut told);
+    let trouble = json!([{"part": "journal", "cause": "replaced", "since": "[time]"}]);
+    assert_eq!((&told["error"]["code"], &told["error"]["details"]["troubles"]), (&json!("unavailable"), &trouble));
+    assert_eq!(ask("/healthz").await.status, 200);
+    std::fs::rename(&away, &there).unwrap();
+    for _ in 0..500 {
+        if ask("/readyz").await.status == 200 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("not ready again: {}", ask("/readyz").await.text);
 }
 
 #[tokio::test]

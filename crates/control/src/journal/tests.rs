@@ -4,6 +4,8 @@ use call::{Command, InitiateCall, Output, Switchboard, Target};
 use model::{CallMedia, DeviceId, Timestamp, UserId};
 
 use super::*;
+use crate::disk::LocalDisk;
+use crate::disk::faulty::{FAULTS, Fault, FaultyDisk};
 
 /// Records of a real call that rings and is given up.
 fn records(calls: usize) -> Vec<Record> {
@@ -36,7 +38,14 @@ fn records(calls: usize) -> Vec<Record> {
 }
 
 fn open(directory: &Path) -> (Journal, JournalReader) {
-    Journal::open(directory, 0).unwrap()
+    Journal::open(directory, 0, Arc::new(LocalDisk)).unwrap()
+}
+
+/// On a disk that can be made to fail.
+fn open_faulty(directory: &Path) -> (Journal, JournalReader, Arc<FaultyDisk>) {
+    let disk = Arc::new(FaultyDisk::default());
+    let (journal, reader) = Journal::open(directory, 0, Arc::clone(&disk) as SharedDisk).unwrap();
+    (journal, reader, disk)
 }
 
 fn read_all(reader: &mut JournalReader, until: u64) -> Vec<(u64, Record)> {
@@ -151,21 +160,22 @@ fn segments_are_closed_by_size_and_removed_when_applied() {
     let last = journal.commit().unwrap();
     assert_eq!(read_all(&mut reader, last).len(), 1, "the tail is found again");
     drop(journal);
-    let (journal, _) = Journal::open(directory.path(), last).unwrap();
+    let (journal, _) = Journal::open(directory.path(), last, Arc::new(LocalDisk)).unwrap();
     assert_eq!(journal.last(), last);
 }
 
 #[test]
 fn a_full_disk_keeps_everything_and_the_next_commit_writes_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, mut reader) = open(directory.path());
+    let (mut journal, mut reader, disk) = open_faulty(directory.path());
     let records = records(3);
     journal.append(&records[0]);
     journal.commit().unwrap();
     journal.append(&records[1]);
-    journal.fill_the_disk();
+    disk.arm(Fault::Full, 0, u64::MAX);
     assert_eq!(journal.commit().unwrap_err().kind(), io::ErrorKind::StorageFull);
     journal.append(&records[2]);
+    disk.heal();
     let last = journal.commit().unwrap();
     assert_eq!(last, 3);
     assert_eq!(journal.given_up(), 0);
@@ -173,10 +183,155 @@ fn a_full_disk_keeps_everything_and_the_next_commit_writes_it() {
     assert_eq!(read, [1, 2, 3]);
 }
 
+/// Takes one write and any number of names.
+#[derive(Default)]
+struct NamesOnly(std::sync::atomic::AtomicBool);
+
+impl Disk for NamesOnly {
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        let full = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+        if full { Err(io::ErrorKind::StorageFull.into()) } else { file.write(bytes) }
+    }
+}
+
+#[test]
+fn a_night_with_a_full_disk_leaves_no_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(directory.path(), 0, Arc::new(NamesOnly::default())).unwrap();
+    journal.append(&records(1)[0]);
+    for _ in 0..20 {
+        journal.commit().unwrap_err();
+    }
+    assert_eq!(segments(directory.path()).len(), 1);
+}
+
+/// The whole property, at every operation: what a commit gave as durable is read, in order and once, by the tail and after a restart.
+#[test]
+fn whatever_fails_wherever_and_heals_or_not_nothing_acknowledged_is_lost_or_out_of_order() {
+    let records = records(8);
+    let mut cases = 0;
+    for fault in FAULTS {
+        for failing in [1, 2, 5, u64::MAX] {
+            for heals in [true, false] {
+                let mut spared = 0;
+                while fails_once(&records, fault, spared, failing, heals) {
+                    spared += 1;
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert!(cases > 400, "{cases}");
+}
+
+/// One run; false: the fault never came to pass.
+fn fails_once(records: &[Record], fault: Fault, spared: u64, failing: u64, heals: bool) -> bool {
+    let case = format!("{fault:?} after {spared}, {failing} times, heals: {heals}");
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, mut reader, disk) = open_faulty(directory.path());
+    journal.segment_bytes = 2_500;
+    disk.arm(fault, spared, failing);
+    let (mut durable, mut seen) = (0, Vec::new());
+    let sequences = |read: &[(u64, Record)]| read.iter().map(|(sequence, _)| *sequence).collect::<Vec<u64>>();
+    for (at, some) in records.chunks(2).enumerate() {
+        some.iter().for_each(|record| _ = journal.append(record));
+        if let Ok(last) = journal.commit() {
+            durable = last;
+        }
+        if let Ok(read) = reader.read(durable, usize::MAX) {
+            seen.extend(read);
+        }
+        if at == 2 {
+            drop(reader.prune(seen.last().map_or(0, |(sequence, _)| *sequence)));
+        }
+        assert_eq!(sequences(&seen), (1..=seen.len() as u64).collect::<Vec<_>>(), "{case}");
+    }
+    let applied = seen.len() as u64;
+    let hit = if heals { disk.heal() } else { 0 };
+    if heals {
+        assert_eq!(journal.commit().unwrap(), records.len() as u64, "{case}");
+        durable = records.len() as u64;
+        seen.extend(read_all(&mut reader, durable));
+        assert_eq!(sequences(&seen), (1..=durable).collect::<Vec<_>>(), "{case}");
+    }
+    drop((journal, reader));
+    let hit = hit + disk.heal();
+    let (journal, mut reader) = Journal::open(directory.path(), applied, Arc::new(LocalDisk)).unwrap();
+    assert!(journal.last() >= durable, "{case}: {} of {durable}", journal.last());
+    let after = read_all(&mut reader, journal.last());
+    let expected: Vec<u64> = (applied + 1..=journal.last()).collect();
+    assert_eq!(sequences(&after), expected, "{case}");
+    for (sequence, record) in seen.iter().chain(&after) {
+        assert_eq!(*record, records[*sequence as usize - 1], "{case}");
+    }
+    hit > 0
+}
+
+#[test]
+fn calls_that_run_are_written_into_room_that_was_taken_before_the_disk_was_full() {
+    struct NoMoreRoom;
+    impl Disk for NoMoreRoom {
+        fn reserve(&self, _: &File, from: u64, _: u64) -> io::Result<()> {
+            if from < 1_000 { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, mut reader) = Journal::open(directory.path(), 0, Arc::new(NoMoreRoom)).unwrap();
+    let mut record = records(1).remove(0);
+    record.payload = serde_json::Value::String("x".repeat(100 << 10));
+    for n in 1..=20 {
+        journal.append(&record);
+        assert_eq!(journal.commit().unwrap(), n);
+        let short = n > 5;
+        assert_eq!(journal.short(), short.then_some(Cause::Full), "after {n}");
+    }
+    assert_eq!(read_all(&mut reader, 20).len(), 20);
+}
+
+#[test]
+fn a_file_system_that_cannot_take_room_ahead_is_taken_as_it_is() {
+    struct Plain;
+    impl Disk for Plain {
+        fn reserve(&self, _: &File, _: u64, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(directory.path(), 0, Arc::new(Plain)).unwrap();
+    journal.append(&records(1)[0]);
+    journal.commit().unwrap();
+    assert_eq!(journal.short(), None);
+}
+
+#[test]
+fn a_folder_or_segment_that_went_away_takes_nothing_until_it_is_back() {
+    let above = tempfile::tempdir().unwrap();
+    let (there, away) = (above.path().join("journal"), above.path().join("away"));
+    let (mut journal, mut reader) = open(&there);
+    let records = records(2);
+    journal.append(&records[0]);
+    journal.commit().unwrap();
+    std::fs::rename(&there, &away).unwrap();
+    assert_eq!(Cause::of_io(&journal.commit().unwrap_err()), Cause::Replaced, "seen with nothing to write, too");
+    // Another one in its place is not the one whose records are still to be read.
+    std::fs::create_dir(&there).unwrap();
+    journal.append(&records[1]);
+    assert_eq!(Cause::of_io(&journal.commit().unwrap_err()), Cause::Replaced);
+    assert_eq!(numbers(&there).unwrap(), [0; 0]);
+    std::fs::remove_dir(&there).unwrap();
+    std::fs::rename(&away, &there).unwrap();
+    assert_eq!(journal.commit().unwrap(), 2);
+    assert_eq!(read_all(&mut reader, 2).len(), 2);
+    let newest = segments(&there).pop().unwrap();
+    std::fs::remove_file(newest).unwrap();
+    journal.append(&records[2]);
+    assert_eq!(journal.commit().unwrap(), 3, "a new segment takes the place of one that was removed");
+}
+
 #[test]
 fn a_write_that_failed_halfway_is_passed_over() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, mut reader) = open(directory.path());
+    let (mut journal, mut reader, disk) = open_faulty(directory.path());
     let records = records(3);
     records[..2].iter().for_each(|record| _ = journal.append(record));
     journal.commit().unwrap();
@@ -186,8 +341,9 @@ fn a_write_that_failed_halfway_is_passed_over() {
     let line = journal.unwritten.clone();
     file.write_all(&line).unwrap();
     file.write_all(&line[..line.len() / 2]).unwrap();
-    journal.fill_the_disk();
+    disk.arm(Fault::Full, 0, u64::MAX);
     journal.commit().unwrap_err();
+    disk.heal();
     journal.append(&records[3]);
     let last = journal.commit().unwrap();
     let sequences = |read: Vec<(u64, Record)>| read.into_iter().map(|(sequence, _)| sequence).collect::<Vec<_>>();
@@ -216,7 +372,7 @@ fn memory_is_bounded_while_the_disk_refuses() {
 fn two_processes_do_not_write_one_journal() {
     let directory = tempfile::tempdir().unwrap();
     let (_journal, _) = open(directory.path());
-    let error = Journal::open(directory.path(), 0).unwrap_err();
+    let error = Journal::open(directory.path(), 0, Arc::new(LocalDisk)).unwrap_err();
     assert!(matches!(error, JournalError::InUse(_)), "{error}");
 }
 
@@ -225,7 +381,7 @@ fn a_format_of_tomorrow_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = segment_path(directory.path(), 1);
     std::fs::write(&path, "stoa journal 2\nwhatever\n").unwrap();
-    let error = Journal::open(directory.path(), 0).unwrap_err();
+    let error = Journal::open(directory.path(), 0, Arc::new(LocalDisk)).unwrap_err();
     assert!(matches!(error, JournalError::UnknownFormat(_)), "{error}");
     let mut text = String::new();
     File::open(&path).unwrap().read_to_string(&mut text).unwrap();
@@ -235,7 +391,7 @@ fn a_format_of_tomorrow_is_refused_and_left_alone() {
 #[test]
 fn sequences_go_on_where_the_store_is_even_without_the_folder() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(&directory.path().join("not/there/yet"), 41).unwrap();
+    let (mut journal, _) = Journal::open(&directory.path().join("not/there/yet"), 41, Arc::new(LocalDisk)).unwrap();
     assert_eq!(journal.append(&records(1)[0]), 42);
 }
 

@@ -2,6 +2,9 @@ use call::{Config, InitiateCall, Target};
 use model::{CallMedia, DeviceId, ErrorCode};
 
 use super::*;
+use crate::disk::LocalDisk;
+use crate::disk::faulty::{Fault, FaultyDisk};
+use crate::trouble::{Cause, Part};
 
 struct Bench {
     owner: Owner,
@@ -9,11 +12,13 @@ struct Bench {
     durable: watch::Receiver<u64>,
     rooms: mpsc::UnboundedReceiver<RoomJob>,
     directory: tempfile::TempDir,
+    disk: Arc<FaultyDisk>,
 }
 
 fn bench() -> Bench {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(&directory.path().join("journal"), 0).unwrap();
+    let disk = Arc::new(FaultyDisk::default());
+    let (journal, _) = Journal::open(&directory.path().join("journal"), 0, Arc::clone(&disk) as _).unwrap();
     let (notices, listener) = broadcast::channel(64);
     let (rooms, room_jobs) = mpsc::unbounded_channel();
     let (durable, durable_seen) = watch::channel(0);
@@ -25,9 +30,10 @@ fn bench() -> Bench {
         notices,
         rooms,
         durable,
+        health: Arc::default(),
         work: Work::default(),
     };
-    Bench { owner, notices: listener, durable: durable_seen, rooms: room_jobs, directory }
+    Bench { owner, notices: listener, durable: durable_seen, rooms: room_jobs, directory, disk }
 }
 
 fn user(name: &str) -> UserId {
@@ -77,7 +83,6 @@ fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
 
     let (there, away) = (bench.directory.path().join("journal"), bench.directory.path().join("away"));
     std::fs::rename(&there, &away).unwrap();
-    bench.owner.journal.fill_the_disk();
     let accept = Command::Accept { call: call.id, user: user("bob"), device: DeviceId::unnamed() };
     bench.run(accept).unwrap();
     let refused = bench.run(initiate("carol", "dave")).unwrap_err();
@@ -96,7 +101,7 @@ fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
     }
     assert!(told.iter().any(|line| line.starts_with("bob Incoming")), "{told:#?}");
     drop(bench.owner);
-    let (journal, mut reader) = Journal::open(&there, 0).unwrap();
+    let (journal, mut reader) = Journal::open(&there, 0, Arc::new(LocalDisk)).unwrap();
     let records = reader.read(journal.last(), usize::MAX).unwrap();
     let events: Vec<&str> = records.iter().map(|(_, record)| record.event.as_str()).collect();
     assert_eq!(events, ["initiated", "ringing", "accepted", "initiated"]);
@@ -121,4 +126,24 @@ fn a_batch_of_several_new_calls_is_taken_whole() {
         }
     }
     assert_eq!(answered, 5);
+}
+
+#[test]
+fn a_call_that_could_not_be_written_down_is_refused_and_nobody_hears_of_it() {
+    let mut bench = bench();
+    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).unwrap();
+    while bench.notices.try_recv().is_ok() {}
+    bench.disk.arm(Fault::Io, 0, u64::MAX);
+    // Nothing has failed yet: the disk is found failing by this very call.
+    let refused = bench.run(initiate("alice", "bob")).unwrap_err();
+    assert_eq!((refused.code(), refused), (ErrorCode::Unavailable, UNRECORDED));
+    let heard = bench.notices.try_recv();
+    assert!(heard.is_err(), "{heard:?}");
+    assert!(bench.rooms.try_recv().is_err());
+    let trouble = bench.owner.health.troubles()[0];
+    assert_eq!((trouble.part, trouble.cause), (Part::Journal, Cause::Io));
+    bench.disk.heal();
+    bench.owner.finish();
+    assert_eq!(bench.owner.health.troubles(), []);
+    bench.run(initiate("alice", "bob")).expect("the one that was refused is not in the way");
 }

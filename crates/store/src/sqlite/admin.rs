@@ -44,17 +44,21 @@ impl AdminStore for SqliteStore {
         found.fetch_optional(&self.readers).await.map_err(store_error)?.as_ref().map(key).transpose()
     }
     async fn revoke_api_key(&self, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
         let done = sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
             .bind(id)
             .bind(now.0)
-            .execute(&self.writer)
+            .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
+        transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }
     async fn touch_api_key(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
         let touch = sqlx::query("UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1").bind(id).bind(now.0);
-        touch.execute(&self.writer).await.map_err(store_error).map(drop)
+        touch.execute(&mut *transaction).await.map_err(store_error)?;
+        transaction.commit().await
     }
 
     async fn audit(&self, record: &AuditRecord, keep_from: Timestamp) -> Result<(), StoreError> {
@@ -81,6 +85,7 @@ impl AdminStore for SqliteStore {
 }
 
 async fn put_key(store: &SqliteStore, key: &ApiKey, secret_hash: &[u8; 32]) -> Result<(), StoreError> {
+    let mut transaction = store.write().await?;
     sqlx::query(
         "INSERT INTO api_keys (id, name, secret_hash, scopes, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
@@ -91,10 +96,10 @@ async fn put_key(store: &SqliteStore, key: &ApiKey, secret_hash: &[u8; 32]) -> R
     .bind(key.created_by.as_deref())
     .bind(key.created_at.0)
     .bind(key.expires_at.map(|at| at.0))
-    .execute(&store.writer)
+    .execute(&mut *transaction)
     .await
     .map_err(store_error)?;
-    Ok(())
+    transaction.commit().await
 }
 
 fn key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
@@ -130,7 +135,7 @@ async fn write_audit(store: &SqliteStore, record: &AuditRecord, keep_from: Times
         .execute(&mut *transaction)
         .await
         .map_err(store_error)?;
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 async fn read_audit(pool: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

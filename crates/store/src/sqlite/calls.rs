@@ -9,7 +9,7 @@ use model::{CallId, UserId};
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use super::rows::{self, CALL_COLUMNS};
-use super::{SqliteStore, erase, people, store_error};
+use super::{SqliteStore, apply_error, erase, people, store_error};
 
 /// The highest journal sequence that is in the store.
 pub(super) async fn applied(pool: &SqlitePool) -> Result<u64, StoreError> {
@@ -27,7 +27,7 @@ pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Res
         .map_err(store_error)?;
     let fresh: Vec<&(u64, Record)> = records.iter().filter(|(sequence, _)| *sequence as i64 > applied).collect();
     let fresh = for_store(&mut transaction, fresh).await?;
-    let Some((last, _)) = fresh.last() else { return Ok(()) };
+    let Some((last, _)) = fresh.last() else { return transaction.commit().await };
     // A record carries its whole call, so of a batch only each call's last one is written; its events all are.
     let latest: HashMap<CallId, u64> = fresh.iter().map(|(sequence, record)| (record.call.id, *sequence)).collect();
     for (_, record) in fresh.iter().filter(|(sequence, record)| latest[&record.call.id] == *sequence) {
@@ -37,12 +37,46 @@ pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Res
         write_event(&mut transaction, *sequence, record).await.map_err(apply_error)?;
     }
     erase::forget_finished(&mut transaction).await?;
-    sqlx::query("UPDATE journal_position SET applied = ?")
-        .bind(*last as i64)
-        .execute(&mut *transaction)
+    advance(&mut transaction, *last).await?;
+    transaction.commit().await
+}
+
+async fn advance(connection: &mut SqliteConnection, applied: u64) -> Result<(), StoreError> {
+    let advance = sqlx::query("UPDATE journal_position SET applied = max(applied, ?)").bind(applied as i64);
+    advance.execute(connection).await.map(drop).map_err(store_error)
+}
+
+/// Counts a record that was put aside as applied.
+pub(super) async fn pass_over(store: &SqliteStore, sequence: u64) -> Result<(), StoreError> {
+    let mut transaction = store.write().await?;
+    advance(&mut transaction, sequence).await?;
+    transaction.commit().await
+}
+
+/// Takes a record that was put aside, in its place among what came since. False: it is there.
+pub(super) async fn replay(store: &SqliteStore, sequence: u64, record: &Record) -> Result<bool, StoreError> {
+    let mut transaction = store.write().await?;
+    let newest: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM call_events WHERE call_id = ?")
+        .bind(record.call.id.0)
+        .fetch_one(&mut *transaction)
         .await
         .map_err(store_error)?;
-    transaction.commit().await.map_err(store_error)
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM call_events WHERE id = ?)")
+        .bind(sequence as i64)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+    if !there {
+        let cleaned = erase::without_erased(&mut transaction, record).await?;
+        let record = cleaned.as_ref().unwrap_or(record);
+        if newest.is_none_or(|newest| newest < sequence as i64) {
+            write_call(&mut transaction, &record.call).await.map_err(apply_error)?;
+        }
+        write_event(&mut transaction, sequence, record).await.map_err(apply_error)?;
+        erase::forget_finished(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(!there)
 }
 
 /// The records as they are to be written: without users who were erased while their call ran.
@@ -60,15 +94,6 @@ async fn for_store<'a>(
         written.push((*sequence, cleaned.map_or(Cow::Borrowed(record), Cow::Owned)));
     }
     Ok(written)
-}
-
-/// Nothing in a record can be "taken": a unique key that is hit here is a fault.
-fn apply_error(error: sqlx::Error) -> StoreError {
-    let text = error.to_string();
-    match store_error(error) {
-        StoreError::Conflict => StoreError::Fault(text),
-        other => other,
-    }
 }
 
 async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> Result<(), sqlx::Error> {

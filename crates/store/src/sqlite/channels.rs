@@ -26,7 +26,7 @@ pub(super) async fn upsert(store: &SqliteStore, channel: &Channel) -> Result<(),
     .await
     .map_err(store_error)?;
     write_members(&mut transaction, channel).await.map_err(store_error)?;
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 async fn write_members(connection: &mut SqliteConnection, channel: &Channel) -> Result<(), sqlx::Error> {
@@ -105,12 +105,13 @@ fn together(found: &[SqliteRow], member_rows: &[SqliteRow]) -> Result<Vec<Channe
 
 /// Deletes a channel and its memberships; its calls stay.
 pub(super) async fn delete(store: &SqliteStore, id: &ChannelId) -> Result<(), StoreError> {
+    let mut transaction = store.write().await?;
     sqlx::query("DELETE FROM channels WHERE id = ?")
         .bind(id.as_str())
-        .execute(&store.writer)
+        .execute(&mut *transaction)
         .await
         .map_err(store_error)?;
-    Ok(())
+    transaction.commit().await
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ pub(super) async fn user(
         .await
         .map_err(store_error)?;
     if known.is_none() {
+        transaction.commit().await?;
         return Ok(None);
     }
     let dropped_calls = drop_own_calls(&mut transaction, user).await.map_err(store_error)?;
@@ -116,7 +117,7 @@ pub(super) async fn user(
     ] {
         sqlx::query(sql).bind(user.as_str()).execute(&mut *transaction).await.map_err(store_error)?;
     }
-    transaction.commit().await.map_err(store_error)?;
+    transaction.commit().await?;
     Ok(Some(Erased { alias: alias.clone(), kept_calls, dropped_calls }))
 }
 
@@ -236,12 +237,12 @@ pub(super) async fn without_erased(
     if erased.is_empty() {
         return Ok(None);
     }
-    let mut value = serde_json::to_value(record).map_err(|error| StoreError::Fault(error.to_string()))?;
+    let mut value = serde_json::to_value(record).map_err(|error| StoreError::Refused(error.to_string()))?;
     for row in &erased {
         let (user, alias): (String, String) = (row.get("user_id"), row.get("alias"));
         replace(&mut value, &user, &alias);
     }
-    let mut cleaned: Record = serde_json::from_value(value).map_err(|error| StoreError::Fault(error.to_string()))?;
+    let mut cleaned: Record = serde_json::from_value(value).map_err(|error| StoreError::Refused(error.to_string()))?;
     if erased.iter().any(|row| row.get::<String, _>("user_id") == record.call.initiator.as_str()) {
         cleaned.call.metadata = Value::Object(serde_json::Map::new());
     }

@@ -57,6 +57,7 @@ pub(super) async fn put(store: &SqliteStore, server: &IceServerEntry) -> Result<
         Some("turn") => 2,
         _ => 1,
     };
+    let mut transaction = store.write().await?;
     sqlx::query(
         "INSERT INTO ice_servers (id, urls, server_type, auth, username, credential, region, priority, is_public, is_active, \
             created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
@@ -75,19 +76,21 @@ pub(super) async fn put(store: &SqliteStore, server: &IceServerEntry) -> Result<
     .bind(server.is_active)
     .bind(server.created_at.0)
     .bind(server.updated_at.0)
-    .execute(&store.writer)
+    .execute(&mut *transaction)
     .await
     .map_err(store_error)?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Deletes one; false: there was none.
 pub(super) async fn delete(store: &SqliteStore, id: Uuid) -> Result<bool, StoreError> {
+    let mut transaction = store.write().await?;
     let done = sqlx::query("DELETE FROM ice_servers WHERE id = ?")
         .bind(id)
-        .execute(&store.writer)
+        .execute(&mut *transaction)
         .await
         .map_err(store_error)?;
+    transaction.commit().await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -116,7 +119,7 @@ pub(super) async fn note(store: &SqliteStore, issued: &[IssuedTurn]) -> Result<(
         .await
         .map_err(store_error)?;
     }
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 /// A user's credentials that are still good.

@@ -9,12 +9,16 @@ mod admin;
 mod calls;
 mod channels;
 mod erase;
+mod errors;
 mod history;
 mod ice;
 mod open;
 mod people;
 mod quality;
 mod rows;
+mod writer;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use call::{CallSnapshot, Record};
@@ -24,19 +28,21 @@ use control::{
 use model::{CallId, ChannelId, Permission, Timestamp, UserId};
 use sqlx::SqlitePool;
 
+use errors::{apply_error, store_error};
 pub use open::{MigrationReport, OpenError, migrate};
+use writer::{Write, Writer};
 
 /// The store in one file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
+    writer: Arc<Writer>,
     readers: SqlitePool,
 }
 
 impl SqliteStore {
-    /// Begins a transaction that has the write lock from its first statement on: it cannot fail midway for want of it.
-    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+    /// Begins a transaction; every write is in one.
+    async fn write(&self) -> Result<Write, StoreError> {
+        self.writer.begin().await
     }
 
     /// Closes every connection; the write-ahead log is folded into the file.
@@ -53,6 +59,15 @@ impl Store for SqliteStore {
     }
     async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
         calls::apply(self, records).await
+    }
+    async fn pass_over(&self, sequence: u64) -> Result<(), StoreError> {
+        calls::pass_over(self, sequence).await
+    }
+    async fn replay(&self, sequence: u64, record: &Record) -> Result<bool, StoreError> {
+        calls::replay(self, sequence, record).await
+    }
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writer.check().await
     }
     async fn running_calls(&self) -> Result<Vec<CallSnapshot>, StoreError> {
         calls::running(&self.readers).await
@@ -126,40 +141,4 @@ impl Store for SqliteStore {
     async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError> {
         people::delete_session(self, token_hash).await
     }
-}
-
-/// What a driver's error means to the control plane.
-fn store_error(error: sqlx::Error) -> StoreError {
-    let text = error.to_string();
-    match error {
-        sqlx::Error::Database(e) if e.is_unique_violation() => StoreError::Conflict,
-        sqlx::Error::Database(e) if e.code().is_some_and(|code| is_passing(&code)) => {
-            StoreError::Unavailable(e.message().to_owned())
-        }
-        sqlx::Error::PoolTimedOut => StoreError::Unavailable("no connection to the database became free".to_owned()),
-        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => StoreError::Unavailable(text),
-        _ => StoreError::Fault(text),
-    }
-}
-
-/// Whether waiting may mend it. The low byte of an extended result code is the primary one.
-fn is_passing(code: &str) -> bool {
-    const PERM: i32 = 3;
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    const NOMEM: i32 = 7;
-    const READONLY: i32 = 8;
-    const INTERRUPT: i32 = 9;
-    const IOERR: i32 = 10;
-    const CORRUPT: i32 = 11;
-    const FULL: i32 = 13;
-    const CANTOPEN: i32 = 14;
-    const PROTOCOL: i32 = 15;
-    const NOTADB: i32 = 26;
-    let primary = code.parse::<i32>().map_or(0, |code| code & 0xff);
-    // A damaged file is no passing matter, but it is the operator's to put back, and the journal keeps everything until then.
-    matches!(
-        primary,
-        PERM | BUSY | LOCKED | NOMEM | READONLY | INTERRUPT | IOERR | CORRUPT | FULL | CANTOPEN | PROTOCOL | NOTADB
-    )
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
+use super::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -88,18 +90,17 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         migrate(path).await?;
         let options = options(path);
-        let pool = |size| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .min_connections(1)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false);
         let failed = |e| open_error(path, e);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(failed)?;
+        let writer = Arc::new(Writer::open(path, options.clone()).await.map_err(failed)?);
+        let to_read = options.create_if_missing(false).pragma("query_only", "ON");
+        let readers = pool.connect_with(to_read).await.map_err(failed)?;
         Ok(Self { writer, readers })
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn upsert_user(
     }
     let mut transaction = store.write().await?;
     let user = write_user(&mut transaction, id, patch, now).await?;
-    transaction.commit().await.map_err(store_error)?;
+    transaction.commit().await?;
     Ok(user)
 }
 
@@ -148,7 +148,7 @@ pub(super) async fn create_account(
     .execute(&mut *transaction)
     .await
     .map_err(store_error)?;
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 /// Works out what names of accounts look like that were made before that was kept.
@@ -208,7 +208,7 @@ pub(super) async fn put_session(
     .execute(&mut *transaction)
     .await
     .map_err(store_error)?;
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 /// Who a session belongs to.
@@ -229,12 +229,13 @@ pub(super) async fn session(
 
 /// Ends a session.
 pub(super) async fn delete_session(store: &SqliteStore, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+    let mut transaction = store.write().await?;
     sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
         .bind(&token_hash[..])
-        .execute(&store.writer)
+        .execute(&mut *transaction)
         .await
         .map_err(store_error)?;
-    Ok(())
+    transaction.commit().await
 }
 
 fn words(permissions: &[Permission]) -> String {

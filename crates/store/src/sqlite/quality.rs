@@ -41,7 +41,7 @@ pub(super) async fn put(store: &SqliteStore, call: CallId, samples: &[QualitySam
         .await
         .map_err(store_error)?;
     }
-    transaction.commit().await.map_err(store_error)
+    transaction.commit().await
 }
 
 const NEWEST: &str = "SELECT * FROM call_quality_reports WHERE call_id = ? ORDER BY at DESC, id DESC LIMIT ?";
@@ -97,7 +97,7 @@ pub(super) async fn sweep(store: &SqliteStore, before: Timestamp) -> Result<u64,
         .await
         .map_err(store_error)?
         .rows_affected();
-        transaction.commit().await.map_err(store_error)?;
+        transaction.commit().await?;
         swept += gone;
         if gone < SWEPT_AT_ONCE as u64 {
             return Ok(swept);

@@ -1,0 +1,180 @@
+//! What keeps the journal or the store from being written, in the same words for both and for every database: `/readyz` and the log say
+//! them, and what is done about a failure follows from them alone.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::Timestamp;
+
+/// What keeps something from being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// No room on the disk, or a quota is used up.
+    Full,
+    /// Another process, or another connection, holds it.
+    Locked,
+    /// It may be read and not written.
+    ReadOnly,
+    /// The disk failed to read, write or sync.
+    Io,
+    /// The file cannot be opened.
+    CannotOpen,
+    /// No memory for it.
+    Memory,
+    /// The database is not there, or its connection broke.
+    Away,
+    /// The file or folder that was opened is no longer the one under its name.
+    Replaced,
+    /// What is on the disk does not make sense.
+    Damaged,
+    /// A fault of ours.
+    Fault,
+}
+
+impl Cause {
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::Full => "full",
+            Cause::Locked => "locked",
+            Cause::ReadOnly => "read_only",
+            Cause::Io => "io",
+            Cause::CannotOpen => "cannot_open",
+            Cause::Memory => "memory",
+            Cause::Away => "away",
+            Cause::Replaced => "replaced",
+            Cause::Damaged => "damaged",
+            Cause::Fault => "fault",
+        }
+    }
+
+    /// Of a file that is there and open, or was.
+    pub fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Cause::ReadOnly,
+            io::ErrorKind::PermissionDenied => Cause::CannotOpen,
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Cause::Replaced,
+            io::ErrorKind::WouldBlock => Cause::Locked,
+            io::ErrorKind::OutOfMemory => Cause::Memory,
+            io::ErrorKind::InvalidData => Cause::Damaged,
+            _ => Cause::Io,
+        }
+    }
+}
+
+/// Which part is in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What happens to calls cannot be written down: new calls are refused.
+    Journal,
+    /// The database cannot be written: sign-ups and the like are refused, history falls behind.
+    Store,
+}
+
+impl Part {
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Part::Journal => "journal",
+            Part::Store => "store",
+        }
+    }
+}
+
+/// Something that cannot be written at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    /// What.
+    pub part: Part,
+    /// Why; the latest cause where it changed.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Who looks at a part: each says only what it sees itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    /// The thread that writes the journal.
+    JournalWriter,
+    /// Whoever reads the journal back for the store.
+    JournalReader,
+    /// Whoever takes records over into the store.
+    StoreWriter,
+    /// Whoever asks the store how it is.
+    StoreCheck,
+}
+
+const WATCHERS: [(Watcher, Part); 4] = [
+    (Watcher::JournalWriter, Part::Journal),
+    (Watcher::JournalReader, Part::Journal),
+    (Watcher::StoreWriter, Part::Store),
+    (Watcher::StoreCheck, Part::Store),
+];
+
+/// How the journal and the store are, as far as anyone has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    seen: Mutex<[Option<(Cause, Timestamp)>; WATCHERS.len()]>,
+}
+
+impl Health {
+    /// What a watcher sees now; `None`: all is well.
+    pub(crate) fn note(&self, watcher: Watcher, cause: Option<Cause>, now: Timestamp) {
+        let place = &mut self.seen()[watcher as usize];
+        *place = cause.map(|cause| (cause, place.map_or(now, |(_, since)| since)));
+    }
+
+    /// Whether records reach the store, as far as is known.
+    pub(crate) fn store_takes_records(&self) -> bool {
+        let seen = self.seen();
+        [Watcher::JournalReader, Watcher::StoreWriter].iter().all(|watcher| seen[*watcher as usize].is_none())
+    }
+
+    /// Every part that is in trouble, once: since the first of its watchers saw it, with that one's cause.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        let seen = self.seen();
+        let of = |part| {
+            let its = WATCHERS.iter().filter(move |(_, of)| *of == part);
+            let known = its.filter_map(|(watcher, _)| seen[*watcher as usize]);
+            known.min_by_key(|(_, since)| *since).map(|(cause, since)| Trouble { part, cause, since })
+        };
+        [Part::Journal, Part::Store].into_iter().filter_map(of).collect()
+    }
+
+    /// Plain data: a panic elsewhere cannot have left it half changed.
+    fn seen(&self) -> MutexGuard<'_, [Option<(Cause, Timestamp)>; WATCHERS.len()]> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_lasts_from_its_first_sight_until_every_watcher_is_content() {
+        let health = Health::default();
+        assert_eq!(health.troubles(), []);
+        health.note(Watcher::StoreCheck, Some(Cause::Full), Timestamp(5));
+        health.note(Watcher::StoreWriter, Some(Cause::Io), Timestamp(6));
+        health.note(Watcher::StoreCheck, Some(Cause::ReadOnly), Timestamp(7));
+        assert!(!health.store_takes_records());
+        let store = |cause, since| Trouble { part: Part::Store, cause, since: Timestamp(since) };
+        assert_eq!(health.troubles(), [store(Cause::ReadOnly, 5)]);
+        health.note(Watcher::StoreCheck, None, Timestamp(8));
+        assert_eq!(health.troubles(), [store(Cause::Io, 6)]);
+        health.note(Watcher::StoreWriter, None, Timestamp(9));
+        assert!(health.store_takes_records());
+        health.note(Watcher::JournalWriter, Some(Cause::Replaced), Timestamp(10));
+        assert_eq!(health.troubles(), [Trouble { part: Part::Journal, cause: Cause::Replaced, since: Timestamp(10) }]);
+    }
+
+    #[test]
+    fn each_watcher_has_its_own_place() {
+        for (place, (watcher, _)) in WATCHERS.iter().enumerate() {
+            assert_eq!(*watcher as usize, place);
+        }
+    }
+}
