@@ -1,7 +1,7 @@
 //! What a start prints: where to point a browser, a code for a phone to read, and the admin link.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::secrets::Secrets;
 
 /// The text to print once the server listens.
-pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> String {
+pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr], metrics: Option<SocketAddr>) -> String {
     let urls = Urls::of(config, addresses);
     let mut text = String::new();
     // Writing to a string does not fail.
@@ -20,6 +20,9 @@ pub fn banner(config: &Config, secrets: &Secrets, addresses: &[IpAddr]) -> Strin
         let _ = writeln!(text, "  other devices   {url}");
     }
     let _ = writeln!(text, "  admin           {}/admin#code={}", urls.best(), secrets.admin_code.reveal());
+    if let Some(address) = metrics {
+        let _ = writeln!(text, "  metrics         http://{address}/metrics");
+    }
     let _ = writeln!(text, "  data            {}", config.data_dir.display());
     if config.dev {
         let _ = writeln!(text, "\n  --dev: anyone may sign in by a name, LiveKit key devkey/secret is accepted.");
@@ -82,7 +85,8 @@ mod tests {
         let config = validate(&flags(given).expect("known"), 1).expect("valid");
         let dir = tempfile::tempdir().expect("a folder");
         let secrets = Secrets::read_or_make(dir.path()).expect("writable");
-        let text = banner(&config, &secrets, &["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")]);
+        let addresses = ["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")];
+        let text = banner(&config, &secrets, &addresses, config.admin_http.as_ref().map(|admin| admin.listen.address));
         text.replace(secrets.admin_code.reveal(), "CODE")
     }
 
@@ -94,6 +98,8 @@ mod tests {
         {
             assert!(dev.contains(line), "{line:?} is not in {dev}");
         }
+        assert!(dev.contains("http://127.0.0.1:7879/metrics\n"), "{dev}");
+        assert!(!printed(&[("admin_http", "off")]).contains("metrics"));
         let plain = printed(&[("http", "127.0.0.1:9000")]);
         assert!(plain.contains("http://localhost:9000\n") && !plain.contains("other devices"), "{plain}");
         let public = printed(&[("public_url", "https://calls.example.org/")]);

@@ -3,10 +3,12 @@
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
 mod acme;
+pub mod admission;
 mod banner;
 pub mod bridge;
 pub mod cli;
 pub mod config;
+mod descriptors;
 mod doctor;
 mod doctor_turn;
 mod failure;
@@ -17,6 +19,7 @@ pub mod media;
 mod metrics;
 mod secrets;
 mod serve;
+mod throttle;
 mod tls;
 mod turn;
 mod webhooks;

@@ -129,6 +129,7 @@ fn start(
         own: &[LOOPBACK],
         host: None,
         https_port: None,
+        admission: Admission::new("media", Most { connections: 100, of_address: None }, Patience::default()),
         trusted: true,
     };
     let media = Arc::from(media(settings.relays(&sockets, &around)));
