@@ -31,7 +31,8 @@ mod wire;
 use axum::Router;
 
 pub use crate::turn::{BuiltInTurn, IceClient};
-pub use config::{ApiConfig, Features, IceServer, Limits, MediaPorts, MetricsText, OverTls, TurnHandout};
+pub use config::{ApiConfig, Features, IceServer, Limits, MediaPorts, OverTls, TurnHandout};
+pub use origin::customer;
 pub use routes::openapi_json;
 
 use state::AppState;

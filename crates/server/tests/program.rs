@@ -1,74 +1,13 @@
 //! The program as an operator meets it: exit codes, messages, secrets, tokens, the end.
 
+mod running;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Duration;
 
-/// A range of ports of a test's own: tests run side by side.
-fn ports(test: u16) -> u16 {
-    23_000 + (std::process::id() % 200) as u16 * 100 + test * 10
-}
-
-fn stoa(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
-fn serve(folder: &Path, base: u16) -> Command {
-    let mut command = stoa(folder);
-    command.args(["serve", "--dev", "--workers", "1"]);
-    command.args(["--http", &format!("127.0.0.1:{base}"), "--https", &format!("127.0.0.1:{}", base + 1)]);
-    command.args(["--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()]);
-    command.args(["--turn-port", &(base + 4).to_string()]);
-    command
-}
-
-struct Server {
-    child: Child,
-}
-
-impl Server {
-    /// Starts a server and waits until it says where it is; the text it prints.
-    fn start(mut command: Command) -> (Self, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
-        let stdout = child.stdout.take().expect("piped");
-        let mut printed = String::new();
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            printed.push_str(&line);
-            printed.push('\n');
-            if line.contains("data  ") {
-                return (Self { child }, printed);
-            }
-        }
-        let _ = child.wait();
-        let mut complaint = String::new();
-        child.stderr.take().expect("piped").read_to_string(&mut complaint).expect("text");
-        panic!("did not start: {complaint}");
-    }
-
-    fn signal(&self, name: &str) {
-        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill");
-        assert!(killed.success());
-    }
-
-    fn end(mut self) -> (Duration, Option<i32>) {
-        let began = Instant::now();
-        self.signal("TERM");
-        let code = self.child.wait().expect("a child").code();
-        (began.elapsed(), code)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use running::{Server, get, ports, serve, stoa};
 
 /// What a refusal must be: one line on standard error, nothing on standard output, exit code 2.
 fn refused(output: &Output) -> String {
@@ -77,15 +16,6 @@ fn refused(output: &Output) -> String {
     assert_eq!(text.lines().count(), 1, "one line: {text}");
     assert!(text.starts_with("stoa: ") && output.stdout.is_empty(), "{text}");
     text
-}
-
-fn get(port: u16, path: &str) -> String {
-    use std::io::Write;
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("listening");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("open");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    answer
 }
 
 #[test]
@@ -124,7 +54,7 @@ fn a_shell_where_livekits_tutorial_was_followed_serves_and_signs() {
         command
     };
     let base = ports(6);
-    let (mut server, _) = Server::start(tutorial(serve(folder.path(), base)));
+    let (server, _) = Server::start(&mut tutorial(serve(folder.path(), base)));
     let sign = |arguments: &[&str]| {
         let mut command = tutorial(stoa(folder.path()));
         // What only the server would need may be wrong.
@@ -135,9 +65,8 @@ fn a_shell_where_livekits_tutorial_was_followed_serves_and_signs() {
     sign(&["token", "user", "--id", "alice"]);
     let token = sign(&["token", "livekit", "--room", "r", "--identity", "alice"]);
     assert!(get(base, &format!("/rtc/validate?access_token={token}")).starts_with("HTTP/1.1 200"));
-    server.signal("TERM");
-    let mut log = String::new();
-    server.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    let log = server.log();
+    server.end();
     assert!(log.contains("STOA_HTPP") && log.contains("did you mean STOA_HTTP?"), "{log}");
 
     let mut production = tutorial(stoa(folder.path()));
@@ -158,6 +87,27 @@ fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
 }
 
 #[test]
+fn metrics_are_done_without_only_where_nobody_asked_for_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ports(7);
+    let _taken = TcpListener::bind(("127.0.0.1", base + 5)).expect("free");
+    let line = refused(&serve(folder.path(), base).output().expect("the binary"));
+    assert!(line.contains(&format!("{} is taken", base + 5)) && line.contains("--admin-http"), "{line}");
+    // The default port is another's, or this test's.
+    let _default = TcpListener::bind(("127.0.0.1", 7879));
+    for (admin_http, complains) in [(None, true), (Some("off"), false)] {
+        let mut command = stoa(folder.path());
+        command.args(["serve", "--workers", "1", "--http", &format!("127.0.0.1:{base}"), "--turn-port", "off"]);
+        command.args(["--tcp-port", "0", "--udp-ports", &(base + 3).to_string()]);
+        command.envs(admin_http.map(|off| ("STOA_ADMIN_HTTP", off)));
+        let (server, printed) = Server::start(&mut command);
+        assert!(get(base, "/healthz").contains("\"ok\""));
+        assert!(!printed.contains("metrics"), "{printed}");
+        assert_eq!(server.log().contains("there are no metrics"), complains, "{}", server.log());
+    }
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     // A file in its place: permissions would not stop root.
@@ -173,11 +123,14 @@ fn a_data_directory_that_cannot_be_written_is_named() {
 fn serves_prints_where_signs_tokens_and_ends_in_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let base = ports(3);
-    let (server, printed) = Server::start(serve(folder.path(), base));
+    let (server, printed) = Server::start(&mut serve(folder.path(), base));
     assert!(printed.contains(&format!("http://localhost:{base}\n")), "{printed}");
     assert!(printed.contains("/admin#code="), "{printed}");
     assert!(get(base, "/healthz").contains("\"ok\""));
-    assert!(get(base, "/metrics").contains("stoa_rooms{worker=\"0\"} 0"));
+    assert!(printed.contains(&format!("  metrics         http://127.0.0.1:{}/metrics\n", base + 5)), "{printed}");
+    assert!(get(base + 5, "/metrics").contains("stoa_rooms{worker=\"0\"} 0"));
+    assert!(get(base, "/metrics").starts_with("HTTP/1.1 404"), "not on the public port");
+    assert!(get(base + 5, "/api/session").starts_with("HTTP/1.1 404"), "nor the public side on that one");
 
     // While it runs, tokens are signed with its secrets, and it takes them.
     let token = |arguments: &[&str]| {

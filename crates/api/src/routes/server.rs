@@ -1,13 +1,10 @@
-//! The server itself: health, metrics, ICE servers.
+//! The server itself: health, ICE servers.
 
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::header;
+use axum::extract::State;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use model::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +13,7 @@ use utoipa_axum::routes;
 use crate::body::Params;
 use crate::caller::MaybeCaller;
 use crate::config::{ApiConfig, IceServer};
-use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::error::ErrorBody;
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;
@@ -129,20 +126,4 @@ fn media_ports(config: &ApiConfig, ice_servers: &[IceServer]) -> Vec<MediaPort> 
     responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
-}
-
-/// Prometheus text, for an administrator or a program on this machine.
-pub(super) async fn metrics(
-    State(state): State<AppState>,
-    MaybeCaller(caller): MaybeCaller,
-    parts: Parts,
-) -> ApiResult<Response> {
-    let forwarded = parts.headers.contains_key("x-forwarded-for") || parts.headers.contains_key("forwarded");
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let local = !forwarded && address.is_some_and(|address| address.is_loopback());
-    if !local {
-        caller.ok_or_else(ApiError::unauthorized)?.require(Permission::Admin)?;
-    }
-    let text = (state.config.metrics)();
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

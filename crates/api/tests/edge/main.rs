@@ -13,4 +13,5 @@ mod server;
 mod sign_in;
 mod signalling;
 mod socket;
+mod transport;
 mod web;

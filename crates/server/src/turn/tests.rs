@@ -18,6 +18,7 @@ use turn::message::{Builder, Class, Method, TransactionId};
 
 use super::probe::{Client, ProbeError, probe};
 use super::{Around, TurnPlane, TurnSecrets, TurnSettings, unix};
+use crate::admission::{Admission, Most, Patience};
 use crate::bridge::Relays;
 use crate::media::{Addresses, WorkerHandle};
 
