@@ -324,3 +324,28 @@ fn with_few_descriptors_those_who_wait_make_room_and_the_log_says_so() {
     assert!(metric(base, "stoa_process_open_files") < 900.0);
     assert!(metric(base, "stoa_connections_made_room_total{door=\"web\"}") >= 1_074.0 - 512.0);
 }
+
+#[tokio::test]
+async fn browsers_are_kept_to_https_with_a_real_certificate_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = base(7);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().expect("a client");
+    let told = async |url: String| {
+        let answer = client.get(format!("{url}/healthz")).send().await.expect("an answer");
+        answer.headers().get("strict-transport-security").map(|value| value.to_str().expect("text").to_owned())
+    };
+    let (http, https) = (format!("http://127.0.0.1:{base}"), format!("https://127.0.0.1:{}", base + 1));
+    let (server, _) = Server::start(&mut serve(folder.path(), base));
+    assert_eq!(told(https.clone()).await, None, "self-signed");
+    server.end();
+    // The operator's own, for all the server knows.
+    let mut command = serve(folder.path(), base);
+    command.envs([("STOA_TLS_CERT", "data/tls/cert.pem"), ("STOA_TLS_KEY", "data/tls/key.pem")]);
+    let (server, _) = Server::start(&mut command);
+    assert_eq!(told(https.clone()).await.as_deref(), Some("max-age=31536000"));
+    assert_eq!(told(http).await, None, "in clear");
+    server.end();
+    let (_server, _) = Server::start(command.env("STOA_TLS_HSTS", "false"));
+    assert_eq!(told(https).await, None, "the operator wants none");
+}

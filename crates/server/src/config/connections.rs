@@ -43,7 +43,7 @@ mod tests {
     fn metrics_are_for_this_machine_unless_said_otherwise() {
         let read = |text: Option<&str>| {
             let given = text.map(|text| ("admin_http", "--admin-http", text.to_owned())).into_iter().collect();
-            let admin = validate(&flags(given), 1).expect("valid").admin_http;
+            let admin = validate(&flags(given).expect("known"), 1).expect("valid").admin_http;
             admin.map(|admin| (admin.listen.address.to_string(), admin.listen.also.is_some(), admin.chosen))
         };
         assert_eq!(read(None), Some(("127.0.0.1:7879".into(), false, false)));

@@ -60,7 +60,7 @@ impl Guarded {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let deadline = deadline.into();
+        let deadline = tokio::time::Instant::from_std(deadline);
         if self.timer.deadline() != deadline {
             self.timer.as_mut().reset(deadline);
         }

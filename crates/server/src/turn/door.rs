@@ -194,7 +194,8 @@ pub struct Rewound<S> {
 }
 
 impl<S> Rewound<S> {
-    fn new(stream: S, begun: Vec<u8>) -> Self {
+    /// One of which these bytes were read.
+    pub fn new(stream: S, begun: Vec<u8>) -> Self {
         Self { stream, begun, at: 0 }
     }
 }
