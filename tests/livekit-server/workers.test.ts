@@ -20,7 +20,7 @@ afterAll(async () => {
 
 /** Rooms of each worker, as the server's own metrics have it. */
 async function spread(): Promise<number[]> {
-  const page = await (await fetch(`${stoa.url}/metrics`)).text();
+  const page = await stoa.metrics();
   return [0, 1].map((worker) => Number(new RegExp(`^stoa_rooms\\{worker="${worker}"\\} (\\d+)`, "m").exec(page)?.[1]));
 }
 

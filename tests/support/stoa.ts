@@ -20,7 +20,7 @@ export interface StoaOptions {
   extraArgs?: string[];
   /** Without the built-in TURN server where false. */
   relay?: boolean;
-  /** First of six free ports, where the caller must know them beforehand. */
+  /** First of seven free ports, where the caller must know them beforehand. */
   base?: number;
   /** Runs in there, and is asked at its address; `host` must be all interfaces. */
   network?: Namespace;
@@ -33,6 +33,7 @@ export interface Ports {
   /** First of two. */
   udp: number;
   turn: number;
+  admin: number;
 }
 
 export class Stoa {
@@ -51,14 +52,18 @@ export class Stoa {
   /** Starts a server and waits until it answers. */
   static async start(options: StoaOptions = {}): Promise<Stoa> {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`make build\` first`);
-    const base = options.base ?? (await freePorts(6));
-    const stoa = new Stoa({ http: base, https: base + 1, tcp: base + 2, udp: base + 3, turn: base + 5 }, options);
+    const base = options.base ?? (await freePorts(7));
+    const stoa = new Stoa({ http: base, https: base + 1, tcp: base + 2, udp: base + 3, turn: base + 5, admin: base + 6 }, options);
     await stoa.run();
     return stoa;
   }
 
   get url(): string {
     return `http://${this.options.network?.inside ?? "127.0.0.1"}:${this.ports.http}`;
+  }
+  /** The metrics as they now stand. */
+  async metrics(): Promise<string> {
+    return (await fetch(`http://${this.options.network?.inside ?? "127.0.0.1"}:${this.ports.admin}/metrics`)).text();
   }
   get livekitUrl(): string {
     return `ws://127.0.0.1:${this.ports.http}`;
@@ -98,13 +103,13 @@ export class Stoa {
 
   /** A command line for this server's ports and data. */
   private command(word: "serve" | "doctor"): [string, ...string[]] {
-    const { http, https, tcp, udp, turn } = this.ports;
+    const { http, https, tcp, udp, turn, admin } = this.ports;
     const { host = "127.0.0.1", dev = true, config, extraArgs = [], relay = true, network } = this.options;
     const line = [
       ...[binary, word],
       ...(dev ? ["--dev"] : []),
       ...["--data-dir", this.dataDir],
-      ...["--http", `${host}:${http}`, "--https", `${host}:${https}`],
+      ...["--http", `${host}:${http}`, "--https", `${host}:${https}`, "--admin-http", `${host}:${admin}`],
       ...["--tcp-port", `${tcp}`, "--udp-ports", `${udp}-${udp + 1}`, "--workers", "2", "--turn-port", relay ? `${turn}` : "off"],
       ...(config === undefined ? [] : ["--config", join(this.dataDir, "stoa.toml")]),
       ...extraArgs,

@@ -81,7 +81,7 @@ async function pebble(authority: Authority, https: number): Promise<string> {
 it("asks for the certificate of its domain, and keeps it over a restart", async () => {
   const authority = new Authority();
   ends.push(() => authority.remove());
-  const base = await freePorts(6);
+  const base = await freePorts(7);
   const directory = await pebble(authority, base + 1);
   const stoa = await Stoa.start({
     dev: false,

@@ -87,6 +87,7 @@ class Server:
     tls_port: int
     http_port: int = 0
     media_port: int = 0
+    admin_port: int = 0
 
     def resident_kib(self) -> int:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -96,7 +97,7 @@ class Server:
 def start_stoa(
     lab: Lab, folder: pathlib.Path, pin: list[str], workers: int = 1, turn: bool = True, relay_ports: str = "61000-65535"
 ) -> Server:
-    base = free_ports(7)
+    base = free_ports(8)
     (folder / "stoa.toml").write_text(
         f"""
         [turn]
@@ -111,12 +112,13 @@ def start_stoa(
     command = [*pin, str(STOA), "serve", "--dev", "--data-dir", str(folder / "data"), "--config", str(folder / "stoa.toml")]
     command += ["--http", f"0.0.0.0:{base}", "--https", f"127.0.0.1:{base + 1}", "--tcp-port", str(base + 2)]
     command += ["--workers", "1", "--udp-ports", str(base + 3), "--announce", lab.outside]
+    command += ["--admin-http", f"127.0.0.1:{base + 7}"]
     command += ["--turn-port", str(base + 4), "--turn-tls-port", str(base + 5)] if turn else ["--turn-port", "off", "--turn-tls-port", "off"]
     process = lab.spawn(command)
     for _ in range(200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{base}/healthz", timeout=1).read()
-            return Server(process, lab.outside, base + 4, base + 5, http_port=base, media_port=base + 3)
+            return Server(process, lab.outside, base + 4, base + 5, http_port=base, media_port=base + 3, admin_port=base + 7)
         except OSError:
             if process.poll() is not None:
                 raise RuntimeError(f"stoa ended with {process.returncode}") from None

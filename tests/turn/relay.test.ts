@@ -68,7 +68,7 @@ describe("Chromium behind a firewall", () => {
     await enter();
     expect(new Set(await relays(a))).toEqual(new Set([transport]));
     await relays(b);
-    const metrics = await (await fetch(`${stoa.url}/metrics`)).text();
+    const metrics = await stoa.metrics();
     expect(Number(/^stoa_turn_relay_sockets (\d+)/m.exec(metrics)?.[1]), "no relay port is opened").toBe(0);
     expect(Number(/^stoa_turn_packets_to_peers_total (\d+)/m.exec(metrics)?.[1])).toBeGreaterThan(100);
   });

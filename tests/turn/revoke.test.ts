@@ -44,7 +44,7 @@ function talk({ username, credential }: Credentials, packets: number): { ended: 
 }
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${stoa.url}/metrics`)).text();
+  const text = await stoa.metrics();
   return Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? Number.NaN);
 }
 

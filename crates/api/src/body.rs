@@ -1,5 +1,8 @@
 //! Extractors for bodies, queries and ids, whose refusals are all of the one error form.
 
+use std::error::Error;
+use std::io;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -33,7 +36,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(|_| too_large())?;
+        let unread = |error: axum::Error| if is_late(&error) { late() } else { too_large() };
+        let bytes = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(unread)?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -47,6 +51,16 @@ pub(crate) fn too_large() -> ApiError {
     ApiError::new(ErrorCode::BodyTooLarge, format!("a body has at most {LONGEST_BODY} bytes"))
 }
 
+/// Whether a body could not be read since the rest of it did not come in time.
+pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut))
+}
+
+fn late() -> ApiError {
+    ApiError::new(ErrorCode::RequestTimeout, "the body did not come in time")
+}
+
 fn refuse_json(rejection: &JsonRejection) -> ApiError {
     let reason = rejection.body_text();
     match rejection {
@@ -58,6 +72,7 @@ fn refuse_json(rejection: &JsonRejection) -> ApiError {
                 .with_details(json!({"reason": reason}))
         }
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        other if is_late(other) => late(),
         _ => ApiError::new(ErrorCode::InvalidRequest, "the body could not be read"),
     }
 }

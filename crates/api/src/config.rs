@@ -13,9 +13,6 @@ use utoipa::ToSchema;
 
 use crate::turn::BuiltInTurn;
 
-/// Renders the metrics page.
-pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
-
 /// Codes that each sign one administrator in, once.
 pub trait AdminCodes: Send + Sync {
     /// Whether a code is good; it is so no longer after that. May wait for a disk.
@@ -49,7 +46,7 @@ pub struct ApiConfig {
     pub cors_origins: Vec<String>,
     /// Where the web app may load people's pictures from, besides our own origin: origins, or `https:` for any.
     pub image_sources: Vec<String>,
-    /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of the operator's.
+    /// Whether `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto` come from a proxy of the operator's.
     pub trust_forwarded: bool,
     /// Whether a LiveKit token opens a room that no call made.
     pub auto_create_rooms: bool,
@@ -69,8 +66,8 @@ pub struct ApiConfig {
     pub limits: Limits,
     /// Told to clients.
     pub version: String,
-    /// The metrics page.
-    pub metrics: MetricsText,
+    /// Whether browsers are told to come over TLS only. For those who came so.
+    pub hsts: bool,
 }
 
 impl ApiConfig {
@@ -97,7 +94,7 @@ impl ApiConfig {
             session_ttl: Duration::from_secs(30 * 24 * 3600),
             limits: Limits::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            metrics: Arc::new(String::new),
+            hsts: false,
         }
     }
 }

@@ -148,7 +148,7 @@ fn scope_of(method: &Method, path: &str) -> Scope {
     match parts.next() {
         Some("users") => Scope::Users,
         Some("channels") if path.starts_with("/api/") => Scope::Channels,
-        Some("admin" | "debug" | "metrics") => Scope::Admin,
+        Some("admin" | "debug") => Scope::Admin,
         Some("ice-servers") if method != Method::GET => Scope::Admin,
         Some("ice-servers") if parts.next().is_some() => Scope::Admin,
         _ => Scope::Calls,
@@ -173,7 +173,6 @@ mod tests {
             ("GET", "/api/ice-servers/1", Scope::Admin),
             ("GET", "/api/admin/audit", Scope::Admin),
             ("GET", "/api/debug/connections", Scope::Admin),
-            ("GET", "/metrics", Scope::Admin),
             ("GET", "/ws/webrtc/active-connections", Scope::Calls),
         ] {
             assert_eq!(scope_of(&method.parse().unwrap(), path), scope, "{method} {path}");

@@ -1,4 +1,4 @@
-//! What every request passes: slashes, size, panics, request ids, security headers.
+//! What every request passes: slashes, its host, size, panics, request ids, security headers.
 
 use std::any::Any;
 
@@ -14,19 +14,21 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::body::{LONGEST_BODY, too_large};
-use crate::config::ApiConfig;
+use crate::config::{ApiConfig, OverTls};
 use crate::error::ApiError;
+use crate::origin::check_host;
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts everything around the routes.
 pub(crate) fn wrap(routes: Router, state: &AppState) -> Router {
-    let policy = content_security_policy(&state.config);
+    let (policy, hsts) = (content_security_policy(&state.config), state.config.hsts);
     let routes = routes
         .layer(middleware::from_fn(bound_body))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(move |request, next| secure(policy.clone(), request, next)))
+        .layer(middleware::from_fn_with_state(state.clone(), check_host))
+        .layer(middleware::from_fn(move |request, next| secure(policy.clone(), hsts, request, next)))
         .layer(middleware::from_fn(name_request));
     // Outside of the routes, since it decides which one is taken.
     Router::new().fallback_service(MapRequestLayer::new(collapse_slashes).layer(routes))
@@ -92,8 +94,9 @@ fn is_of_api(path: &str) -> bool {
     matches!(first, "api" | "calls" | "webrtc" | "ws") || (first == "channels" && path.ends_with("/calls"))
 }
 
-async fn secure(policy: HeaderValue, request: Request, next: Next) -> Response {
+async fn secure(policy: HeaderValue, hsts: bool, request: Request, next: Next) -> Response {
     let is_answer_of_api = is_of_api(request.uri().path());
+    let over_tls = request.extensions().get::<OverTls>().is_some();
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -105,6 +108,10 @@ async fn secure(policy: HeaderValue, request: Request, next: Next) -> Response {
         HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self), geolocation=()"),
     );
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    // Only here: a browser may not take it from an answer in clear (RFC 6797, 8.1).
+    if hsts && over_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     if is_answer_of_api {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }

@@ -32,7 +32,8 @@ mod wire;
 use axum::Router;
 
 pub use crate::turn::{BuiltInTurn, IceClient};
-pub use config::{AdminCodes, ApiConfig, Features, IceServer, Limits, MediaPorts, MetricsText, OverTls, TurnHandout};
+pub use config::{AdminCodes, ApiConfig, Features, IceServer, Limits, MediaPorts, OverTls, TurnHandout};
+pub use origin::customer;
 pub use routes::openapi_json;
 
 use state::AppState;

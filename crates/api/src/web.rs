@@ -17,7 +17,7 @@ struct Files;
 
 /// Paths that belong to a protocol: what is not there is not the web app's either.
 const NOT_PAGES: &[&str] =
-    &["api", "calls", "webrtc", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets"];
+    &["api", "calls", "webrtc", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets", "metrics"];
 
 pub(crate) fn router() -> Router {
     Router::new().fallback(serve).layer(CompressionLayer::new())

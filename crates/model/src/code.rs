@@ -54,6 +54,8 @@ codes! {
     ChannelNotFound = "channel_not_found", 404;
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405;
+    /// The body did not come in time.
+    RequestTimeout = "request_timeout", 408;
     /// The call is over.
     CallOver = "call_over", 409;
     /// Another of the user's devices has taken the call.

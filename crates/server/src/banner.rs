@@ -1,7 +1,7 @@
 //! What a start prints: where to point a browser, a code for a phone to read, and, the first one, the admin link.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::Secret;
 use qrcode::QrCode;
@@ -11,7 +11,12 @@ use crate::admin_link::link;
 use crate::config::Config;
 
 /// The text to print once the server listens. `admin_code`: the one that was made for this start.
-pub fn banner(config: &Config, admin_code: Option<&Secret<String>>, addresses: &[IpAddr]) -> String {
+pub fn banner(
+    config: &Config,
+    admin_code: Option<&Secret<String>>,
+    addresses: &[IpAddr],
+    metrics: Option<SocketAddr>,
+) -> String {
     let urls = Urls::of(config, addresses);
     let mut text = String::new();
     // Writing to a string does not fail.
@@ -29,6 +34,9 @@ pub fn banner(config: &Config, admin_code: Option<&Secret<String>>, addresses: &
         None => {
             let _ = writeln!(text, "  admin           {another}");
         }
+    }
+    if let Some(address) = metrics {
+        let _ = writeln!(text, "  metrics         http://{address}/metrics");
     }
     let _ = writeln!(text, "  data            {}", config.data_dir.display());
     if config.dev {
@@ -96,9 +104,10 @@ mod tests {
         let given = pairs.iter().map(|(name, value)| (*name, "flag", (*value).to_owned())).collect();
         let config = validate(&flags(given).expect("known"), 1).expect("valid");
         let addresses = ["10.0.0.5".parse().expect("ip"), "127.0.0.1".parse().expect("ip")];
-        let later = banner(&config, None, &addresses);
+        let metrics = config.admin_http.as_ref().map(|admin| admin.listen.address);
+        let later = banner(&config, None, &addresses, metrics);
         assert!(!later.contains("#code=") && later.contains("stoa token admin"), "{later}");
-        banner(&config, Some(&Secret::new("CODE".to_owned())), &addresses)
+        banner(&config, Some(&Secret::new("CODE".to_owned())), &addresses, metrics)
     }
 
     #[test]
@@ -109,6 +118,8 @@ mod tests {
         {
             assert!(dev.contains(line), "{line:?} is not in {dev}");
         }
+        assert!(dev.contains("http://127.0.0.1:7879/metrics\n"), "{dev}");
+        assert!(!printed(&[("admin_http", "off")]).contains("metrics"));
         let plain = printed(&[("http", "127.0.0.1:9000")]);
         assert!(plain.contains("http://localhost:9000\n") && !plain.contains("other devices"), "{plain}");
         let public = printed(&[("public_url", "https://calls.example.org/")]);

@@ -72,6 +72,9 @@ struct ServeFlags {
     /// Address of the same over TLS, or "off" [default: 7843 with --dev, 443 with --domain, otherwise off]
     #[arg(long, value_name = "ADDR")]
     https: Option<String>,
+    /// Address of the metrics, or "off" [default: 127.0.0.1:7879]
+    #[arg(long, value_name = "ADDR")]
+    admin_http: Option<String>,
     /// Media threads [default: one a core]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
@@ -277,6 +280,7 @@ fn server_layers(flags: &ServeFlags) -> Result<Layer, Failure> {
     let texts = [
         ("http", "--http", &flags.http),
         ("https", "--https", &flags.https),
+        ("admin_http", "--admin-http", &flags.admin_http),
         ("media.workers", "--workers", &flags.workers),
         ("media.udp_ports", "--udp-ports", &flags.udp_ports),
         ("media.tcp_port", "--tcp-port", &flags.tcp_port),

@@ -110,6 +110,9 @@ fn ports(config: &Config, findings: &mut Vec<Finding>) {
     };
     let first = |listen: &Listen| listen.address;
     tcp("http", first(&config.http), "--http");
+    if let Some(admin) = config.admin_http.as_ref().filter(|admin| admin.chosen) {
+        tcp("metrics", first(&admin.listen), "--admin-http");
+    }
     if let Some(https) = &config.https {
         tcp("https", first(https), "--https");
     }

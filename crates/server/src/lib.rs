@@ -4,10 +4,12 @@
 
 mod acme;
 mod admin_link;
+pub mod admission;
 mod banner;
 pub mod bridge;
 pub mod cli;
 pub mod config;
+mod descriptors;
 mod doctor;
 mod doctor_turn;
 mod failure;
@@ -19,6 +21,7 @@ mod metrics;
 mod replay;
 mod secrets;
 mod serve;
+mod throttle;
 mod tls;
 mod turn;
 mod webhooks;

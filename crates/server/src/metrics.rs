@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -61,14 +64,21 @@ impl Metrics {
         describe_gauge!("stoa_process_resident_bytes", "Memory of the process.");
         describe_gauge!("stoa_process_cpu_seconds", "CPU time of the process, user and system.");
         describe_gauge!("stoa_process_open_files", "Descriptors the process has open.");
+        crate::admission::describe();
         if turn.is_some() {
             turn_metrics::describe();
         }
         Self { page, workers, turn }
     }
 
+    /// The page, for who is let in by the listener that serves it.
+    pub fn router(self) -> Router {
+        let page = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], self.render()) };
+        Router::new().route("/metrics", get(page))
+    }
+
     /// The page as it now stands.
-    pub fn render(&self) -> String {
+    fn render(&self) -> String {
         for (index, worker) in self.workers.iter().enumerate() {
             let index = index.to_string();
             for (name, read, _) in NOW {

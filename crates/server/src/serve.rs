@@ -11,8 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin_link::AdminCodes;
+use crate::admission::{Admission, Most};
 use crate::banner::{banner, web_app_url};
 use crate::config::Config;
+use crate::descriptors::{self, Shares};
 use crate::failure::Failure;
 use crate::http::{Bound, Web};
 use crate::keys;
@@ -27,6 +29,10 @@ use crate::webhooks::Webhooks;
 const NOTICES: usize = 65_536;
 /// How long requests under way may take at the end.
 const GRACE: Duration = Duration::from_millis(800);
+/// Web connections at once, however many descriptors there are.
+const MOST_CONNECTIONS: usize = 65_536;
+/// Of those who read metrics.
+const ADMIN_CONNECTIONS: usize = 32;
 /// How long `domain` may take to resolve.
 const RESOLVE: Duration = Duration::from_secs(3);
 
@@ -41,13 +47,15 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let local = media::interface_addresses();
     let addresses = addresses(&config, &local).await;
 
+    let doors = Doors::new(&config, descriptors::raise());
     let http = Bound::bind(&config.http, "--http")?;
+    let admin_http = admin_http(&config)?;
     let https = match &config.https {
         Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local)?)),
         None => None,
     };
     let hooks = Webhooks::start(&config, &secrets).map_err(Failure::fault)?;
-    let mut settings = media_settings(&config, addresses.clone());
+    let mut settings = media_settings(&config, addresses.clone(), doors.media.clone());
     settings.defaults.token_key = Some(keys::livekit_key(config.auth.livekit.as_ref(), &secrets));
     settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
     let mut sockets = settings.bind().map_err(port_failure)?;
@@ -59,7 +67,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         }
         None => None,
     };
-    let around = around(&config, &addresses, &local);
+    let around = around(&config, &addresses, &local, doors.media.clone());
     let relays = turn.as_ref().map(|(turn, sockets)| turn.relays(sockets, &around)).unwrap_or_default();
 
     let store = store::open(config.data_dir.join("stoa.db")).await.map_err(Failure::setup)?;
@@ -78,19 +86,28 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         .await
         .map_err(Failure::setup)?;
     let metrics = Metrics::install(Arc::clone(plane.workers()), turn.clone());
-    let mut api = api_config(&config, &secrets, verifier, handle.clone(), metrics, turn.clone());
+    let mut api = api_config(&config, &secrets, verifier, handle.clone(), turn.clone());
     api.media_ports.addresses = addresses.announced().iter().copied().filter(|ip| !ip.is_loopback()).collect();
     let api = api::Api::start(api);
 
     // Signals are caught before anyone can be told that the server runs.
     let stop = StopSignal::catch().map_err(Failure::fault)?;
-    let web = Web::start(&api.router(), http, https, turn.as_ref().map(TurnPlane::door)).map_err(Failure::fault)?;
+    let mut web = Web::default();
+    let metrics_at = admin_http.as_ref().and_then(Bound::address);
+    let router = api.router();
+    web.serve(&router, http, &doors.web).map_err(Failure::fault)?;
+    if let Some(https) = https {
+        web.serve_tls(&router, https, turn.as_ref().map(TurnPlane::door), &doors.web).map_err(Failure::fault)?;
+    }
+    if let Some(bound) = admin_http {
+        web.serve(&metrics.router(), bound, &doors.admin).map_err(Failure::fault)?;
+    }
     if let Err(error) = lock.note_url(&web_app_url(&config, &local)) {
         tracing::debug!(%error, "where the web app is could not be written down");
     }
     let code = is_first_start.then(|| AdminCodes::new(&config.data_dir).issue(handle.now())).transpose()?;
     // Whoever started it may have stopped reading.
-    let _ = writeln!(std::io::stdout(), "{}", banner(&config, code.as_ref(), &local));
+    let _ = writeln!(std::io::stdout(), "{}", banner(&config, code.as_ref(), &local, metrics_at));
     let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
     tracing::info!(workers, announced = ?addresses.announced(), milliseconds, "listening");
 
@@ -165,8 +182,56 @@ fn certificate(config: &Config, local: &[IpAddr]) -> Result<axum_server::tls_rus
     }
 }
 
+/// Who may have a connection, by what they come for: one of them being full closes no other.
+struct Doors {
+    web: Admission,
+    media: Admission,
+    admin: Admission,
+}
+
+impl Doors {
+    fn new(config: &Config, descriptors: usize) -> Self {
+        let relays = config.turn.as_ref().and_then(|turn| turn.relay_ports.as_ref()).map_or(0, ExactSizeIterator::len);
+        let shares = Shares::of(descriptors, relays);
+        let web = config.connections.web.unwrap_or(MOST_CONNECTIONS).min(shares.web);
+        if let Some(wanted) = config.connections.web.filter(|wanted| *wanted > web) {
+            tracing::warn!(wanted, web, descriptors, "fewer web connections than limits.connections: raise the limit of open files (nofile)");
+        }
+        let most = |connections: usize| {
+            // All of them may come from a proxy's address.
+            let of_address = (!config.trust_forwarded).then(|| config.connections.of_address.min(connections / 2));
+            Most { connections, of_address }
+        };
+        let admin = Most { connections: ADMIN_CONNECTIONS, of_address: None };
+        tracing::info!(descriptors, web, media = shares.media, "connections there may be");
+        Self {
+            web: Admission::new("web", most(web), config.patience),
+            media: Admission::new("media", most(shares.media), config.patience),
+            admin: Admission::new("admin", admin, config.patience),
+        }
+    }
+}
+
+/// The port of the metrics: where nobody chose one and another program has it, they are done without.
+fn admin_http(config: &Config) -> Result<Option<Bound>, Failure> {
+    let Some(admin) = &config.admin_http else { return Ok(None) };
+    match Bound::bind(&admin.listen, "--admin-http") {
+        Ok(bound) => Ok(Some(bound)),
+        Err(failure) if admin.chosen => Err(failure),
+        Err(Failure::Setup(reason) | Failure::Fault(reason)) => {
+            tracing::warn!(reason, "there are no metrics");
+            Ok(None)
+        }
+    }
+}
+
 /// What the TURN server must know of the rest.
-fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr]) -> Around<'a> {
+fn around<'a>(
+    config: &'a Config,
+    addresses: &'a Addresses,
+    local: &'a [IpAddr],
+    admission: Admission,
+) -> Around<'a> {
     let public = config.public_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
     let host =
         public.and_then(|rest| rest.split(['/', '?']).next()).map(|authority| match authority.rsplit_once(':') {
@@ -181,11 +246,12 @@ fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr])
         own: local,
         host: config.domain.clone().or(host),
         https_port: config.https.as_ref().map(|listen| listen.address.port()),
-        trusted: config.certificate.is_some() || config.acme.is_some(),
+        admission,
+        trusted: config.has_real_certificate(),
     }
 }
 
-fn media_settings(config: &Config, addresses: Addresses) -> MediaSettings {
+fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -> MediaSettings {
     let defaults = RoomDefaults {
         max_participants: config.room.max_participants,
         empty_timeout: config.room.empty_timeout,
@@ -197,7 +263,7 @@ fn media_settings(config: &Config, addresses: Addresses) -> MediaSettings {
         hooks: None,
         local: Arc::clone(addresses.announced()),
     };
-    MediaSettings { udp_ports: config.udp_ports.clone(), tcp_port: config.tcp_port, addresses, defaults }
+    MediaSettings { udp_ports: config.udp_ports.clone(), tcp_port: config.tcp_port, addresses, defaults, admission }
 }
 
 /// A media port that cannot be had, with the flag that chooses another.
@@ -222,7 +288,6 @@ fn api_config(
     secrets: &Secrets,
     users: Arc<arc_swap::ArcSwap<auth::UserVerifier>>,
     handle: Handle,
-    metrics: Metrics,
     turn: Option<TurnPlane>,
 ) -> api::ApiConfig {
     let calls = &config.call;
@@ -255,7 +320,7 @@ fn api_config(
         turn: config.turn_handout.clone(),
         limits: config.limits,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        metrics: Arc::new(move || metrics.render()),
+        hsts: config.hsts && config.has_real_certificate(),
         ..api::ApiConfig::new(handle, auth::UserVerifier::new(), keys::livekit_keys(config, secrets))
     }
 }

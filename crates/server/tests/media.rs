@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use client::{Client, ClientConfig, Output, VideoConfig};
 use control::{MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
 use model::{Bitrate, RoomName};
+use server::admission::{Admission, Most, Patience};
 use server::media::{Addresses, MediaSettings, Plane, RoomDefaults};
 use tokio::sync::mpsc;
 
@@ -25,7 +26,8 @@ fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
         hooks: None,
         local: [LOOPBACK].into(),
     };
-    let settings = MediaSettings { udp_ports: vec![0; workers], tcp_port: None, addresses, defaults };
+    let admission = Admission::new("media", Most { connections: 100, of_address: None }, Patience::default());
+    let settings = MediaSettings { udp_ports: vec![0; workers], tcp_port: None, addresses, defaults, admission };
     let sockets = settings.bind().expect("free ports");
     let (notices, received) = mpsc::channel(1_024);
     (settings.start(sockets, notices, &server::bridge::Relays::default()).expect("threads"), received)

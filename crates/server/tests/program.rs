@@ -3,7 +3,6 @@
 mod support;
 
 use std::fs;
-use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
@@ -46,7 +45,7 @@ fn a_shell_where_livekits_tutorial_was_followed_serves_and_signs() {
         command
     };
     let base = ports(6);
-    let (mut server, _) = Server::start(tutorial(serve(folder.path(), base)));
+    let (server, _) = Server::start(&mut tutorial(serve(folder.path(), base)));
     let sign = |arguments: &[&str]| {
         let mut command = tutorial(stoa(folder.path()));
         // What only the server would need may be wrong.
@@ -57,9 +56,8 @@ fn a_shell_where_livekits_tutorial_was_followed_serves_and_signs() {
     sign(&["token", "user", "--id", "alice"]);
     let token = sign(&["token", "livekit", "--room", "r", "--identity", "alice"]);
     assert!(get(base, &format!("/rtc/validate?access_token={token}")).starts_with("HTTP/1.1 200"));
-    server.signal("TERM");
-    let mut log = String::new();
-    server.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    let log = server.log();
+    server.end();
     assert!(log.contains("STOA_HTPP") && log.contains("did you mean STOA_HTTP?"), "{log}");
 
     let mut production = tutorial(stoa(folder.path()));
@@ -80,6 +78,27 @@ fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
 }
 
 #[test]
+fn metrics_are_done_without_only_where_nobody_asked_for_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ports(7);
+    let _taken = TcpListener::bind(("127.0.0.1", base + 5)).expect("free");
+    let line = refused(&serve(folder.path(), base).output().expect("the binary"));
+    assert!(line.contains(&format!("{} is taken", base + 5)) && line.contains("--admin-http"), "{line}");
+    // The default port is another's, or this test's.
+    let _default = TcpListener::bind(("127.0.0.1", 7879));
+    for (admin_http, complains) in [(None, true), (Some("off"), false)] {
+        let mut command = stoa(folder.path());
+        command.args(["serve", "--workers", "1", "--http", &format!("127.0.0.1:{base}"), "--turn-port", "off"]);
+        command.args(["--tcp-port", "0", "--udp-ports", &(base + 3).to_string()]);
+        command.envs(admin_http.map(|off| ("STOA_ADMIN_HTTP", off)));
+        let (server, printed) = Server::start(&mut command);
+        assert!(get(base, "/healthz").contains("\"ok\""));
+        assert!(!printed.contains("metrics"), "{printed}");
+        assert_eq!(server.log().contains("there are no metrics"), complains, "{}", server.log());
+    }
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     // A file in its place: permissions would not stop root.
@@ -95,11 +114,14 @@ fn a_data_directory_that_cannot_be_written_is_named() {
 fn serves_prints_where_signs_tokens_and_ends_in_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let base = ports(3);
-    let (server, printed) = Server::start(serve(folder.path(), base));
+    let (server, printed) = Server::start(&mut serve(folder.path(), base));
     assert!(printed.contains(&format!("http://localhost:{base}\n")), "{printed}");
     assert!(printed.contains("/admin#code="), "{printed}");
     assert!(get(base, "/healthz").contains("\"ok\""));
-    assert!(get(base, "/metrics").contains("stoa_rooms{worker=\"0\"} 0"));
+    assert!(printed.contains(&format!("  metrics         http://127.0.0.1:{}/metrics\n", base + 5)), "{printed}");
+    assert!(get(base + 5, "/metrics").contains("stoa_rooms{worker=\"0\"} 0"));
+    assert!(get(base, "/metrics").starts_with("HTTP/1.1 404"), "not on the public port");
+    assert!(get(base + 5, "/api/session").starts_with("HTTP/1.1 404"), "nor the public side on that one");
 
     // While it runs, tokens are signed with its secrets, and it takes them.
     let token = |arguments: &[&str]| {

@@ -1,13 +1,11 @@
-//! The server itself: health, metrics, ICE servers.
+//! The server itself: health, ICE servers.
 
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::header;
+use axum::extract::State;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use model::{ErrorCode, Permission};
+use model::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +15,7 @@ use utoipa_axum::routes;
 use crate::body::Params;
 use crate::caller::MaybeCaller;
 use crate::config::{ApiConfig, IceServer};
-use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::error::ErrorBody;
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;
@@ -149,20 +147,4 @@ async fn ready(State(state): State<AppState>) -> ApiResult<Json<Health>> {
         .collect();
     let refusal = ApiError::new(ErrorCode::Unavailable, "what is asked of the server cannot all be kept at present");
     Err(ApiError { retry_after: Some(1), ..refusal.with_details(json!({"troubles": told})) })
-}
-
-/// Prometheus text, for an administrator or a program on this machine.
-pub(super) async fn metrics(
-    State(state): State<AppState>,
-    MaybeCaller(caller): MaybeCaller,
-    parts: Parts,
-) -> ApiResult<Response> {
-    let forwarded = parts.headers.contains_key("x-forwarded-for") || parts.headers.contains_key("forwarded");
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let local = !forwarded && address.is_some_and(|address| address.is_loopback());
-    if !local {
-        caller.ok_or_else(ApiError::unauthorized)?.require(Permission::Admin)?;
-    }
-    let text = (state.config.metrics)();
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::body::is_late;
 use crate::caller::bearer;
 use crate::state::AppState;
 use error::{Code, TwirpError};
@@ -69,8 +70,11 @@ async fn open(state: &AppState, request: Request) -> Result<(Asker, Call), Twirp
         .server_api
         .check(&claims.iss)
         .map_err(|_| TwirpError::new(Code::ResourceExhausted, "too many requests with this API key".to_owned()))?;
-    let too_long = |_| TwirpError::new(Code::ResourceExhausted, format!("a body has at most {LONGEST_BODY} bytes"));
-    let body = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(too_long)?;
+    let unread = |error: axum::Error| match is_late(&error) {
+        true => TwirpError::new(Code::DeadlineExceeded, "the body did not come in time".to_owned()),
+        false => TwirpError::new(Code::ResourceExhausted, format!("a body has at most {LONGEST_BODY} bytes")),
+    };
+    let body = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(unread)?;
     Ok((Asker { claims }, Call { form, body }))
 }
 

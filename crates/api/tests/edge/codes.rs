@@ -52,6 +52,7 @@ async fn of_form(seen: &mut Provoked) {
     let long =
         server.post("/api/calls", &ann, json!({"targetUserId": "b", "metadata": {"x": "y".repeat(70_000)}})).await;
     seen.is(&long, ErrorCode::BodyTooLarge);
+    seen.is(&crate::transport::late(&server, "/api/calls", &ann).await, ErrorCode::RequestTimeout);
     let text = request("POST", "/api/calls").header("authorization", format!("Bearer {ann}"));
     let text = text.header("content-type", "text/plain").body(Body::from("{}")).unwrap();
     seen.is(&server.send(text).await, ErrorCode::UnsupportedMediaType);

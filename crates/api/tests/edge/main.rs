@@ -14,4 +14,5 @@ mod server;
 mod sign_in;
 mod signalling;
 mod socket;
+mod transport;
 mod web;

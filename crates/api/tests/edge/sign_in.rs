@@ -201,9 +201,9 @@ async fn the_admin_link_makes_an_administrator() {
     assert_eq!(again.status, 401, "a code is good once");
     let made = page(&server, "POST", "/api/users", &cookie(&right), json!({"id": "x", "name": "X"})).await;
     assert_eq!(made.status, 200, "{}", made.text);
-    let metrics = page(&server, "GET", "/metrics", &cookie(&right), json!(null)).await;
-    assert_eq!(metrics.status, 200);
-    assert_eq!(server.get("/metrics", &token("alice")).await.code(), "forbidden");
+    let debug = page(&server, "GET", "/api/debug/connections", &cookie(&right), json!(null)).await;
+    assert_eq!(debug.status, 200);
+    assert_eq!(server.get("/api/debug/connections", &token("alice")).await.code(), "forbidden");
 }
 
 #[tokio::test]

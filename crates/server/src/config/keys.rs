@@ -49,6 +49,11 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "address of the same over TLS, or \"off\" (7843 with --dev, 443 with a domain, otherwise off)",
     ),
+    key(
+        "admin_http",
+        Kind::Text,
+        "address of the metrics, or \"off\"; whoever reaches it may read them (127.0.0.1:7879)",
+    ),
     key("public_url", Kind::Text, "how clients reach the server, such as https://calls.example.org"),
     key("domain", Kind::Text, "the server's domain: its addresses are announced, its URL is https://domain"),
     key(
@@ -57,6 +62,11 @@ pub const KEYS: &[Key] = &[
         "certificate chain for https, PEM (of acme.directory with a domain, otherwise self-signed)",
     ),
     key("tls.key", Kind::Text, "its key, PEM"),
+    key(
+        "tls.hsts",
+        Kind::Bool,
+        "browsers are told to come by https only, where its certificate is not self-signed (true)",
+    ),
     key(
         "acme.directory",
         Kind::Text,
@@ -110,7 +120,7 @@ pub const KEYS: &[Key] = &[
     aliased("features.call_recording", Kind::Bool, "NEXT_PUBLIC_ENABLE_CALL_RECORDING", "recording calls (false)"),
     key("cors.origins", Kind::List, "origins whose pages may use the API"),
     key("web.image_sources", Kind::List, "origins that people's pictures may come from, or https: for any"),
-    key("proxy.trust_forwarded", Kind::Bool, "X-Forwarded-For and -Proto come from a proxy of yours (false)"),
+    key("proxy.trust_forwarded", Kind::Bool, "X-Forwarded-For, -Host and -Proto come from a proxy of yours (false)"),
     key("turn.port", Kind::Text, "the built-in STUN and TURN server, UDP and TCP; \"off\" for none (3478)"),
     key(
         "turn.tls_port",
@@ -159,6 +169,19 @@ pub const KEYS: &[Key] = &[
     key("limits.key_request_burst", Kind::Number, "how many of them at once (2000)"),
     key("limits.address_requests_a_second", Kind::Number, "API requests, for one address (500)"),
     key("limits.address_request_burst", Kind::Number, "how many of them at once (2000)"),
+    key(
+        "limits.connections",
+        Kind::Number,
+        "web connections open at once (half of the descriptors the process may have, at most 65536)",
+    ),
+    key(
+        "limits.address_connections",
+        Kind::Number,
+        "of them, those of one address, and as many to TURN; not with proxy.trust_forwarded (512)",
+    ),
+    key("limits.header_timeout", Kind::Duration, "how long a TLS handshake or a request's head may take (10s)"),
+    key("limits.body_timeout", Kind::Duration, "how long a request's body may take (30s)"),
+    key("limits.idle_timeout", Kind::Duration, "how long a connection waits for its next request (75s)"),
     key("limits.signals_a_second", Kind::Number, "LiveKit signalling messages, for one connection (50)"),
     key("limits.signal_burst", Kind::Number, "how many of them at once (500)"),
 ];

@@ -4,6 +4,7 @@
 //! Every refusal is one line that says what to do. A command that needs a setting or two reads those alone. An unknown key is
 //! an error in a file and among the flags; environments are shared with others, so there it is a warning.
 
+mod connections;
 mod credentials;
 mod keys;
 mod reader;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use model::{Bitrate, Secret};
 
 use crate::acme::Acme;
+use crate::admission::Patience;
 use crate::turn::TurnSettings;
 
 pub use credentials::{dev_key, has_turn_secret, minting_key, token_secret};
@@ -41,6 +43,10 @@ pub struct Config {
     pub http: Listen,
     /// HTTPS, if any.
     pub https: Option<Listen>,
+    /// Where metrics are read, if anywhere.
+    pub admin_http: Option<AdminHttp>,
+    /// Whether browsers are told to come by https only.
+    pub hsts: bool,
     /// Certificate and key files; none: self-signed.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Who signs the certificate; none: nobody is asked.
@@ -89,6 +95,35 @@ pub struct Config {
     pub call_recording: bool,
     /// How much is taken from one client.
     pub limits: api::Limits,
+    /// How many connections there may be.
+    pub connections: Connections,
+    /// How long a client may keep the server waiting.
+    pub patience: Patience,
+}
+
+impl Config {
+    /// Whether https has a certificate that others than this server vouch for.
+    pub fn has_real_certificate(&self) -> bool {
+        self.certificate.is_some() || self.acme.is_some()
+    }
+}
+
+/// Where metrics are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminHttp {
+    /// The address.
+    pub listen: Listen,
+    /// The operator chose it: there is no start without it.
+    pub chosen: bool,
+}
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Of the web side; none: by the descriptors there are.
+    pub web: Option<usize>,
+    /// Of one address.
+    pub of_address: usize,
 }
 
 /// Where a listener listens.

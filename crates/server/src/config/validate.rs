@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use model::Bitrate;
 
+use super::connections;
 use super::credentials::{auth, turn_secret, webhooks};
 use super::reader::Reader;
 use super::sources::{Layer, Value};
@@ -66,6 +67,10 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         turn_handout: turn_handout(&read)?,
         call_recording: read.bool("features.call_recording", false)?,
         limits: limits(&read)?,
+        admin_http: connections::admin_http(&read)?,
+        hsts: read.bool("tls.hsts", true)?,
+        connections: connections::most(&read)?,
+        patience: connections::patience(&read)?,
     })
 }
 

@@ -27,6 +27,7 @@ use control::MediaNotice;
 use model::{Bitrate, RoomName, Timestamp};
 use tokio::sync::mpsc;
 
+use crate::admission::Admission;
 use crate::bridge::{Inlet, RelayLanes, Relays};
 
 pub use addresses::{Addresses, announce_by_default, interface_addresses};
@@ -47,6 +48,8 @@ pub struct MediaSettings {
     pub addresses: Addresses,
     /// How rooms are set up.
     pub defaults: RoomDefaults,
+    /// Who may have a connection until its first frame has come.
+    pub admission: Admission,
 }
 
 /// How every room of a server is set up.
@@ -178,7 +181,7 @@ impl MediaSettings {
         everyone.get_or_init(|| Arc::clone(&workers));
         for listener in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(tcp_listener::run(listener, self.addresses.clone(), Arc::clone(&workers)));
+            tokio::spawn(tcp_listener::run(listener, self.admission.clone(), self.addresses.clone(), Arc::clone(&workers)));
         }
         Ok(Arc::new(Plane::new(workers, directory)))
     }

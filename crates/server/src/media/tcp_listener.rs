@@ -7,45 +7,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 use super::addresses::Addresses;
 use super::command::{Command, WorkerHandle};
 use super::routes::binding_request_ufrag;
 use super::tcp::{Accepted, Frames};
 use super::worker::worker_of;
+use crate::admission::Admission;
 
 /// How long a connection may take to send its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// A ufrag with a worker's prefix is no longer than this; the WebRTC stack's own have 16 characters.
 const LONGEST_OWN_UFRAG: usize = 12;
-/// Connections that have not yet sent one; more wait in the kernel.
-const PENDING: usize = 512;
-/// Pause after the kernel refuses to accept (out of descriptors).
-const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until it is aborted.
-pub async fn run(listener: TcpListener, addresses: Addresses, workers: Arc<[WorkerHandle]>) {
-    let pending = Arc::new(Semaphore::new(PENDING));
+pub async fn run(
+    listener: TcpListener,
+    admission: Admission,
+    addresses: Addresses,
+    workers: Arc<[WorkerHandle]>,
+) {
     let port = listener.local_addr().map_or(0, |addr| addr.port());
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&pending).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let (addresses, workers) = (addresses.clone(), Arc::clone(&workers));
-                tokio::spawn(async move {
-                    let _permit = permit;
-                    if let Err(error) = hand_over(stream, remote, port, &addresses, &workers).await {
-                        tracing::debug!(%remote, %error, "an ICE-TCP connection was refused");
-                    }
-                });
+        let (stream, remote, place) = admission.accept(&listener).await;
+        let (addresses, workers) = (addresses.clone(), Arc::clone(&workers));
+        tokio::spawn(async move {
+            let handed = tokio::select! {
+                handed = hand_over(stream, remote, port, &addresses, &workers) => handed,
+                shown_out = place.connection().must_leave() => Err(shown_out),
+            };
+            if let Err(error) = handed {
+                tracing::debug!(%remote, %error, "an ICE-TCP connection was refused");
             }
-            Err(error) => {
-                tracing::warn!(%error, "accepting on the ICE-TCP port failed");
-                tokio::time::sleep(REFUSED_PAUSE).await;
-            }
-        }
+        });
     }
 }
 

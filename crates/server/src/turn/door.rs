@@ -11,7 +11,6 @@ use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -20,6 +19,7 @@ use turn::{FiveTuple, Transport};
 
 use super::shard::ShardHandle;
 use super::stream;
+use crate::admission::{Admission, Overdue, Place};
 use crate::media::{Addresses, WorkerHandle, tcp_listener};
 
 /// How long a client may take to show what it wants.
@@ -28,10 +28,6 @@ const FIRST_BYTES: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 }
 const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 /// Between two looks at a stream whose first bytes come one by one.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Streams at once; more wait in the kernel.
-const STREAMS: usize = 16_384;
-/// Pause after the kernel refuses to accept (out of descriptors).
-const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 const ALPN_TURN: &[u8] = b"stun.turn";
 const ALPN_ACME: &[u8] = b"acme-tls/1";
 const WEB: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -55,83 +51,83 @@ pub struct IceTcp {
 pub struct Door {
     shards: Arc<[ShardHandle]>,
     ice_tcp: Option<IceTcp>,
-    streams: Arc<Semaphore>,
-}
-
-/// What a stream in clear is.
-pub enum Clear {
-    /// A TLS handshake begins.
-    Tls(TcpStream),
-    /// It went where it belongs.
-    Taken,
-    /// None of ours.
-    Unknown(TcpStream),
+    admission: Admission,
 }
 
 impl Door {
-    /// A door to these workers.
-    pub fn new(shards: Arc<[ShardHandle]>, ice_tcp: Option<IceTcp>) -> Self {
-        Self { shards, ice_tcp, streams: Arc::new(Semaphore::new(STREAMS)) }
+    /// A door to these workers, for those who are let in.
+    pub fn new(shards: Arc<[ShardHandle]>, ice_tcp: Option<IceTcp>, admission: Admission) -> Self {
+        Self { shards, ice_tcp, admission }
     }
 
     /// Accepts on a port of TURN's own, until it is aborted.
     pub async fn serve(self, listener: TcpListener, tls: Option<RustlsConfig>) {
         loop {
-            // The semaphore is never closed.
-            let Ok(permit) = Arc::clone(&self.streams).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, remote)) => {
-                    let (door, tls) = (self.clone(), tls.clone());
-                    tokio::spawn(async move {
-                        let _permit = permit;
-                        if let Err(error) = door.let_in(stream, tls).await {
-                            tracing::debug!(%remote, %error, "a TURN stream was refused");
-                        }
-                    });
+            let (stream, remote, place) = self.admission.accept(&listener).await;
+            let (door, tls) = (self.clone(), tls.clone());
+            tokio::spawn(async move {
+                let done = tokio::select! {
+                    done = door.let_in(stream, &place, tls) => done,
+                    shown_out = place.connection().must_leave() => Err(shown_out),
+                };
+                if let Err(error) = done {
+                    tracing::debug!(%remote, %error, "a TURN stream was refused");
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting on a TURN port failed");
-                    tokio::time::sleep(REFUSED_PAUSE).await;
-                }
-            }
+            });
         }
     }
 
-    async fn let_in(&self, stream: TcpStream, tls: Option<RustlsConfig>) -> io::Result<()> {
+    async fn let_in(&self, stream: TcpStream, place: &Place, tls: Option<RustlsConfig>) -> io::Result<()> {
         let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-        let stream = match self.look_at(stream).await? {
-            Clear::Taken => return Ok(()),
-            Clear::Unknown(_) => return Err(refused("neither TURN nor ICE-TCP nor TLS")),
-            Clear::Tls(stream) => stream,
+        let connection = place.connection();
+        let late = |error: &io::Error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                connection.overdue(Overdue::Handshake);
+            }
         };
+        match self.look_at(&stream).await.inspect_err(late)? {
+            Sniffed::Tls => {}
+            seen @ (Sniffed::Turn | Sniffed::IceTcp) => {
+                if seen == Sniffed::Turn {
+                    connection.keep();
+                }
+                return self.take(stream, seen).await;
+            }
+            Sniffed::NeedMore | Sniffed::Unknown => return Err(refused("neither TURN nor ICE-TCP nor TLS")),
+        }
         let tls = tls.ok_or_else(|| refused("there is no certificate for TLS"))?;
         let tuple = tuple(&stream, Transport::Tls)?;
-        let stream = timeout(HANDSHAKE, TlsAcceptor::from(tls.get_inner()).accept(stream)).await??;
-        match self.look_inside(stream).await? {
-            Inside::Turn(stream, begun) => self.carry(stream, tuple, begun).await,
+        let handshake = timeout(HANDSHAKE, TlsAcceptor::from(tls.get_inner()).accept(stream));
+        let stream = handshake.await.map_err(io::Error::from).flatten().inspect_err(late)?;
+        match self.look_inside(stream).await.inspect_err(late)? {
+            Inside::Turn(stream, begun) => {
+                connection.keep();
+                self.carry(stream, tuple, begun).await;
+            }
             Inside::Web(_) => return Err(refused("the web is on another port")),
         }
         Ok(())
     }
 
-    /// Looks at the first bytes of a stream; what is ours in clear is carried to its end.
-    pub async fn look_at(&self, stream: TcpStream) -> io::Result<Clear> {
-        let seen = timeout(FIRST_BYTES, first_bytes(&stream)).await?;
-        match seen? {
-            Sniffed::Tls => Ok(Clear::Tls(stream)),
-            Sniffed::Turn => {
+    /// Looks at the first bytes of a stream, which stay.
+    pub async fn look_at(&self, stream: &TcpStream) -> io::Result<Sniffed> {
+        timeout(FIRST_BYTES, first_bytes(stream)).await?
+    }
+
+    /// Carries a stream in clear of which TURN or ICE-TCP was seen to where it belongs.
+    pub async fn take(&self, stream: TcpStream, seen: Sniffed) -> io::Result<()> {
+        match (seen, &self.ice_tcp) {
+            (Sniffed::IceTcp, Some(ice_tcp)) => {
+                let remote = stream.peer_addr()?;
+                tcp_listener::hand_over(stream, remote, ice_tcp.port, &ice_tcp.addresses, &ice_tcp.workers).await
+            }
+            (Sniffed::Turn, _) => {
                 let tuple = tuple(&stream, Transport::Tcp)?;
                 let _ = stream.set_nodelay(true);
                 self.carry(stream, tuple, Vec::new()).await;
-                Ok(Clear::Taken)
+                Ok(())
             }
-            Sniffed::IceTcp => {
-                let Some(ice_tcp) = &self.ice_tcp else { return Ok(Clear::Unknown(stream)) };
-                let remote = stream.peer_addr()?;
-                tcp_listener::hand_over(stream, remote, ice_tcp.port, &ice_tcp.addresses, &ice_tcp.workers).await?;
-                Ok(Clear::Taken)
-            }
-            Sniffed::NeedMore | Sniffed::Unknown => Ok(Clear::Unknown(stream)),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TURN nor ICE-TCP")),
         }
     }
 
@@ -198,7 +194,8 @@ pub struct Rewound<S> {
 }
 
 impl<S> Rewound<S> {
-    fn new(stream: S, begun: Vec<u8>) -> Self {
+    /// One of which these bytes were read.
+    pub fn new(stream: S, begun: Vec<u8>) -> Self {
         Self { stream, begun, at: 0 }
     }
 }

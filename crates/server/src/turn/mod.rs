@@ -27,12 +27,13 @@ use axum_server::tls_rustls::RustlsConfig;
 use model::UserId;
 use tokio::sync::mpsc;
 
-pub use door::{ALPN, Clear, Door, IceTcp, Inside, Rewound, tuple};
+pub use door::{ALPN, Door, IceTcp, Inside, Rewound, tuple};
 pub use handout::Handout;
 pub use secret::TurnSecrets;
 pub use settings::TurnSettings;
 pub use shard::{Published, unix};
 
+use crate::admission::Admission;
 use crate::bridge::{Inlet, Lane, RelayLanes, Relays};
 use crate::failure::Failure;
 use crate::media::{Addresses, PortError, UdpPort, UdpPorts, WorkerHandle, listen};
@@ -74,6 +75,8 @@ pub struct Around<'a> {
     pub host: Option<String>,
     /// The https port, which leads here, too.
     pub https_port: Option<u16>,
+    /// Who may have a connection over TCP or TLS.
+    pub admission: Admission,
     /// Whether clients trust the certificate: they are not sent to one that they refuse.
     pub trusted: bool,
 }
@@ -193,7 +196,7 @@ impl TurnSettings {
             addresses: around.addresses.clone(),
             workers: Arc::clone(media),
         });
-        let door = Door::new(Arc::clone(&shards), ice_tcp);
+        let door = Door::new(Arc::clone(&shards), ice_tcp, around.admission.clone());
         for listener in sockets.tcp.into_iter().chain(sockets.tls) {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::fault)?;
             tokio::spawn(door.clone().serve(listener, tls.cloned()));

@@ -18,6 +18,7 @@ use turn::message::{Builder, Class, Method, TransactionId};
 
 use super::probe::{Client, ProbeError, probe};
 use super::{Around, TurnPlane, TurnSecrets, TurnSettings, unix};
+use crate::admission::{Admission, Most, Patience};
 use crate::bridge::Relays;
 use crate::media::{Addresses, WorkerHandle};
 
@@ -129,6 +130,7 @@ fn start(
         own: &[LOOPBACK],
         host: None,
         https_port: None,
+        admission: Admission::new("media", Most { connections: 100, of_address: None }, Patience::default()),
         trusted: true,
     };
     let media = Arc::from(media(settings.relays(&sockets, &around)));

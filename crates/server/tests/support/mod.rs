@@ -1,9 +1,11 @@
 //! The program on ports of its own, and what a test says to it.
 #![allow(dead_code)]
 
+use std::borrow::BorrowMut;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A range of ports of a test's own: tests run side by side.
@@ -17,43 +19,57 @@ pub fn stoa(folder: &Path) -> Command {
     command
 }
 
+/// On ports from `base` on: web, https, ICE-TCP, media, TURN, metrics.
 pub fn serve(folder: &Path, base: u16) -> Command {
     let mut command = stoa(folder);
     command.args(["serve", "--dev", "--workers", "1"]);
     command.args(["--http", &format!("127.0.0.1:{base}"), "--https", &format!("127.0.0.1:{}", base + 1)]);
     command.args(["--tcp-port", &(base + 2).to_string(), "--udp-ports", &(base + 3).to_string()]);
-    command.args(["--turn-port", &(base + 4).to_string()]);
+    command.args(["--turn-port", &(base + 4).to_string(), "--admin-http", &(base + 5).to_string()]);
     command
 }
 
 pub struct Server {
-    pub child: Child,
+    child: Child,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
     /// Starts a server and waits until it says where it is; the text it prints.
-    pub fn start(command: Command) -> (Self, String) {
+    pub fn start(command: impl BorrowMut<Command>) -> (Self, String) {
         Self::start_logging(command, Stdio::piped())
     }
 
-    /// The same with its log going elsewhere: a pipe that nobody reads holds little.
-    pub fn start_logging(mut command: Command, log: Stdio) -> (Self, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary");
+    /// The same with its log going elsewhere.
+    pub fn start_logging(mut command: impl BorrowMut<Command>, to: Stdio) -> (Self, String) {
+        let mut child = command.borrow_mut().stdout(Stdio::piped()).stderr(to).spawn().expect("the binary");
+        let log = Arc::new(Mutex::new(String::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let kept = Arc::clone(&log);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    let mut kept = kept.lock().expect("whole");
+                    kept.push_str(&line);
+                    kept.push('\n');
+                }
+            });
+        }
         let stdout = child.stdout.take().expect("piped");
         let mut printed = String::new();
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             printed.push_str(&line);
             printed.push('\n');
             if line.contains("data  ") {
-                return (Self { child }, printed);
+                return (Self { child, log }, printed);
             }
         }
         let _ = child.wait();
-        let mut complaint = String::new();
-        if let Some(mut log) = child.stderr.take() {
-            log.read_to_string(&mut complaint).expect("text");
-        }
-        panic!("did not start: {complaint}");
+        panic!("did not start: {}", log.lock().expect("whole"));
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("whole").clone()
     }
 
     pub fn signal(&self, name: &str) {
