@@ -36,7 +36,7 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     let Value::Object(mut payload) = letter.read()? else {
         return Err(ApiError::invalid("payload", "an object"));
     };
-    let caller = &seat.0.caller;
+    let caller = seat.caller();
     let id = payload.get("callId").and_then(Value::as_str).unwrap_or_default();
     let id = id.parse().map_err(|error| ApiError::invalid_id("callId", &error))?;
     let to = match payload.get("to") {
