@@ -31,10 +31,10 @@ pub(crate) fn open(io: &SocketIo) {
 }
 
 async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
-    let (lane, queue) = Lane::new();
+    let (shared, sits) = (state.clone(), seat.clone());
+    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(shared.clone(), sits.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(&socket, event));
     refresh::listen(&socket);
-    tokio::spawn(carry(state.clone(), seat.clone(), queue));
     socket.on_disconnect(disconnected);
     arrive(&state, &state.webrtc, &socket, &seat).await;
 }

@@ -19,7 +19,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::middleware::map_request;
 use call::{Ability, PresenceState};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
 use model::DeviceId;
@@ -54,6 +57,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many events over the rate, and the socket is cut off.
 const MOST_STRIKES: u32 = 200;
+/// What a socket's buffer holds while nothing comes, in bytes: it grows with what does.
+const READ_BUFFER: usize = 1024;
 
 /// The namespace's endpoint; also starts the task that feeds it.
 pub(crate) fn router(state: &AppState) -> Router {
@@ -64,6 +69,7 @@ pub(crate) fn router(state: &AppState) -> Router {
     let (service, io) = SocketIo::builder()
         .req_path(PATH)
         .max_payload(LONGEST_MESSAGE as u64)
+        .ws_read_buffer_size(READ_BUFFER)
         .ws_max_message_size(LONGEST_MESSAGE)
         .ws_max_frame_size(LONGEST_MESSAGE)
         .max_buffer_size(WAITING_PACKETS)
@@ -80,7 +86,24 @@ pub(crate) fn router(state: &AppState) -> Router {
     Router::new()
         .route_service(PATH, service.clone())
         .route_service("/socket.io/", service)
+        .layer(map_request(detached))
         .layer(cors(&state.config.cors_origins))
+}
+
+/// The same request in memory of its own. What hyper read is shared by all that was parsed from it, and a socket keeps its request for as
+/// long as it lives.
+async fn detached(mut request: Request) -> Request {
+    let headers = std::mem::take(request.headers_mut());
+    let copied = headers.iter().filter_map(|(name, value)| {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        copy.set_sensitive(value.is_sensitive());
+        Some((name.clone(), copy))
+    });
+    request.headers_mut().extend(copied);
+    if let Ok(uri) = request.uri().to_string().parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// What a client says of itself when it connects.
