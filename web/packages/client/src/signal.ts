@@ -72,7 +72,7 @@ export class Signal {
     });
     socket.on("disconnect", (reason) => {
       this.link.emit(turnedAway ? "refused" : "lost");
-      // The server closed it on purpose (it is stopping, or the session ended): the client must ask again itself.
+      // The server put it out on purpose: the client must ask again itself.
       if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), turnedAway ? REFUSED_PAUSE : 1000);
     });
     socket.on("connect_error", (error) => {
