@@ -1,10 +1,12 @@
 """PyPI `python-socketio` against a Stoa of its own: both namespaces, over WebSocket and over long polling."""
 
 import asyncio
+import functools
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -30,10 +32,16 @@ class Stoa:
         self.data = tempfile.mkdtemp(prefix="socketio-", dir=cache)
         self.log = open(pathlib.Path(self.data) / "stoa.log", "w+")
         self.url = f"http://127.0.0.1:{port}"
+        self.command = self._command(port)
+        self.start()
+
+    def _command(self, port: int) -> list:
         command = [BINARY, "serve", "--dev", "--data-dir", self.data, "--workers", "1"]
         command += ["--http", f"127.0.0.1:{port}", "--https", f"127.0.0.1:{port + 1}"]
-        command += ["--tcp-port", str(port + 2), "--udp-ports", f"{port + 3}-{port + 4}"]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        return command + ["--tcp-port", str(port + 2), "--udp-ports", f"{port + 3}-{port + 4}"]
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT)
         for _ in range(200):
             try:
                 urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close()
@@ -43,6 +51,10 @@ class Stoa:
                     break
                 time.sleep(0.1)
         raise RuntimeError("stoa did not start")
+
+    def stop(self, signal: signal.Signals) -> int:
+        self.process.send_signal(signal)
+        return self.process.wait(15)
 
     def token(self, user: str) -> str:
         command = [BINARY, "token", "user", "--id", user, "--data-dir", self.data]
@@ -59,8 +71,7 @@ class Stoa:
             return refused.code, json.load(refused)
 
     def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(15)
+        self.stop(signal.SIGTERM)
         self.log.flush()
         self.log.seek(0)
         panicked = "panicked at" in self.log.read()
@@ -72,9 +83,9 @@ class Stoa:
 class Client:
     """A connected client, and what it heard."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, reconnection: bool = False) -> None:
         self.namespace = namespace
-        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket = socketio.AsyncClient(reconnection=reconnection)
         self.heard: list[tuple[str, dict]] = []
         self.socket.on("*", self._hear, namespace=namespace)
 
@@ -94,14 +105,19 @@ class Client:
     async def ask(self, event: str, data: dict) -> dict:
         return await self.socket.call(event, data, namespace=self.namespace, timeout=TIMEOUT)
 
-    async def next(self, event: str) -> dict:
+    async def until(self, what: str, probe):
         end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
-            for name, data in self.heard:
-                if name == event:
-                    return data
+            if seen := probe():
+                return seen
             await asyncio.sleep(0.02)
-        raise AssertionError(f"waited for {event}; heard {[name for name, _ in self.heard]}")
+        raise AssertionError(f"waited for: {what}; heard {[name for name, _ in self.heard]}")
+
+    def has_heard(self, event: str, call: str) -> bool:
+        return any(name == event and data["callId"] == call for name, data in self.heard)
+
+    async def next(self, event: str) -> dict:
+        return (await self.until(event, lambda: [data for name, data in self.heard if name == event]))[0]
 
 
 class SocketIo(unittest.TestCase):
@@ -161,6 +177,25 @@ class SocketIo(unittest.TestCase):
             self.assertEqual(await alice.next("participant.left"), {"socketId": bob_id(alice), "userId": "bob"})
             self.assertEqual(self.stoa.post("alice", f"/calls/{call['id']}/end")[0], 200)
             await alice.socket.disconnect()
+
+        self.run_both(scene)
+
+    def test_it_comes_back_after_a_stop_and_after_a_kill(self) -> None:
+        async def scene(transport: str) -> None:
+            for namespace, event in (("/", "call:incoming"), ("/webrtc", "call.incoming")):
+                for how in (signal.SIGTERM, signal.SIGKILL):
+                    bob = await Client(namespace, reconnection=True).connect(self.stoa, self.stoa.token("bob"), transport)
+                    code = await asyncio.to_thread(self.stoa.stop, how)
+                    self.assertEqual(code, 0 if how is signal.SIGTERM else -how)
+                    await bob.until("it notices", lambda: not bob.socket.connected)
+                    await asyncio.to_thread(self.stoa.start)
+                    await bob.until("it is back", lambda: bob.socket.connected)
+                    body = {"targetUserId": "bob"}
+                    _, started = await asyncio.to_thread(self.stoa.post, "alice", "/api/calls/initiate", body)
+                    rung = functools.partial(bob.has_heard, event, started["callId"])
+                    await bob.until("it rings", rung)
+                    await asyncio.to_thread(self.stoa.post, "alice", f"/api/calls/{started['callId']}/cancel")
+                    await bob.socket.disconnect()
 
         self.run_both(scene)
 

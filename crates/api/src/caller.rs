@@ -3,13 +3,14 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use model::{DeviceId, ErrorCode, Permission, UserId};
+use model::{DeviceId, ErrorCode, Permission, Timestamp, UserId};
 
 use crate::error::{ApiError, ApiResult};
 use crate::keys;
 use crate::limits::{Counted, Reading};
 use crate::origin::{client_address, request_origin};
 use crate::sessions;
+use crate::standing::Proof;
 use crate::state::AppState;
 
 /// The header that names a device.
@@ -40,19 +41,47 @@ impl Caller {
 
 /// Who holds a bearer token.
 pub(crate) async fn by_token(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
+    Ok(by_token_until(state, token, device).await?.0)
+}
+
+/// The same, and when the token expires.
+pub(crate) async fn by_token_until(state: &AppState, token: &str, device: DeviceId) -> ApiResult<(Caller, Timestamp)> {
     let verified = state.config.users.load().verify(state.handle().now(), token);
     let claims = verified.inspect_err(|refusal| state.refusals.note("user", refusal))?;
     if claims.user.as_str().starts_with(keys::ACTOR) {
         return Err(ApiError::unauthorized());
     }
     state.people.note_token(&claims).await;
-    Ok(Caller { user: claims.user, permissions: claims.permissions, device })
+    Ok((Caller { user: claims.user, permissions: claims.permissions, device }, claims.expires))
 }
 
 /// Who holds a session cookie. Whether the request was made by our own page is for the caller to check.
 pub(crate) async fn by_session(state: &AppState, token: &str, device: DeviceId) -> ApiResult<Caller> {
-    let (user, permissions) = state.sessions.holder(token).await.ok_or_else(ApiError::unauthorized)?;
+    let (user, permissions, _) = state.sessions.holder(token).await.ok_or_else(ApiError::unauthorized)?;
     Ok(Caller { user, permissions, device })
+}
+
+/// Who opens a connection that stays, and by what it may: a token that came along, a bearer token, or the session of our own page.
+pub(crate) async fn by_handshake(
+    state: &AppState,
+    parts: &Parts,
+    token: Option<&str>,
+    device: DeviceId,
+) -> ApiResult<(Caller, Proof)> {
+    let token = match token {
+        Some(token) => Some(token),
+        None => bearer(&parts.headers)?,
+    };
+    if let Some(token) = token {
+        let (caller, expires) = by_token_until(state, token, device).await?;
+        return Ok((caller, Proof::token(token, expires)));
+    }
+    let token = sessions::token_of(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+    if !auth::may_open_socket(request_origin(parts)) {
+        return Err(ApiError::unauthorized());
+    }
+    let (user, permissions, expires) = state.sessions.holder(token).await.ok_or_else(ApiError::unauthorized)?;
+    Ok((Caller { user, permissions, device }, Proof::Session { hash: auth::session_hash(token), expires }))
 }
 
 /// The token of `Authorization: Bearer`; an error where the header holds something else.

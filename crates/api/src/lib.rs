@@ -23,11 +23,14 @@ mod routes;
 mod rtc;
 mod sessions;
 mod socket;
+mod standing;
 mod state;
 mod turn;
 mod twirp;
 mod web;
 mod wire;
+
+use std::sync::Arc;
 
 use axum::Router;
 
@@ -45,9 +48,11 @@ pub struct Api {
 }
 
 impl Api {
-    /// Builds the edge and starts the task that carries notices to sockets; needs a tokio runtime.
+    /// Builds the edge and starts the tasks that carry notices to sockets and end those whose time is over; needs a tokio runtime.
     pub fn start(config: ApiConfig) -> Self {
         let state = AppState::new(config);
+        let (users, handle) = (Arc::clone(&state.config.users), state.handle().clone());
+        tokio::spawn(standing::watch(Arc::clone(&state.standings), users, handle));
         let routes = routes::router(state.clone())
             .merge(socket::router(&state))
             .merge(rtc::router(&state))
@@ -61,10 +66,11 @@ impl Api {
         self.router.clone()
     }
 
-    /// Closes every signalling connection, so that clients look for the server again rather than wait for it.
+    /// The server stops: says so to the connections that understand it.
+    ///
+    /// To Socket.IO's nothing is said: a client comes back by itself where its transport breaks, as it does when the process ends, while
+    /// DISCONNECT, and to python-socketio Engine.IO's close as well, means that the server wants to be rid of it.
     pub fn close(&self) {
-        self.state.sockets.disconnect_all();
-        self.state.webrtc.disconnect_all();
         self.state.meetings.close_all();
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use auth::{SessionToken, session_hash};
 use axum::http::{HeaderMap, HeaderValue, header};
 use control::{Handle, StoreError};
-use model::{Permission, UserId};
+use model::{Permission, Timestamp, UserId};
 
 /// The session cookie's name.
 pub(crate) const COOKIE: &str = "stoa_session";
@@ -18,8 +18,8 @@ const FRESH: Duration = Duration::from_secs(30);
 /// The most sessions that are kept in memory; past it the cache starts anew.
 const MOST: usize = 20_000;
 
-/// Who a session belongs to and what it may do.
-pub(crate) type Holder = (UserId, Vec<Permission>);
+/// Who a session belongs to, what it may do, and until when.
+pub(crate) type Holder = (UserId, Vec<Permission>, Timestamp);
 
 pub(crate) struct Sessions {
     handle: Handle,
@@ -87,7 +87,7 @@ impl Sessions {
 
     /// Forgets the sessions of a user who was erased.
     pub fn forget(&self, user: &UserId) {
-        self.with(|cached| cached.retain(|_, ((holder, _), _)| holder != user));
+        self.with(|cached| cached.retain(|_, ((holder, ..), _)| holder != user));
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut HashMap<[u8; 32], (Holder, Instant)>) -> T) -> T {

@@ -14,6 +14,7 @@ use crate::people::People;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::socket::Registry;
+use crate::standing::Standings;
 
 /// So many passwords are hashed at a time: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     /// Sockets of `/webrtc`.
     pub webrtc: Arc<Registry>,
     pub meetings: Arc<Meetings>,
+    /// Open connections of every kind but LiveKit's.
+    pub standings: Arc<Standings>,
     pub hashing: Semaphore,
 }
 
@@ -50,6 +53,7 @@ impl AppState {
             sockets: Arc::default(),
             webrtc: Arc::default(),
             meetings: Arc::default(),
+            standings: Arc::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
             config,
         }))

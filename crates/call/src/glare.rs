@@ -1,13 +1,13 @@
 //! Two who call each other at the same moment: the lower call id wins, the other call is merged into it, both are connected.
 
-use model::{CallId, CallKind, CallStatus, EndReason, Timestamp, UserId};
+use model::{CallId, CallKind, CallStatus, DeviceId, EndReason, Timestamp, UserId};
 
 use crate::call::{Call, Phase};
 use crate::change::{Change, Ending};
 use crate::command::{Answer, CommandError, InitiateCall};
 use crate::initiate::Called;
 use crate::output::{CallEvent, Delivery, Output};
-use crate::part::Part;
+use crate::part::{Part, PartState};
 use crate::switchboard::Switchboard;
 use crate::topology;
 
@@ -72,20 +72,13 @@ impl Switchboard {
     }
 
     fn end_as_merged(&mut self, now: Timestamp, loser: CallId, winner: CallId) {
-        let by = Some(self.calls[&loser].initiator.clone());
+        let call = &self.calls[&loser];
+        let rings = |part: &&Part| matches!(part.state, PartState::Ringing);
+        let rang: Vec<UserId> = call.parts.iter().filter(rings).map(|part| part.user.clone()).collect();
+        let by = Some(call.initiator.clone());
         let ending = Ending::new(CallStatus::Cancelled, EndReason::Cancelled, now);
         self.transition(now, loser, Change::Ended(Ending { by, merged_into: Some(winner), ..ending }));
-        let call = &self.calls[&winner];
-        let snapshot = Box::new(call.snapshot());
-        let told: Vec<Delivery> = call
-            .parts
-            .iter()
-            .filter_map(|part| {
-                let device = part.stay()?.device.clone();
-                let event = CallEvent::Merged { call: snapshot.clone(), at: now, merged: loser, device };
-                Some(Delivery { user: part.user.clone(), device: None, except: None, event })
-            })
-            .collect();
+        let told = merged(&self.calls[&winner], loser, &rang, now);
         for delivery in told {
             if self.devices.reaches(&delivery) {
                 self.push(Output::Deliver(delivery));
@@ -106,4 +99,29 @@ impl Switchboard {
         let winner = self.resolve(id);
         winner != id && self.calls.get(&winner).is_some_and(|call| !call.is_over())
     }
+}
+
+/// What devices are told of a call that became this one. What rang under the name that is gone stops first: the device that is in the
+/// call now rang too, and not every client knows what a merger is.
+fn merged(call: &Call, loser: CallId, rang: &[UserId], at: Timestamp) -> Vec<Delivery> {
+    let inside = |part: &Part| Some((part.user.clone(), part.stay()?.device.clone()));
+    let parts: Vec<(UserId, DeviceId)> = call.parts.iter().filter_map(inside).collect();
+    let mut told = Vec::new();
+    for (user, device) in parts.iter().filter(|(user, _)| rang.contains(user)) {
+        let to = Delivery {
+            user: user.clone(),
+            device: None,
+            except: None,
+            event: CallEvent::Cancelled { call: loser, at },
+        };
+        let elsewhere = CallEvent::AnsweredElsewhere { call: loser, at, device: Some(device.clone()) };
+        told.push(Delivery { except: Some(device.clone()), event: elsewhere, ..to.clone() });
+        told.push(Delivery { device: Some(device.clone()), ..to });
+    }
+    let snapshot = Box::new(call.snapshot());
+    told.extend(parts.into_iter().map(|(user, device)| {
+        let event = CallEvent::Merged { call: snapshot.clone(), at, merged: loser, device };
+        Delivery { user, device: None, except: None, event }
+    }));
+    told
 }

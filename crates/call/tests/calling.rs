@@ -4,7 +4,7 @@ mod desk;
 
 use call::{Answer, Command, CommandError, Config, Output, Target};
 use desk::script::Desk;
-use desk::{call_id, user};
+use desk::{call_id, full_line, user};
 use model::{CallKind, CallMedia, CallStatus, EndReason};
 
 #[test]
@@ -265,6 +265,28 @@ fn two_who_call_each_other_meet_in_the_call_of_the_lower_id() {
         desk.end(2, "bob").unwrap();
         assert_eq!(desk.outcome(1), "ended completed");
     }
+}
+
+#[test]
+fn what_rang_under_the_name_that_a_glare_takes_away_stops_on_every_device() {
+    let mut desk = Desk::of(&["alice/phone", "alice/tablet", "alice/watch", "bob/phone", "bob/tablet", "bob/watch"]);
+    desk.call(5, "alice/phone", "bob").unwrap();
+    assert_eq!(desk.said().iter().filter(|line| *line == "bob < incoming from alice").count(), 1, "on all of bob's");
+    let answer = desk.call(2, "bob/phone", "alice").unwrap();
+    assert_eq!(answer.id, call_id(2), "later, with the lower id");
+    let lines = desk.outputs().into_iter().map(|output| full_line(&output));
+    let of_the_old_name = lines.filter(|line| line.contains(" < ") && line.contains(&call_id(5).to_string()));
+    let told: Vec<String> = of_the_old_name.map(|line| line.split(" | ").next().unwrap().to_owned()).collect();
+    let (five, at) = (call_id(5), desk.now.0);
+    assert_eq!(
+        told,
+        [
+            format!("bob!phone < answered-elsewhere {five} at {at} phone"),
+            format!("bob/phone < cancelled {five} at {at}"),
+            format!("bob < merged {five} at {at} on phone"),
+            format!("alice < merged {five} at {at} on phone"),
+        ]
+    );
 }
 
 #[test]

@@ -64,9 +64,8 @@ impl Run {
             self.channel(name);
         }
         for name in USERS {
-            if self.rng.u8(..4) > 0 {
-                self.device(name, DEVICES[0], true);
-            }
+            let count = [0, 1, 1, 2, 3][self.rng.usize(..5)];
+            DEVICES[..count].iter().for_each(|on| self.device(name, on, true));
         }
         for _ in 0..self.rng.usize(60..=100) {
             self.pass();
@@ -195,7 +194,11 @@ impl Run {
 
     fn run(&mut self, command: Command, act: impl FnOnce(&mut Reference) -> Outcome) {
         let what = format!("{command:?}");
+        let noted = command.clone();
         let answer = self.board.handle_command(Timestamp(self.clock), command);
+        if answer.is_ok() {
+            self.watch.note(&noted);
+        }
         self.model.advance(self.clock);
         let expected = act(&mut self.model);
         self.model.step_is_over();

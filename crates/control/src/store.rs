@@ -181,12 +181,12 @@ pub trait Store: AdminStore {
         permissions: &[model::Permission],
         expires: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Who a session belongs to; expired ones are nobody's.
+    /// Who a session belongs to, and until when; expired ones are nobody's.
     async fn session(
         &self,
         token_hash: &[u8; 32],
         now: Timestamp,
-    ) -> Result<Option<(UserId, Vec<model::Permission>)>, StoreError>;
+    ) -> Result<Option<(UserId, Vec<model::Permission>, Timestamp)>, StoreError>;
     /// Ends a session.
     async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError>;
 }

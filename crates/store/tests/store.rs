@@ -267,7 +267,7 @@ async fn sessions_end_by_time_and_by_wish() {
     store.put_session(&[1; 32], &user("ann"), &[Permission::Admin], far).await.unwrap();
     store.put_session(&[2; 32], &user("ann"), &[], far).await.unwrap();
     let found = store.session(&[1; 32], Timestamp(0)).await.unwrap();
-    assert_eq!(found, Some((user("ann"), vec![Permission::Admin])));
+    assert_eq!(found, Some((user("ann"), vec![Permission::Admin], far)));
     assert_eq!(store.session(&[1; 32], far).await.unwrap(), None);
     assert_eq!(store.session(&[3; 32], Timestamp(0)).await.unwrap(), None);
     store.delete_session(&[1; 32]).await.unwrap();

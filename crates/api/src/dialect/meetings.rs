@@ -4,6 +4,7 @@
 //! user may be in the call is asked of the call itself, each time something is relayed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ::call::{CallSnapshot, CommandError};
@@ -21,6 +22,9 @@ const MOST_OF_ONE_USER: usize = 8;
 /// What is kept for a peer that is not there yet, in messages and in bytes.
 const MOST_HELD: usize = 128;
 const MOST_HELD_BYTES: usize = 256 * 1024;
+
+/// What a connection is told whose device has a newer one.
+const REPLACED: (u16, &str) = (4_001, "replaced by a newer connection");
 
 /// The call, if this user may signal in it now: it rings for them or they are in it.
 pub(crate) async fn signalling_call(state: &AppState, call: CallId, user: &UserId) -> ApiResult<CallSnapshot> {
@@ -86,7 +90,7 @@ impl Line {
     }
 
     /// To a Socket.IO client. One too slow to take what it is sent is cut off.
-    fn emit(&self, event: &str, data: &Value) {
+    pub fn emit(&self, event: &str, data: &Value) {
         if let Line::Socket(socket) = self
             && socket.emit(event, data).is_err()
             && socket.connected()
@@ -96,16 +100,18 @@ impl Line {
     }
 
     /// To a raw WebSocket. One too slow loses its queue and with it the connection.
-    fn tell(&self, message: Value) -> bool {
+    pub fn tell(&self, message: Value) -> bool {
         match self {
             Line::Raw(queue) => queue.try_send(ToRaw::Message(message)).is_ok(),
             Line::Socket(_) => false,
         }
     }
 
-    fn close(&self, code: u16, reason: &'static str) {
-        if let Line::Raw(queue) = self {
-            _ = queue.try_send(ToRaw::Close(code, reason));
+    /// Ends a raw WebSocket; `false`: it is no such, or its queue is full.
+    pub fn close(&self, code: u16, reason: &'static str) -> bool {
+        match self {
+            Line::Raw(queue) => queue.try_send(ToRaw::Close(code, reason)).is_ok(),
+            Line::Socket(_) => false,
         }
     }
 }
@@ -118,7 +124,13 @@ pub(crate) struct Seat {
     pub user: UserId,
     pub device: DeviceId,
     pub line: Line,
+    /// Of two connections of a device, the one that arrived later has the seat, whichever is served first.
+    pub arrival: Arrival,
 }
+
+/// When a connection arrived, among all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Arrival(u64);
 
 impl Seat {
     fn shown(&self) -> Value {
@@ -232,10 +244,14 @@ impl Meeting {
     }
 
     fn sit(&mut self, seat: Seat, media: (bool, bool)) -> ApiResult<()> {
-        let replaced =
+        let is_twin =
             |old: &Seat| old.line.is_raw() && seat.line.is_raw() && old.user == seat.user && old.device == seat.device;
-        for old in self.remove(replaced) {
-            old.line.close(4_001, "replaced by a newer connection");
+        if self.seats.iter().any(|old| is_twin(old) && old.arrival > seat.arrival) {
+            seat.line.close(REPLACED.0, REPLACED.1);
+            return Ok(());
+        }
+        for old in self.remove(is_twin) {
+            old.line.close(REPLACED.0, REPLACED.1);
         }
         let is_new = !self.seats.iter().any(|old| old.id == seat.id);
         if is_new && self.seats.iter().filter(|old| old.user == seat.user).count() >= MOST_OF_ONE_USER {
@@ -277,13 +293,35 @@ impl Meeting {
     }
 }
 
+/// Takes a seat in a call, for as long as the call and its user's part in it last.
+pub(crate) async fn take_seat(state: &AppState, call: &CallSnapshot, seat: Seat) -> ApiResult<()> {
+    let part = call.participant(&seat.user).ok_or_else(ApiError::internal)?;
+    let (meetings, id, user) = (&state.meetings, seat.id.clone(), seat.user.clone());
+    meetings.sit(state.handle().now(), call.id, seat, (part.is_muted, part.is_video_enabled))?;
+    // What happened to it between the look and the seat was told to those who sat there.
+    match signalling_call(state, call.id, &user).await {
+        Ok(now) => meetings.merge(state.handle().now(), call.id, now.id),
+        Err(error) => {
+            meetings.rise(call.id, &id);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// Every call that has seats.
 #[derive(Default)]
 pub(crate) struct Meetings {
     calls: Mutex<HashMap<CallId, Meeting>>,
+    arrivals: AtomicU64,
 }
 
 impl Meetings {
+    /// The next connection is here.
+    pub fn arrive(&self) -> Arrival {
+        Arrival(self.arrivals.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Takes a seat: the others learn of it, the newcomer of them. `media`: muted, and camera on.
     pub fn sit(&self, now: Timestamp, call: CallId, seat: Seat, media: (bool, bool)) -> ApiResult<()> {
         self.with(|calls| {
@@ -331,6 +369,26 @@ impl Meetings {
                 seat.line.close(1_000, "you left the call");
             }
             forget_empty(calls, call);
+        });
+    }
+
+    /// A call has become another: who sat in it sits in that one. What they said into the old one is said no more: in the call that is
+    /// left it is the other side that called.
+    pub fn merge(&self, now: Timestamp, gone: CallId, into: CallId) {
+        if gone == into {
+            return;
+        }
+        self.with(|calls| {
+            let Some(old) = calls.remove(&gone) else { return };
+            let new = calls.entry(into).or_insert_with(|| Meeting::new(now));
+            for seat in old.seats {
+                let media = old.media.get(&seat.user).copied().unwrap_or((false, true));
+                let line = seat.line.clone();
+                if new.sit(seat, media).is_err() {
+                    line.close(1_000, "too many connections in this call");
+                }
+            }
+            forget_empty(calls, into);
         });
     }
 
@@ -446,7 +504,7 @@ impl Meetings {
     pub fn close_all(&self) {
         self.with(|calls| {
             let seats = calls.values().flat_map(|meeting| &meeting.seats);
-            seats.for_each(|seat| seat.line.close(1_001, "the server is stopping"));
+            seats.for_each(|seat| _ = seat.line.close(1_001, "the server is stopping"));
         });
     }
 
@@ -466,4 +524,31 @@ fn users(seats: &[Seat]) -> Vec<UserId> {
     users.sort();
     users.dedup();
     users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_served_late_takes_no_seat_of_a_newer_one() {
+        let meetings = Meetings::default();
+        let call: CallId = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let (now, user) = (Timestamp(0), UserId::new("bob").unwrap());
+        let connection = |id: &str, arrival| {
+            let (tell, told) = mpsc::channel(8);
+            let (id, device) = (id.to_owned(), DeviceId::unnamed());
+            (Seat { id, user: user.clone(), device, line: Line::Raw(tell), arrival }, told)
+        };
+        let (first, mut first_told) = connection("first", meetings.arrive());
+        let (second, mut second_told) = connection("second", meetings.arrive());
+        let (third, mut third_told) = connection("third", meetings.arrive());
+        meetings.sit(now, call, second, (false, true)).unwrap();
+        meetings.sit(now, call, first, (false, true)).unwrap();
+        assert!(matches!(first_told.try_recv(), Ok(ToRaw::Close(4_001, _))), "the late one goes");
+        assert!(second_told.try_recv().is_err() && meetings.sits(call, "second") && !meetings.sits(call, "first"));
+        meetings.sit(now, call, third, (false, true)).unwrap();
+        assert!(matches!(second_told.try_recv(), Ok(ToRaw::Close(4_001, _))), "a newer one takes the seat");
+        assert!(third_told.try_recv().is_err() && meetings.sits(call, "third"));
+    }
 }

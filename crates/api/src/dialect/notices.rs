@@ -33,6 +33,7 @@ fn take(state: &AppState, notice: &Notice) {
         CallEvent::MediaStateChanged { call, user, is_muted, is_video_enabled, .. } => {
             state.meetings.media(*call, user, None, Some(*is_muted), Some(*is_video_enabled));
         }
+        CallEvent::Merged { call, merged, .. } => state.meetings.merge(state.handle().now(), *merged, call.id),
         CallEvent::Ended { call, reason, .. } => state.meetings.end(call.id, reason.as_str()),
         // What is left says nothing of who sits where.
         _ => {}

@@ -15,11 +15,11 @@ use socketioxide::handler::ConnectHandler;
 use tokio::sync::mpsc;
 
 use super::bare::Kind;
-use super::meetings::{Line, Seat as MeetingSeat, Signal, signalling_call};
+use super::meetings::{Line, Seat as MeetingSeat, Signal, signalling_call, take_seat};
 use crate::error::{ApiError, ApiResult};
 use crate::socket::lane::{Lane, Letter};
 use crate::socket::relay::note_peer;
-use crate::socket::{Seat, authenticate};
+use crate::socket::{Seat, arrive, authenticate, depart, refresh};
 use crate::state::AppState;
 
 const EVENTS: [&str; 7] =
@@ -31,29 +31,17 @@ pub(crate) fn open(io: &SocketIo) {
 }
 
 async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
-    let mut announced = seat.0.announced.lock().await;
-    let (lane, queue) = Lane::new();
+    let (shared, sits) = (state.clone(), seat.clone());
+    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(shared.clone(), sits.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(&socket, event));
-    tokio::spawn(carry(state.clone(), seat.clone(), queue));
+    refresh::listen(&socket);
     socket.on_disconnect(disconnected);
-    let caller = &seat.0.caller;
-    state.webrtc.add(caller, &socket);
-    if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
-        tracing::debug!(%error, "a device could not be announced");
-        state.webrtc.remove(caller, socket.id);
-        _ = socket.clone().disconnect();
-        return;
-    }
-    *announced = true;
+    arrive(&state, &state.webrtc, &socket, &seat).await;
 }
 
 async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
-    let caller = &seat.0.caller;
     state.meetings.lose(socket.id.as_str());
-    state.webrtc.remove(caller, socket.id);
-    if *seat.0.announced.lock().await {
-        state.handle().device_disconnected(&caller.user, &caller.device).await;
-    }
+    depart(&state, &state.webrtc, &socket, &seat).await;
 }
 
 async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
@@ -92,21 +80,21 @@ impl OfCall {
 
 async fn join(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
     let id = letter.read::<OfCall>()?.id()?;
-    let caller = &seat.0.caller;
-    let call = super::join(state, caller, id).await?;
-    let part = call.participant(&caller.user).ok_or_else(ApiError::internal)?;
+    let caller = seat.caller();
+    let call = super::join(state, &caller, id).await?;
     let sits = MeetingSeat {
         id: letter.socket.id.to_string(),
         user: caller.user.clone(),
         device: caller.device.clone(),
         line: Line::Socket(letter.socket.clone()),
+        arrival: state.meetings.arrive(),
     };
-    state.meetings.sit(state.handle().now(), call.id, sits, (part.is_muted, part.is_video_enabled))
+    take_seat(state, &call, sits).await
 }
 
 async fn leave(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
     let id = letter.read::<OfCall>()?.id()?;
-    let caller = &seat.0.caller;
+    let caller = seat.caller();
     // Ids that were merged into another call lead to it.
     let call = state.handle().call(id, &caller.user).await?.id;
     if state.meetings.rise(call, letter.socket.id.as_str()) != Some(true) {
@@ -135,7 +123,8 @@ async fn media(
     muted: Option<bool>,
     video: Option<bool>,
 ) -> ApiResult<()> {
-    let user = &seat.0.caller.user;
+    let caller = seat.caller();
+    let user = &caller.user;
     let call = signalling_call(state, id, user).await?.id;
     let socket = letter.socket.id.as_str();
     if !state.meetings.sits(call, socket) {
@@ -173,9 +162,9 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     };
     let from = letter.socket.id.as_str();
     for call in state.meetings.shared(from, &body.to) {
-        let Ok(snapshot) = signalling_call(state, call, &seat.0.caller.user).await else { continue };
+        let Ok(snapshot) = signalling_call(state, call, &seat.caller().user).await else { continue };
         if state.meetings.relay(state.handle().now(), call, from, &body.to, &signal) {
-            note_peer(state, &snapshot, &seat.0.caller.user).await;
+            note_peer(state, &snapshot, &seat.caller().user).await;
             return Ok(());
         }
     }
@@ -190,15 +179,21 @@ fn not_joined() -> ApiError {
 /// Events of calls, for the namespace's sockets.
 pub(super) fn tell(state: &AppState, notice: &Notice) {
     let NoticeBody::Call(event) = &notice.body else { return };
-    let CallEvent::Incoming { call, .. } = &**event else { return };
     if !state.webrtc.has(&notice.user) {
         return;
     }
-    let data = json!({
-        "event": "call.incoming",
-        "callId": call.id,
-        "callType": Kind::of(call.media),
-        "initiator": call.initiator,
-    });
-    state.webrtc.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), "call.incoming", &data);
+    let (name, mut data) = match &**event {
+        CallEvent::Incoming { call, .. } | CallEvent::Waiting { call, .. } => {
+            let data = json!({"callId": call.id, "callType": Kind::of(call.media), "initiator": call.initiator});
+            ("call.incoming", data)
+        }
+        // A ring that is not called off rings on.
+        CallEvent::Cancelled { call, .. } => ("call.cancelled", json!({"callId": call})),
+        CallEvent::Missed { call, .. } => ("call.missed", json!({"callId": call})),
+        CallEvent::AnsweredElsewhere { call, .. } => ("call.answered-elsewhere", json!({"callId": call})),
+        // What happens in a call is told to those who sit there.
+        _ => return,
+    };
+    data["event"] = json!(name);
+    state.webrtc.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), name, &data);
 }

@@ -14,7 +14,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::SinkExt as _;
-use model::{CallId, DeviceId, Permission, UserId};
+use model::{CallId, DeviceId, Permission};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -25,14 +25,14 @@ use utoipa_axum::routes;
 use yawc::close::CloseCode;
 use yawc::{DeflatePool, Frame, HttpStream, IncomingUpgrade, OpCode, Options, UpgradeFut, WebSocket, WebSocketError};
 
-use super::meetings::{Line, MeetingView, Seat, Signal, ToRaw, signalling_call};
+use super::meetings::{Arrival, Line, MeetingView, Seat, Signal, ToRaw, signalling_call, take_seat};
 use crate::body::{CallPath, Params};
 use crate::caller::{self, Caller};
 use crate::error::{ApiError, ApiResult, ErrorBody};
-use crate::origin::request_origin;
 use crate::rtc::pace::{Pace, Verdict};
-use crate::sessions;
+use crate::socket::refresh::renewed;
 use crate::socket::relay::note_peer;
+use crate::standing::{Number, Proof, Reach};
 use crate::state::AppState;
 use crate::wire::{schema, time};
 
@@ -83,7 +83,8 @@ async fn connect(
     call: ApiResult<CallPath>,
     mut parts: Parts,
 ) -> ApiResult<Response> {
-    let caller = identify(&state, &parts, credentials).await?;
+    let arrival = state.meetings.arrive();
+    let (caller, proof) = identify(&state, &parts, credentials).await?;
     state.limits.requests.check(&caller.user)?;
     caller.require(Permission::CallsJoin)?;
     let CallPath(id) = call?;
@@ -91,7 +92,7 @@ async fn connect(
     let no_upgrade = || ApiError::invalid("upgrade", "this is a WebSocket");
     let upgrade = IncomingUpgrade::from_request_parts(&mut parts, &state).await.map_err(|_| no_upgrade())?;
     let (answer, upgraded) = upgrade.upgrade(OPTIONS.clone()).map_err(|_| no_upgrade())?;
-    tokio::spawn(serve(state, caller, call, upgraded));
+    tokio::spawn(serve(state, Entry { caller, proof, call, arrival }, upgraded));
     Ok(answer.map(Body::new))
 }
 
@@ -108,38 +109,38 @@ static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         .with_write_buffer_capacity(1024)
 });
 
-async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<Caller> {
+async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<(Caller, Proof)> {
     let device = match credentials.device_id {
         Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
         None => caller::named_device(&parts.headers)?,
     };
-    if let Some(token) = credentials.token.as_deref() {
-        return caller::by_token(state, token, device).await;
-    }
-    if let Some(token) = caller::bearer(&parts.headers)? {
-        return caller::by_token(state, token, device).await;
-    }
-    let token = sessions::token_of(&parts.headers).ok_or_else(ApiError::unauthorized)?;
-    if !auth::may_open_socket(request_origin(parts)) {
-        return Err(ApiError::unauthorized());
-    }
-    caller::by_session(state, token, device).await
+    caller::by_handshake(state, parts, credentials.token.as_deref(), device).await
 }
 
 /// Why a connection ends: the close frame's code and text.
 struct End(u16, &'static str);
 
-async fn serve(state: AppState, caller: Caller, call: CallId, upgraded: UpgradeFut) {
+/// A connection that may come in.
+struct Entry {
+    caller: Caller,
+    proof: Proof,
+    call: CallId,
+    arrival: Arrival,
+}
+
+async fn serve(state: AppState, entry: Entry, upgraded: UpgradeFut) {
     let Ok(socket) = upgraded.await else { return };
+    let Entry { caller, proof, call, arrival } = entry;
     let (tell, told) = mpsc::channel(WAITING_MESSAGES);
     let now = Instant::now();
     let id = format!("raw-{:016x}", rand::random::<u64>());
     let pace = Pace::new(now, &state.config.limits);
-    let mut peer =
-        Peer { state, call, user: caller.user.clone(), id, socket, told, pace, read_after: None, heard: now };
-    let connected = peer.state.handle().device_connected(&caller.user, &caller.device).await;
+    let number = state.standings.begin(&caller.user, proof, Reach::Raw(tell.downgrade()));
+    let (user, device) = (caller.user.clone(), caller.device.clone());
+    let mut peer = Peer { state, call, caller, number, id, socket, told, pace, read_after: None, heard: now };
+    let connected = peer.state.handle().device_connected(&user, &device).await;
     let end = match connected {
-        Ok(()) => match peer.sit(&caller, tell).await {
+        Ok(()) => match peer.sit(arrival, tell).await {
             Ok(()) => peer.carry().await,
             Err(error) => {
                 _ = peer.refuse(&error).await;
@@ -149,16 +150,19 @@ async fn serve(state: AppState, caller: Caller, call: CallId, upgraded: UpgradeF
         Err(_) => Some(End(close_code::POLICY, "too many devices")),
     };
     peer.state.meetings.lose(&peer.id);
+    peer.state.standings.finish(number);
     if connected.is_ok() {
-        peer.state.handle().device_disconnected(&caller.user, &caller.device).await;
+        peer.state.handle().device_disconnected(&user, &device).await;
     }
     peer.close(end).await;
 }
 
 struct Peer {
     state: AppState,
+    /// The name it came by: another call's, where the call has become that one.
     call: CallId,
-    user: UserId,
+    caller: Caller,
+    number: Number,
     id: String,
     socket: WebSocket<HttpStream>,
     told: mpsc::Receiver<ToRaw>,
@@ -168,15 +172,10 @@ struct Peer {
 }
 
 impl Peer {
-    async fn sit(&mut self, caller: &Caller, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
-        let line = Line::Raw(tell);
-        let seat = Seat { id: self.id.clone(), user: caller.user.clone(), device: caller.device.clone(), line };
-        let now = self.state.handle().now();
-        let call = signalling_call(&self.state, self.call, &self.user).await?;
-        let part = call.participant(&self.user).ok_or_else(ApiError::internal)?;
-        self.state.meetings.sit(now, self.call, seat, (part.is_muted, part.is_video_enabled))?;
-        // Its end may have come between the look and the seat, and then nobody tells this one.
-        signalling_call(&self.state, self.call, &self.user).await.map(drop)
+    async fn sit(&mut self, arrival: Arrival, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
+        let Caller { user, device, .. } = self.caller.clone();
+        let call = signalling_call(&self.state, self.call, &user).await?;
+        take_seat(&self.state, &call, Seat { id: self.id.clone(), user, device, line: Line::Raw(tell), arrival }).await
     }
 
     /// Carries messages until either side ends it. `None`: the client is gone.
@@ -235,13 +234,27 @@ impl Peer {
     }
 
     async fn handle_text(&mut self, text: &str) -> ApiResult<()> {
-        let signal = parse(text)?;
-        let call = signalling_call(&self.state, self.call, &self.user).await?;
-        if self.state.meetings.spread(self.state.handle().now(), self.call, &self.id, signal) {
-            note_peer(&self.state, &call, &self.user).await;
+        let signal = match parse(text)? {
+            Said::Signal(signal) => signal,
+            Said::Refresh(token) => return self.refresh(&token).await,
+        };
+        let user = &self.caller.user;
+        let call = signalling_call(&self.state, self.call, user).await?;
+        if self.state.meetings.spread(self.state.handle().now(), call.id, &self.id, signal) {
+            note_peer(&self.state, &call, user).await;
             return Ok(());
         }
         Err(ApiError::new(model::ErrorCode::InvalidState, "nobody else is connected"))
+    }
+
+    async fn refresh(&mut self, token: &str) -> ApiResult<()> {
+        let (caller, proof) = renewed(&self.state, &self.caller, token).await?;
+        let expires = proof.expires();
+        self.state.standings.renew(self.number, proof);
+        self.caller = caller;
+        // Where it cannot be written, reading will say so.
+        _ = self.send(&json!({"type": "auth_refreshed", "expires_at": time(expires)})).await;
+        Ok(())
     }
 
     async fn refuse(&mut self, error: &ApiError) -> Option<()> {
@@ -278,15 +291,27 @@ async fn until(at: Option<Instant>) {
     }
 }
 
+/// A client's message.
+enum Said {
+    /// For the other peer.
+    Signal(Signal),
+    /// A fresh token.
+    Refresh(String),
+}
+
 /// Reads a message. Descriptions and candidates stay opaque: peers need not be browsers.
-fn parse(text: &str) -> ApiResult<Signal> {
+fn parse(text: &str) -> ApiResult<Said> {
     let message: Value = serde_json::from_str(text).map_err(|_| ApiError::invalid("message", "not JSON"))?;
     let part = |name: &str| message.get(name).cloned().unwrap_or(Value::Null);
     let description = |name: &'static str| match part(name) {
         Value::Object(object) if object.get("sdp").is_some_and(Value::is_string) => Ok(Value::Object(object)),
         _ => Err(ApiError::invalid(name, "an object with sdp")),
     };
-    match message.get("type").and_then(Value::as_str) {
+    let signal = match message.get("type").and_then(Value::as_str) {
+        Some("auth_refresh") => match part("token") {
+            Value::String(token) => return Ok(Said::Refresh(token)),
+            _ => Err(ApiError::invalid("token", "a text")),
+        },
         Some("offer") => Ok(Signal::Offer(description("offer")?)),
         Some("answer") => Ok(Signal::Answer(description("answer")?)),
         Some("ice_candidate") => match part("candidate") {
@@ -303,8 +328,9 @@ fn parse(text: &str) -> ApiResult<Signal> {
             Value::String(state) if STATES.contains(&state.as_str()) => Ok(Signal::State(state)),
             _ => Err(ApiError::invalid("state", "a state of a peer connection")),
         },
-        _ => Err(ApiError::invalid("type", "offer, answer, ice_candidate, text or connection_state")),
-    }
+        _ => Err(ApiError::invalid("type", "offer, answer, ice_candidate, text, connection_state or auth_refresh")),
+    };
+    signal.map(Said::Signal)
 }
 
 /// The signalling of all calls.

@@ -114,8 +114,7 @@ async fn erase_user(
     if let Err(error) = crate::turn::revoke(&state, &id).await {
         tracing::error!(?error, "the TURN credentials of an erased user are refused until the next restart only");
     }
-    state.sockets.disconnect(&id);
-    state.webrtc.disconnect(&id);
+    state.standings.end_user(&id);
     // One who erased themselves is not named in the log either.
     let actor = if caller.user == id { Caller { user: erased.alias.clone(), ..caller } } else { caller };
     note(&state, &actor, &address, "user.erased", &erased.alias, json!({"keptCalls": erased.kept_calls})).await;

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::body::Params;
 use crate::caller::MaybeCaller;
 use crate::config::{ApiConfig, IceServer};
-use crate::error::ErrorBody;
+use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;

@@ -228,7 +228,11 @@ async fn admin_session(
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
 async fn sign_out(State(state): State<AppState>, headers: HeaderMap, parts: Parts) -> ApiResult<Response> {
     crate::caller::check_csrf(&parts)?;
-    let cookie = state.sessions.close(sessions::token_of(&headers), is_tls(&parts, &state.config)).await?;
+    let token = sessions::token_of(&headers);
+    let cookie = state.sessions.close(token, is_tls(&parts, &state.config)).await?;
+    if let Some(token) = token {
+        state.standings.end_session(&auth::session_hash(token));
+    }
     Ok(([(header::SET_COOKIE, cookie)], Done::YES).into_response())
 }
 

@@ -126,27 +126,27 @@ pub(super) fn answer(ack: AckSender, result: ApiResult<Value>) {
 }
 
 async fn accept(socket: &SocketRef, state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
-    let caller = &seat.0.caller;
+    let caller = seat.caller();
     caller.require(Permission::CallsJoin)?;
     let answer = state.handle().accept(body.id()?, &caller.user, &caller.device).await?;
-    Ok(json!(joined(state, caller, answer, socket.req_parts()).await))
+    Ok(json!(joined(state, &caller, answer, socket.req_parts()).await))
 }
 
 async fn decline(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
     let busy = body.reason.as_deref() == Some("busy");
-    let call = state.handle().decline(body.id()?, &seat.0.caller.user, busy).await?;
+    let call = state.handle().decline(body.id()?, &seat.caller().user, busy).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
 async fn end(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
     let id = body.id()?;
     let reason = body.reason.map(|reason| reason.chars().take(200).collect());
-    let call = state.handle().end(id, &seat.0.caller.user, reason).await?;
+    let call = state.handle().end(id, &seat.caller().user, reason).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
 async fn leave(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
-    let call = state.handle().leave(body.id()?, &seat.0.caller.user).await?;
+    let call = state.handle().leave(body.id()?, &seat.caller().user).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 

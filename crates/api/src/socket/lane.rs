@@ -1,6 +1,8 @@
 //! The order of one socket's signalling. Handlers of events run side by side; an ICE candidate that overtook its offer would be
 //! lost on the other side, and so events that must keep their order go through a lane, one after another.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, SocketRef, TryData};
@@ -37,14 +39,20 @@ fn unreadable() -> ApiError {
     ApiError::invalid("payload", "not what this event takes")
 }
 
-/// Where handlers put their events. What reads them ends when the socket, which holds the handlers, is gone.
+/// Where handlers put their events. What reads them begins with the first event, since most sockets only listen, and ends when the
+/// socket, which holds the handlers, is gone.
 #[derive(Clone)]
-pub(crate) struct Lane(mpsc::Sender<Letter>);
+pub(crate) struct Lane(Arc<Carrier>);
+
+struct Carrier {
+    letters: OnceLock<mpsc::Sender<Letter>>,
+    begin: Box<dyn Fn(mpsc::Receiver<Letter>) + Send + Sync>,
+}
 
 impl Lane {
-    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
-        let (letters, queue) = mpsc::channel(WAITING_EVENTS);
-        (Self(letters), queue)
+    /// `begin` starts what reads the events.
+    pub fn new(begin: impl Fn(mpsc::Receiver<Letter>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Carrier { letters: OnceLock::new(), begin: Box::new(begin) }))
     }
 
     /// Takes events of this name from the socket.
@@ -57,7 +65,12 @@ impl Lane {
     }
 
     fn put(&self, letter: Letter) {
-        if let Err(refused) = self.0.try_send(letter) {
+        let letters = self.0.letters.get_or_init(|| {
+            let (letters, queue) = mpsc::channel(WAITING_EVENTS);
+            (self.0.begin)(queue);
+            letters
+        });
+        if let Err(refused) = letters.try_send(letter) {
             let letter = match refused {
                 mpsc::error::TrySendError::Full(letter) | mpsc::error::TrySendError::Closed(letter) => letter,
             };

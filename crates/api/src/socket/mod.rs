@@ -7,17 +7,22 @@ mod acts;
 mod events;
 pub(crate) mod lane;
 mod more;
+pub(crate) mod refresh;
 mod registry;
 pub(crate) mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::middleware::map_request;
 use call::{Ability, PresenceState};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
 use model::DeviceId;
@@ -32,9 +37,9 @@ use crate::caller::{self, Caller};
 use crate::dialect::{notices, webrtc};
 use crate::error::{ApiError, ApiResult};
 use crate::limits::quota;
-use crate::origin::{client_address, request_origin};
+use crate::origin::client_address;
 use crate::routes::cors;
-use crate::sessions;
+use crate::standing::{Number, Proof, Reach};
 use crate::state::AppState;
 
 use acts::answer;
@@ -52,6 +57,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many events over the rate, and the socket is cut off.
 const MOST_STRIKES: u32 = 200;
+/// What a socket's buffer holds while nothing comes, in bytes: it grows with what does.
+const READ_BUFFER: usize = 1024;
 
 /// The namespace's endpoint; also starts the task that feeds it.
 pub(crate) fn router(state: &AppState) -> Router {
@@ -62,6 +69,7 @@ pub(crate) fn router(state: &AppState) -> Router {
     let (service, io) = SocketIo::builder()
         .req_path(PATH)
         .max_payload(LONGEST_MESSAGE as u64)
+        .ws_read_buffer_size(READ_BUFFER)
         .ws_max_message_size(LONGEST_MESSAGE)
         .ws_max_frame_size(LONGEST_MESSAGE)
         .max_buffer_size(WAITING_PACKETS)
@@ -78,7 +86,24 @@ pub(crate) fn router(state: &AppState) -> Router {
     Router::new()
         .route_service(PATH, service.clone())
         .route_service("/socket.io/", service)
+        .layer(map_request(detached))
         .layer(cors(&state.config.cors_origins))
+}
+
+/// The same request in memory of its own. What hyper read is shared by all that was parsed from it, and a socket keeps its request for as
+/// long as it lives.
+async fn detached(mut request: Request) -> Request {
+    let headers = std::mem::take(request.headers_mut());
+    let copied = headers.iter().filter_map(|(name, value)| {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        copy.set_sensitive(value.is_sensitive());
+        Some((name.clone(), copy))
+    });
+    request.headers_mut().extend(copied);
+    if let Ok(uri) = request.uri().to_string().parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// What a client says of itself when it connects.
@@ -129,22 +154,32 @@ impl Says {
 pub(crate) struct Seat(pub(crate) Arc<SeatState>);
 
 pub(crate) struct SeatState {
-    pub caller: Caller,
-    pub says: Says,
+    /// User and device stay the same; a fresh token may permit more or less.
+    caller: ArcSwap<Caller>,
+    says: Says,
     rate: DefaultDirectRateLimiter,
     strikes: AtomicU32,
+    /// What it was let in by, until it has arrived.
+    proof: std::sync::Mutex<Option<Proof>>,
+    /// Its place in the list of those that stand, once it has arrived.
+    number: OnceLock<Number>,
     /// Held while the device is announced, so that it cannot be taken back before.
-    pub announced: Mutex<bool>,
+    announced: Mutex<bool>,
 }
 
 impl Seat {
+    /// Who it is.
+    pub fn caller(&self) -> Arc<Caller> {
+        self.0.caller.load_full()
+    }
+
     /// Counts one event.
     pub fn count(&self, socket: &SocketRef) -> ApiResult<()> {
         if self.0.rate.check().is_ok() {
             return Ok(());
         }
         if self.0.strikes.fetch_add(1, Ordering::Relaxed) == MOST_STRIKES {
-            tracing::info!(user = %self.0.caller.user, "a socket is cut off for sending too many events");
+            tracing::info!(user = %self.caller().user, "a socket is cut off for sending too many events");
             _ = socket.clone().disconnect();
         }
         Err(ApiError::rate_limited(1))
@@ -170,69 +205,87 @@ pub(crate) async fn authenticate(
     let says = credentials.says.clone();
     let address = client_address(socket.req_parts(), &state.config);
     state.limits.addresses.check(&address).map_err(|error| Refused(error.code.as_str()))?;
-    let caller =
+    let (caller, proof) =
         identify(&state, socket.req_parts(), credentials).await.map_err(|error| Refused(error.code.as_str()))?;
     let limits = &state.config.limits;
     let rate = RateLimiter::direct(quota(limits.events_a_second, limits.event_burst, Duration::from_secs(1)));
     socket.extensions.insert(Seat(Arc::new(SeatState {
-        caller,
+        caller: ArcSwap::from_pointee(caller),
         says,
         rate,
         strikes: AtomicU32::new(0),
+        proof: std::sync::Mutex::new(Some(proof)),
+        number: OnceLock::new(),
         announced: Mutex::new(false),
     })));
     Ok(())
 }
 
-async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<Caller> {
+async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<(Caller, Proof)> {
     let device = match credentials.device_id {
         Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
         None => DeviceId::unnamed(),
     };
-    if let Some(token) = credentials.token.as_deref() {
-        return caller::by_token(state, token, device).await;
-    }
-    if let Some(token) = caller::bearer(&parts.headers)? {
-        return caller::by_token(state, token, device).await;
-    }
-    let token = sessions::token_of(&parts.headers).ok_or_else(ApiError::unauthorized)?;
-    if !auth::may_open_socket(request_origin(parts)) {
-        return Err(ApiError::unauthorized());
-    }
-    caller::by_session(state, token, device).await
+    caller::by_handshake(state, parts, credentials.token.as_deref(), device).await
 }
 
-async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+/// Takes a socket in: from now on it hears what its user is told and may be put out. `false`: it was refused, or is gone again.
+pub(crate) async fn arrive(state: &AppState, sockets: &Registry, socket: &SocketRef, seat: &Seat) -> bool {
     let mut announced = seat.0.announced.lock().await;
-    acts::listen(&socket);
-    relay::listen(&socket, &state, &seat);
-    socket.on_disconnect(disconnected);
+    let caller = seat.caller();
+    let proof = seat.0.proof.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(proof) = proof {
+        let number = state.standings.begin(&caller.user, proof, Reach::Socket(socket.clone()));
+        seat.0.number.get_or_init(|| number);
+    }
     // In the registry first: announcing the device may make calls ring on it.
-    let caller = &seat.0.caller;
-    state.sockets.add(caller, &socket);
-    if let Err(error) = seat.0.says.declare(&state, caller).await {
+    sockets.add(&caller, socket);
+    if let Err(error) = seat.0.says.declare(state, &caller).await {
         tracing::debug!(?error, "what a device says of itself is not known");
     }
     if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
         tracing::debug!(%error, "a device could not be announced");
-        state.sockets.remove(caller, socket.id);
         // The reason first: a bare disconnect looks like a lost line.
         _ = socket.emit("refused", &json!(ApiError::from(error).body()));
         _ = socket.clone().disconnect();
-        return;
+        return false;
     }
     *announced = true;
     drop(announced);
-    let visible = state.handle().visible_presence(&caller.user).await;
+    // One that went before anybody listened for that has told nobody.
+    if !socket.connected() {
+        depart(state, sockets, socket, seat).await;
+        return false;
+    }
+    true
+}
+
+/// A socket is gone: takes back all that came with it.
+pub(crate) async fn depart(state: &AppState, sockets: &Registry, socket: &SocketRef, seat: &Seat) {
+    let caller = seat.caller();
+    sockets.remove(&caller, socket.id);
+    if let Some(number) = seat.0.number.get() {
+        state.standings.finish(*number);
+    }
+    if std::mem::take(&mut *seat.0.announced.lock().await) {
+        state.handle().device_disconnected(&caller.user, &caller.device).await;
+    }
+}
+
+async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+    refresh::listen(&socket);
+    acts::listen(&socket);
+    relay::listen(&socket, &state, &seat);
+    socket.on_disconnect(disconnected);
+    if !arrive(&state, &state.sockets, &socket, &seat).await {
+        return;
+    }
+    let visible = state.handle().visible_presence(&seat.caller().user).await;
     let users: BTreeMap<String, PresenceState> =
         visible.into_iter().map(|(user, presence)| (user.to_string(), presence)).collect();
     _ = socket.emit("presence:state", &json!({"users": users}));
 }
 
 async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
-    let caller = &seat.0.caller;
-    state.sockets.remove(caller, socket.id);
-    if *seat.0.announced.lock().await {
-        state.handle().device_disconnected(&caller.user, &caller.device).await;
-    }
+    depart(&state, &state.sockets, &socket, &seat).await;
 }

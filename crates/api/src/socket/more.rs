@@ -102,7 +102,7 @@ pub(super) fn listen(socket: &SocketRef) {
                data: TryData<Says>,
                ack: AckSender| {
             let set = async |says: Says| {
-                says.declare(&state, &seat.0.0.caller).await?;
+                says.declare(&state, &seat.caller()).await?;
                 Ok(json!({}))
             };
             act(&socket, &seat, data, ack, set).await;
@@ -111,7 +111,8 @@ pub(super) fn listen(socket: &SocketRef) {
 }
 
 async fn carry_out(state: &AppState, seat: &Seat, plain: Plain, id: CallId) -> ApiResult<Value> {
-    let (handle, user) = (state.handle(), &seat.0.caller.user);
+    let caller = seat.caller();
+    let (handle, user) = (state.handle(), &caller.user);
     let call = match plain {
         Plain::Hold => handle.hold(id, user, true).await?,
         Plain::Resume => handle.hold(id, user, false).await?,
@@ -123,21 +124,21 @@ async fn carry_out(state: &AppState, seat: &Seat, plain: Plain, id: CallId) -> A
 }
 
 async fn transfer(state: &AppState, seat: &Seat, body: With<Transfer>) -> ApiResult<Value> {
-    let call = start_transfer(state, &seat.0.caller, body.call.id()?, body.rest).await?;
+    let call = start_transfer(state, &seat.caller(), body.call.id()?, body.rest).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
 async fn mute(state: &AppState, seat: &Seat, socket: &SocketRef, body: With<Whom>) -> ApiResult<Value> {
     let user = UserId::new(&body.rest.user_id).map_err(|error| ApiError::invalid_id("userId", &error))?;
     let hard = body.rest.mute.hard.unwrap_or(false);
-    let (id, caller) = (body.call.id()?, &seat.0.caller);
-    let call = state.handle().mute(id, acting(caller), Some(user.clone()), hard).await?;
+    let (id, caller) = (body.call.id()?, seat.caller());
+    let call = state.handle().mute(id, acting(&caller), Some(user.clone()), hard).await?;
     let address = Address(client_address(socket.req_parts(), &state.config).to_string());
-    note_on_call(state, caller, &address, "call.muted", id, json!({"userId": user, "hard": hard})).await;
+    note_on_call(state, &caller, &address, "call.muted", id, json!({"userId": user, "hard": hard})).await;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
 async fn quality(state: &AppState, seat: &Seat, body: With<QualityReports>) -> ApiResult<Value> {
-    take_reports(state, &seat.0.caller, body.call.id()?, body.rest).await?;
+    take_reports(state, &seat.caller(), body.call.id()?, body.rest).await?;
     Ok(json!({}))
 }

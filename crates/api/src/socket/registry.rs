@@ -77,21 +77,6 @@ impl Registry {
         })
     }
 
-    /// Closes the sockets of a user who was erased.
-    pub fn disconnect(&self, user: &UserId) {
-        let sockets: Vec<SocketRef> =
-            self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect());
-        for socket in sockets {
-            _ = socket.disconnect();
-        }
-    }
-
-    pub fn disconnect_all(&self) {
-        for socket in self.all() {
-            _ = socket.disconnect();
-        }
-    }
-
     fn all(&self) -> Vec<SocketRef> {
         self.with(|users| users.values().flatten().map(|line| line.socket.clone()).collect())
     }

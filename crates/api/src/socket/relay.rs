@@ -17,9 +17,9 @@ const EVENTS: [&str; 3] = ["call:offer", "call:answer", "call:ice-candidate"];
 
 /// Takes the socket's signalling.
 pub(super) fn listen(socket: &SocketRef, state: &AppState, seat: &Seat) {
-    let (lane, queue) = Lane::new();
+    let (state, seat) = (state.clone(), seat.clone());
+    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(state.clone(), seat.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(socket, event));
-    tokio::spawn(carry(state.clone(), seat.clone(), queue));
 }
 
 async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
@@ -36,7 +36,7 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     let Value::Object(mut payload) = letter.read()? else {
         return Err(ApiError::invalid("payload", "an object"));
     };
-    let caller = &seat.0.caller;
+    let caller = seat.caller();
     let id = payload.get("callId").and_then(Value::as_str).unwrap_or_default();
     let id = id.parse().map_err(|error| ApiError::invalid_id("callId", &error))?;
     let to = match payload.get("to") {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 pub struct Plane {
     open: Mutex<Vec<RoomName>>,
     heard: Mutex<Vec<(String, SignalRequest)>>,
+    removed: Mutex<Vec<(RoomName, String)>>,
     /// Asked for its rooms it panics, as a fault of ours would.
     pub broken: AtomicBool,
 }
@@ -22,6 +23,11 @@ impl Plane {
     /// How many messages a client's connection has handed on.
     pub fn heard_of(&self, identity: &str) -> usize {
         self.heard.lock().unwrap().iter().filter(|(who, _)| who == identity).count()
+    }
+
+    /// Whether a client was put out of a room.
+    pub fn has_removed(&self, room: &str, identity: &str) -> bool {
+        self.removed.lock().unwrap().iter().any(|(from, who)| from.as_str() == room && who == identity)
     }
 }
 
@@ -35,7 +41,9 @@ impl MediaPlane for Shared {
     async fn close_room(&self, room: &RoomName) {
         self.0.open.lock().unwrap().retain(|open| open != room);
     }
-    async fn remove_participant(&self, _room: &RoomName, _identity: &str) {}
+    async fn remove_participant(&self, room: &RoomName, identity: &str) {
+        self.0.removed.lock().unwrap().push((room.clone(), identity.to_owned()));
+    }
     async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError> {
         if !create && !self.0.open.lock().unwrap().contains(&room) {
             return Err(ConnectError::RoomNotFound);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, Server, request, token};
 
-async fn page(server: &Server, method: &str, path: &str, cookie: &str, body: Value) -> Answer {
+pub async fn page(server: &Server, method: &str, path: &str, cookie: &str, body: Value) -> Answer {
     let request = request(method, path)
         .header("sec-fetch-site", "same-origin")
         .header("cookie", cookie)
@@ -15,7 +15,7 @@ async fn page(server: &Server, method: &str, path: &str, cookie: &str, body: Val
     server.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-fn cookie(answer: &Answer) -> String {
+pub fn cookie(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
 }
 

@@ -6,6 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::server::{Server, admin, token};
@@ -213,23 +214,39 @@ async fn a_message_has_at_most_ten_attachments() {
     tokio::time::timeout(Duration::from_secs(5), closed).await.expect("cut off");
 }
 
-struct Raw(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Raw(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Raw {
-    async fn dial(server: &Server, call: &str, token: &str) -> Result<Self, u16> {
-        match connect_async(format!("ws://{}/ws/webrtc/{call}?token={token}", server.address)).await {
+    pub async fn dial(server: &Server, call: &str, token: &str) -> Result<Self, u16> {
+        Self::dial_with(server, call, token, &[]).await
+    }
+
+    /// The same; with headers of one's own and no token where there are any.
+    pub async fn dial_with(
+        server: &Server,
+        call: &str,
+        token: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<Self, u16> {
+        let query = if headers.is_empty() { format!("?token={token}") } else { String::new() };
+        let url = format!("ws://{}/ws/webrtc/{call}{query}", server.address);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        match connect_async(request).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(other) => panic!("{other}"),
         }
     }
 
-    async fn send(&mut self, message: Value) {
+    pub async fn send(&mut self, message: Value) {
         self.0.send(Message::Text(message.to_string().into())).await.unwrap();
     }
 
     /// The next message, or the close frame's code.
-    async fn next(&mut self) -> Result<Value, u16> {
+    pub async fn next(&mut self) -> Result<Value, u16> {
         loop {
             let frame = tokio::time::timeout(Duration::from_secs(15), self.0.next()).await.expect("in time");
             match frame {

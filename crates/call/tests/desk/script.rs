@@ -43,7 +43,11 @@ impl Desk {
     }
 
     pub fn run(&mut self, command: Command) -> Result<Answer, CommandError> {
+        let noted = command.clone();
         let answer = self.board.handle_command(self.now, command);
+        if answer.is_ok() {
+            self.watch.note(&noted);
+        }
         self.listen();
         answer
     }

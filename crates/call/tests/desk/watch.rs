@@ -1,9 +1,10 @@
-//! What holds for every run, whatever the commands: the order of outputs, one end a call, no timer in the past.
+//! What holds for every run, whatever the commands: the order of outputs, one end a call, no timer in the past, and that a device
+//! rings for just those calls that ring it now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use call::{CallEvent, CallSnapshot, Output, RoomAct, Switchboard};
-use model::{CallId, Timestamp};
+use call::{CallEvent, CallSnapshot, Command, Delivery, Output, RoomAct, Switchboard};
+use model::{CallId, DeviceId, ParticipantStatus, Timestamp, UserId};
 
 /// Drains a switchboard and panics where a promise is broken.
 #[derive(Default)]
@@ -11,17 +12,47 @@ pub struct Watch {
     open: BTreeSet<CallId>,
     over: BTreeSet<CallId>,
     last: BTreeMap<CallId, CallSnapshot>,
+    /// Connected devices and how many connections each has.
+    devices: BTreeMap<(UserId, DeviceId), u32>,
+    /// What each device shows as ringing: by nothing but what it was told, and what it took itself.
+    rings: BTreeSet<(UserId, DeviceId, CallId)>,
 }
 
 impl Watch {
+    /// Takes note of a command that was taken.
+    pub fn note(&mut self, command: &Command) {
+        match command {
+            Command::DeviceConnected { user, device } => {
+                *self.devices.entry((user.clone(), device.clone())).or_default() += 1;
+            }
+            Command::DeviceDisconnected { user, device } => {
+                let key = (user.clone(), device.clone());
+                let Some(count) = self.devices.get_mut(&key) else { return };
+                *count -= 1;
+                if *count == 0 {
+                    self.devices.remove(&key);
+                    self.rings.retain(|(owner, other, _)| (owner, other) != (user, device));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Everything the switchboard says until it waits, and the moment it waits for.
     pub fn drain(&mut self, board: &mut Switchboard, now: Timestamp) -> (Vec<Output>, Option<Timestamp>) {
+        let drained = self.drain_outputs(board, now);
+        self.check_rings(board);
+        drained
+    }
+
+    fn drain_outputs(&mut self, board: &mut Switchboard, now: Timestamp) -> (Vec<Output>, Option<Timestamp>) {
         let mut said = Vec::new();
         let mut recorded = BTreeSet::new();
         let mut ended_told = BTreeSet::new();
         loop {
             assert!(said.len() < 100_000, "poll_output does not come to an end");
             let output = board.poll_output();
+            self.hear(&output);
             match &output {
                 Output::Timeout(at) => {
                     assert!(*at > now, "a timer in the past: {} at {}", at.0, now.0);
@@ -54,9 +85,68 @@ impl Watch {
         }
     }
 
-    /// The process dies: rooms are gone, calls are opened anew.
+    /// The process dies: rooms are gone, calls are opened anew, devices have yet to come back.
     pub fn restart(&mut self) {
         self.open.clear();
+        self.devices.clear();
+        self.rings.clear();
+    }
+
+    /// What devices make of it: one that is told of a ring rings until it is told to stop, or takes the call itself.
+    fn hear(&mut self, output: &Output) {
+        match output {
+            Output::Record(record) => {
+                for part in &record.call.participants {
+                    if let Some(device) = &part.device {
+                        self.rings.remove(&(part.user.clone(), device.clone(), record.call.id));
+                    }
+                }
+            }
+            Output::Deliver(delivery) => match &delivery.event {
+                CallEvent::Incoming { call, .. } | CallEvent::Waiting { call, .. } => {
+                    let call = call.id;
+                    self.rings
+                        .extend(self.reached(delivery).map(|(user, device)| (user, device, call)).collect::<Vec<_>>());
+                }
+                CallEvent::Cancelled { call, .. }
+                | CallEvent::Missed { call, .. }
+                | CallEvent::AnsweredElsewhere { call, .. } => self.stop(delivery, *call),
+                CallEvent::Ended { call, .. } => self.stop(delivery, call.id),
+                _ => {}
+            },
+            Output::Room(_) | Output::Timeout(_) | Output::Idle => {}
+        }
+    }
+
+    fn stop(&mut self, delivery: &Delivery, call: CallId) {
+        for (user, device) in self.reached(delivery).collect::<Vec<_>>() {
+            self.rings.remove(&(user, device, call));
+        }
+    }
+
+    /// The devices that a delivery goes to.
+    fn reached(&self, delivery: &Delivery) -> impl Iterator<Item = (UserId, DeviceId)> {
+        let Delivery { user, device: only, except, .. } = delivery;
+        let meant = move |owner: &UserId, device: &DeviceId| {
+            owner == user && only.as_ref().is_none_or(|only| only == device) && except.as_ref() != Some(device)
+        };
+        self.devices.keys().filter(move |(owner, device)| meant(owner, device)).cloned()
+    }
+
+    fn check_rings(&self, board: &Switchboard) {
+        for (user, device, id) in &self.rings {
+            let call = board.call(*id).unwrap_or_else(|| panic!("{user}/{device} rings for {id}, which is forgotten"));
+            let status = call.participant(user).map(|part| part.status);
+            let is_rung = call.id == *id && status == Some(ParticipantStatus::Ringing);
+            assert!(is_rung, "{user}/{device} rings for {id}, which does not ring it: {call:?}");
+        }
+        for (user, device) in self.devices.keys() {
+            for call in board.active_calls(user) {
+                let rings = call.participant(user).is_some_and(|part| part.status == ParticipantStatus::Ringing);
+                let shown = self.rings.contains(&(user.clone(), device.clone(), call.id));
+                assert!(!rings || shown, "{user}/{device} does not ring for {}", call.id);
+            }
+        }
     }
 
     fn check_record(&mut self, event: &str, call: &CallSnapshot) {

@@ -24,6 +24,7 @@ impl Reference {
         let now = self.now;
         let caller = self.calls[&loser].caller;
         let call = self.calls.get_mut(&loser).unwrap();
+        let rang: Vec<Name> = call.parts.iter().filter(|part| part.status == "ringing").map(|part| part.user).collect();
         for part in call.parts.iter_mut().filter(|part| part.engaged()) {
             part.go(now, "left", "cancelled");
         }
@@ -36,6 +37,15 @@ impl Reference {
         let payload = format!("mergedInto=\"{winner}\" reason=\"cancelled\" status=\"cancelled\"");
         self.log(loser, "ended", Some(caller), &payload);
         self.out.push(format!("room {loser} close"));
+        for part in self.calls[&winner].parts.clone().into_iter().filter(|part| rang.contains(&part.user)) {
+            let (user, on) = (part.user, part.device.unwrap());
+            if self.devices.keys().any(|(owner, other)| *owner == user && *other != on) {
+                self.out.push(format!("{user}!{on} < answered-elsewhere {loser} at {now} {on}"));
+            }
+            if self.devices.contains_key(&(user, on)) {
+                self.out.push(format!("{user}/{on} < cancelled {loser} at {now}"));
+            }
+        }
         for part in self.calls[&winner].parts.clone() {
             let line = format!("merged {loser} at {now} on {} | {}", part.device.unwrap(), self.text(winner));
             self.tell(part.user, &line);

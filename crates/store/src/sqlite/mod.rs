@@ -135,7 +135,7 @@ impl Store for SqliteStore {
         &self,
         token_hash: &[u8; 32],
         now: Timestamp,
-    ) -> Result<Option<(UserId, Vec<Permission>)>, StoreError> {
+    ) -> Result<Option<(UserId, Vec<Permission>, Timestamp)>, StoreError> {
         people::session(&self.readers, token_hash, now).await
     }
     async fn delete_session(&self, token_hash: &[u8; 32]) -> Result<(), StoreError> {

@@ -211,20 +211,21 @@ pub(super) async fn put_session(
     transaction.commit().await
 }
 
-/// Who a session belongs to.
+/// Who a session belongs to, and until when.
 pub(super) async fn session(
     pool: &SqlitePool,
     token_hash: &[u8; 32],
     now: Timestamp,
-) -> Result<Option<(UserId, Vec<Permission>)>, StoreError> {
-    let row = sqlx::query("SELECT user_id, permissions FROM sessions WHERE token_hash = ? AND expires_at > ?")
-        .bind(&token_hash[..])
-        .bind(now.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(store_error)?;
+) -> Result<Option<(UserId, Vec<Permission>, Timestamp)>, StoreError> {
+    let row =
+        sqlx::query("SELECT user_id, permissions, expires_at FROM sessions WHERE token_hash = ? AND expires_at > ?")
+            .bind(&token_hash[..])
+            .bind(now.0)
+            .fetch_optional(pool)
+            .await
+            .map_err(store_error)?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some((rows::id(&row, "user_id")?, rows::permissions(&row)?)))
+    Ok(Some((rows::id(&row, "user_id")?, rows::permissions(&row)?, rows::time(&row, "expires_at")?)))
 }
 
 /// Ends a session.

@@ -59,7 +59,7 @@ export interface ServerEvents {
   "presence:changed": { userId: string; presence: Presence; at: string };
   "channel:changed": { channel: Channel };
   "channel:deleted": { channelId: string };
-  /** The server takes no more of this user's devices; the connection is closed after it. */
+  /** The server takes no more of this user's devices, or these credentials no more; the connection is closed after it. */
   refused: { error: { code: string; message: string } };
   /** Some events were lost on the way: what is shown has to be fetched anew. */
   sync: { at: string };
@@ -77,7 +77,7 @@ export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` }>
 export type PeerEvent = Extract<ServerEvent, { name: "call:offer" | "call:answer" | "call:ice-candidate" }>;
 
 /** Client → server: each is answered by an `Ack`. */
-export type ClientEventName = PeerEvent["name"] | "device:set";
+export type ClientEventName = PeerEvent["name"] | "device:set" | "auth:refresh";
 
 export type Ack = { ok: true } | { ok: false; error: { code: string; message: string } };
 

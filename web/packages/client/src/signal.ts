@@ -19,7 +19,10 @@ export interface SignalOptions {
   callWaiting?: () => boolean;
 }
 
-type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void };
+type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void } & {
+  /** A newer token keeps the session: answered here, and nobody else's matter. */
+  "auth:expiring": (data: { at: string; expiresAt: string }) => void;
+};
 type Send = Record<ClientEventName, (data: object, ack: (answer: Ack) => void) => void>;
 
 /** How this browser can carry media. */
@@ -59,12 +62,17 @@ export class Signal {
       turnedAway = false;
       this.link.emit("online");
     });
-    socket.on("refused", () => {
-      turnedAway = true;
+    socket.on("auth:expiring", () => {
+      const fresh = token?.();
+      if (fresh !== undefined) void this.say("auth:refresh", { token: fresh });
+    });
+    socket.on("refused", ({ error }) => {
+      // Other credentials may do at once.
+      turnedAway = error.code !== "unauthorized";
     });
     socket.on("disconnect", (reason) => {
       this.link.emit(turnedAway ? "refused" : "lost");
-      // The server closed it on purpose (it is stopping, or the session ended): the client must ask again itself.
+      // The server put it out on purpose: the client must ask again itself.
       if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), turnedAway ? REFUSED_PAUSE : 1000);
     });
     socket.on("connect_error", (error) => {
