@@ -25,7 +25,16 @@ pub const SERVER_VERSION: &str = "1.13.5";
 /// The signalling protocol this server speaks.
 const PROTOCOL: i32 = 16;
 /// What may be published.
-const CODECS: [&str; 6] = ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
+const CODECS: [&str; 8] = [
+    "audio/opus",
+    "audio/red",
+    "audio/PCMU",
+    "audio/PCMA",
+    "video/VP8",
+    "video/H264",
+    "video/VP9",
+    "video/AV1",
+];
 
 impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
@@ -135,6 +144,7 @@ impl Room {
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
             subscribed: BTreeSet::new(),
+            fed: BTreeMap::new(),
             denied: BTreeSet::new(),
             mailbox: Mailbox::default(),
             data_tracks: DataTracks::default(),

@@ -10,6 +10,8 @@ pub(crate) const LONGEST_METADATA: usize = 64 * 1024;
 pub(crate) const LONGEST_ATTRIBUTES: usize = 64 * 1024;
 /// Tracks that one participant may publish, announced ones included.
 pub(crate) const MOST_TRACKS: usize = 64;
+/// Codecs of one track besides its first.
+pub(crate) const MOST_BACKUPS: usize = 2;
 /// Data tracks that one participant may publish.
 pub(crate) const MOST_DATA_TRACKS: usize = 64;
 /// Longest text that names a track, its stream or its client-side id, in bytes.

@@ -66,8 +66,10 @@ impl Room {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let peer = session.peers.subscriber();
         for (track, mid) in session.negotiation.lines.take_unbound() {
-            self.media.bind_subscription(self.now, key, track, peer, mid);
+            let media = self.fed_by(key, track);
+            self.media.bind_subscription(self.now, key, media, peer, mid);
         }
+        self.feed_lines(key);
     }
 
     fn line_uses(&self, key: ParticipantKey, media: &[OfferedMedia]) -> BTreeMap<String, LineUse> {
@@ -83,10 +85,10 @@ impl Room {
             return LineUse::Idle;
         }
         let own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
-        let mut own = own.filter(|track| track.mid() == Some(&offered.mid));
+        let mut own = own.filter_map(|track| Some((track, track.codec_on(&offered.mid)?)));
         match (own.next(), offered.kind) {
-            (Some(track), Kind::Audio) => LineUse::ReceiveAudio(track.audio_wishes()),
-            (Some(track), Kind::Video) => LineUse::ReceiveVideo { codec: track.codec_name().to_owned() },
+            (Some((track, codec)), Kind::Audio) => LineUse::ReceiveAudio(track.audio_wishes(codec)),
+            (Some((_, codec)), Kind::Video) => LineUse::ReceiveVideo { codec: codec.to_owned() },
             (None, _) => LineUse::Other,
         }
     }
@@ -221,9 +223,11 @@ impl Room {
         for (mid, track) in told {
             let Some(session) = self.sessions.get_mut(&key) else { return };
             if session.negotiation.lines.bind(&mid, track) {
-                self.media.bind_subscription(self.now, key, track, subscriber, mid);
+                let media = self.fed_by(key, track);
+                self.media.bind_subscription(self.now, key, media, subscriber, mid);
             }
         }
+        self.feed_lines(key);
         self.renegotiate.insert(key);
     }
 

@@ -51,6 +51,8 @@ pub struct Room {
     pub(crate) pulses: Pulses,
     pub(crate) tracks: BTreeMap<TrackKey, Track>,
     pub(crate) track_sids: BTreeMap<String, TrackKey>,
+    /// The media room's tracks that hold another codec of a track.
+    pub(crate) backups: BTreeMap<TrackKey, TrackKey>,
     pub(crate) departed: VecDeque<Departed>,
     pub(crate) replay: Replay,
 
@@ -104,6 +106,7 @@ impl Room {
             pulses: Pulses::default(),
             tracks: BTreeMap::new(),
             track_sids: BTreeMap::new(),
+            backups: BTreeMap::new(),
             departed: VecDeque::new(),
             replay: Replay::default(),
             changed: BTreeSet::new(),
@@ -274,10 +277,16 @@ impl Room {
             MediaEvent::DataOpen(peer, lane) => self.data_open(peer, lane),
             MediaEvent::Data(peer, lane, bytes) => self.data_received(peer, lane, bytes),
             MediaEvent::TrackStarted { track, codec } => self.track_started(track, codec),
-            MediaEvent::SubscriptionWanted { subscriber, track } => self.subscription_wanted(subscriber, track),
-            MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => self.subscription_ended(subscriber, track),
-            MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(track),
-            MediaEvent::StreamState { subscriber, track, paused } => self.stream_state(subscriber, track, paused),
+            MediaEvent::SubscriptionWanted { subscriber, track } => {
+                self.subscription_wanted(subscriber, self.track_of(track));
+            }
+            MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => {
+                self.subscription_ended(subscriber, self.track_of(track));
+            }
+            MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(self.track_of(track)),
+            MediaEvent::StreamState { subscriber, track, paused } => {
+                self.stream_state(subscriber, self.track_of(track), paused);
+            }
             MediaEvent::LayerDemand { track, highest } => self.layer_demand(track, highest),
             MediaEvent::KeyframeWanted { track, layer } => self.keyframe_wanted(track, layer),
             MediaEvent::Speakers(speakers) => self.speakers_changed(&speakers),

@@ -289,6 +289,8 @@ pub(crate) struct Session {
     pub preferences: BTreeMap<TrackKey, TrackPreference>,
     /// What the media room was told to subscribe to.
     pub subscribed: BTreeSet<TrackKey>,
+    /// Subscriptions that are fed from another codec than the track's first, with the media room's track of it.
+    pub fed: BTreeMap<TrackKey, TrackKey>,
     /// Tracks the publisher withholds from this one.
     pub denied: BTreeSet<TrackKey>,
 
@@ -337,6 +339,7 @@ impl Session {
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
             subscribed: BTreeSet::new(),
+            fed: BTreeMap::new(),
             denied: BTreeSet::new(),
             mailbox: Mailbox::default(),
             data_tracks: DataTracks::default(),
