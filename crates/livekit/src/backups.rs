@@ -231,11 +231,12 @@ impl Room {
         let codecs: Vec<Codec> = std::iter::once(first).chain(entry.backups.iter().map(|one| one.codec)).collect();
         let keys: Vec<TrackKey> = entry.keys().collect();
         let there = |at: usize| entry.backups.get(at - 1).is_some_and(|backup| backup.mid.is_some());
-        let takes = self.sessions.values().filter(|session| session.subscribed.contains(&track)).filter_map(|session| {
-            let mid = session.negotiation.lines.mid_of(track)?;
-            let takes = self.media.line_codecs(session.peers.subscriber(), mid);
-            (!takes.is_empty()).then_some((session.key, takes))
-        });
+        let takes =
+            self.sessions.values().filter(|session| session.subscribed.contains(&track)).filter_map(|session| {
+                let mid = session.negotiation.lines.mid_of(track)?;
+                let takes = self.media.line_codecs(session.peers.subscriber(), mid);
+                (!takes.is_empty()).then_some((session.key, takes))
+            });
         let takes: Vec<(ParticipantKey, Vec<Codec>)> = takes.collect();
         let mut chosen: Vec<usize> = takes.iter().map(|(_, takes)| choose(&codecs, takes)).collect();
         if entry.info.backup_codec_policy() == BackupCodecPolicy::Regression
@@ -295,7 +296,8 @@ impl Track {
         let backups = self.backups.iter().map(|backup| (name(backup.codec), backup.wanted));
         let codecs = first.into_iter().chain(backups);
         if self.kind == Kind::Audio {
-            let codec = |(codec, wanted): (String, Option<Layer>)| SubscribedAudioCodec { codec, enabled: wanted.is_some() };
+            let codec =
+                |(codec, wanted): (String, Option<Layer>)| SubscribedAudioCodec { codec, enabled: wanted.is_some() };
             let subscribed_audio_codecs = codecs.map(codec).collect();
             let update = proto::SubscribedAudioCodecUpdate { track_sid, subscribed_audio_codecs };
             return Message::SubscribedAudioCodecUpdate(update);

@@ -25,16 +25,8 @@ pub const SERVER_VERSION: &str = "1.13.5";
 /// The signalling protocol this server speaks.
 const PROTOCOL: i32 = 16;
 /// What may be published.
-const CODECS: [&str; 8] = [
-    "audio/opus",
-    "audio/red",
-    "audio/PCMU",
-    "audio/PCMA",
-    "video/VP8",
-    "video/H264",
-    "video/VP9",
-    "video/AV1",
-];
+const CODECS: [&str; 8] =
+    ["audio/opus", "audio/red", "audio/PCMU", "audio/PCMA", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
 
 impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.

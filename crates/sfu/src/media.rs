@@ -10,8 +10,9 @@ use crate::peer::{Peer, PeerEvent};
 use crate::room::packet::{Egress, Packet};
 use crate::room::{Line, Room, RoomOutput};
 use crate::types::{
-    Codec, DataLane, Datagram, Kind, Layer, LayerSpec, MediaEvent, MidName, Negotiated, NegotiationError, Output, ParticipantKey,
-    PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference, TrackSpec,
+    Codec, DataLane, Datagram, Kind, Layer, LayerSpec, MediaEvent, MidName, Negotiated, NegotiationError, Output,
+    ParticipantKey, PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
+    TrackSpec,
 };
 
 /// What a room without anything to do waits for.

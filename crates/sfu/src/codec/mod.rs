@@ -37,16 +37,8 @@ mod tests {
     #[test]
     fn arbitrary_bytes_are_opaque_and_harmless() {
         let mut rng = fastrand::Rng::with_seed(1);
-        let codecs = [
-            Codec::Opus,
-            Codec::Red,
-            Codec::Vp8,
-            Codec::H264,
-            Codec::Vp9,
-            Codec::Av1,
-            Codec::Pcmu,
-            Codec::Pcma,
-        ];
+        let codecs =
+            [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
         for _ in 0..200_000 {
             let length = rng.usize(0..24);
             let payload: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();

@@ -180,14 +180,9 @@ impl Forwarder {
     pub fn fill(&mut self, now: std::time::Instant, clock: u32) -> Numbered {
         debug_assert!(self.current.is_none());
         let sent = match self.sent {
-            None => Sent {
-                seq: self.first_seq,
-                timestamp: 0,
-                arrival: now,
-                picture_id: 0,
-                tl0_pic_idx: 0,
-                frame_number: 0,
-            },
+            None => {
+                Sent { seq: self.first_seq, timestamp: 0, arrival: now, picture_id: 0, tl0_pic_idx: 0, frame_number: 0 }
+            }
             Some(sent) => {
                 let since = ticks(now.saturating_duration_since(sent.arrival), clock).max(self.step(clock));
                 let timestamp = sent.timestamp.wrapping_add(since);

@@ -149,8 +149,11 @@ fn payload(codec: Codec, trailer: &[u8]) -> Arc<[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RoomOutput;
+    use super::super::packet::Egress;
     use super::*;
     use crate::types::Codec::{H264, Opus, Pcmu, Red, Vp8};
+    use crate::types::{Layer, MediaEvent, MidName, TrackSpec};
 
     #[test]
     fn what_opens_a_subscription_has_the_codec_that_will_come() {
@@ -167,6 +170,154 @@ mod tests {
         ] {
             let format = format(known, expected, kind, &codecs);
             assert_eq!(format.map(|format| format.codec), opens_with, "{known:?} {expected:?} {codecs:?}");
+        }
+    }
+
+    /// What goes out to the one subscriber of a track: sequence number, time, payload.
+    fn sent(room: &mut Room) -> Vec<(u64, u32, usize)> {
+        room.drain_forwards().map(|one| (one.seq, one.timestamp, one.packet.payload.len())).collect()
+    }
+
+    #[test]
+    fn a_muted_track_is_shown_and_then_goes_on_with_the_same_numbers() {
+        for (kind, codec, silence) in [(Kind::Video, Vp8, 0), (Kind::Audio, Opus, 3)] {
+            let mut scene = Scene::new(kind, true);
+            let (track, _) = scene.subscribe(codec, &[codec]);
+            let first: Vec<_> = (0..=6).flat_map(|_| scene.wait(100)).collect();
+            let step = codec.clock_rate() / 10;
+            let start = first[0].0;
+            // At 200, 400 and 800 ms, rounded up to the next tenth of a second.
+            let expected = [(start, 0, silence), (start + 1, step * 2, silence)];
+            assert_eq!(first[..2], expected, "{codec:?}");
+            scene.room.set_track_muted(scene.now, track, false);
+            scene.now += Duration::from_millis(50);
+            scene.packet(track, codec, 7_000);
+            let media = sent(&mut scene.room);
+            let (seq, time, _) = first[first.len() - 1];
+            assert_eq!(media.len(), 1);
+            assert_eq!(media[0].0, seq + 1, "{codec:?}");
+            let ahead = media[0].1 - time;
+            assert!((1..=codec.clock_rate()).contains(&ahead), "{ahead} ticks of {codec:?}");
+            let later: Vec<_> = (0..100).flat_map(|_| scene.wait(100)).collect();
+            assert_eq!(later, [], "nothing more of the server's own once media has come");
+        }
+    }
+
+    #[test]
+    fn six_packets_open_a_subscription_at_most() {
+        let mut scene = Scene::new(Kind::Video, true);
+        scene.subscribe(Vp8, &[Vp8]);
+        let sent: Vec<_> = (0..600).flat_map(|_| scene.wait(100)).collect();
+        assert_eq!(sent.len(), 6, "{sent:?}");
+    }
+
+    #[test]
+    fn nothing_is_sent_on_a_line_that_is_not_up_or_has_media() {
+        let mut scene = Scene::new(Kind::Video, false);
+        let (_, egress) = scene.subscribe(Vp8, &[]);
+        assert_eq!((0..20).flat_map(|_| scene.wait(100)).collect::<Vec<_>>(), []);
+        scene.room.set_line_codecs(scene.now, egress, &[Vp8]);
+        assert_eq!((0..5).flat_map(|_| scene.wait(100)).count(), 2);
+
+        let mut scene = Scene::new(Kind::Video, false);
+        let (track, _) = scene.subscribe(Vp8, &[Vp8]);
+        scene.packet(track, Vp8, 7_000);
+        assert_eq!(sent(&mut scene.room).len(), 1);
+        assert_eq!((0..100).flat_map(|_| scene.wait(100)).collect::<Vec<_>>(), []);
+    }
+
+    #[test]
+    fn a_move_to_another_codec_keeps_line_and_numbers() {
+        let mut scene = Scene::new(Kind::Video, false);
+        let (first, egress) = scene.subscribe(Vp8, &[Vp8, H264]);
+        let (now, subscriber) = (scene.now, scene.subscriber);
+        let backup = scene.room.publish_backup(now, first, H264, Vec::new()).expect("there is such a track");
+        scene.room.bind_track(now, backup, &[Layer::High]);
+        scene.packet(first, Vp8, 7_000);
+        scene.packet(backup, H264, 9_000);
+        let before = sent(&mut scene.room);
+        assert_eq!(before.len(), 1, "nobody is fed by the backup");
+        scene.demands();
+        scene.room.move_subscription(now, subscriber, first, backup);
+        assert_eq!(scene.demands(), [(backup, Some(Layer::High))], "at once");
+        scene.now += Duration::from_millis(100);
+        scene.packet(first, Vp8, 7_001);
+        scene.packet(backup, H264, 9_001);
+        let after: Vec<_> = scene.room.drain_forwards().collect();
+        assert_eq!(after.len(), 1);
+        assert_eq!((after[0].egress, after[0].packet.format.codec), (egress, H264));
+        assert_eq!((after[0].seq, after[0].timestamp), (before[0].0 + 1, before[0].1 + 9_000));
+        for _ in 0..40 {
+            scene.wait(100);
+        }
+        assert_eq!(scene.demands(), [(first, None)]);
+        scene.room.unsubscribe(scene.now, subscriber, backup);
+        for _ in 0..40 {
+            scene.wait(100);
+        }
+        assert_eq!(scene.demands(), [(backup, None)]);
+    }
+
+    /// A publisher, and one who subscribes.
+    struct Scene {
+        room: Room,
+        now: Instant,
+        kind: Kind,
+        muted: bool,
+        publisher: ParticipantKey,
+        subscriber: ParticipantKey,
+    }
+
+    impl Scene {
+        fn new(kind: Kind, muted: bool) -> Self {
+            let now = Instant::now();
+            let config = crate::types::RoomConfig {
+                seed: 1,
+                initial_bitrate: model::Bitrate::kbps(1_500),
+                bandwidth_estimation: false,
+                rethrow_panics: true,
+                local: [].into(),
+            };
+            let mut room = Room::new(config);
+            let rights = crate::types::Rights { publish: true, subscribe: true };
+            let (publisher, subscriber) = (room.join(now, rights), room.join(now, rights));
+            Self { room, now, kind, muted, publisher, subscriber }
+        }
+
+        fn subscribe(&mut self, codec: Codec, takes: &[Codec]) -> (TrackKey, Egress) {
+            let spec = TrackSpec { kind: self.kind, screen: false, muted: self.muted, layers: Vec::new() };
+            let track = self.room.publish(self.now, self.publisher, spec);
+            self.room.expect_media(track, Some(codec), [].into());
+            self.room.bind_track(self.now, track, &[Layer::High]);
+            self.room.subscribe(self.now, self.subscriber, track);
+            let egress = Egress { peer: crate::types::PeerKey(1), slot: 0 };
+            let line = super::super::Line { egress, mid: MidName("0".to_owned()), codecs: takes.to_vec() };
+            self.room.bind_subscription(self.now, self.subscriber, track, line);
+            (track, egress)
+        }
+
+        /// A packet with which decoding can start.
+        fn packet(&mut self, track: TrackKey, codec: Codec, seq: u64) {
+            let start: &[u8] = if codec == H264 { &[0x67, 0x42, 0, 0, 0] } else { &[0x10, 0, 0, 0, 0] };
+            let plain = packet(self.now, Format { codec, profile: 0 }, &[]);
+            let packet = Packet { ssrc: track.0, seq, timestamp: 4_000_000, payload: Arc::from(start), ..plain };
+            self.room.handle_packet(self.now, track, Layer::High, packet);
+        }
+
+        fn wait(&mut self, ms: u64) -> Vec<(u64, u32, usize)> {
+            self.now += Duration::from_millis(ms);
+            self.room.handle_timeout(self.now);
+            sent(&mut self.room)
+        }
+
+        /// What publishers are asked for since it was last asked.
+        fn demands(&mut self) -> Vec<(TrackKey, Option<Layer>)> {
+            let outputs = std::iter::from_fn(|| self.room.poll_output());
+            let demand = |output| match output {
+                RoomOutput::Event(MediaEvent::LayerDemand { track, highest }) => Some((track, highest)),
+                _ => None,
+            };
+            outputs.filter_map(demand).collect()
         }
     }
 
