@@ -60,7 +60,7 @@ func join(t *testing.T, identity string, options ...lksdk.ConnectOption) *partic
 	room, err := lksdk.ConnectToRoom(os.Getenv("LIVEKIT_URL"), lksdk.ConnectInfo{
 		APIKey:              os.Getenv("LIVEKIT_API_KEY"),
 		APISecret:           os.Getenv("LIVEKIT_API_SECRET"),
-		RoomName:            t.Name(),
+		RoomName:            strings.ReplaceAll(t.Name(), "/", "-"),
 		ParticipantIdentity: identity,
 	}, callback, options...)
 	if err != nil {

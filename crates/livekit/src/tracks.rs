@@ -70,10 +70,14 @@ impl Track {
         let other = codec_named(codec).filter(|codec| !matches!(codec, Codec::Opus | Codec::Red));
         AudioWishes {
             other: other.map(|_| codec.to_owned()),
-            red: !self.info.disable_red && self.info.encryption == i32::from(proto::encryption::Type::None),
+            red: !self.info.disable_red && !self.is_encrypted(),
             dtx: !has(proto::AudioTrackFeature::TfNoDtx),
             stereo: has(proto::AudioTrackFeature::TfStereo),
         }
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.info.encryption != i32::from(proto::encryption::Type::None)
     }
 
     /// One of a participant of another room.
@@ -108,15 +112,13 @@ impl Room {
             muted: info.muted,
             layers: layer_specs(&layers(&request, request.simulcast_codecs.first())),
         };
-        let encrypted = info.encryption != i32::from(proto::encryption::Type::None);
-        let trailer = if encrypted { self.sif_trailer.as_slice() } else { &[] };
         let track = self.media.publish(self.now, key, spec);
-        self.media.expect_media(self.now, track, codec_named(&info.mime_type), trailer.into());
         self.track_sids.insert(sid, track);
         let (cid, state, wanted) = (request.cid.clone(), State::Announced, Some(Layer::High));
         let (backups, publisher) = (Vec::new(), key);
         let entry = Track { key: track, publisher, kind, info, cid, state, seen: false, backups, wanted };
         self.tracks.insert(track, entry);
+        self.expect_media(track);
         if let Some(session) = self.sessions.get_mut(&key) {
             session.tracks.push(track);
         }
@@ -124,6 +126,13 @@ impl Room {
         let info = self.tracks.get(&track).map(|entry| entry.info.clone());
         self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track: info }));
         self.assign_unclaimed(key);
+    }
+
+    /// Tells the media room what will come of a track.
+    pub(crate) fn expect_media(&mut self, track: TrackKey) {
+        let Some(entry) = self.tracks.get(&track) else { return };
+        let trailer = if entry.is_encrypted() { self.sif_trailer.as_slice() } else { &[] };
+        self.media.expect_media(self.now, track, entry.codec(), trailer.into());
     }
 
     /// What is announced may have been offered first.
