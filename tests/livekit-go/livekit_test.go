@@ -144,7 +144,12 @@ func (s subscription) read(t *testing.T, last *rtp.Packet, done func(*rtp.Packet
 			t.Fatalf("%s: %v", s.track.Codec().MimeType, err)
 		}
 		if last != nil {
-			if packet.SequenceNumber != last.SequenceNumber+1 {
+			ahead := int16(packet.SequenceNumber - last.SequenceNumber)
+			// The path is probed with packets that were sent before, and a busy machine drops some.
+			if ahead <= 0 && ahead > -100 {
+				continue
+			}
+			if ahead < 0 || ahead > 100 {
 				t.Fatalf("%s: sequence number %d after %d", s.track.Codec().MimeType, packet.SequenceNumber, last.SequenceNumber)
 			}
 			if int32(packet.Timestamp-last.Timestamp) < 0 {
@@ -221,8 +226,14 @@ func TestEachGetsACodecItTakes(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", first.MimeType, " ", backup.MimeType), func(t *testing.T) {
 				anna := join(t, "anna", options...)
 				publication := anna.publish(t, first, lksdk.WithBackupCodec(localTrack(t, backup)))
+				// The SDK wants to know a codec of either kind.
+				other := opus
+				if strings.HasPrefix(first.MimeType, "audio/") {
+					other = vp8
+				}
 				only := func(codec webrtc.RTPCodecCapability) []lksdk.ConnectOption {
-					return append([]lksdk.ConnectOption{lksdk.WithCodecs([]livekit.Codec{{Mime: codec.MimeType}})}, options...)
+					codecs := []livekit.Codec{{Mime: codec.MimeType}, {Mime: other.MimeType}}
+					return append([]lksdk.ConnectOption{lksdk.WithCodecs(codecs)}, options...)
 				}
 				bert, cleo, dora := join(t, "bert", options...), join(t, "cleo", only(backup)...), join(t, "dora", only(first)...)
 				for _, expected := range []struct {
