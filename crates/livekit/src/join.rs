@@ -71,7 +71,7 @@ impl Room {
         // What there is to receive goes into the first answer or offer already.
         self.settle();
         if let Some(offer) = offer {
-            self.handle_offer(key, offer);
+            self.handle_first_offer(key, offer);
         }
         if let Some(session) = self.sessions.get(&key)
             && matches!(session.peers, Peers::Dual { .. })

@@ -70,6 +70,8 @@ pub(crate) const SHORTEST_RPC_TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) const DATA_RETRY: Duration = Duration::from_millis(20);
 /// How long a client may take to answer a request for an offer before it is asked again.
 pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the answer to the offer in a join waits for a client that may not have applied its own offer.
+pub(crate) const OWN_OFFER_PATIENCE: Duration = Duration::from_secs(1);
 /// Room updates (participant counts) are sent at most so often.
 pub(crate) const ROOM_UPDATE_INTERVAL: Duration = Duration::from_secs(5);
 /// What left at most so long before a connection was lost is told again on resume: its news may have gone into a dead socket.

@@ -373,11 +373,12 @@ impl Room {
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
         let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
+        let held = session.negotiation.held_offer.as_ref().map(|(until, _)| *until);
         let dead = session.media_dead.filter(|_| session.connection().is_some());
         let stopped =
             session.peers.all().filter(|_| session.connection().is_some()).filter_map(|p| self.pulses.due(p)).min();
         let refresh = session.connection().map(|_| session.refresh_at);
-        [Some(link), data, asked, dead, stopped, refresh]
+        [Some(link), data, asked, held, dead, stopped, refresh]
             .into_iter()
             .flatten()
             .min()
@@ -422,6 +423,10 @@ impl Room {
             {
                 self.depart(key, Departure::MediaLost);
                 continue;
+            }
+            let held = self.sessions.get(&key).and_then(|session| session.negotiation.held_offer.as_ref());
+            if held.is_some_and(|(until, _)| *until <= now) {
+                self.release_offer(key);
             }
             self.help_up(key);
             self.retry_data(key);
