@@ -188,9 +188,10 @@ impl Room {
         let mut claimed = Vec::new();
         media.retain(|line| {
             let fits = |track: &Track, backup: &Backup| {
-                let takes = if named { is_named(&backup.cid, track.kind, line) } else { backup.coming };
+                let coming = backup.coming && track.is_published();
+                let takes = if named { is_named(&backup.cid, track.kind, line) } else { coming };
                 let free = backup.mid.is_none() && !claimed.iter().any(|(_, taken, _)| *taken == backup.key);
-                takes && free && track.is_published() && track.kind == line.kind
+                takes && free && track.kind == line.kind
             };
             let mut tracks = own.iter().filter_map(|track| self.tracks.get(track));
             let found = tracks.find_map(|track| {
