@@ -11,7 +11,8 @@ use sfu::room::{Line, Room};
 use sfu::{Codec, Kind, Layer, MidName, ParticipantKey, PeerKey, Rights, TrackKey, TrackPreference, TrackSpec};
 
 static OPENED: LazyLock<Instant> = LazyLock::new(Instant::now);
-const CODECS: [Codec; 6] = [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+const CODECS: [Codec; 8] =
+    [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
 const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 
 struct Bytes<'a>(&'a [u8]);

@@ -296,7 +296,7 @@ impl Thread {
                 packets: options.packets,
                 keyframe_factor: 1,
                 payload: options.payload,
-                simulcast: false,
+                ..VideoConfig::default()
             };
             client.publish_camera("camera", camera);
         }

@@ -12,7 +12,7 @@ use str0m::media::{Direction, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Rtc};
 
-use crate::media::{AudioConfig, Encoding, VideoConfig};
+use crate::media::{AudioConfig, Encoding, VideoCodec, VideoConfig};
 use crate::signalling;
 
 /// Latencies kept until they are asked for: a sample is enough.
@@ -27,6 +27,8 @@ pub struct ClientConfig {
     pub auto_subscribe: bool,
     /// Audio and video m-lines to receive on, from the start.
     pub receivers: (usize, usize),
+    /// What it can send and receive.
+    pub video_codecs: Vec<VideoCodec>,
     /// Seed of sequence numbers and the like.
     pub seed: u64,
     /// Time zero that clients share to measure latency: video payloads end with the time they were sent, after it.
@@ -36,7 +38,8 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// A client that subscribes to everything, with the m-lines LiveKit's own clients start with.
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr, auto_subscribe: true, receivers: (3, 3), seed: 1, epoch: None }
+        let video_codecs = vec![VideoCodec::Vp8];
+        Self { addr, auto_subscribe: true, receivers: (3, 3), video_codecs, seed: 1, epoch: None }
     }
 }
 
@@ -123,6 +126,22 @@ pub struct Received {
     pub keyframe_requests: u64,
 }
 
+/// What came in under one SSRC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// The codec of the last packet, as `a=rtpmap` names it.
+    pub codec: String,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Packets that did not come right after the one before, or went back in RTP time.
+    pub jumps: u64,
+    last: (u64, u32),
+}
+
 /// A participant of a room.
 pub struct Client {
     config: ClientConfig,
@@ -141,6 +160,7 @@ pub struct Client {
     next_ping: Option<Instant>,
     channels: Vec<(ChannelId, String)>,
     received: Received,
+    streams: Vec<Stream>,
     latencies: Vec<u32>,
     /// An m-line to receive on, once there is one.
     receiver: Option<Mid>,
@@ -165,7 +185,7 @@ impl std::fmt::Debug for Client {
 #[derive(Debug, Clone)]
 pub(crate) struct Publishing {
     pub(crate) cid: String,
-    media: PublishedMedia,
+    pub(crate) media: PublishedMedia,
 }
 
 /// A track that is out.
@@ -173,10 +193,12 @@ pub(crate) struct Publishing {
 pub(crate) struct Published {
     pub(crate) sid: String,
     pub(crate) mid: Mid,
+    /// What else it can be sent in, and is not yet.
+    pub(crate) backup: Option<VideoConfig>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum PublishedMedia {
+pub(crate) enum PublishedMedia {
     Camera(VideoConfig),
     Microphone(AudioConfig),
 }
@@ -190,7 +212,9 @@ enum Wanted {
 impl Client {
     /// A client that has not joined yet.
     pub fn new(now: Instant, config: ClientConfig) -> Self {
-        let rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true);
+        let rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
+        let knows = |codec| config.video_codecs.contains(&codec);
+        let rtc = rtc.enable_vp8(knows(VideoCodec::Vp8)).enable_h264(knows(VideoCodec::H264));
         let mut rtc = rtc.build(now);
         if let Ok(host) = Candidate::host(config.addr, Protocol::Udp) {
             rtc.add_local_candidate(host);
@@ -211,6 +235,7 @@ impl Client {
             next_ping: None,
             channels: Vec::new(),
             received: Received::default(),
+            streams: Vec::new(),
             latencies: Vec::new(),
             receiver: None,
             outputs: VecDeque::new(),
@@ -231,17 +256,18 @@ impl Client {
 
     /// Publishes a camera under a name of one's own.
     pub fn publish_camera(&mut self, cid: &str, config: VideoConfig) {
-        self.publishing.push(Publishing { cid: cid.to_owned(), media: PublishedMedia::Camera(config) });
-        if self.in_room {
-            self.ask_to_publish(cid, true, config.simulcast);
-        }
+        self.publish(cid, PublishedMedia::Camera(config));
     }
 
     /// Publishes a microphone under a name of one's own.
     pub fn publish_microphone(&mut self, cid: &str, config: AudioConfig) {
-        self.publishing.push(Publishing { cid: cid.to_owned(), media: PublishedMedia::Microphone(config) });
+        self.publish(cid, PublishedMedia::Microphone(config));
+    }
+
+    fn publish(&mut self, cid: &str, media: PublishedMedia) {
+        self.publishing.push(Publishing { cid: cid.to_owned(), media });
         if self.in_room {
-            self.ask_to_publish(cid, false, false);
+            self.ask_to_publish(cid, media);
         }
     }
 
@@ -297,6 +323,11 @@ impl Client {
         self.received
     }
 
+    /// What came in, SSRC by SSRC, in the order in which they appeared.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
     /// How long video packets were under way, in µs, since this was last asked. Empty without [`ClientConfig::epoch`].
     pub fn take_latencies(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.latencies)
@@ -336,10 +367,7 @@ impl Client {
     pub(crate) fn joined(&mut self) {
         self.in_room = true;
         for track in self.publishing.clone() {
-            match track.media {
-                PublishedMedia::Camera(config) => self.ask_to_publish(&track.cid, true, config.simulcast),
-                PublishedMedia::Microphone(_) => self.ask_to_publish(&track.cid, false, false),
-            }
+            self.ask_to_publish(&track.cid, track.media);
         }
     }
 
@@ -415,7 +443,13 @@ impl Client {
                             self.encodings.push(Encoding::microphone(now, mid, config, &mut self.rng));
                         }
                     }
-                    self.published.push(Published { sid, mid });
+                    let backup = match track.media {
+                        PublishedMedia::Camera(config) => {
+                            config.backup.map(|codec| VideoConfig { codec, backup: None, ..config })
+                        }
+                        PublishedMedia::Microphone(_) => None,
+                    };
+                    self.published.push(Published { sid, mid, backup });
                 }
             }
         }
@@ -481,9 +515,10 @@ impl Client {
     fn count(&mut self, packet: &str0m::rtp::RtpPacket) {
         self.received.bytes += packet.payload.len() as u64;
         let pt = packet.header.payload_type;
-        let is_audio =
-            self.rtc.codec_config().params().iter().any(|params| params.pt() == pt && params.spec().codec.is_audio());
-        if is_audio {
+        let params = self.rtc.codec_config().params().iter().find(|params| params.pt() == pt);
+        let codec = params.map(|params| params.spec().codec);
+        self.follow(packet, codec.map(|codec| codec.to_string()).unwrap_or_default());
+        if codec.is_some_and(|codec| codec.is_audio()) {
             self.received.audio_packets += 1;
         } else {
             self.received.video_packets += 1;
@@ -496,6 +531,23 @@ impl Client {
                 self.latencies.push(now.saturating_sub(u64::from_be_bytes(*sent)).try_into().unwrap_or(u32::MAX));
             }
         }
+    }
+}
+
+impl Client {
+    fn follow(&mut self, packet: &str0m::rtp::RtpPacket, codec: String) {
+        let (ssrc, now) = (*packet.header.ssrc, (*packet.seq_no, packet.header.timestamp));
+        let bytes = packet.payload.len() as u64;
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc) else {
+            self.streams.push(Stream { ssrc, codec, packets: 1, bytes, jumps: 0, last: now });
+            return;
+        };
+        let (seq, time) = stream.last;
+        let goes_on = now.0 == seq + 1 && now.1.wrapping_sub(time).cast_signed() >= 0;
+        stream.jumps += u64::from(!goes_on);
+        stream.packets += 1;
+        stream.bytes += bytes;
+        (stream.codec, stream.last) = (codec, now);
     }
 }
 

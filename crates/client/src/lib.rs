@@ -15,5 +15,5 @@ mod connection;
 mod media;
 mod signalling;
 
-pub use connection::{Client, ClientConfig, ClientError, ClientEvent, Output, Received, Transmit};
-pub use media::{AudioConfig, VideoConfig};
+pub use connection::{Client, ClientConfig, ClientError, ClientEvent, Output, Received, Stream, Transmit};
+pub use media::{AudioConfig, VideoCodec, VideoConfig};

@@ -10,11 +10,57 @@ use str0m::rtp::{ExtensionValues, RtpWrite};
 const VIDEO_CLOCK: u64 = 90_000;
 const AUDIO_CLOCK: u64 = 48_000;
 const PTIME: Duration = Duration::from_millis(20);
-const VP8_HEADER: usize = 7;
+/// What a server looks at, at most.
+const LONGEST_HEAD: usize = 9;
 
-/// A camera: VP8.
+/// A codec of video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoCodec {
+    /// VP8 (RFC 7741).
+    Vp8,
+    /// H.264 (RFC 6184).
+    H264,
+}
+
+impl VideoCodec {
+    /// As signalling names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            VideoCodec::Vp8 => "vp8",
+            VideoCodec::H264 => "h264",
+        }
+    }
+
+    fn of_stack(self) -> Codec {
+        match self {
+            VideoCodec::Vp8 => Codec::Vp8,
+            VideoCodec::H264 => Codec::H264,
+        }
+    }
+
+    /// The start of a packet's payload.
+    fn head(self, first: bool, keyframe: bool, picture_id: u16, tl0: u8) -> Vec<u8> {
+        match (self, first, keyframe) {
+            (VideoCodec::Vp8, ..) => {
+                let id = picture_id.to_be_bytes();
+                let start = if first { 0x90 } else { 0x80 };
+                vec![start, 0xe0, 0x80 | id[0], id[1], tl0, 0x20, u8::from(!keyframe)]
+            }
+            // SPS and PPS in one STAP-A, then middles of IDR or non-IDR slices in FU-As.
+            (VideoCodec::H264, true, true) => vec![0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce],
+            (VideoCodec::H264, false, true) => vec![0x7c, 0x05],
+            (VideoCodec::H264, _, false) => vec![0x5c, 0x01],
+        }
+    }
+}
+
+/// A camera.
 #[derive(Debug, Clone, Copy)]
 pub struct VideoConfig {
+    /// What it sends.
+    pub codec: VideoCodec,
+    /// What it sends besides, once somebody cannot do without.
+    pub backup: Option<VideoCodec>,
     /// Frames a second.
     pub fps: u32,
     /// Packets of a frame of the largest layer; each smaller layer has half.
@@ -29,7 +75,15 @@ pub struct VideoConfig {
 
 impl Default for VideoConfig {
     fn default() -> Self {
-        Self { fps: 30, packets: 4, keyframe_factor: 8, payload: 1_100, simulcast: false }
+        Self {
+            codec: VideoCodec::Vp8,
+            backup: None,
+            fps: 30,
+            packets: 4,
+            keyframe_factor: 8,
+            payload: 1_100,
+            simulcast: false,
+        }
     }
 }
 
@@ -114,7 +168,7 @@ impl Encoding {
 
     fn send(&mut self, rtc: &mut Rtc, now: Instant, elapsed: Duration, epoch: Option<Instant>) -> u64 {
         let (codec, clock) = match &self.source {
-            Source::Camera { .. } => (Codec::Vp8, VIDEO_CLOCK),
+            Source::Camera { config, .. } => (config.codec.of_stack(), VIDEO_CLOCK),
             Source::Microphone(_) => (Codec::Opus, AUDIO_CLOCK),
         };
         let Some(media) = rtc.media(self.mid) else { return 0 };
@@ -126,7 +180,7 @@ impl Encoding {
         let packets = self.source.packets();
         let mut api = rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(self.mid, self.rid) else { return 0 };
-        let is_video = codec == Codec::Vp8;
+        let is_video = codec.is_video();
         if is_video && !self.settled {
             // As browsers do: no cap on the share of retransmissions.
             stream.set_rtx_cache(1_024, Duration::from_secs(2), None);
@@ -136,7 +190,7 @@ impl Encoding {
         for (at, mut payload) in packets.into_iter().enumerate() {
             if let Some(epoch) = epoch
                 && is_video
-                && payload.len() > VP8_HEADER + 8
+                && payload.len() > LONGEST_HEAD + 8
                 && let Some(end) = payload.last_chunk_mut::<8>()
             {
                 *end = ((now - epoch).as_micros() as u64).to_be_bytes();
@@ -166,11 +220,9 @@ impl Source {
                 *picture_id = (*picture_id + 1) & 0x7fff;
                 *tl0 = tl0.wrapping_add(1);
                 let count = if keyframe { *packets * config.keyframe_factor.max(1) } else { *packets };
-                let id = picture_id.to_be_bytes();
                 let packet = |at: u32| {
-                    let start = if at == 0 { 0x90 } else { 0x80 };
-                    let mut payload = vec![start, 0xe0, 0x80 | id[0], id[1], *tl0, 0x20, u8::from(!keyframe)];
-                    payload.resize(config.payload.max(VP8_HEADER + 1), at as u8);
+                    let mut payload = config.codec.head(at == 0, keyframe, *picture_id, *tl0);
+                    payload.resize(config.payload.max(LONGEST_HEAD + 1), at as u8);
                     payload
                 };
                 (0..count).map(packet).collect()

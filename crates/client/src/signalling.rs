@@ -6,7 +6,8 @@ use prost::Message;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 
-use crate::connection::{Client, ClientError, ClientEvent, Published};
+use crate::connection::{Client, ClientError, ClientEvent, Published, PublishedMedia, Publishing};
+use crate::media::VideoConfig;
 
 /// The protocol version of the clients of 2026.
 const PROTOCOL: i32 = 16;
@@ -51,7 +52,10 @@ impl Client {
             Response::MediaSectionsRequirement(need) => {
                 self.want_receivers(need.num_audios as usize, need.num_videos as usize);
             }
-            Response::SubscribedQualityUpdate(update) => self.events.push_back(ClientEvent::QualityDemand(update)),
+            Response::SubscribedQualityUpdate(update) => {
+                self.publish_wanted(&update);
+                self.events.push_back(ClientEvent::QualityDemand(update));
+            }
             Response::Update(update) => self.events.push_back(ClientEvent::Participants(update.participants)),
             Response::SpeakersChanged(changed) => self.events.push_back(ClientEvent::Speakers(changed.speakers)),
             Response::Leave(leave) => self.events.push_back(ClientEvent::Left(leave)),
@@ -77,6 +81,11 @@ impl Client {
         self.say(Request::Mute(proto::MuteTrackRequest { sid: sid.to_owned(), muted }));
     }
 
+    /// Sends nothing more of a published track, by its sid, and does not say so.
+    pub fn silence(&mut self, sid: &str) {
+        self.set_muted(sid, true);
+    }
+
     /// Says what is wanted of a track, by its sid.
     pub fn prefer(&mut self, sid: &str, disabled: bool, width: u32, height: u32) {
         let settings = proto::UpdateTrackSettings {
@@ -98,13 +107,12 @@ impl Client {
         self.say(Request::Leave(leave));
     }
 
-    pub(crate) fn ask_to_publish(&mut self, cid: &str, video: bool, simulcast: bool) {
-        let (kind, source) = if video {
-            (proto::TrackType::Video, proto::TrackSource::Camera)
-        } else {
-            (proto::TrackType::Audio, proto::TrackSource::Microphone)
+    pub(crate) fn ask_to_publish(&mut self, cid: &str, media: PublishedMedia) {
+        let (kind, source, camera) = match media {
+            PublishedMedia::Camera(config) => (proto::TrackType::Video, proto::TrackSource::Camera, Some(config)),
+            PublishedMedia::Microphone(_) => (proto::TrackType::Audio, proto::TrackSource::Microphone, None),
         };
-        let (width, height) = if video { (1_280, 720) } else { (0, 0) };
+        let (width, height) = if camera.is_some() { (1_280, 720) } else { (0, 0) };
         let layer = |quality: proto::VideoQuality, divisor: u32, bitrate| proto::VideoLayer {
             quality: quality.into(),
             width: width / divisor,
@@ -112,10 +120,10 @@ impl Client {
             bitrate,
             ..proto::VideoLayer::default()
         };
-        let layers = match (video, simulcast) {
-            (false, _) => Vec::new(),
-            (true, false) => vec![layer(proto::VideoQuality::High, 1, 1_700_000)],
-            (true, true) => vec![
+        let layers = match camera.map(|config| config.simulcast) {
+            None => Vec::new(),
+            Some(false) => vec![layer(proto::VideoQuality::High, 1, 1_700_000)],
+            Some(true) => vec![
                 layer(proto::VideoQuality::Low, 4, 150_000),
                 layer(proto::VideoQuality::Medium, 2, 500_000),
                 layer(proto::VideoQuality::High, 1, 1_700_000),
@@ -129,6 +137,29 @@ impl Client {
             width,
             height,
             layers,
+            simulcast_codecs: camera.map(|config| codecs(cid, config)).unwrap_or_default(),
+            backup_codec_policy: proto::BackupCodecPolicy::Simulcast.into(),
+            ..proto::AddTrackRequest::default()
+        }));
+    }
+
+    /// Starts to send what the server says somebody cannot do without.
+    fn publish_wanted(&mut self, update: &proto::SubscribedQualityUpdate) {
+        let Some(published) = self.published.iter_mut().find(|track| track.sid == update.track_sid) else { return };
+        let Some(config) = published.backup else { return };
+        let name = config.codec.name();
+        let mut wanted = update.subscribed_codecs.iter().filter(|codec| codec.codec == name);
+        if !wanted.any(|codec| codec.qualities.iter().any(|quality| quality.enabled)) {
+            return;
+        }
+        published.backup = None;
+        let (sid, cid) = (published.sid.clone(), format!("{}-{name}", published.sid));
+        self.publishing.push(Publishing { cid: cid.clone(), media: PublishedMedia::Camera(config) });
+        let codec = proto::SimulcastCodec { codec: name.to_owned(), cid: cid.clone(), ..Default::default() };
+        self.say(Request::AddTrack(proto::AddTrackRequest {
+            cid,
+            sid,
+            simulcast_codecs: vec![codec],
             ..proto::AddTrackRequest::default()
         }));
     }
@@ -153,10 +184,18 @@ impl Client {
     }
 
     fn set_muted(&mut self, sid: &str, muted: bool) {
-        let Some(Published { mid, .. }) = self.published.iter().find(|track| track.sid == sid) else { return };
-        let mid = *mid;
-        for encoding in self.encodings.iter_mut().filter(|encoding| encoding.mid == mid) {
-            encoding.muted = muted;
+        for Published { mid, .. } in self.published.iter().filter(|track| track.sid == sid) {
+            for encoding in self.encodings.iter_mut().filter(|encoding| encoding.mid == *mid) {
+                encoding.muted = muted;
+            }
         }
     }
+}
+
+/// The codecs of a camera: what it sends, and what it can send besides.
+fn codecs(cid: &str, config: VideoConfig) -> Vec<proto::SimulcastCodec> {
+    let codec =
+        |name: &str, cid: &str| proto::SimulcastCodec { codec: name.into(), cid: cid.into(), ..Default::default() };
+    let backup = config.backup.map(|backup| codec(backup.name(), ""));
+    std::iter::once(codec(config.codec.name(), cid)).chain(backup).collect()
 }

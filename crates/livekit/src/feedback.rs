@@ -115,25 +115,10 @@ impl Room {
         };
         self.send(subscriber, Message::StreamStateUpdate(proto::StreamStateUpdate { stream_states: vec![info] }));
     }
-
-    /// Which layers of a track anyone wants.
-    #[allow(deprecated)]
-    pub(crate) fn layer_demand(&mut self, track: TrackKey, highest: Option<Layer>) {
-        let Some(track) = self.tracks.get(&track) else { return };
-        let subscribed_qualities = qualities(highest);
-        let codec = track.codec_name().to_ascii_lowercase();
-        let subscribed_codecs = match codec.as_str() {
-            "" => Vec::new(),
-            _ => vec![proto::SubscribedCodec { codec, qualities: subscribed_qualities.clone() }],
-        };
-        let track_sid = track.info.sid.clone();
-        let update = proto::SubscribedQualityUpdate { track_sid, subscribed_qualities, subscribed_codecs };
-        let publisher = track.publisher;
-        self.send(publisher, Message::SubscribedQualityUpdate(update));
-    }
 }
 
-fn qualities(highest: Option<Layer>) -> Vec<proto::SubscribedQuality> {
+/// The layers that are wanted, up to the highest.
+pub(crate) fn qualities(highest: Option<Layer>) -> Vec<proto::SubscribedQuality> {
     let layers =
         [(VideoQuality::Low, Layer::Low), (VideoQuality::Medium, Layer::Medium), (VideoQuality::High, Layer::High)];
     let quality = |(quality, layer): (VideoQuality, Layer)| proto::SubscribedQuality {

@@ -70,7 +70,8 @@ impl Room {
         let pairs: Vec<_> = pairs.filter(around).collect();
         for (subscriber, track) in pairs {
             let preference = self.usable(subscriber, track).unwrap_or_default();
-            self.media.set_preference(self.now, subscriber, track, preference);
+            let media = self.fed_by(subscriber, track);
+            self.media.set_preference(self.now, subscriber, media, preference);
         }
     }
 

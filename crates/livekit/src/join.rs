@@ -25,7 +25,8 @@ pub const SERVER_VERSION: &str = "1.13.5";
 /// The signalling protocol this server speaks.
 const PROTOCOL: i32 = 16;
 /// What may be published.
-const CODECS: [&str; 6] = ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
+const CODECS: [&str; 8] =
+    ["audio/opus", "audio/red", "audio/PCMU", "audio/PCMA", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
 
 impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
@@ -70,7 +71,7 @@ impl Room {
         // What there is to receive goes into the first answer or offer already.
         self.settle();
         if let Some(offer) = offer {
-            self.handle_offer(key, offer);
+            self.handle_first_offer(key, offer);
         }
         if let Some(session) = self.sessions.get(&key)
             && matches!(session.peers, Peers::Dual { .. })
@@ -135,6 +136,7 @@ impl Room {
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
             subscribed: BTreeSet::new(),
+            fed: BTreeMap::new(),
             denied: BTreeSet::new(),
             mailbox: Mailbox::default(),
             data_tracks: DataTracks::default(),

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin at some time"))]
 
+mod backups;
 mod data;
 mod data_tracks;
 mod decode;

@@ -10,6 +10,8 @@ pub(crate) const LONGEST_METADATA: usize = 64 * 1024;
 pub(crate) const LONGEST_ATTRIBUTES: usize = 64 * 1024;
 /// Tracks that one participant may publish, announced ones included.
 pub(crate) const MOST_TRACKS: usize = 64;
+/// Codecs of one track besides its first.
+pub(crate) const MOST_BACKUPS: usize = 2;
 /// Data tracks that one participant may publish.
 pub(crate) const MOST_DATA_TRACKS: usize = 64;
 /// Longest text that names a track, its stream or its client-side id, in bytes.
@@ -68,6 +70,8 @@ pub(crate) const SHORTEST_RPC_TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) const DATA_RETRY: Duration = Duration::from_millis(20);
 /// How long a client may take to answer a request for an offer before it is asked again.
 pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the answer to the offer in a join waits for a client that may not have applied its own offer.
+pub(crate) const OWN_OFFER_PATIENCE: Duration = Duration::from_secs(1);
 /// Room updates (participant counts) are sent at most so often.
 pub(crate) const ROOM_UPDATE_INTERVAL: Duration = Duration::from_secs(5);
 /// What left at most so long before a connection was lost is told again on resume: its news may have gone into a dead socket.

@@ -52,10 +52,14 @@ impl Lines {
         false
     }
 
-    /// An offer of the client names these m-lines; what it can no longer receive waits again.
-    pub fn offered(&mut self, offered: impl IntoIterator<Item = (MidName, Kind, bool)>) {
-        for (mid, kind, usable) in offered {
-            match self.lines.iter_mut().find(|line| line.mid == mid) {
+    /// An offer of the client names these m-lines, and whether it receives and sends on each. What it can no longer receive
+    /// waits again. Lines on which it sends are left to it, but for those that carry something already: clients built on pion
+    /// publish over any line on which they have not sent yet.
+    pub fn offered(&mut self, offered: impl IntoIterator<Item = (MidName, Kind, bool, bool)>) {
+        for (mid, kind, receives, sends) in offered {
+            let known = self.lines.iter_mut().find(|line| line.mid == mid);
+            let usable = receives && (!sends || known.as_ref().is_some_and(|line| line.track.is_some()));
+            match known {
                 Some(line) => {
                     line.usable = usable;
                     if !usable && let Some(track) = line.track.take() {
@@ -149,7 +153,7 @@ mod tests {
     }
 
     fn offered(lines: &mut Lines, text: &[(&str, Kind, bool)]) {
-        lines.offered(text.iter().map(|(name, kind, usable)| (mid(name), *kind, *usable)));
+        lines.offered(text.iter().map(|(name, kind, usable)| (mid(name), *kind, *usable, false)));
     }
 
     fn carried(lines: &Lines) -> Vec<(&str, u32)> {
@@ -214,6 +218,22 @@ mod tests {
         offered(&mut lines, &[("0", Audio, false), ("1", Audio, true)]);
         lines.fill();
         assert_eq!(lines.take_unbound(), [(TrackKey(1), mid("1"))]);
+    }
+
+    #[test]
+    fn a_track_keeps_its_line_when_the_client_sends_on_it_too() {
+        let mut lines = Lines::default();
+        lines.offered([(mid("0"), Audio, true, false), (mid("1"), Audio, true, true)]);
+        lines.want(TrackKey(1), Audio);
+        lines.want(TrackKey(2), Audio);
+        lines.fill();
+        assert_eq!(carried(&lines), [("0", 1)], "a line on which it sends is its own");
+        lines.offered([(mid("0"), Audio, true, true)]);
+        lines.fill();
+        assert_eq!(carried(&lines), [("0", 1)]);
+        lines.offered([(mid("0"), Audio, false, true)]);
+        lines.fill();
+        assert_eq!(carried(&lines), []);
     }
 
     #[test]

@@ -7,16 +7,35 @@ use proto::signal_response::Message;
 use sfu::{Kind, MidName, OfferedMedia, ParticipantKey, TrackKey};
 
 use crate::leave::Departure;
-use crate::limits::{MOST_MEDIA, MOST_TRACKS, OFFER_PATIENCE};
+use crate::limits::{MOST_MEDIA, MOST_TRACKS, OFFER_PATIENCE, OWN_OFFER_PATIENCE};
 use crate::room::Room;
 use crate::sdp::{DescriptionError, LineUse, Sent, check_description, rewrite_answer, rewrite_offer};
 use crate::session::{Outstanding, Peers, ServerOffer};
 use crate::types::Output;
 
 impl Room {
+    /// The offer that came with the join.
+    pub(crate) fn handle_first_offer(&mut self, key: ParticipantKey, offer: proto::SessionDescription) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.applies_offer_late() {
+            session.negotiation.held_offer = Some((self.now + OWN_OFFER_PATIENCE, offer));
+        } else {
+            self.handle_offer(key, offer);
+        }
+    }
+
+    /// The client has applied its offer, or has had the time.
+    pub(crate) fn release_offer(&mut self, key: ParticipantKey) {
+        let held = self.sessions.get_mut(&key).and_then(|session| session.negotiation.held_offer.take());
+        if let Some((_, offer)) = held {
+            self.handle_offer(key, offer);
+        }
+    }
+
     /// The client offers: publishing, and receiving where it has one connection.
     pub(crate) fn handle_offer(&mut self, key: ParticipantKey, offer: proto::SessionDescription) {
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.negotiation.held_offer = None;
         let (peers, peer) = (session.peers, session.peers.publisher());
         if let Err(error) = check_description(&offer.sdp) {
             self.depart(key, Departure::Offence(reason(error)));
@@ -33,8 +52,7 @@ impl Room {
         self.claim_media(key, &negotiated.media);
         if let (Peers::Single(_), Some(session)) = (peers, self.sessions.get_mut(&key)) {
             let lines = &mut session.negotiation.lines;
-            let receivable = negotiated.media.iter().map(|m| (m.mid.clone(), m.kind, m.receives && !m.sends));
-            lines.offered(receivable);
+            lines.offered(negotiated.media.iter().map(|m| (m.mid.clone(), m.kind, m.receives, m.sends)));
             lines.fill();
             session.negotiation.asked = None;
             session.negotiation.offered = true;
@@ -66,8 +84,10 @@ impl Room {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let peer = session.peers.subscriber();
         for (track, mid) in session.negotiation.lines.take_unbound() {
-            self.media.bind_subscription(self.now, key, track, peer, mid);
+            let media = self.fed_by(key, track);
+            self.media.bind_subscription(self.now, key, media, peer, mid);
         }
+        self.feed_lines(key);
     }
 
     fn line_uses(&self, key: ParticipantKey, media: &[OfferedMedia]) -> BTreeMap<String, LineUse> {
@@ -83,10 +103,10 @@ impl Room {
             return LineUse::Idle;
         }
         let own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
-        let mut own = own.filter(|track| track.mid() == Some(&offered.mid));
+        let mut own = own.filter_map(|track| Some((track, track.codec_on(&offered.mid)?)));
         match (own.next(), offered.kind) {
-            (Some(track), Kind::Audio) => LineUse::ReceiveAudio(track.audio_wishes()),
-            (Some(track), Kind::Video) => LineUse::ReceiveVideo { codec: track.codec_name().to_owned() },
+            (Some((track, codec)), Kind::Audio) => LineUse::ReceiveAudio(track.audio_wishes(codec)),
+            (Some((_, codec)), Kind::Video) => LineUse::ReceiveVideo { codec: codec.to_owned() },
             (None, _) => LineUse::Other,
         }
     }
@@ -221,14 +241,18 @@ impl Room {
         for (mid, track) in told {
             let Some(session) = self.sessions.get_mut(&key) else { return };
             if session.negotiation.lines.bind(&mid, track) {
-                self.media.bind_subscription(self.now, key, track, subscriber, mid);
+                let media = self.fed_by(key, track);
+                self.media.bind_subscription(self.now, key, media, subscriber, mid);
             }
         }
+        self.feed_lines(key);
         self.renegotiate.insert(key);
     }
 
     /// A candidate of the client.
     pub(crate) fn trickle(&mut self, key: ParticipantKey, trickle: &proto::TrickleRequest) {
+        // Candidates are gathered for an offer that was applied.
+        self.release_offer(key);
         let Some(session) = self.sessions.get(&key) else { return };
         let peer = match proto::SignalTarget::try_from(trickle.target) {
             Ok(proto::SignalTarget::Subscriber) => session.peers.subscriber(),

@@ -296,6 +296,7 @@ impl Room {
         let mid = MidName(info.mid.clone());
         self.track_sids.insert(info.sid.clone(), track);
         self.tracks.insert(track, Track::shown(track, key, kind, info.clone(), mid));
+        self.expect_media(track);
         if let Some(session) = self.sessions.get_mut(&key) {
             session.tracks.push(track);
         }

@@ -51,6 +51,8 @@ pub struct Room {
     pub(crate) pulses: Pulses,
     pub(crate) tracks: BTreeMap<TrackKey, Track>,
     pub(crate) track_sids: BTreeMap<String, TrackKey>,
+    /// The media room's tracks that hold another codec of a track.
+    pub(crate) backups: BTreeMap<TrackKey, TrackKey>,
     pub(crate) departed: VecDeque<Departed>,
     pub(crate) replay: Replay,
 
@@ -104,6 +106,7 @@ impl Room {
             pulses: Pulses::default(),
             tracks: BTreeMap::new(),
             track_sids: BTreeMap::new(),
+            backups: BTreeMap::new(),
             departed: VecDeque::new(),
             replay: Replay::default(),
             changed: BTreeSet::new(),
@@ -274,10 +277,16 @@ impl Room {
             MediaEvent::DataOpen(peer, lane) => self.data_open(peer, lane),
             MediaEvent::Data(peer, lane, bytes) => self.data_received(peer, lane, bytes),
             MediaEvent::TrackStarted { track, codec } => self.track_started(track, codec),
-            MediaEvent::SubscriptionWanted { subscriber, track } => self.subscription_wanted(subscriber, track),
-            MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => self.subscription_ended(subscriber, track),
-            MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(track),
-            MediaEvent::StreamState { subscriber, track, paused } => self.stream_state(subscriber, track, paused),
+            MediaEvent::SubscriptionWanted { subscriber, track } => {
+                self.subscription_wanted(subscriber, self.track_of(track));
+            }
+            MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => {
+                self.subscription_ended(subscriber, self.track_of(track));
+            }
+            MediaEvent::SubscriptionStarted { subscriber: _, track } => self.subscription_started(self.track_of(track)),
+            MediaEvent::StreamState { subscriber, track, paused } => {
+                self.stream_state(subscriber, self.track_of(track), paused);
+            }
             MediaEvent::LayerDemand { track, highest } => self.layer_demand(track, highest),
             MediaEvent::KeyframeWanted { track, layer } => self.keyframe_wanted(track, layer),
             MediaEvent::Speakers(speakers) => self.speakers_changed(&speakers),
@@ -364,11 +373,12 @@ impl Room {
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
         let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
+        let held = session.negotiation.held_offer.as_ref().map(|(until, _)| *until);
         let dead = session.media_dead.filter(|_| session.connection().is_some());
         let stopped =
             session.peers.all().filter(|_| session.connection().is_some()).filter_map(|p| self.pulses.due(p)).min();
         let refresh = session.connection().map(|_| session.refresh_at);
-        [Some(link), data, asked, dead, stopped, refresh]
+        [Some(link), data, asked, held, dead, stopped, refresh]
             .into_iter()
             .flatten()
             .min()
@@ -413,6 +423,10 @@ impl Room {
             {
                 self.depart(key, Departure::MediaLost);
                 continue;
+            }
+            let held = self.sessions.get(&key).and_then(|session| session.negotiation.held_offer.as_ref());
+            if held.is_some_and(|(until, _)| *until <= now) {
+                self.release_offer(key);
             }
             self.help_up(key);
             self.retry_data(key);

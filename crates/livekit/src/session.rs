@@ -180,6 +180,8 @@ pub(crate) struct Negotiation {
     pub asked: Option<(Instant, u32, u32)>,
     /// Two connections: the server's last offer.
     pub offer: Option<ServerOffer>,
+    /// One connection: the offer of the join, until then or until the client is known to have applied it.
+    pub held_offer: Option<(Instant, proto::SessionDescription)>,
     /// Number of the server's last offer; also its version.
     pub offers: u32,
     /// Two connections: restart ICE with the next offer.
@@ -289,6 +291,8 @@ pub(crate) struct Session {
     pub preferences: BTreeMap<TrackKey, TrackPreference>,
     /// What the media room was told to subscribe to.
     pub subscribed: BTreeSet<TrackKey>,
+    /// Subscriptions that are fed from another codec than the track's first, with the media room's track of it.
+    pub fed: BTreeMap<TrackKey, TrackKey>,
     /// Tracks the publisher withholds from this one.
     pub denied: BTreeSet<TrackKey>,
 
@@ -337,6 +341,7 @@ impl Session {
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
             subscribed: BTreeSet::new(),
+            fed: BTreeMap::new(),
             denied: BTreeSet::new(),
             mailbox: Mailbox::default(),
             data_tracks: DataTracks::default(),
@@ -361,6 +366,11 @@ impl Session {
     pub fn takes_red(info: &proto::ClientInfo) -> bool {
         let browser = info.browser.to_ascii_lowercase();
         !browser.contains("firefox") && !browser.contains("safari")
+    }
+
+    /// The client applies its own offer only after the join response, and would drop an answer that was here first.
+    pub fn applies_offer_late(&self) -> bool {
+        self.client.info.sdk == i32::from(proto::client_info::Sdk::Go)
     }
 
     /// The client copes with an ICE-lite server.

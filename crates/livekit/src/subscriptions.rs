@@ -67,7 +67,10 @@ impl Room {
                     self.media.set_preference(self.now, subscriber, key, preference);
                 }
             }
-            (Verdict::DoesNotWant | Verdict::Denied, true) => self.media.unsubscribe(self.now, subscriber, key),
+            (Verdict::DoesNotWant | Verdict::Denied, true) => {
+                let media = self.fed_by(subscriber, key);
+                self.media.unsubscribe(self.now, subscriber, media);
+            }
             (Verdict::Gets, true) | (Verdict::DoesNotWant | Verdict::Denied, false) => return,
         }
         let Some(session) = self.sessions.get_mut(&subscriber) else { return };
@@ -75,6 +78,7 @@ impl Room {
             session.subscribed.insert(key);
         } else {
             session.subscribed.remove(&key);
+            session.fed.remove(&key);
         }
     }
 
@@ -137,7 +141,8 @@ impl Room {
         session.preferences.insert(track, preference);
         if session.subscribed.contains(&track) {
             let preference = self.usable(key, track).unwrap_or_default();
-            self.media.set_preference(self.now, key, track, preference);
+            let media = self.fed_by(key, track);
+            self.media.set_preference(self.now, key, media, preference);
         }
     }
 

@@ -6,6 +6,7 @@ use proto::signal_response::Message;
 use proto::{TrackSource, TrackType};
 use sfu::{Codec, Kind, Layer, LayerSpec, MidName, OfferedMedia, ParticipantKey, TrackKey, TrackSpec};
 
+use crate::backups::Backup;
 use crate::limits::{LONGEST_NAME, LONGEST_TRACK_TEXT, MOST_TRACKS};
 use crate::room::Room;
 use crate::sdp::AudioWishes;
@@ -33,6 +34,10 @@ pub(crate) struct Track {
     state: State,
     /// The publisher was told that someone receives it.
     pub seen: bool,
+    /// Its other codecs.
+    pub backups: Vec<Backup>,
+    /// The highest layer anyone wants of its first codec.
+    pub wanted: Option<Layer>,
 }
 
 impl Track {
@@ -54,19 +59,31 @@ impl Track {
         self.info.mime_type.split_once('/').map_or("", |(_, codec)| codec)
     }
 
-    /// How the client should send it.
-    pub fn audio_wishes(&self) -> AudioWishes {
+    /// Its first codec, where the client said one.
+    pub fn codec(&self) -> Option<Codec> {
+        codec_named(&self.info.mime_type)
+    }
+
+    /// How the client should send it in a codec; no name: in Opus.
+    pub fn audio_wishes(&self, codec: &str) -> AudioWishes {
         let has = |feature: proto::AudioTrackFeature| self.info.audio_features.contains(&feature.into());
+        let other = codec_named(codec).filter(|codec| !matches!(codec, Codec::Opus | Codec::Red));
         AudioWishes {
-            red: !self.info.disable_red && self.info.encryption == i32::from(proto::encryption::Type::None),
+            other: other.map(|_| codec.to_owned()),
+            red: !self.info.disable_red && !self.is_encrypted(),
             dtx: !has(proto::AudioTrackFeature::TfNoDtx),
             stereo: has(proto::AudioTrackFeature::TfStereo),
         }
     }
 
+    fn is_encrypted(&self) -> bool {
+        self.info.encryption != i32::from(proto::encryption::Type::None)
+    }
+
     /// One of a participant of another room.
     pub fn shown(key: TrackKey, publisher: ParticipantKey, kind: Kind, info: proto::TrackInfo, mid: MidName) -> Self {
-        Self { key, publisher, kind, info, cid: String::new(), state: State::Published(mid), seen: true }
+        let (cid, state, wanted) = (String::new(), State::Published(mid), Some(Layer::High));
+        Self { key, publisher, kind, info, cid, state, seen: true, backups: Vec::new(), wanted }
     }
 
     fn source(&self) -> TrackSource {
@@ -77,16 +94,12 @@ impl Track {
 impl Room {
     /// The client announces a track.
     pub(crate) fn add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest) {
-        if let Err(reason) = self.admit_track(key, &request) {
-            self.respond(key, 0, reason, "", Some(Request::AddTrack(request)));
+        if let Some(track) = self.own_track(key, &request.sid).filter(|_| is_bounded(&request)) {
+            self.add_codec(key, track, request);
             return;
         }
-        if let Some(known) = self.track_sids.get(&request.sid).and_then(|track| self.tracks.get(track))
-            && known.publisher == key
-        {
-            // Another codec for a track that is there: the one it has will do.
-            let track = Some(known.info.clone());
-            self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track }));
+        if let Err(reason) = self.admit_track(key, &request) {
+            self.respond(key, 0, reason, "", Some(Request::AddTrack(request)));
             return;
         }
         self.drop_stale(key, &request.cid);
@@ -97,19 +110,33 @@ impl Room {
             kind,
             screen: info.source() == TrackSource::ScreenShare,
             muted: info.muted,
-            layers: layer_specs(&request),
+            layers: layer_specs(&layers(&request, request.simulcast_codecs.first())),
         };
         let track = self.media.publish(self.now, key, spec);
-        let response = proto::TrackPublishedResponse { cid: request.cid.clone(), track: Some(info.clone()) };
         self.track_sids.insert(sid, track);
-        let state = State::Announced;
-        self.tracks
-            .insert(track, Track { key: track, publisher: key, kind, info, cid: request.cid, state, seen: false });
+        let (cid, state, wanted) = (request.cid.clone(), State::Announced, Some(Layer::High));
+        let (backups, publisher) = (Vec::new(), key);
+        let entry = Track { key: track, publisher, kind, info, cid, state, seen: false, backups, wanted };
+        self.tracks.insert(track, entry);
+        self.expect_media(track);
         if let Some(session) = self.sessions.get_mut(&key) {
             session.tracks.push(track);
         }
-        self.send(key, Message::TrackPublished(response));
-        // Its offer may have been here first.
+        self.announce_backups(track, &request);
+        let info = self.tracks.get(&track).map(|entry| entry.info.clone());
+        self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track: info }));
+        self.assign_unclaimed(key);
+    }
+
+    /// Tells the media room what will come of a track.
+    pub(crate) fn expect_media(&mut self, track: TrackKey) {
+        let Some(entry) = self.tracks.get(&track) else { return };
+        let trailer = if entry.is_encrypted() { self.sif_trailer.as_slice() } else { &[] };
+        self.media.expect_media(self.now, track, entry.codec(), trailer.into());
+    }
+
+    /// What is announced may have been offered first.
+    pub(crate) fn assign_unclaimed(&mut self, key: ParticipantKey) {
         let unclaimed = self.sessions.get_mut(&key).map(|session| std::mem::take(&mut session.negotiation.unclaimed));
         self.assign_media(key, unclaimed.unwrap_or_default());
     }
@@ -123,11 +150,8 @@ impl Room {
             Ok(TrackType::Audio | TrackType::Video) => {}
             Ok(TrackType::Data) | Err(_) => return Err(Reason::UnsupportedType),
         }
-        let texts = [&request.cid, &request.stream, &request.sid];
-        let too_long = texts.iter().any(|text| text.len() > LONGEST_TRACK_TEXT) || request.name.len() > LONGEST_NAME;
-        let too_many = request.layers.len() > 8 || request.simulcast_codecs.len() > 8;
         let published = session.tracks.iter().filter(|track| self.tracks.get(track).is_some_and(Track::is_published));
-        if too_long || too_many || published.count() >= MOST_TRACKS {
+        if !is_bounded(request) || published.count() >= MOST_TRACKS {
             return Err(Reason::LimitExceeded);
         }
         Ok(())
@@ -145,8 +169,7 @@ impl Room {
 
     /// An offer of the client: which of its m-lines carry which of its tracks.
     pub(crate) fn claim_media(&mut self, key: ParticipantKey, media: &[OfferedMedia]) {
-        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
-        for track in &own {
+        for track in &self.own_tracks(key) {
             let Some(mid) = self.tracks.get(track).and_then(Track::mid) else { continue };
             let Some(line) = media.iter().find(|line| line.mid == *mid) else { continue };
             if !line.sends || self.is_replaced(key, *track, line) {
@@ -154,15 +177,17 @@ impl Room {
                 self.media_state(key);
             }
         }
-        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
-        let taken: Vec<MidName> = own.iter().filter_map(|track| self.tracks.get(track)?.mid().cloned()).collect();
+        self.release_backups(key, media);
+        let own = self.own_tracks(key);
+        let taken = own.iter().filter_map(|track| self.tracks.get(track)).flat_map(Track::mids);
+        let taken: Vec<MidName> = taken.cloned().collect();
         let free = media.iter().filter(|line| line.sends && !taken.contains(&line.mid)).cloned().collect();
         self.assign_media(key, free);
     }
 
     /// The m-line now names another announced track.
     fn is_replaced(&self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) -> bool {
-        self.announced(key).any(|other| other.key != track && is_named(other, line))
+        self.announced(key).any(|other| other.key != track && is_named(&other.cid, other.kind, line))
     }
 
     fn announced(&self, key: ParticipantKey) -> impl Iterator<Item = &Track> {
@@ -172,9 +197,11 @@ impl Room {
 
     /// Gives sending m-lines to announced tracks: by name, and what then remains by kind, in order.
     fn assign_media(&mut self, key: ParticipantKey, mut media: Vec<OfferedMedia>) {
+        self.claim_backups(key, &mut media, true);
         let mut pairs = Vec::new();
         media.retain(|line| {
-            let named = self.announced(key).find(|track| is_named(track, line)).map(|track| track.key);
+            let is_named = |track: &&Track| is_named(&track.cid, track.kind, line);
+            let named = self.announced(key).find(is_named).map(|track| track.key);
             let named = named.filter(|track| !pairs.iter().any(|(taken, _)| taken == track));
             named.inspect(|track| pairs.push((*track, line.clone()))).is_none()
         });
@@ -186,6 +213,7 @@ impl Room {
         for (track, line) in pairs {
             self.published(key, track, &line);
         }
+        self.claim_backups(key, &mut media, false);
         if let Some(session) = self.sessions.get_mut(&key) {
             session.negotiation.unclaimed = media;
         }
@@ -223,17 +251,22 @@ impl Room {
         }
         let publisher = entry.publisher;
         self.mark_changed(publisher);
+        self.feed(track);
     }
 
     /// A track is over.
     pub(crate) fn withdraw(&mut self, track: TrackKey) {
         let Some(gone) = self.tracks.remove(&track) else { return };
         self.track_sids.remove(&gone.info.sid);
-        self.media.unpublish(self.now, track);
+        for media in gone.keys() {
+            self.media.unpublish(self.now, media);
+        }
+        self.forget_backups(&gone);
         for session in self.sessions.values_mut() {
             session.wishes.remove(&track);
             session.preferences.remove(&track);
             session.subscribed.remove(&track);
+            session.fed.remove(&track);
             session.denied.remove(&track);
         }
         if let Some(session) = self.sessions.get_mut(&gone.publisher) {
@@ -247,10 +280,14 @@ impl Room {
 
     /// Every track of a participant is over.
     pub(crate) fn withdraw_all(&mut self, key: ParticipantKey) {
-        let own = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
-        for track in own {
+        for track in self.own_tracks(key) {
             self.withdraw(track);
         }
+    }
+
+    /// A participant's tracks, announced and published.
+    pub(crate) fn own_tracks(&self, key: ParticipantKey) -> Vec<TrackKey> {
+        self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default()
     }
 
     /// The client mutes or unmutes a track of its own.
@@ -273,7 +310,9 @@ impl Room {
             return;
         }
         let (publisher, published) = (entry.publisher, entry.is_published());
-        self.media.set_track_muted(self.now, track, muted);
+        for media in entry.keys() {
+            self.media.set_track_muted(self.now, media, muted);
+        }
         if published {
             self.media_state(publisher);
             self.mark_changed(publisher);
@@ -319,11 +358,21 @@ impl Room {
     }
 }
 
+/// The request keeps to the limits.
+fn is_bounded(request: &proto::AddTrackRequest) -> bool {
+    let cids = request.simulcast_codecs.iter().flat_map(|codec| [&codec.cid, &codec.codec]);
+    let mut texts = cids.chain([&request.cid, &request.stream, &request.sid]);
+    let layers = request.simulcast_codecs.iter().map(|codec| codec.layers.len()).max().unwrap_or_default();
+    request.layers.len().max(layers).max(request.simulcast_codecs.len()) <= 8
+        && texts.all(|text| text.len() <= LONGEST_TRACK_TEXT)
+        && request.name.len() <= LONGEST_NAME
+}
+
 /// The m-line's msid names the track as its client does. Some browsers put braces around.
-fn is_named(track: &Track, line: &OfferedMedia) -> bool {
+pub(crate) fn is_named(cid: &str, kind: Kind, line: &OfferedMedia) -> bool {
     let bare = |text: &str| text.trim_matches(['{', '}']).to_owned();
-    let named = line.msid.as_ref().is_some_and(|(_, id)| bare(id) == bare(&track.cid));
-    named && track.kind == line.kind && !track.cid.is_empty()
+    let named = line.msid.as_ref().is_some_and(|(_, id)| bare(id) == bare(cid));
+    named && kind == line.kind && !cid.is_empty()
 }
 
 fn sid_prefix(request: &proto::AddTrackRequest) -> &'static str {
@@ -335,25 +384,29 @@ fn sid_prefix(request: &proto::AddTrackRequest) -> &'static str {
     }
 }
 
-/// A codec's name as clients write it, as a mime type; `None` where it cannot be forwarded.
-fn mime_named(codec: &str) -> Option<&'static str> {
-    let codec = codec.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let codec = match codec.as_str() {
-        "opus" => Codec::Opus,
-        "red" => Codec::Red,
-        "vp8" => Codec::Vp8,
-        "h264" => Codec::H264,
-        "vp9" => Codec::Vp9,
-        "av1" => Codec::Av1,
-        _ => return None,
-    };
-    Some(mime_of(codec))
+/// A codec by its name as clients write it; `None` where it cannot be forwarded.
+pub(crate) fn codec_named(name: &str) -> Option<Codec> {
+    let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    match name.as_str() {
+        "opus" => Some(Codec::Opus),
+        "red" => Some(Codec::Red),
+        "pcmu" => Some(Codec::Pcmu),
+        "pcma" => Some(Codec::Pcma),
+        "vp8" => Some(Codec::Vp8),
+        "h264" => Some(Codec::H264),
+        "vp9" => Some(Codec::Vp9),
+        "av1" => Some(Codec::Av1),
+        _ => None,
+    }
 }
 
-fn mime_of(codec: Codec) -> &'static str {
+/// A codec's mime type as LiveKit writes it.
+pub(crate) fn mime_of(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "audio/opus",
         Codec::Red => "audio/red",
+        Codec::Pcmu => "audio/PCMU",
+        Codec::Pcma => "audio/PCMA",
         Codec::Vp8 => "video/VP8",
         Codec::H264 => "video/H264",
         Codec::Vp9 => "video/VP9",
@@ -366,8 +419,10 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
     let video = request.r#type() == TrackType::Video;
     let wanted = request.simulcast_codecs.first();
     let fallback = if video { "video/VP8" } else { "audio/opus" };
-    let mime = wanted.map(|codec| mime_named(&codec.codec).unwrap_or(fallback));
-    let layers = layers(request);
+    let kind = if video { Kind::Video } else { Kind::Audio };
+    let named = |name| codec_named(name).filter(|codec| codec.kind() == kind);
+    let mime = wanted.map(|codec| named(&codec.codec).map_or(fallback, mime_of));
+    let layers = layers(request, wanted);
     let codecs = wanted.zip(mime).map(|(codec, mime)| proto::SimulcastCodecInfo {
         mime_type: mime.to_owned(),
         cid: codec.cid.clone(),
@@ -422,9 +477,12 @@ fn stream(request: &proto::AddTrackRequest) -> String {
     .to_owned()
 }
 
-/// The layers a client announced, whichever way it did, with the rids they will have.
-fn layers(request: &proto::AddTrackRequest) -> Vec<proto::VideoLayer> {
-    let codec = request.simulcast_codecs.first().map(|codec| codec.layers.as_slice()).unwrap_or_default();
+/// The layers a client announced for a codec, whichever way it did, with the rids they will have.
+pub(crate) fn layers(
+    request: &proto::AddTrackRequest,
+    codec: Option<&proto::SimulcastCodec>,
+) -> Vec<proto::VideoLayer> {
+    let codec = codec.map(|codec| codec.layers.as_slice()).unwrap_or_default();
     let mut layers = if codec.is_empty() { request.layers.clone() } else { codec.to_vec() };
     layers.truncate(3);
     layers.sort_by_key(|layer| layer.quality);
@@ -438,8 +496,8 @@ fn layers(request: &proto::AddTrackRequest) -> Vec<proto::VideoLayer> {
     layers
 }
 
-fn layer_specs(request: &proto::AddTrackRequest) -> Vec<LayerSpec> {
-    let layers = layers(request);
+/// The same in the media room's words.
+pub(crate) fn layer_specs(layers: &[proto::VideoLayer]) -> Vec<LayerSpec> {
     let one = layers.len() == 1;
     let specs = layers.iter().enumerate().map(|(at, layer)| LayerSpec {
         layer: match at {
@@ -482,12 +540,15 @@ mod tests {
             ("VP9", "video/VP9"),
             ("video/h264", "video/H264"),
             ("av1", "video/AV1"),
+            ("opus", "video/VP8"),
             ("h265", "video/VP8"),
             ("", "video/VP8"),
         ] {
             let info = track_info(&camera(asked, vec![]), "TR_VC1".into());
             assert_eq!((info.mime_type.as_str(), info.codecs[0].mime_type.as_str()), (mime, mime), "{asked}");
         }
+        let pcmu = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..camera("audio/PCMU", vec![]) };
+        assert_eq!(track_info(&pcmu, String::new()).mime_type, "audio/PCMU");
         let plain = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..Default::default() };
         assert_eq!(track_info(&plain, String::new()).codecs, []);
     }
@@ -496,13 +557,14 @@ mod tests {
     fn layers_get_rids_from_small_to_large() {
         use proto::VideoQuality::{High, Low, Medium};
         let request = camera("vp8", vec![layer(High, 1280), layer(Low, 320), layer(Medium, 640)]);
+        let layers = |request: &proto::AddTrackRequest| super::layers(request, request.simulcast_codecs.first());
         let named: Vec<_> = layers(&request).into_iter().map(|layer| (layer.rid, layer.width)).collect();
         assert_eq!(named, [("q".into(), 320), ("h".into(), 640), ("f".into(), 1280)]);
-        let specs: Vec<_> = layer_specs(&request).iter().map(|spec| (spec.layer, spec.width)).collect();
+        let specs: Vec<_> = layer_specs(&layers(&request)).iter().map(|spec| (spec.layer, spec.width)).collect();
         assert_eq!(specs, [(Layer::Low, 320), (Layer::Medium, 640), (Layer::High, 1280)]);
         let one = camera("vp8", vec![layer(High, 1280)]);
         assert_eq!(layers(&one)[0].rid, "");
-        assert_eq!(layer_specs(&one)[0].layer, Layer::High);
+        assert_eq!(layer_specs(&layers(&one))[0].layer, Layer::High);
     }
 
     #[test]

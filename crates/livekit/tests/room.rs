@@ -112,6 +112,49 @@ fn one_who_comes_later_gets_the_track_with_the_first_answer() {
 }
 
 #[test]
+fn an_answer_waits_for_a_client_that_applies_its_offer_late() {
+    let go = || {
+        let info = proto::ClientInfo { sdk: proto::client_info::Sdk::Go.into(), ..Default::default() };
+        ClientParameters { info, ..single() }
+    };
+    let mut world = World::new();
+    let alice = world.connect(claims("alice"), go());
+    let heard = world.heard(alice);
+    assert!(matches!(heard[0], Heard::Join(_)) && only!(heard, Answer).is_empty(), "the join response comes alone");
+    world.say(alice, Said::Trickle(proto::TrickleRequest::default()));
+    assert_eq!(only!(world.heard(alice), Answer).iter().map(|answer| answer.id).collect::<Vec<_>>(), [1]);
+
+    let bob = world.connect(claims("bob"), go());
+    world.advance(Duration::from_millis(900));
+    assert_eq!(only!(world.heard(bob), Answer), []);
+    world.advance(Duration::from_millis(200));
+    assert_eq!(only!(world.heard(bob), Answer).len(), 1, "one without candidates is answered, too");
+    world.say(bob, Said::Trickle(proto::TrickleRequest::default()));
+    world.advance(Duration::from_secs(3));
+    assert_eq!(only!(world.heard(bob), Answer), [], "once");
+}
+
+#[test]
+fn a_track_stays_on_its_line_when_the_client_publishes_over_the_same() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let track = publish_microphone(&mut world, alice);
+    let bob = world.join("bob");
+    let answer = only!(world.heard(bob), Answer).remove(0);
+    assert_eq!(answer.mid_to_track_id.get("0"), Some(&track));
+    world.say(bob, audio("own"));
+    let both = CHROME_OFFER.replacen("a=recvonly", "a=msid:s own\r\na=sendrecv", 1);
+    world.say(bob, Said::Offer(offer(2, &both)));
+    let again = only!(world.heard(bob), Answer).remove(0);
+    assert_eq!(again.mid_to_track_id.get("0"), Some(&track));
+    let ssrc = |sdp: &str| section(sdp, "0").lines().find(|line| line.starts_with("a=ssrc:")).map(str::to_owned);
+    assert_eq!(ssrc(&again.sdp), ssrc(&answer.sdp), "what was there stays as it was");
+    assert!(section(&again.sdp, "0").contains("a=sendrecv"));
+    let seen = only!(world.heard(alice), Update).pop().expect("news of his track");
+    assert_eq!(seen.participants[0].tracks[0].mid, "0");
+}
+
+#[test]
 fn more_m_lines_are_asked_for_where_they_are_missing() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));

@@ -51,7 +51,7 @@ impl Person {
         socket.set_nonblocking(true).expect("a socket");
         let mut client = Client::new(Instant::now(), ClientConfig::new(socket.local_addr().expect("bound")));
         if camera {
-            let config = VideoConfig { fps: 30, packets: 4, keyframe_factor: 2, payload: 1_000, simulcast: false };
+            let config = VideoConfig { keyframe_factor: 2, payload: 1_000, ..VideoConfig::default() };
             client.publish_camera("camera", config);
         }
         let path = client.join_path();

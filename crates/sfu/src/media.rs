@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::keyed::Keyed;
@@ -9,8 +10,9 @@ use crate::peer::{Peer, PeerEvent};
 use crate::room::packet::{Egress, Packet};
 use crate::room::{Line, Room, RoomOutput};
 use crate::types::{
-    Codec, DataLane, Datagram, Kind, Layer, MediaEvent, MidName, Negotiated, NegotiationError, Output, ParticipantKey,
-    PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference, TrackSpec,
+    Codec, DataLane, Datagram, Kind, Layer, LayerSpec, MediaEvent, MidName, Negotiated, NegotiationError, Output,
+    ParticipantKey, PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
+    TrackSpec,
 };
 
 /// What a room without anything to do waits for.
@@ -135,9 +137,49 @@ impl MediaRoom {
                 return;
             };
             let layers = known.bind_track(track, &mid, rids);
+            if let Some(codec) = known.first_codec(&mid) {
+                room.room.suppose_codec(track, codec);
+            }
             room.tracks.insert(track, peer);
             room.room.bind_track(now, track, &layers);
         });
+    }
+
+    /// The client no longer sends a track, which may come again.
+    pub fn unbind_track(&mut self, now: Instant, track: TrackKey) {
+        self.guarded(now, (), |room| {
+            room.unbind(track);
+            room.room.bind_track(now, track, &[]);
+        });
+    }
+
+    /// Says what will come of a track: its codec, as its publisher announced it, and what follows silence of the server's own
+    /// where frames are encrypted.
+    pub fn expect_media(&mut self, now: Instant, track: TrackKey, codec: Option<Codec>, trailer: Arc<[u8]>) {
+        self.guarded(now, (), |room| room.room.expect_media(track, codec, trailer));
+    }
+
+    /// Announces another codec of a track, for those who cannot take its first: a track of its own, which is bound, muted and
+    /// unpublished like any. [`MediaEvent::LayerDemand`] says when somebody wants it. `None`: there is no such track.
+    pub fn publish_backup(
+        &mut self,
+        now: Instant,
+        of: TrackKey,
+        codec: Codec,
+        layers: Vec<LayerSpec>,
+    ) -> Option<TrackKey> {
+        self.guarded(now, None, |room| room.room.publish_backup(now, of, codec, layers))
+    }
+
+    /// Feeds a subscription from another codec of the same track from now on. Its m-line stays, and so does what the client sees; to
+    /// this room it is a subscription to that track.
+    pub fn move_subscription(&mut self, now: Instant, subscriber: ParticipantKey, from: TrackKey, to: TrackKey) {
+        self.guarded(now, (), |room| room.room.move_subscription(now, subscriber, from, to));
+    }
+
+    /// What the client can take on an m-line, by what was negotiated last. Empty: nothing was.
+    pub fn line_codecs(&self, peer: PeerKey, mid: &MidName) -> Vec<Codec> {
+        self.peers.get(peer).map(|peer| peer.takes(mid)).unwrap_or_default()
     }
 
     /// Ties a track to packets that come from elsewhere, in these encodings: see [`MediaRoom::handle_relayed`].
@@ -171,9 +213,7 @@ impl MediaRoom {
     /// Ends a track and every subscription to it.
     pub fn unpublish(&mut self, now: Instant, track: TrackKey) {
         self.guarded(now, (), |room| {
-            if let Some(peer) = room.tracks.remove(track).and_then(|peer| room.peers.get_mut(peer)) {
-                peer.unbind_track(track);
-            }
+            room.unbind(track);
             room.room.unpublish(now, track);
         });
     }
@@ -268,6 +308,7 @@ impl MediaRoom {
                 room.handle_peer_events(now, key);
             }
             room.room.handle_timeout(now);
+            room.distribute();
             room.settle();
             room.flush_dirty(now);
         });
@@ -331,6 +372,12 @@ impl MediaRoom {
         let lines: Vec<(u16, Vec<Codec>)> = known.lines().collect();
         for (slot, codecs) in lines {
             self.room.set_line_codecs(now, Egress { peer, slot }, &codecs);
+        }
+    }
+
+    fn unbind(&mut self, track: TrackKey) {
+        if let Some(peer) = self.tracks.remove(track).and_then(|peer| self.peers.get_mut(peer)) {
+            peer.unbind_track(track);
         }
     }
 

@@ -49,6 +49,29 @@ pub enum Codec {
     Vp9,
     /// AV1 (AOM RTP specification).
     Av1,
+    /// G.711 µ-law (RFC 3551 §4.5.14).
+    Pcmu,
+    /// G.711 A-law (RFC 3551 §4.5.14).
+    Pcma,
+}
+
+impl Codec {
+    /// Audio or video.
+    pub fn kind(self) -> Kind {
+        match self {
+            Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma => Kind::Audio,
+            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => Kind::Video,
+        }
+    }
+
+    /// Ticks of its RTP time a second.
+    pub fn clock_rate(self) -> u32 {
+        match self {
+            Codec::Opus | Codec::Red => 48_000,
+            Codec::Pcmu | Codec::Pcma => 8_000,
+            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => 90_000,
+        }
+    }
 }
 
 /// A simulcast layer, from small to large. One encoding without rids is `High`.
@@ -285,7 +308,7 @@ pub enum MediaEvent {
         /// Paused.
         paused: bool,
     },
-    /// Which layers of a track anyone wants (dynacast): `None` nobody, otherwise the highest.
+    /// Which layers of a track anyone wants (dynacast): `None` nobody, otherwise the highest. Of audio only where it is a backup.
     LayerDemand {
         /// The track.
         track: TrackKey,

@@ -1,7 +1,7 @@
 //! LiveKit's signalling endpoints: who may connect, and how a client learns that it may not.
 //!
-//! `/rtc` speaks version 0 (two peer connections), `/rtc/v1` version 1 (one). The protocol itself is the room's; a
-//! connection here is a pipe with bounds.
+//! A `join_request` says version 1 (one peer connection), at whichever path it comes: LiveKit's Go SDK sends it to `/rtc`. Without
+//! one, `/rtc` speaks version 0 (two peer connections). The protocol itself is the room's; a connection here is a pipe with bounds.
 
 mod link;
 pub(crate) mod pace;
@@ -69,18 +69,25 @@ async fn unknown() -> Refusal {
 }
 
 async fn connect_v0(State(state): State<AppState>, query: Pairs, parts: Parts) -> Response {
-    let client = livekit::decode_query(query.0.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    connect(state, query, parts, Ok(client)).await.unwrap_or_else(IntoResponse::into_response)
+    let client = joining(&query).unwrap_or_else(|| {
+        let pairs = query.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(livekit::decode_query(pairs))
+    });
+    connect(state, query, parts, client).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn connect_v1(State(state): State<AppState>, query: Pairs, parts: Parts) -> Response {
-    let client = value(&query, "join_request").ok_or_else(|| bad_request("join_request is missing")).and_then(|text| {
-        livekit::decode_join_request(text).map_err(|error| {
-            tracing::debug!(%error, "a join_request was refused");
-            bad_request("join_request cannot be read")
-        })
-    });
+    let client = joining(&query).unwrap_or_else(|| Err(bad_request("join_request is missing")));
     connect(state, query, parts, client).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The client of a join_request. `None`: there is no join_request.
+fn joining(query: &Pairs) -> Option<Result<ClientParameters, Refusal>> {
+    let decoded = livekit::decode_join_request(value(query, "join_request")?);
+    Some(decoded.map_err(|error| {
+        tracing::debug!(%error, "a join_request was refused");
+        bad_request("join_request cannot be read")
+    }))
 }
 
 /// Lets a client into a room: first whether it may, then the upgrade.
@@ -111,7 +118,9 @@ async fn connect(
 
 /// Says whether the upgrade would be taken, for clients to tell people why it was not.
 async fn validate(State(state): State<AppState>, query: Pairs, headers: HeaderMap) -> Response {
-    match admit(&state, &headers, &query).await {
+    let entry = admit(&state, &headers, &query).await;
+    let entry = entry.and_then(|entry| joining(&query).transpose().map(|_| entry));
+    match entry {
         Ok(entry) if entry.create => (StatusCode::OK, "success").into_response(),
         Ok(entry) => {
             let open = state.handle().media().rooms().await;

@@ -145,6 +145,8 @@ async fn a_good_token_is_let_in_by_query_or_header() {
         ("/rtc".to_owned(), true),
         ("//rtc".to_owned(), true),
         (format!("/rtc/v1?join_request={}", join_request()), false),
+        // As LiveKit's Go SDK does.
+        (format!("/rtc?join_request={}", join_request()), false),
     ] {
         let mut client = open(&server, &path, &good).await.unwrap();
         let Some(Ok(Message::Binary(first))) = client.next().await else { panic!("{path}: no first message") };
@@ -190,8 +192,17 @@ async fn join_requests_that_cannot_be_read_are_refused() {
     std::io::Write::write_all(&mut gzip, &vec![0; 2 * 1024 * 1024]).unwrap();
     let bomb = proto::WrappedJoinRequest { compression: 1, join_request: gzip.finish().unwrap() };
     let bomb = base64::engine::general_purpose::URL_SAFE.encode(bomb.encode_to_vec());
-    for path in ["/rtc/v1".to_owned(), "/rtc/v1?join_request=%25".to_owned(), format!("/rtc/v1?join_request={bomb}")] {
-        assert_eq!(open(&server, &path, &good).await.unwrap_err().0, 400, "{path:.60}");
+    assert_eq!(open(&server, "/rtc/v1", &good).await.unwrap_err().0, 400);
+    for path in ["/rtc", "/rtc/v1"] {
+        for unreadable in ["%25", &bomb] {
+            let asked = format!("{path}?join_request={unreadable}");
+            assert_eq!(open(&server, &asked, &good).await.unwrap_err().0, 400, "{asked:.60}");
+            let uri = format!("{path}/validate?access_token={good}&join_request={unreadable}");
+            let asked = request("GET", &uri).body(Body::empty()).unwrap();
+            assert_eq!(server.send(asked).await.status, 400, "{path}/validate");
+        }
+        let uri = format!("{path}/validate?access_token={good}&join_request={}", join_request());
+        assert_eq!(server.send(request("GET", &uri).body(Body::empty()).unwrap()).await.status, 200, "{path}/validate");
     }
 }
 

@@ -38,8 +38,10 @@ impl Sent {
 }
 
 /// How a client should send an audio track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AudioWishes {
+    /// In this codec, where it is neither Opus nor RED; name as in `a=rtpmap`, any case.
+    pub other: Option<String>,
     /// Redundant audio, where both sides can.
     pub red: bool,
     /// Stop sending in silence.
@@ -70,7 +72,9 @@ fn answer_section(section: &Section<'_>, line_use: &LineUse, dtx: bool) -> impl 
         }
         LineUse::ReceiveAudio(wishes) => {
             strip_stream(&mut lines);
-            prefer(&mut lines, section, if wishes.red { &["red", "opus"] } else { &["opus", "red"] });
+            let opus = if wishes.red { ["red", "opus"] } else { ["opus", "red"] };
+            let codecs: Vec<&str> = wishes.other.as_deref().into_iter().chain(opus).collect();
+            prefer(&mut lines, section, &codecs);
         }
         LineUse::ReceiveVideo { codec } => {
             strip_stream(&mut lines);
@@ -263,7 +267,7 @@ mod tests {
             (false, false, false, "111 63", "minptime=10;useinbandfec=1"),
             (false, false, true, "111 63", "minptime=10;useinbandfec=1;stereo=1;maxaveragebitrate=510000"),
         ] {
-            let lines = answer(AUDIO, "0", LineUse::ReceiveAudio(AudioWishes { red, dtx, stereo }));
+            let lines = answer(AUDIO, "0", LineUse::ReceiveAudio(AudioWishes { other: None, red, dtx, stereo }));
             assert_eq!(lines[0], format!("m=audio 9 UDP/TLS/RTP/SAVPF {formats}"));
             assert!(lines.contains(&format!("a=fmtp:111 {fmtp}")), "{lines:?}");
             assert!(!lines.iter().any(|line| line.contains("msid")));
@@ -274,7 +278,7 @@ mod tests {
     fn dtx_is_the_same_in_the_whole_bundle() {
         let other = AUDIO.replace("a=mid:0", "a=mid:2");
         let uses = BTreeMap::from([
-            ("0".to_owned(), LineUse::ReceiveAudio(AudioWishes { red: true, dtx: false, stereo: false })),
+            ("0".to_owned(), LineUse::ReceiveAudio(AudioWishes { other: None, red: true, dtx: false, stereo: false })),
             ("2".to_owned(), LineUse::Idle),
         ]);
         let text = rewrite_answer(&format!("v=0\r\n{AUDIO}{other}"), &uses);

@@ -16,7 +16,7 @@ use crate::types::Codec;
 /// `descriptor` is the packet's dependency descriptor, which works where the payload is encrypted.
 pub fn starts_keyframe(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> bool {
     match codec {
-        Codec::Opus | Codec::Red => true,
+        Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma => true,
         Codec::Vp8 => vp8::starts_keyframe(payload),
         Codec::H264 => h264::starts_keyframe(payload),
         Codec::Vp9 => match descriptor {
@@ -37,7 +37,8 @@ mod tests {
     #[test]
     fn arbitrary_bytes_are_opaque_and_harmless() {
         let mut rng = fastrand::Rng::with_seed(1);
-        let codecs = [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+        let codecs =
+            [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
         for _ in 0..200_000 {
             let length = rng.usize(0..24);
             let payload: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();

@@ -29,6 +29,8 @@ pub(super) fn rtc_config(config: &PeerConfig, room: &RoomConfig) -> RtcConfig {
         .set_sctp_max_buffered_amount(DATA_BUFFER)
         .clear_codecs()
         .enable_opus(true, config.red)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false)
         .enable_vp8(true)
         .enable_vp9(true)
         .enable_av1(true)

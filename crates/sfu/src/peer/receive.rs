@@ -133,6 +133,13 @@ impl Peer {
         if layers.is_empty() { vec![Layer::High] } else { layers.into_iter().map(|(_, layer)| layer).collect() }
     }
 
+    /// The codec that the client named first on an m-line.
+    pub(crate) fn first_codec(&self, mid: &MidName) -> Option<Codec> {
+        let media = self.rtc.media(Mid::from(mid.0.as_str()))?;
+        let formats = media.remote_pts().iter().filter_map(|pt| self.inbound.formats[usize::from(**pt & 0x7f)]);
+        formats.map(|format| format.codec).next()
+    }
+
     pub(crate) fn unbind_track(&mut self, track: TrackKey) {
         self.inbound.tracks.retain(|bound| bound.track != track);
         self.inbound.routes.clear();
@@ -155,6 +162,8 @@ pub(super) fn format_of(params: &PayloadParams) -> Option<Format> {
     let spec = params.spec();
     let (codec, profile) = match spec.codec {
         StackCodec::Opus => (Codec::Opus, 0),
+        StackCodec::PCMU => (Codec::Pcmu, 0),
+        StackCodec::PCMA => (Codec::Pcma, 0),
         StackCodec::Vp8 => (Codec::Vp8, 0),
         StackCodec::H264 => {
             let mode = u32::from(spec.format.packetization_mode.unwrap_or(0));

@@ -119,6 +119,13 @@ impl Peer {
         Some((slot, self.codecs(&self.outbound.lines[usize::from(slot)])))
     }
 
+    /// What the client can take on an m-line, whether or not the connection is up.
+    pub(crate) fn takes(&self, mid: &MidName) -> Vec<Codec> {
+        let mid = Mid::from(mid.0.as_str());
+        let line = self.outbound.lines.iter().find(|line| line.mid == mid);
+        line.map(|line| line.formats.iter().map(|(format, _)| format.codec).collect()).unwrap_or_default()
+    }
+
     /// Every m-line's codecs, after a negotiation or once the connection is up.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u16, Vec<Codec>)> + '_ {
         (0..).zip(self.outbound.lines.iter().map(|line| self.codecs(line)))

@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::packet::Packet;
-use crate::types::{Codec, Kind};
 
 /// The anchor follows the publisher's clock, which runs a little faster or slower, at this rate.
 const FOLLOW: u32 = 2_048;
@@ -45,20 +44,10 @@ impl Anchor {
 
 fn capture_ntp(packet: &Packet) -> Option<SystemTime> {
     let clock = packet.clock?;
-    let rate = match kind(packet.format.codec) {
-        Kind::Audio => 48_000,
-        Kind::Video => 90_000,
-    };
+    let rate = u64::from(packet.format.codec.clock_rate());
     let ticks = packet.timestamp.wrapping_sub(clock.rtp).cast_signed();
     let time = Duration::from_micros(u64::from(ticks.unsigned_abs()) * 1_000_000 / rate);
     if ticks >= 0 { clock.ntp.checked_add(time) } else { clock.ntp.checked_sub(time) }
-}
-
-fn kind(codec: Codec) -> Kind {
-    match codec {
-        Codec::Opus | Codec::Red => Kind::Audio,
-        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => Kind::Video,
-    }
 }
 
 #[cfg(test)]
@@ -67,6 +56,7 @@ mod tests {
 
     use super::super::packet::{Extensions, Format, SenderClock};
     use super::*;
+    use crate::types::Codec;
 
     fn packet(codec: Codec, arrival: Instant, timestamp: u32, clock: Option<SenderClock>) -> Packet {
         Packet {

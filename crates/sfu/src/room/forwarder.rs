@@ -9,13 +9,9 @@ use super::packet::{Packet, Rewrite, SenderClock};
 use crate::codec::{descriptor, vp8};
 use crate::types::{Codec, Kind, Layer};
 
-/// RTP clock of all video codecs.
-const VIDEO_CLOCK: u32 = 90_000;
-/// RTP clock of Opus.
-const AUDIO_CLOCK: u32 = 48_000;
-/// Least step of RTP time at a switch: one frame at 30 a second, one packet of 20 ms.
-const VIDEO_STEP: u32 = VIDEO_CLOCK / 30;
-const AUDIO_STEP: u32 = AUDIO_CLOCK / 50;
+/// Least step of RTP time at a switch: one frame of so many a second, one packet of 20 ms.
+const VIDEO_STEPS: u32 = 30;
+const AUDIO_STEPS: u32 = 50;
 /// Two clocks that differ by more than this at a switch do not come from one sender; arrival decides.
 const CLOCK_TRUST: Duration = Duration::from_secs(2);
 
@@ -167,10 +163,8 @@ impl Forwarder {
         {
             return offset;
         }
-        let (clock, step) = match self.kind {
-            Kind::Video => (VIDEO_CLOCK, VIDEO_STEP),
-            Kind::Audio => (AUDIO_CLOCK, AUDIO_STEP),
-        };
+        let clock = packet.format.codec.clock_rate();
+        let step = self.step(clock);
         let by_arrival = ticks(packet.arrival.saturating_duration_since(sent.arrival), clock).max(step);
         let expected = sent.timestamp.wrapping_add(by_arrival);
         let by_report = self.current.and_then(|old| same_moment(&old, packet, clock));
@@ -180,6 +174,30 @@ impl Forwarder {
         };
         let timestamp = if is_ahead(timestamp, sent.timestamp) { timestamp } else { sent.timestamp.wrapping_add(step) };
         timestamp.wrapping_sub(packet.timestamp)
+    }
+
+    /// Numbers for a packet of the server's own, where nothing else goes out.
+    pub fn fill(&mut self, now: std::time::Instant, clock: u32) -> Numbered {
+        debug_assert!(self.current.is_none());
+        let sent = match self.sent {
+            None => {
+                Sent { seq: self.first_seq, timestamp: 0, arrival: now, picture_id: 0, tl0_pic_idx: 0, frame_number: 0 }
+            }
+            Some(sent) => {
+                let since = ticks(now.saturating_duration_since(sent.arrival), clock).max(self.step(clock));
+                let timestamp = sent.timestamp.wrapping_add(since);
+                Sent { seq: sent.seq + 1, timestamp, arrival: now, ..sent }
+            }
+        };
+        self.sent = Some(sent);
+        Numbered { seq: sent.seq, timestamp: sent.timestamp, rewrite: Rewrite::None }
+    }
+
+    fn step(&self, clock: u32) -> u32 {
+        match self.kind {
+            Kind::Video => clock / VIDEO_STEPS,
+            Kind::Audio => clock / AUDIO_STEPS,
+        }
     }
 
     fn number(&mut self, source: &Source, packet: &Packet) -> Numbered {
@@ -210,7 +228,7 @@ impl Forwarder {
                 }
                 None => Rewrite::None,
             },
-            Codec::Opus | Codec::Red | Codec::H264 => Rewrite::None,
+            Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 => Rewrite::None,
         };
         if self.sent.is_none_or(|furthest| seq > furthest.seq) {
             self.sent = Some(sent);
@@ -222,7 +240,9 @@ impl Forwarder {
 fn vp8_numbers(packet: &Packet) -> vp8::Vp8Numbers {
     match packet.format.codec {
         Codec::Vp8 => vp8::numbers(&packet.payload).unwrap_or_default(),
-        Codec::Opus | Codec::Red | Codec::H264 | Codec::Vp9 | Codec::Av1 => vp8::Vp8Numbers::default(),
+        Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+            vp8::Vp8Numbers::default()
+        }
     }
 }
 
@@ -358,6 +378,41 @@ mod tests {
         high.clock = Some(SenderClock { ntp: ntp + Duration::from_millis(100), rtp: 7_000_000 - 9_000 });
         let switched = numbered(forwarder.handle(Some(Layer::High), Layer::High, &high, true));
         assert_eq!(switched.timestamp, 50_000 + 18_000);
+    }
+
+    #[test]
+    fn what_follows_a_packet_of_the_servers_own_continues_its_numbers() {
+        let base = Instant::now();
+        let at = |ms| base + Duration::from_millis(ms);
+        let mut forwarder = Forwarder::new(Kind::Video, 100);
+        let filled = [0, 200, 600].map(|ms| forwarder.fill(at(ms), 90_000)).map(|one| (one.seq, one.timestamp));
+        assert_eq!(filled, [(100, 0), (101, 18_000), (102, 54_000)]);
+        let real = vp8(at(1_600), 1, 5000, 4_000_000_000, 44, 9);
+        let first = numbered(forwarder.handle(Some(Layer::High), Layer::High, &real, true));
+        assert_eq!((first.seq, first.timestamp), (103, 54_000 + 90_000));
+        let next = vp8(at(1_633), 1, 5001, 4_000_003_000, 45, 10);
+        let next = numbered(forwarder.handle(Some(Layer::High), Layer::High, &next, false));
+        assert_eq!((next.seq, next.timestamp), (104, 54_000 + 93_000));
+    }
+
+    #[test]
+    fn time_runs_on_when_the_codecs_clock_changes() {
+        let base = Instant::now();
+        let packet = |codec, ssrc, ms, timestamp| Packet {
+            format: Format { codec, profile: 0 },
+            payload: Arc::from([0; 4]),
+            ..vp8(base + Duration::from_millis(ms), ssrc, 7, timestamp, 0, 0)
+        };
+        let mut forwarder = Forwarder::new(Kind::Audio, 100);
+        forwarder.handle(Some(Layer::High), Layer::High, &packet(Codec::Pcmu, 1, 0, 1_000), true);
+        forwarder.pause();
+        let opus = packet(Codec::Opus, 2, 100, 70_000);
+        let opus = numbered(forwarder.handle(Some(Layer::High), Layer::High, &opus, true));
+        assert_eq!((opus.seq, opus.timestamp), (101, 1_000 + 4_800), "100 ms at 48 kHz");
+        forwarder.pause();
+        let pcmu = packet(Codec::Pcmu, 3, 200, 5);
+        let pcmu = numbered(forwarder.handle(Some(Layer::High), Layer::High, &pcmu, true));
+        assert_eq!((pcmu.seq, pcmu.timestamp), (102, 5_800 + 800), "100 ms at 8 kHz");
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! peer today, a relay from another worker or node tomorrow.
 
 pub mod allocate;
+mod backup;
 mod clock;
 mod decide;
 pub mod forwarder;
 mod ingress;
+mod opening;
 pub mod packet;
 pub mod quality;
 mod speakers;
@@ -77,6 +79,7 @@ pub struct Room {
     watch_at: Option<Instant>,
     review_at: Option<Instant>,
     quality_at: Option<Instant>,
+    opening_at: Option<Instant>,
     /// Participants whose layers have to be chosen again.
     unsettled: Vec<ParticipantKey>,
     outputs: VecDeque<RoomOutput>,
@@ -112,6 +115,7 @@ impl Room {
             watch_at: None,
             review_at: None,
             quality_at: None,
+            opening_at: None,
             unsettled: Vec::new(),
             outputs: VecDeque::new(),
             forwards: Vec::new(),
@@ -274,6 +278,8 @@ impl Room {
         // Each use of an m-line has an SSRC of its own, and with it a numbering of its own.
         subscription.forwarder = Forwarder::new(known.spec.kind, first_seq);
         subscription.line = Some(line);
+        subscription.started = false;
+        self.await_media(now, subscriber, track);
         self.unsettle(subscriber);
         self.settle(now);
     }
@@ -281,16 +287,17 @@ impl Room {
     /// What an m-line can carry was negotiated anew.
     pub fn set_line_codecs(&mut self, now: Instant, egress: Egress, codecs: &[Codec]) {
         let mut changed = None;
-        for (_, track) in self.tracks.iter_mut() {
+        for (key, track) in self.tracks.iter_mut() {
             for (subscriber, subscription) in track.subscriptions.iter_mut() {
                 let Some(line) = subscription.line.as_mut().filter(|line| line.egress == egress) else { continue };
                 if line.codecs != codecs {
                     line.codecs = codecs.to_vec();
-                    changed = Some(subscriber);
+                    changed = Some((subscriber, key));
                 }
             }
         }
-        if let Some(subscriber) = changed {
+        if let Some((subscriber, track)) = changed {
+            self.await_media(now, subscriber, track);
             self.unsettle(subscriber);
             self.settle(now);
         }
@@ -429,6 +436,9 @@ impl Room {
             present.retain(|speaker| self.participants.contains(speaker.participant));
             self.tell(MediaEvent::Speakers(present));
         }
+        if self.opening_at.is_some_and(|at| at <= now) {
+            self.open_quiet(now);
+        }
         if self.quality_at.is_some_and(|at| at <= now) {
             self.quality_at = Some(now + QUALITY_INTERVAL);
             self.tell_quality();
@@ -437,7 +447,8 @@ impl Room {
 
     /// When [`Room::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.watch_at, self.review_at, self.quality_at, self.speakers.poll_timeout()].into_iter().flatten().min()
+        let own = [self.watch_at, self.review_at, self.quality_at, self.opening_at];
+        own.into_iter().chain([self.speakers.poll_timeout()]).flatten().min()
     }
 
     /// The next thing to do or tell.

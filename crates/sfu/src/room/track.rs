@@ -8,6 +8,7 @@ use model::Bitrate;
 use super::allocate::Want;
 use super::forwarder::{Forwarder, Verdict};
 use super::ingress::{Ingress, Taken};
+use super::opening::{Expected, Opening};
 use super::packet::{Egress, Format, Forward, Packet};
 use crate::codec::{self, red};
 use crate::keyed::Keyed;
@@ -41,6 +42,10 @@ pub(super) struct Track {
     demand: Demand,
     /// It is shown elsewhere, too: its packets are handed out, and all of it is in demand.
     pub(super) relayed: bool,
+    /// What will come, as far as anybody has said.
+    pub(super) expected: Expected,
+    /// Another codec of another track, sent only once somebody wants it.
+    pub(super) is_backup: bool,
 }
 
 #[derive(Debug)]
@@ -52,8 +57,10 @@ pub(super) struct Subscription {
     pub(super) target: Option<Layer>,
     /// Held back for want of bandwidth.
     pub(super) starved: bool,
-    /// Its first packet went out.
+    /// Its first packet went out on this m-line.
     pub(super) started: bool,
+    /// What shows it to the subscriber until then.
+    pub(super) opening: Opening,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +95,15 @@ impl Track {
             subscriptions: Keyed::default(),
             demand: Demand::default(),
             relayed: false,
+            expected: Expected::default(),
+            is_backup: false,
         }
+    }
+
+    /// One that is sent only once somebody wants it.
+    pub(super) fn backup(owner: ParticipantKey, spec: TrackSpec) -> Self {
+        let demand = Demand { told: Some(None), lower_since: None };
+        Self { demand, is_backup: true, ..Self::new(owner, spec) }
     }
 
     pub(super) fn is_bound(&self) -> bool {
@@ -262,6 +277,7 @@ impl Subscription {
             target: None,
             starved: false,
             started: false,
+            opening: Opening::default(),
         }
     }
 
