@@ -15,6 +15,7 @@ export type {
   AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Person, TrackHandle,
 } from "./media/types";
 export { codeOf, StoaError } from "./errors";
+export { takesText, TYPING_REST, TypingWatch, type TypingClock } from "./typing";
 export { Emitter } from "./emitter";
 export { Rest, type RestOptions } from "./rest";
 export { Signal, type Link } from "./signal";
