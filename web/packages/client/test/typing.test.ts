@@ -86,15 +86,19 @@ describe("typing", () => {
   });
 
   it("hears a page's keys before anything on it does, and Escape only once it is let go", () => {
-    class Field extends EventTarget {}
-    const [page, field] = [new EventTarget(), new Field()];
-    Object.assign(globalThis, { HTMLElement: Field, HTMLInputElement: class {} });
-    Object.assign(field, { isContentEditable: true });
+    class Field extends EventTarget {
+      constructor(readonly type: string) {
+        super();
+      }
+    }
+    const [page, field, box] = [new EventTarget(), new Field("search"), new Field("checkbox")];
+    Object.assign(globalThis, { HTMLElement: Field, HTMLInputElement: Field });
     const watch = new TypingWatch(clock());
     const stop = watch.follow(page as Window);
     const say = (type: string, key: string, target: EventTarget) =>
       page.dispatchEvent(Object.assign(new Event(type), { key, composedPath: () => [target, page] }));
     say("keydown", "c", page);
+    say("keydown", " ", box);
     expect(watch.typing).toBe(false);
     say("keydown", "c", field);
     expect(watch.typing).toBe(true);
