@@ -75,7 +75,7 @@ function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHan
       const now = performance.now();
       // A hidden page is shown no frames; that says nothing of the sender.
       if (frames !== last.frames || document.hidden) last = { frames, at: now };
-      if (counted > 0) setPicture(now - last.at >= FROZEN_AFTER ? "frozen" : "moving");
+      setPicture(counted === 0 ? "none" : now - last.at >= FROZEN_AFTER ? "frozen" : "moving");
     };
     const onFrame = (): void => {
       counted += 1;
@@ -86,11 +86,11 @@ function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHan
     const timer = setInterval(look, 500);
     return () => {
       clearInterval(timer);
+      // One track in another's place, as when the call moves, is given until the next look: nothing is to flash.
       video.cancelVideoFrameCallback(request);
-      setPicture("none");
     };
   }, [element, track]);
-  return picture;
+  return track ? picture : "none";
 }
 
 function Video({ track, mirrored, element }: { track: TrackHandle | null; mirrored: boolean; element: RefObject<HTMLVideoElement | null> }) {
