@@ -4,16 +4,20 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startFirefox } from "../support/firefox.ts";
 import { keepsPlaying } from "../support/look.ts";
 import { alice } from "../support/media.ts";
+import { startSpeaker, type Speaker } from "../support/speaker.ts";
 import { sleep, until } from "../support/wait.ts";
 import { closeBrowsers, scene } from "./scene.ts";
 
+let speaker: Speaker;
 let firefox: Browser;
 
 beforeAll(async () => {
-  firefox = await startFirefox();
+  speaker = await startSpeaker();
+  firefox = await startFirefox({ env: speaker.env });
 });
 afterAll(async () => {
   await firefox?.close();
+  speaker?.close();
   await closeBrowsers();
 });
 
@@ -61,6 +65,12 @@ it("stays browser to browser with Firefox at one end, and carries both ways", as
     expect(await frames(page, 3_000)).toBeGreaterThan(5);
     expect(await keepsPlaying(a.video("Fiona"))).toBe(true);
     expect(await path(page)).toBe("p2p");
+    // Its fake microphone hums without end, and its counters do not say how loudly.
+    await page.locator('article[data-local="true"][data-speaking="true"]').wait();
+    // A picture that plays is not shown as one that stands still.
+    expect(await page.evaluate(() => document.querySelector('article[aria-label="Alice"]')?.getAttribute("data-state"))).toBe("connected");
+    await page.locator('::-p-aria([name="Microphone"][role="button"])').click();
+    await page.locator('article[data-local="true"][data-speaking="false"]').wait();
     await a.page.locator('[data-connection="connected"][data-path="p2p"]').waitFor({ timeout: 1_000 });
     await page.close();
   });

@@ -191,6 +191,29 @@ describe("in a call", () => {
     });
   });
 
+  it("glare: calling one who rings already joins the two, and nothing rings on, whichever call keeps its name", async () => {
+    await scene(async ({ guest }) => {
+      const [a, b] = [await guest(alice), await guest(bob)];
+      await Promise.all([a.seesPresence("Bob", "online"), b.seesPresence("Alice", "online")]);
+      // The call asked for later has the lowest id there is, so that the one that rings gives its name up.
+      await b.page.evaluate(() => {
+        crypto.getRandomValues = (into) => into;
+      });
+      const back = await b.row("Alice").getByRole("button", { name: "Video call Alice" }).elementHandle();
+      await a.call("Bob");
+      await b.ring("Alice").waitFor();
+      await back?.evaluate((button: HTMLElement) => button.click());
+      await Promise.all([a.inCall(), b.inCall()]);
+      await meet(a, b);
+      const rings = b.page.getByText("Alice is calling").or(b.page.getByRole("alertdialog"));
+      expect(await rings.count(), "while they talk").toBe(0);
+      await a.leave();
+      await Promise.all([a.outOfCall(), b.outOfCall()]);
+      await b.lastCall("completed");
+      expect(await rings.count(), "after it").toBe(0);
+    });
+  });
+
   it("shows how good the line is", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];

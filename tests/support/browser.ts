@@ -8,6 +8,8 @@ export interface BrowserOptions {
   executablePath?: string;
   /** Origins on which camera and microphone are allowed although they are not https. */
   trustedOrigins?: string[];
+  /** Asks before it gives a page camera and microphone; nobody answers but `grantPermissions`. */
+  asks?: boolean;
   extraArgs?: string[];
 }
 
@@ -21,7 +23,7 @@ export async function startBrowser(who: Persona, options: BrowserOptions = {}): 
     args: [
       "--no-sandbox",
       "--use-fake-device-for-media-stream",
-      "--use-fake-ui-for-media-stream",
+      ...(options.asks ? [] : ["--use-fake-ui-for-media-stream"]),
       `--use-file-for-fake-video-capture=${cameraFile(who, options.picture)}`,
       `--use-file-for-fake-audio-capture=${toneFile(who)}`,
       "--autoplay-policy=no-user-gesture-required",

@@ -11,15 +11,18 @@ export interface FirefoxOptions {
   network?: Namespace;
   /** A certificate authority that it trusts by its enterprise policy. */
   authority?: string;
+  /** Set for it besides the test's own, as where its speaker is. */
+  env?: Record<string, string>;
 }
 
-export async function startFirefox({ network, authority }: FirefoxOptions = {}): Promise<Browser> {
+export async function startFirefox({ network, authority, env }: FirefoxOptions = {}): Promise<Browser> {
   const debuggingPort = network === undefined ? undefined : await freePorts(1);
   const way: ChildProcess[] = network === undefined || debuggingPort === undefined ? [] : network.bringOut(debuggingPort);
   const firefox = await puppeteer.launch({
     browser: "firefox",
     executablePath: network?.firefox(firefoxPath, authority) ?? firefoxPath,
     headless: true,
+    env: { ...process.env, ...env },
     ...(debuggingPort === undefined ? {} : { debuggingPort }),
     extraPrefsFirefox: {
       "media.navigator.streams.fake": true,

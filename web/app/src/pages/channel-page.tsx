@@ -14,8 +14,9 @@ export function ChannelPage({ id }: { id: string }) {
   const { t } = useTranslation();
   const onError = useErrorToast();
   const channel = useStoaState((s) => s.channels[id]);
+  const known = useStoaState((s) => s.known.channels);
   const here = useStoaState((s) => s.book.current?.callId);
-  if (!channel) return <p className="app-page app-empty">{t("channels.unknown")}</p>;
+  if (!channel) return <p className="app-page app-empty">{t(known ? "channels.unknown" : "app.reading")}</p>;
   const running = channel.activeCallId !== null && channel.activeCallId !== here;
   return (
     <div className="app-page">

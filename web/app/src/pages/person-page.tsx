@@ -14,6 +14,7 @@ export function PersonPage({ id }: { id: string }) {
   const say = useSay();
   const onError = useErrorToast();
   const person = useStoaState((s) => s.users[id]);
+  const known = useStoaState((s) => s.known.users);
   const me = useStoaState((s) => s.me?.id ?? "");
   const calls = useStoaState((s) => s.history.calls);
   const shared = useMemo(
@@ -24,7 +25,7 @@ export function PersonPage({ id }: { id: string }) {
       }),
     [calls, me, id],
   );
-  if (!person) return <p className="app-page app-empty">{t("people.unknown")}</p>;
+  if (!person) return <p className="app-page app-empty">{t(known ? "people.unknown" : "app.reading")}</p>;
   return (
     <div className="app-page">
       <a className="app-back" {...linkTo({ at: "people" })}><Icon name="back" />{t("people.back")}</a>

@@ -12,6 +12,7 @@ import { NewChannel } from "./new-channel";
 export function ChannelList() {
   const { t } = useTranslation();
   const channels = useChannels();
+  const known = useStoaState((s) => s.known.channels);
   const [making, setMaking] = useState(false);
   return (
     <section className="app-list-section" data-section="channels" aria-label={t("channels.title")}>
@@ -22,7 +23,7 @@ export function ChannelList() {
         </button>
       </NewChannel>
       {channels.length === 0 ? (
-        <p className="app-empty">{t("channels.none")}</p>
+        <p className="app-empty">{t(known ? "channels.none" : "app.reading")}</p>
       ) : (
         <ul className="app-list" aria-label={t("channels.title")}>
           {channels.map((channel) => <ChannelRow key={channel.id} channel={channel} />)}

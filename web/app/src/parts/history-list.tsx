@@ -24,8 +24,11 @@ function Line({ line }: { line: HistoryLine }) {
   const picture = useStoaState((s) => (line.other.kind === "user" ? s.users[line.other.id]?.avatarUrl : null));
   const name = names.other(line.other);
   const missed = line.result === "missed";
-  const again = t(line.other.kind === "user" ? "history.back" : "history.again", { name });
-  const callAgain = (): void => void stoa.call(targetOf(line.other), { video: line.video }).catch(onError);
+  // What runs is gone into, not called anew.
+  const word = line.enterable ? (line.other.kind === "channel" ? "history.joinIn" : "history.join") : line.other.kind === "user" ? "history.back" : "history.again";
+  const act = t(word, { name });
+  const target = line.enterable ? { callId: line.callId } : targetOf(line.other);
+  const call = (): void => void stoa.call(target, { video: line.video }).catch(onError);
   return (
     <li className="app-row" data-call-id={line.callId} data-direction={line.direction} data-result={line.result}>
       {line.other.kind === "user" ? (
@@ -43,7 +46,10 @@ function Line({ line }: { line: HistoryLine }) {
         </small>
       </span>
       <span className="app-row-when" title={new Date(line.at).toLocaleString(i18n.language)}>{whenText(line.at, i18n.language)}</span>
-      <button type="button" className="stoa-icon-button" aria-label={again} title={again} disabled={busy} onClick={callAgain}>
+      <button
+        type="button" className={line.enterable ? "stoa-icon-button app-join" : "stoa-icon-button"} aria-label={act} title={act}
+        disabled={busy} onClick={call}
+      >
         <Icon name={line.video ? "video" : "phone"} size={19} />
       </button>
     </li>

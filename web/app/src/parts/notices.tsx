@@ -1,6 +1,7 @@
-/** Toasts: what happened to calls, and what media could not be had. */
+/** Toasts: what happened to calls. */
 import type { MediaProblem, Notice } from "@stoa/client";
-import { clockText, useMediaProblems, useNames, useNotices, useStoa } from "@stoa/react/hooks";
+import { clockText, useMediaProblems, useNames, useNotices, useStoa, useStoaState } from "@stoa/react/hooks";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { toast, Toaster } from "sonner";
 
@@ -11,7 +12,11 @@ export function Notices() {
   const stoa = useStoa();
   const names = useNames();
   const onError = useErrorToast();
-  useMediaProblems((problem: MediaProblem) => toast.warning(t(`problem.${problem}`), { id: `problem-${problem}`, duration: 8000 }));
+  const tellEnd = useEnds();
+  // What else may be missing stands in the call itself.
+  useMediaProblems((problem: MediaProblem) => {
+    if (problem === "screen_failed") toast.warning(t("problem.screen_failed"), { id: `problem-${problem}`, duration: 8000 });
+  });
   useNotices((notice: Notice) => {
     const id = `call-${notice.callId}`;
     switch (notice.kind) {
@@ -27,7 +32,7 @@ export function Notices() {
       case "busy":
         return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { id: `${id}-${notice.userId}` });
       case "no_answer":
-        return void toast(notice.userId === null ? t("toast.nobody") : t("toast.noAnswer", { name: names.user(notice.userId) }), { id });
+        return tellEnd(id, notice.userId === null ? t("toast.nobody") : t("toast.noAnswer", { name: names.user(notice.userId) }));
       // The tiles show it, and the live region says it.
       case "joined":
       case "left":
@@ -36,7 +41,7 @@ export function Notices() {
       case "cancelled":
       case "removed":
       case "lost":
-        return void toast(t(`toast.${notice.kind}`), { id });
+        return tellEnd(id, t(`toast.${notice.kind}`));
       case "muted":
       case "locked":
       case "unlocked":
@@ -53,11 +58,25 @@ export function Notices() {
           { id: `${id}-line-${notice.userId}` },
         );
       case "ended":
-        return void toast(
-          notice.seconds === null ? t("toast.ended") : t("toast.endedAfter", { length: clockText(notice.seconds) }),
-          { id },
-        );
+        return tellEnd(id, notice.seconds === null ? t("toast.ended") : t("toast.endedAfter", { length: clockText(notice.seconds) }));
     }
   });
   return <Toaster position="top-center" containerAriaLabel={t("toasts")} className="app-toaster" toastOptions={{ className: "app-toast" }} />;
+}
+
+/** Tells of the end of a call until another one rings or begins, which would be taken for the one that ended. */
+function useEnds(): (id: string, text: string) => void {
+  const { store } = useStoa();
+  const shown = useRef(new Set<string>());
+  const next = useStoaState(({ book }) => book.incoming[0]?.call.id ?? book.current?.callId ?? null);
+  useEffect(() => {
+    if (next === null) return;
+    for (const id of shown.current) toast.dismiss(id);
+    shown.current.clear();
+  }, [next]);
+  return (id, text) => {
+    if (store.getState().book.incoming.length > 0) return;
+    shown.current.add(id);
+    toast(text, { id });
+  };
 }

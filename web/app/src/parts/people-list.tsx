@@ -1,6 +1,6 @@
 /** Everyone one can call: with presence, and two ways to do it. */
 import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
-import { usePeople, useSay, useStoa } from "@stoa/react/hooks";
+import { usePeople, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -14,6 +14,7 @@ export function PeopleList() {
   const route = useRoute();
   const [search, setSearch] = useState("");
   const people = usePeople(search);
+  const known = useStoaState((s) => s.known.users);
   useSearchOnServer(search.trim());
   return (
     <section className="app-list-section" data-section="people" aria-label={t("people.title")}>
@@ -23,7 +24,7 @@ export function PeopleList() {
         <input type="search" aria-label={t("people.find")} placeholder={t("people.find")} value={search} onChange={(e) => setSearch(e.target.value)} />
       </label>
       {people.length === 0 ? (
-        <p className="app-empty">{search ? t("people.noMatch") : t("people.none")}</p>
+        <p className="app-empty">{known ? t(search ? "people.noMatch" : "people.none") : t("app.reading")}</p>
       ) : (
         <ul className="app-list" aria-label={t("people.title")}>
           {people.map((person) => (

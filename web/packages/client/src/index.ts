@@ -12,9 +12,10 @@ export type { Device, DevicesState } from "./media/devices";
 export { LONGEST_TEXT, type ChatMessage } from "./media/chat";
 export type { CaptureChoice } from "./media/options";
 export type {
-  AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Person, TrackHandle,
+  AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Missing, Person, Source, TrackHandle,
 } from "./media/types";
 export { codeOf, StoaError } from "./errors";
+export { takesText, TYPING_REST, TypingWatch, type TypingClock } from "./typing";
 export { Emitter } from "./emitter";
 export { Rest, type RestOptions } from "./rest";
 export { Signal, type Link } from "./signal";

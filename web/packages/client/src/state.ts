@@ -23,6 +23,8 @@ export interface StoaState {
   refusal: string | null;
   users: Readonly<Record<string, User>>;
   channels: Readonly<Record<string, Channel>>;
+  /** Which of the two lists has been read: until then an empty one says nothing. */
+  known: { users: boolean; channels: boolean };
   book: CallBook;
   history: History;
 }
@@ -33,6 +35,7 @@ const signedOut = {
   me: null,
   users: {},
   channels: {},
+  known: { users: false, channels: false },
   book: emptyBook,
   history: { calls: [], next: null, phase: "unread" },
 } satisfies Partial<StoaState>;

@@ -17,6 +17,7 @@ import { Rest } from "./rest";
 import { Ringer, type Sound } from "./ring";
 import { Signal } from "./signal";
 import { byId, createStoaStore, forgetUser, withPresence, type StoaState, type StoaStore } from "./state";
+import { TypingWatch } from "./typing";
 import type { Call, Channel, User } from "./types";
 
 export interface StoaOptions {
@@ -38,6 +39,8 @@ export class Stoa {
   readonly media = new MediaSession(() => this.devices.choice);
   readonly clock = new ServerClock();
   readonly notices = new Emitter<Notice>();
+  /** Whether somebody is typing here; whoever shows this `Stoa` has it follow the page. */
+  readonly typing = new TypingWatch();
 
   /** This device, as the server and other devices know it. */
   readonly deviceId: string;
@@ -62,7 +65,11 @@ export class Stoa {
     });
     this.#signal.refused.on(() => void this.start());
     notices.on((notice) => this.#onNotice(notice));
-    store.subscribe((state) => this.#ringer.play(soundOf(state)));
+    store.subscribe((state, before) => {
+      this.#ringer.play(soundOf(state));
+      // A call one leaves may run on, which nothing else would tell the list of recent calls.
+      if (before.book.current && !state.book.current && state.phase === "signed_in") void this.readHistory().catch(() => undefined);
+    });
   }
 
   /** Learns who is signed in, and connects if somebody is. */
@@ -242,11 +249,12 @@ export class Stoa {
 
   async #readDirectory(): Promise<void> {
     const list = await this.#rest.users();
-    this.store.setState(({ users }) => ({ users: { ...users, ...byId(list) } }));
+    this.store.setState(({ users, known }) => ({ users: { ...users, ...byId(list) }, known: { ...known, users: true } }));
   }
 
   async #readChannels(): Promise<void> {
-    this.store.setState({ channels: byId(await this.#rest.channels()) });
+    const channels = byId(await this.#rest.channels());
+    this.store.setState(({ known }) => ({ channels, known: { ...known, channels: true } }));
   }
 
   /** People come and go whom no event tells of: those one shares nothing with yet. */

@@ -25,6 +25,14 @@ describe("a past call as a line", () => {
     expect(historyLine(one, who)).toMatchObject({ direction, result, seconds });
   });
 
+  it("says which running calls one may go into", () => {
+    const running = (change: Partial<Call>, more = {}) => historyLine(past({ status: "connected", connectedAt: AT, kind: "group", ...change }, "left", more), "bob").enterable;
+    expect(running({})).toBe(true);
+    expect(running({}, { leftReason: "removed" }), "put out of it").toBe(false);
+    expect(running({ kind: "one_to_one" })).toBe(false);
+    expect(running({ status: "ended" })).toBe(false);
+  });
+
   it("counts one's own time in a group, the call's in a one-to-one", () => {
     const group = past({ kind: "group", status: "ended", connectedAt: AT, duration: 300 }, "left", talked);
     expect(historyLine(group, "bob").seconds).toBe(42);

@@ -110,6 +110,27 @@ describe("two who call each other at once", () => {
     expect(next.incoming).toEqual([]);
     expect(Object.keys(next.running)).toEqual(["call-0"]);
   });
+
+  it("stop the ringing of a call that lost its name to the one asked for later", () => {
+    const loser = call({ id: "call-9", initiatorId: "bob", participants: [participant("bob", "connecting"), participant("alice", "ringing")] });
+    const rung = step(emptyBook, { name: "call:incoming", data: { callId: "call-9", at: AT, call: loser, caller: { id: "bob", name: "Bob", avatarUrl: null, presence: "online", isGuest: false }, ringUntil: AT } }).book;
+    const dialing: CallBook = { ...rung, current: { ...current, call: null, phase: "dialing", since: null } };
+    const { book: next, notices } = step(dialing, { name: "call:merged", data: { ...of, call: talking, mergedCallId: "call-9", token: null, livekitUrl: null } });
+    expect(next.incoming).toEqual([]);
+    expect(Object.keys(next.running)).toEqual(["call-1"]);
+    expect(next.current).toMatchObject({ callId: "call-1", phase: "active" });
+    expect(notices).toEqual([]);
+    // The other device of the same person, which only rang.
+    expect(step(rung, { name: "call:merged", data: { ...of, call: talking, mergedCallId: "call-9", token: null, livekitUrl: null } }).book.incoming).toEqual([]);
+  });
+
+  it("leave nothing behind under the name that was given up, and a call set aside keeps its place", () => {
+    const winner = { ...talking, id: "call-0" };
+    const parked: CallBook = { ...book, current: null, parked: ["call-1"], marks: { "call-1": { ...noMarks, held: { alice: "alice" } } } };
+    const { book: next } = step(parked, { name: "call:merged", data: { callId: "call-0", at: AT, call: winner, mergedCallId: "call-1", token: null, livekitUrl: null } });
+    expect(next).toMatchObject({ parked: ["call-0"], marks: {}, current: null });
+    expect(Object.keys(next.running)).toEqual(["call-0"]);
+  });
 });
 
 describe("signals between browsers", () => {

@@ -28,6 +28,10 @@ describe("tiles", () => {
     expect(shown([person("alice"), person("bob", { screenOn: true })]).slice(0, 2)).toEqual(["screen:bob connected", "camera:bob connected"]);
   });
 
+  it("leaves one's own screen out, which would show itself in itself", () => {
+    expect(shown([person("bob"), person("alice", { screenOn: true })])).not.toContain("screen:alice connected");
+  });
+
   it("does not move anyone for speaking", () => {
     const quiet = shown([person("bob"), person("farid"), person("alice")]);
     expect(shown([person("farid", { speaking: true }), person("bob"), person("alice")])).toEqual(quiet);

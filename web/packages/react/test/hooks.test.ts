@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { hueOf, initials } from "../src/components/avatar";
+import { reasonsOf, whichOf } from "../src/components/missing";
 import { layoutOf } from "../src/components/stage";
 import { clockText } from "../src/hooks/call";
 import { namesOf } from "../src/hooks/names";
@@ -33,6 +34,15 @@ describe("names", () => {
     expect(names.other({ kind: "channel", id: "choir" })).toBe("Choir");
     expect(names.user("stranger")).toBe("stranger");
     expect(names.target({ channelId: "choir" }, null)).toEqual({ name: "Choir", inChannel: true });
+  });
+});
+
+describe("what a call goes without", () => {
+  it("is named in one sentence where the cause is one, else in one for each", () => {
+    expect([whichOf({}), whichOf({ microphone: "insecure" }), whichOf({ microphone: "microphone_denied", camera: "camera_missing" })]).toEqual([null, "microphone", "both"]);
+    expect(reasonsOf(say, { microphone: "microphone_denied", camera: "camera_denied" })).toEqual([english["missing.denied.both"]]);
+    expect(reasonsOf(say, { microphone: "microphone_denied", camera: "camera_missing" })).toEqual([english["missing.denied.microphone"], english["missing.absent.camera"]]);
+    expect(reasonsOf(say, { microphone: "insecure", camera: "insecure" })).toEqual([english["missing.insecure"]]);
   });
 });
 

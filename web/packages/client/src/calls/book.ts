@@ -185,8 +185,9 @@ function told(book: CallBook, callId: string, notice: Notice | null): Step {
 /** Two who called each other are in one call now: where ours gave its name up, we are in the other. */
 function onMerged(book: CallBook, data: { callId: string; mergedCallId: string; call: Call }, me: Me): Step {
   const { call, mergedCallId } = data;
-  const { [mergedCallId]: _gone, ...running } = book.running;
-  const next = stopRinging({ ...book, running: { ...running, [call.id]: call } }, call.id);
+  const parked = book.parked.map((id) => (id === mergedCallId ? call.id : id));
+  const { running, ...rest } = withoutCall({ ...book, parked }, mergedCallId);
+  const next = stopRinging({ ...rest, running: { ...running, [call.id]: call } }, call.id);
   const { current } = next;
   if (current?.callId !== mergedCallId && current?.callId !== call.id) return quiet(next);
   return quiet({ ...next, current: withCall({ ...current, callId: call.id }, call, me) });
@@ -219,10 +220,8 @@ export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
 
 /** The call is over: by event, by the answer to our own hang-up, or because the server no longer knows it. */
 export function endCall(book: CallBook, call: Call, reason: EndReason, me: Me): Step {
-  const { [call.id]: _gone, ...running } = book.running;
-  const { [call.id]: _marks, ...marks } = book.marks;
   const set = book.parked.includes(call.id);
-  const next = stopRinging({ ...book, running, marks, parked: book.parked.filter((id) => id !== call.id) }, call.id);
+  const next = withoutCall(book, call.id);
   if (next.current?.callId !== call.id) return { book: next, notices: set ? [endNotice(call, reason, me)] : [] };
   return { book: { ...next, current: null }, notices: [endNotice(call, reason, me)] };
 }
@@ -325,6 +324,13 @@ function withCall(current: Current, call: Call, me: Me): Current {
   const settled = current.phase === "dialing" || current.phase === "joining" || current.phase === "ringing";
   const phase = settled ? (others || current.direction === "incoming" ? "active" : "ringing") : current.phase;
   return { ...current, call, phase, since: current.since ?? call.connectedAt ?? (others ? call.startedAt : null) };
+}
+
+/** Everything that is kept under a call's id is gone, but for the call one is in. */
+function withoutCall(book: CallBook, callId: string): CallBook {
+  const { [callId]: _gone, ...running } = book.running;
+  const { [callId]: _marks, ...marks } = book.marks;
+  return stopRinging({ ...book, running, marks, parked: book.parked.filter((id) => id !== callId) }, callId);
 }
 
 function stopRinging(book: CallBook, callId: string): CallBook {

@@ -371,6 +371,7 @@ export class CallController {
         if (mine && event.data.muted) void media.of(callId)?.setMicrophone(false);
         return;
       case "call:merged":
+        this.#forget(event.data.mergedCallId);
         return void this.#merge(event.data, before.current?.callId);
       case "call:accepted":
       case "call:participant-joined":
@@ -383,11 +384,15 @@ export class CallController {
         return;
       }
       case "call:ended":
-        this.#rooms.delete(callId);
-        this.#peers.forget(callId);
-        return;
+        return this.#forget(callId);
       default:
     }
+  }
+
+  /** What is kept for a call that nothing goes by any more. */
+  #forget(callId: string): void {
+    this.#rooms.delete(callId);
+    this.#peers.forget(callId);
   }
 
   #giveUp(callId: string): void {

@@ -13,6 +13,8 @@ export interface HistoryLine {
   seconds: number | null;
   video: boolean;
   at: string;
+  /** It runs, and one may go into it (again). */
+  enterable: boolean;
   /** Whom a "call back" would reach. */
   other: { kind: "user"; id: string } | { kind: "channel"; id: string } | { kind: "users"; ids: string[] };
 }
@@ -21,13 +23,15 @@ export function historyLine(call: Call, userId: string): HistoryLine {
   const mine = participantOf(call, userId);
   const outgoing = call.initiatorId === userId;
   const talked = mine?.joinedAt != null && call.connectedAt !== null;
+  const result = resultOf(call, outgoing, talked, mine?.status);
   return {
     callId: call.id,
     direction: outgoing ? "outgoing" : "incoming",
-    result: resultOf(call, outgoing, talked, mine?.status),
+    result,
     seconds: talked ? lengthOf(call, mine.duration) : null,
     video: call.media !== "voice",
     at: call.createdAt,
+    enterable: result === "running" && call.kind === "group" && mine?.leftReason !== "removed",
     other: otherOf(call, userId),
   };
 }

@@ -2,14 +2,14 @@
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
 import { audioCapture, videoCapture, type CaptureChoice } from "./options";
-import type { MediaProblem } from "./types";
+import type { MediaProblem, Missing, Source } from "./types";
 
 type LiveKit = typeof import("livekit-client");
 
 export interface Captured {
   microphone: LocalAudioTrack | null;
   camera: LocalVideoTrack | null;
-  problems: MediaProblem[];
+  missing: Missing;
 }
 
 /**
@@ -21,9 +21,13 @@ export async function capture(
   want: { audio: boolean; video: boolean },
   choice: CaptureChoice,
 ): Promise<Captured> {
-  const out: Captured = { microphone: null, camera: null, problems: [] };
-  if (!want.audio && !want.video) return out;
-  if (!hasDevices()) return { ...out, problems: ["insecure"] };
+  const out: Captured = { microphone: null, camera: null, missing: {} };
+  const kinds = (["audio", "video"] as const).filter((kind) => want[kind]);
+  const miss = (kind: "audio" | "video", problem: MediaProblem): void => void (out.missing = { ...out.missing, [sourceOf(kind)]: problem });
+  if (!hasDevices()) {
+    for (const kind of kinds) miss(kind, "insecure");
+    return out;
+  }
   if (want.audio && want.video) {
     try {
       return sort(await open(livekit, want, choice), out);
@@ -31,15 +35,18 @@ export async function capture(
       // One of the two failed: ask for each alone, to learn which.
     }
   }
-  for (const kind of ["audio", "video"] as const) {
-    if (!want[kind]) continue;
+  for (const kind of kinds) {
     try {
       sort(await open(livekit, { audio: kind === "audio", video: kind === "video" }, choice), out);
     } catch (error) {
-      out.problems.push(problemOf(kind, error));
+      miss(kind, problemOf(kind, error));
     }
   }
   return out;
+}
+
+export function sourceOf(kind: "audio" | "video"): Source {
+  return kind === "audio" ? "microphone" : "camera";
 }
 
 export function problemOf(kind: "audio" | "video", error: unknown): MediaProblem {

@@ -6,7 +6,7 @@ import type { DisconnectReason, RemoteTrack, Room } from "livekit-client";
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import type { Emitter } from "../emitter";
-import { capture, problemOf } from "./capture";
+import { capture, problemOf, sourceOf } from "./capture";
 import { CHAT_TOPIC, decodeChat, encodeChat, LONGEST_TEXT, parse, withMessage, type ChatMessage } from "./chat";
 import { measure, sampleOf, type Measure, type Sample } from "./health";
 import { LocalSources } from "./local";
@@ -16,7 +16,7 @@ import type { PeerLinkOptions, PeerSignal } from "./peer-link";
 import { mergePeople, peopleIn, samePeople, selfAlone } from "./people";
 import { playAll, pointSound, watchBlocked } from "./raw-track";
 import { firstFrame } from "./render-probe";
-import { idleMedia, type MediaLoss, type MediaProblem, type MediaState } from "./types";
+import { idleMedia, type MediaLoss, type MediaProblem, type MediaState, type Missing, type Source } from "./types";
 
 type LiveKit = typeof import("livekit-client");
 
@@ -106,7 +106,9 @@ export class Line {
     if (cameraOn && want.video) this.#set({ cameraOn: got.camera !== null });
     if (cameraOn && !want.video) await local.setCamera(true);
     this.#draw();
-    for (const problem of got.problems) this.#parts.problems.emit(problem);
+    if (got.microphone) this.#found("microphone");
+    if (got.camera) this.#found("camera");
+    this.#miss(got.missing);
   }
 
   /** Connects to the other browser. `begin` says when the other is there. */
@@ -191,6 +193,18 @@ export class Line {
     if (this.#settled) return this.#switch("video", (local) => local.setCameraEnabled(on, videoCapture(this.#parts.choice())));
     this.#set({ cameraOn: on });
     return this.#alone((local) => local.setCamera(on));
+  }
+
+  /** Asks once more for what could not be opened. */
+  async openMissing(): Promise<void> {
+    const { missing } = this.store.getState();
+    if (missing.microphone) await this.setMicrophone(true);
+    if (missing.camera) await this.setCamera(true);
+  }
+
+  /** Goes on without it. */
+  doWithout(): void {
+    this.#set({ missing: {} });
   }
 
   async setScreen(on: boolean): Promise<void> {
@@ -292,7 +306,7 @@ export class Line {
   #sources(livekit: LiveKit): LocalSources {
     this.#local ??= new LocalSources(livekit, this.#parts.choice, {
       sends: (source, track) => this.#peer?.send(source, track),
-      problem: (problem) => this.#parts.problems.emit(problem),
+      missing: (missing) => this.#miss(missing),
     });
     return this.#local;
   }
@@ -313,7 +327,9 @@ export class Line {
       this.#turns -= 1;
       if (this.#closed) return local.stop();
       // What is still to be switched is not shown as it was before.
-      if (this.#turns === 0 && !this.#settled && !this.#publishing && this.#peer) this.#set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
+      if (this.#turns === 0 && !this.#settled && !this.#publishing) this.#set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
+      if (local.microphoneOn) this.#found("microphone");
+      if (local.cameraOn) this.#found("camera");
       this.#show();
     });
   }
@@ -380,7 +396,7 @@ export class Line {
     if (room !== this.#room) return;
     outcome.forEach((one, index) => {
       const kind = tracks[index]?.kind === "video" ? "video" : "audio";
-      if (one.status === "rejected") this.#parts.problems.emit(problemOf(kind, one.reason));
+      if (one.status === "rejected") this.#miss({ [sourceOf(kind)]: problemOf(kind, one.reason) });
     });
     const had = { microphone: local?.microphone ?? null, camera: local?.camera ?? null };
     local?.forget();
@@ -393,7 +409,7 @@ export class Line {
   async #settle(room: Room, had: { microphone: unknown; camera: unknown }): Promise<void> {
     const { microphoneOn, cameraOn } = this.store.getState();
     const { localParticipant: local } = room;
-    if (had.microphone !== null && microphoneOn !== local.isMicrophoneEnabled) await this.setMicrophone(microphoneOn);
+    if ((had.microphone !== null || microphoneOn) && microphoneOn !== local.isMicrophoneEnabled) await this.setMicrophone(microphoneOn);
     if ((had.camera !== null || cameraOn) && cameraOn !== local.isCameraEnabled) await this.setCamera(cameraOn);
     this.#show();
   }
@@ -403,8 +419,9 @@ export class Line {
     if (!local) return;
     try {
       await act(local);
+      if (kind === "audio" ? local.isMicrophoneEnabled : local.isCameraEnabled) this.#found(sourceOf(kind));
     } catch (error) {
-      this.#parts.problems.emit(problemOf(kind, error));
+      this.#miss({ [sourceOf(kind)]: problemOf(kind, error) });
     }
     this.#draw();
   }
@@ -455,6 +472,18 @@ export class Line {
 
   #set(change: Partial<MediaState>): void {
     if (!this.#closed) this.store.setState(change);
+  }
+
+  #miss(missing: Missing): void {
+    const problems = new Set(Object.values(missing));
+    if (problems.size === 0) return;
+    this.#set({ missing: { ...this.store.getState().missing, ...missing } });
+    for (const problem of problems) this.#parts.problems.emit(problem);
+  }
+
+  #found(source: Source): void {
+    const { [source]: was, ...missing } = this.store.getState().missing;
+    if (was !== undefined) this.#set({ missing });
   }
 
   /** Reads the room and the peer once for all the events of one turn. */

@@ -4,17 +4,17 @@
  */
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
-import { capture, problemOf } from "./capture";
+import { capture, problemOf, sourceOf } from "./capture";
 import { audioCapture, screenCapture, videoCapture, type CaptureChoice } from "./options";
 import type { PeerSource } from "./peer-link";
-import type { MediaProblem } from "./types";
+import type { Missing } from "./types";
 
 type LiveKit = typeof import("livekit-client");
 
 export interface LocalEvents {
   /** What a source sends has changed. */
   sends: (source: PeerSource, track: MediaStreamTrack | null) => void;
-  problem: (problem: MediaProblem) => void;
+  missing: (missing: Missing) => void;
 }
 
 export class LocalSources {
@@ -50,9 +50,9 @@ export class LocalSources {
 
   async setMicrophone(on: boolean): Promise<void> {
     if (!this.microphone && on) {
-      const { microphone, problems } = await capture(this.livekit, { audio: true, video: false }, this.choice());
+      const { microphone, missing } = await capture(this.livekit, { audio: true, video: false }, this.choice());
       this.microphone = microphone;
-      problems.forEach(this.events.problem);
+      this.events.missing(missing);
       if (microphone) this.events.sends("microphone", microphone.mediaStreamTrack);
       return;
     }
@@ -67,9 +67,9 @@ export class LocalSources {
       this.events.sends("camera", null);
       return;
     }
-    const { camera, problems } = await capture(this.livekit, { audio: false, video: true }, this.choice());
+    const { camera, missing } = await capture(this.livekit, { audio: false, video: true }, this.choice());
     this.camera = camera;
-    problems.forEach(this.events.problem);
+    this.events.missing(missing);
     if (camera) this.events.sends("camera", camera.mediaStreamTrack);
   }
 
@@ -95,7 +95,8 @@ export class LocalSources {
       if (kind === "audioinput" && this.microphone) await this.#restart("microphone", { ...audioCapture(this.choice()), deviceId: { exact: deviceId } });
       if (kind === "videoinput" && this.camera) await this.#restart("camera", { ...videoCapture(this.choice()), deviceId: { exact: deviceId } });
     } catch (error) {
-      this.events.problem(problemOf(kind === "audioinput" ? "audio" : "video", error));
+      const lost = kind === "audioinput" ? "audio" : "video";
+      this.events.missing({ [sourceOf(lost)]: problemOf(lost, error) });
     }
   }
 

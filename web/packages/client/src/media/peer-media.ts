@@ -5,6 +5,7 @@
 import { Emitter } from "../emitter";
 import { decodeChat, encodeChat, parse, type ChatMessage } from "./chat";
 import { CONNECT_TIMEOUT, lineQuality, measure, sampleOf, verdict, type Sample } from "./health";
+import { LevelMeter, ownLevel } from "./level";
 import { PeerLink, type PeerLinkOptions, type PeerSignal, type PeerSource } from "./peer-link";
 import { trackHandle } from "./raw-track";
 import type { LineQuality, Person } from "./types";
@@ -39,6 +40,9 @@ export class PeerMedia {
   #speaking = false;
   #selfSpeaking = false;
   #spokeAt = 0;
+  /** What our own microphone sends, and its loudness where the browser does not count it. */
+  #microphone: MediaStreamTrack | null = null;
+  #meter: LevelMeter | null = null;
   #quality: LineQuality = "unknown";
   #sample: Sample | null = null;
   #heardAt: number | null = null;
@@ -93,6 +97,7 @@ export class PeerMedia {
   }
 
   send(source: PeerSource, track: MediaStreamTrack | null): void {
+    if (source === "microphone") this.#microphone = track;
     void this.link.send(source, track).catch(() => undefined);
   }
 
@@ -142,6 +147,8 @@ export class PeerMedia {
     clearTimeout(this.#deadline);
     clearTimeout(this.#patience);
     this.#life = "dead";
+    this.#meter?.close();
+    this.#meter = null;
     this.link.close();
   }
 
@@ -232,13 +239,21 @@ export class PeerMedia {
   /** Whether who speaks has changed. */
   #hears(entries: readonly unknown[], now: number): boolean {
     const levels = entries as readonly { type: string; kind?: string; audioLevel?: number }[];
-    const loud = (type: string): boolean => levels.some((e) => e.type === type && e.kind === "audio" && (e.audioLevel ?? 0) > SPEAKS);
-    if (loud("inbound-rtp")) this.#spokeAt = now;
+    if (levels.some((e) => e.type === "inbound-rtp" && e.kind === "audio" && (e.audioLevel ?? 0) > SPEAKS)) this.#spokeAt = now;
     const speaking = now - this.#spokeAt < SPEAKS_ON_FOR;
-    const self = loud("media-source");
+    const self = (ownLevel(entries) ?? this.#measured()) > SPEAKS;
     const same = speaking === this.#speaking && self === this.#selfSpeaking;
     this.#speaking = speaking;
     this.#selfSpeaking = self;
     return !same;
+  }
+
+  #measured(): number {
+    if (!this.#microphone) return 0;
+    if (this.#meter?.track !== this.#microphone) {
+      this.#meter?.close();
+      this.#meter = new LevelMeter(this.#microphone);
+    }
+    return this.#meter.level();
   }
 }

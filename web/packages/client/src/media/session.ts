@@ -29,11 +29,11 @@ export class MediaSession {
 
   /** A fresh line for a call, which becomes the one shown; the one before is closed unless it was parked. */
   open(callId: string, userId: string): Line {
-    const said = this.of(callId)?.store.getState().chat ?? [];
+    const { chat, missing } = this.of(callId)?.store.getState() ?? idleMedia;
     this.#line?.close();
     const { problems, lost, stranded } = this;
     const line = new Line({ callId, userId, choice: this.#choice, problems, lost, stranded });
-    line.store.setState({ connection: "connecting", chat: said });
+    line.store.setState({ connection: "connecting", chat, missing });
     this.#parked.get(callId)?.close();
     this.#parked.delete(callId);
     this.#show(line);
@@ -81,6 +81,16 @@ export class MediaSession {
 
   setScreen(on: boolean): Promise<void> {
     return this.#line?.setScreen(on) ?? Promise.resolve();
+  }
+
+  /** Asks once more for the microphone or camera that could not be opened. */
+  async openMissing(): Promise<void> {
+    await this.#line?.openMissing();
+  }
+
+  /** Goes on without it. */
+  doWithout(): void {
+    this.#line?.doWithout();
   }
 
   async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {

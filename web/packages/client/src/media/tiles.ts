@@ -23,12 +23,13 @@ export interface Tile {
 }
 
 /**
- * Screens first, then the others in the order they came, oneself last: nobody moves because somebody speaks.
+ * The others' screens first, then the others in the order they came, oneself last: nobody moves because somebody speaks.
+ * One's own screen is no tile: it would show itself in itself without end.
  * Who is in the call but not yet in the room has a tile that says so.
  */
 export function tilesOf(call: Call | null, people: readonly Person[], me: string, held: Readonly<Record<string, string>> = {}): Tile[] {
   const marked = (tile: Tile): Tile => (tile.userId in held ? { ...tile, held: true } : tile);
-  const screens = people.filter((p) => p.screenOn).map(screenTile);
+  const screens = people.filter((p) => p.screenOn && !p.local).map(screenTile);
   const inRoom = new Map(people.map((p) => [p.userId, p]));
   const order = call?.participants.map((p) => p.userId) ?? [];
   const listed = new Set(order);

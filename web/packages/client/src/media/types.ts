@@ -8,6 +8,8 @@ export interface TrackHandle {
   detach(element: HTMLMediaElement): void;
 }
 
+/** What one is heard and seen by. */
+export type Source = "microphone" | "camera";
 export type AudioSource = "microphone" | "screen_share_audio";
 export type LineQuality = "excellent" | "good" | "poor" | "lost" | "unknown";
 
@@ -44,6 +46,8 @@ export interface MediaState {
   /** On hold, by us: nothing is sent and nothing is to be heard. */
   held: boolean;
   chat: readonly ChatMessage[];
+  /** Why microphone and camera are not there although they were asked for, until they are or one goes on without. */
+  missing: Missing;
 }
 
 export const idleMedia: MediaState = {
@@ -56,10 +60,14 @@ export const idleMedia: MediaState = {
   soundBlocked: false,
   held: false,
   chat: [],
+  missing: {},
 };
 
 /** Why a person's wish for media could not be met. */
 export type MediaProblem = "microphone_denied" | "camera_denied" | "microphone_missing" | "camera_missing" | "screen_failed" | "insecure";
+
+/** What was asked for and could not be had, and why. */
+export type Missing = Readonly<Partial<Record<Source, MediaProblem>>>;
 
 /** Why a room was left without our asking. */
 export type MediaLoss = "room_closed" | "removed" | "duplicate" | "failure";

@@ -11,7 +11,9 @@ import { Avatar } from "./avatar";
 import { ControlBar } from "./control-bar";
 import { HoldVeil } from "./hold";
 import { Icon } from "./icons";
+import { MissingBanner } from "./missing";
 import { Panel, type PanelKind } from "./panel";
+import { PresentingBanner } from "./presenting";
 import { QualityIndicator } from "./quality";
 import { Stage } from "./stage";
 import { TransferBanner } from "./transfer";
@@ -48,6 +50,8 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
       </header>
       <div className="stoa-call-notes">
         <WaitingBanner onError={onError} />
+        <MissingBanner />
+        <PresentingBanner />
         <ParkedBanner onError={onError} />
         <TransferBanner onError={onError} />
       </div>

@@ -1,4 +1,4 @@
-/** The ringing dialog: an alertdialog that takes the focus, with three ways to answer. Esc declines. */
+/** The ringing dialog: an alertdialog that takes the focus once nobody types, with three ways to answer. Esc declines. */
 import { participantOf, type Incoming } from "@stoa/client";
 import { AlertDialog } from "radix-ui";
 import { useRef, type MouseEvent } from "react";
@@ -7,11 +7,12 @@ import { useIncomingCall } from "../hooks/call";
 import { useSay, useStoa, type Say } from "../hooks/context";
 import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
+import { useUnaskedFocus } from "../hooks/typing";
 import { Avatar } from "./avatar";
 import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
-/** A key that was on its way to something else when the dialog opened must not answer a call. */
+/** Milliseconds for which a key that was on its way to something else when the dialog took the focus answers no call. */
 const DEAF_MS = 500;
 
 export function IncomingCall({ onError }: { onError: (error: unknown) => void }) {
@@ -28,12 +29,14 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
   const guest = participantOf(call, call.initiatorId)?.isGuest ?? false;
   const video = call.media !== "voice";
   const channel = call.kind === "group" && call.channelId !== null ? names.channel(call.channelId) : null;
-  const preferred = useRef<HTMLButtonElement>(null);
-  const opened = useRef(Number.POSITIVE_INFINITY);
+  const focused = useRef(Number.POSITIVE_INFINITY);
+  const focus = useUnaskedFocus(() => {
+    focused.current = performance.now();
+  });
 
   const accept = (withVideo: boolean) => (event: MouseEvent): void => {
     const byKey = event.detail === 0;
-    if (byKey && performance.now() - opened.current < DEAF_MS) return;
+    if (byKey && performance.now() - focused.current < DEAF_MS) return;
     void stoa.accept(call.id, { video: withVideo }).catch(onError);
   };
   const decline = (): void => void stoa.decline(call.id).catch(onError);
@@ -47,13 +50,10 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
           {...(guest ? {} : { "aria-describedby": undefined })}
           onEscapeKeyDown={(event) => {
             event.preventDefault();
-            decline();
+            // While somebody types it is meant for what they type.
+            if (!stoa.typing.typing) decline();
           }}
-          onOpenAutoFocus={(event) => {
-            event.preventDefault();
-            opened.current = performance.now();
-            preferred.current?.focus();
-          }}
+          {...focus}
         >
           <AlertDialog.Title className="stoa-hidden">{titleOf(say, callerName, channel, video)}</AlertDialog.Title>
           {guest ? <AlertDialog.Description className="stoa-hidden">{say("person.guestHint")}</AlertDialog.Description> : null}
@@ -67,10 +67,10 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
             </span>
           </div>
           <div className="stoa-incoming-answers">
-            <button ref={video ? preferred : undefined} type="button" className="stoa-button" data-tone="go" onClick={accept(true)}>
+            <button type="button" className="stoa-button" data-tone="go" onClick={accept(true)}>
               <Icon name="video" />{say("incoming.acceptVideo")}
             </button>
-            <button ref={video ? undefined : preferred} type="button" className="stoa-button" data-tone="go" data-quiet={video} onClick={accept(false)}>
+            <button type="button" className="stoa-button" data-tone="go" data-quiet={video} onClick={accept(false)}>
               <Icon name="phone" />{say("incoming.acceptVoice")}
             </button>
             <button type="button" className="stoa-button" data-tone="stop" data-quiet onClick={decline}>

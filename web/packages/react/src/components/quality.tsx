@@ -6,15 +6,20 @@ import { useMarks } from "../hooks/call";
 import { useSay } from "../hooks/context";
 import { useMediaState, useStoaState } from "../hooks/store";
 
-const BARS: Record<QualityBand | "unknown", number> = { excellent: 4, good: 3, fair: 2, poor: 1, unknown: 0 };
+/** How a line is; `lost` where there is none at the moment, whatever was measured before. */
+type Band = QualityBand | "unknown" | "lost";
+
+const BARS: Record<Band, number> = { excellent: 4, good: 3, fair: 2, poor: 1, unknown: 0, lost: 0 };
 
 export function QualityIndicator() {
   const say = useSay();
   const me = useStoaState((s) => s.me?.id ?? "");
-  const report = useMarks().quality[me] ?? null;
+  const lost = useMediaState((s) => s.connection === "reconnecting");
+  const said = useMarks().quality[me] ?? null;
+  const report = lost ? null : said;
   const path = useMediaState((s) => s.path);
   const seen = useMediaState((s) => worst(s.people.map((p) => p.quality)));
-  const band = report?.band ?? seen;
+  const band: Band = lost ? "lost" : (report?.band ?? seen);
   const label = say("quality.label", { band: say(`quality.${band}`) });
   return (
     <Popover.Root>

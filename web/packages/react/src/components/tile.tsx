@@ -14,7 +14,7 @@ export type Slot = "main" | "inset" | "strip" | "cell";
 export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slot: Slot }) {
   const say = useSay();
   const names = useNames();
-  const picture = useStoaState((s) => s.users[tile.userId]?.avatarUrl);
+  const avatar = useStoaState((s) => s.users[tile.userId]?.avatarUrl);
   const listed = useStoaState((s) => s.users[tile.userId]?.name);
   const guest = useStoaState((s) => s.users[tile.userId]?.isGuest ?? false) && !tile.local;
   const person = tile.local ? say("person.you") : (listed ?? tile.name ?? names.user(tile.userId));
@@ -22,7 +22,9 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   const screen = tile.kind === "screen";
   const element = useRef<HTMLVideoElement>(null);
   const showsVideo = (screen || tile.cameraOn) && tile.video !== null && tile.state === "connected";
-  const frozen = useFrozen(element, showsVideo && !screen && !tile.local);
+  const picture = usePicture(element, showsVideo ? tile.video : null);
+  const frozen = picture === "frozen" && !screen && !tile.local;
+  const waits = tile.state === "connected" && (screen || tile.cameraOn) && !tile.held && (!showsVideo || picture === "none");
   const state = frozen && tile.state === "connected" ? "reconnecting" : stateOf(tile);
   return (
     <article
@@ -31,10 +33,12 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
       data-video={showsVideo} data-held={tile.held}
     >
       <Video track={tile.video} mirrored={tile.local && !screen} element={element} />
-      {showsVideo ? null : (
+      {/* The picture stays beneath while it is waited for: one that is not shown is not sent. */}
+      {showsVideo && !waits ? null : (
         <div className="stoa-tile-still">
-          <Avatar name={listed ?? tile.name ?? person} id={tile.userId} url={picture} size={slot === "main" ? "huge" : "large"} />
+          <Avatar name={listed ?? tile.name ?? person} id={tile.userId} url={avatar} size={slot === "main" ? "huge" : "large"} />
           {tile.state === "connected" ? null : <span className="stoa-tile-state">{stateText(say, tile)}</span>}
+          {waits ? <span className="stoa-tile-state stoa-waits" role="status">{say("tile.waiting")}</span> : null}
         </div>
       )}
       {tile.held && !screen ? <span className="stoa-tile-veil" data-held><Icon name="pause" size={26} />{say("hold.tile")}</span> : null}
@@ -56,25 +60,40 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
 /** Milliseconds without a new frame after which a camera's picture is no longer one. */
 const FROZEN_AFTER = 3_000;
 
-/** Whether a camera that should move stands still: its tab may be gone long before the server can know. */
-function useFrozen(element: RefObject<HTMLVideoElement | null>, watch: boolean): boolean {
-  const [frozen, setFrozen] = useState(false);
+type Picture = "none" | "moving" | "frozen";
+
+/**
+ * What a track shows: nothing yet, or pictures, or always the same one: its tab may be gone long before the server can
+ * know. Frames are counted here as well, since Firefox counts none of a stream's by itself.
+ */
+function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHandle | null): Picture {
+  const [picture, setPicture] = useState<Picture>("none");
   useEffect(() => {
-    if (!watch) return;
-    let last = { frames: -1, at: performance.now() };
-    const timer = setInterval(() => {
-      const frames = element.current?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
+    const video = element.current;
+    if (!track || !video) return;
+    let [counted, request] = [0, 0];
+    let last = { frames: 0, at: performance.now() };
+    const look = (): void => {
+      const frames = counted + video.getVideoPlaybackQuality().totalVideoFrames;
       const now = performance.now();
       // A hidden page is shown no frames; that says nothing of the sender.
       if (frames !== last.frames || document.hidden) last = { frames, at: now };
-      setFrozen(now - last.at >= FROZEN_AFTER);
-    }, 500);
+      setPicture(counted === 0 ? "none" : now - last.at >= FROZEN_AFTER ? "frozen" : "moving");
+    };
+    const onFrame = (): void => {
+      counted += 1;
+      if (counted === 1) look();
+      request = video.requestVideoFrameCallback(onFrame);
+    };
+    request = video.requestVideoFrameCallback(onFrame);
+    const timer = setInterval(look, 500);
     return () => {
       clearInterval(timer);
-      setFrozen(false);
+      // One track in another's place, as when the call moves, is given until the next look: nothing is to flash.
+      video.cancelVideoFrameCallback(request);
     };
-  }, [element, watch]);
-  return frozen;
+  }, [element, track]);
+  return track ? picture : "none";
 }
 
 function Video({ track, mirrored, element }: { track: TrackHandle | null; mirrored: boolean; element: RefObject<HTMLVideoElement | null> }) {

@@ -1,6 +1,6 @@
 /** Where the hooks find their `Stoa`, and the words the components speak. */
 import type { Stoa } from "@stoa/client";
-import { createContext, use, type ReactNode } from "react";
+import { createContext, use, useEffect, type ReactNode } from "react";
 
 import { english, speak, type Phrase, type Words } from "./words";
 
@@ -21,6 +21,7 @@ export interface StoaProviderProps {
 
 export function StoaProvider({ stoa, words, say, children }: StoaProviderProps) {
   const speaker: Say = say ?? ((phrase, values) => speak({ ...english, ...words }, phrase, values));
+  useEffect(() => stoa.typing.follow(window), [stoa]);
   return (
     <StoaContext value={stoa}>
       <SayContext value={speaker}>{children}</SayContext>

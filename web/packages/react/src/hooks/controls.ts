@@ -1,4 +1,5 @@
 /** The controls of a call as state and toggles, and the keys that work them. */
+import { takesText } from "@stoa/client";
 import { useEffect } from "react";
 
 import { useStoa } from "./context";
@@ -28,11 +29,13 @@ export function useCallControls(): CallControls {
   };
 }
 
-/** Single keys, while nothing is being typed and no dialog is open. */
+/** Single keys, while nothing is being typed (or was just now, where its field is gone) and no dialog is open. */
 export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
+  const { typing } = useStoa();
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return;
+      if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (typing.typing || takesText(event.target) || inDialog(event.target)) return;
       const act = keys[event.key.toLowerCase()];
       if (!act) return;
       event.preventDefault();
@@ -40,12 +43,11 @@ export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [keys]);
+  }, [keys, typing]);
 }
 
-function takesText(target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.matches("input, textarea, select") || target.closest("[role=dialog]") !== null;
+function inDialog(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("[role=dialog], [role=alertdialog]") !== null;
 }
 
 function canShareScreen(): boolean {

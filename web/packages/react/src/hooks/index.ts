@@ -9,4 +9,5 @@ export {
 export { useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
 export { useCallControls, useCallKeys, type CallControls, type Toggle } from "./controls";
 export { useMediaProblems, useNotices } from "./notices";
+export { useUnaskedFocus, type UnaskedFocus } from "./typing";
 export { useChannels, usePeople } from "./directory";
