@@ -1,7 +1,7 @@
 /** The app: who is signed in decides what is shown; calls lie over all of it. */
 import type { Stoa } from "@stoa/client";
 import { Announcer, CallView, IncomingCall } from "@stoa/react/components";
-import { StoaProvider, useCurrentCall, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
+import { StoaProvider, useCurrentCall, useFocusHome, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
 import { useCallback, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -11,6 +11,7 @@ import { SignIn } from "./pages/sign-in";
 import { Shell } from "./pages/shell";
 import { Notices } from "./parts/notices";
 import { useWakeLock } from "./parts/wake-lock";
+import { useRoute } from "./routes";
 
 export function App({ stoa }: { stoa: Stoa }) {
   const { t } = useTranslation();
@@ -26,6 +27,8 @@ export function App({ stoa }: { stoa: Stoa }) {
 function Screen() {
   const { t } = useTranslation();
   const phase = useStoaState((s) => s.phase);
+  const route = useRoute();
+  useFocusHome(() => document.getElementById("content"));
   switch (phase) {
     case "loading":
       return <p className="app-wait" role="status">{t("app.loading")}</p>;
@@ -34,7 +37,7 @@ function Screen() {
     case "signed_out":
       return <SignIn />;
     case "signed_in":
-      return location.pathname === "/doctor" ? <DoctorPage /> : <SignedIn />;
+      return route.at === "doctor" ? <DoctorPage /> : <SignedIn />;
   }
 }
 

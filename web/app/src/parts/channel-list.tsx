@@ -9,13 +9,14 @@ import { useErrorToast } from "../errors";
 import { linkTo, useRoute } from "../routes";
 import { NewChannel } from "./new-channel";
 
-export function ChannelList() {
+/** `Heading`: of the page where the list is the page, of a part where it stands beside one. */
+export function ChannelList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
   const { t } = useTranslation();
   const channels = useChannels();
   const [making, setMaking] = useState(false);
   return (
     <section className="app-list-section" data-section="channels" aria-label={t("channels.title")}>
-      <h2>{t("channels.title")}</h2>
+      <Heading>{t("channels.title")}</Heading>
       <NewChannel open={making} onOpenChange={setMaking}>
         <button type="button" className="stoa-icon-button app-list-add" aria-label={t("channels.new")} title={t("channels.new")}>
           <Icon name="plus" />

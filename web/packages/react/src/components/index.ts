@@ -11,6 +11,7 @@ export { IncomingCall } from "./incoming-call";
 export { InvitePeople, TransferCall } from "./pick-people";
 export { Panel, type PanelKind } from "./panel";
 export { QualityIndicator } from "./quality";
+export { ShortcutsCheck, ShortcutsDialog, type ShortcutsDialogProps } from "./shortcuts";
 export { ParkedBanner, WaitingBanner } from "./waiting";
 export { layoutOf, Stage, type Layout } from "./stage";
 export { CallTile } from "./tile";

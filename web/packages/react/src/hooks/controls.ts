@@ -2,6 +2,7 @@
 import { useEffect } from "react";
 
 import { useStoa } from "./context";
+import { useShortcuts } from "./shortcuts";
 import { useMediaState } from "./store";
 
 export interface Toggle {
@@ -28,9 +29,11 @@ export function useCallControls(): CallControls {
   };
 }
 
-/** Single keys, while nothing is being typed and no dialog is open. */
+/** Single keys, unless they are turned off, while nothing is being typed and nothing is open that has keys of its own. */
 export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
+  const [on] = useShortcuts();
   useEffect(() => {
+    if (!on) return;
     const onKey = (event: KeyboardEvent): void => {
       if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return;
       const act = keys[event.key.toLowerCase()];
@@ -40,12 +43,12 @@ export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [keys]);
+  }, [keys, on]);
 }
 
 function takesText(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.matches("input, textarea, select") || target.closest("[role=dialog]") !== null;
+  return target.isContentEditable || target.matches("input, textarea, select") || target.closest("[role=dialog], [role=alertdialog], [role=menu]") !== null;
 }
 
 function canShareScreen(): boolean {
