@@ -34,8 +34,11 @@ async function run(page: Page): Promise<string[]> {
   return page.evaluate(async (options) => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
     await frame();
-    await frame();
-    await Promise.allSettled(document.getAnimations().filter((one) => one.playState === "running").map((one) => one.finished));
+    // One that ends may begin another.
+    do {
+      await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+      await frame();
+    } while (document.getAnimations().some((one) => one.playState === "running"));
     const { violations } = await (window as unknown as { axe: typeof axe }).axe.run(document, options);
     return violations.flatMap(({ id, nodes }) =>
       nodes.map((node) => `${id}: ${node.target.join(" ")} ${[...node.any, ...node.all, ...node.none].map((check) => check.message).join("; ")}`),

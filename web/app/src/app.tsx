@@ -9,6 +9,7 @@ import { useErrorToast } from "./errors";
 import { DoctorPage } from "./pages/doctor-page";
 import { SignIn } from "./pages/sign-in";
 import { Shell } from "./pages/shell";
+import { Mark } from "./parts/mark";
 import { Notices } from "./parts/notices";
 import { useWakeLock } from "./parts/wake-lock";
 import { useRoute } from "./routes";
@@ -31,14 +32,24 @@ function Screen() {
   useFocusHome(() => document.getElementById("content"));
   switch (phase) {
     case "loading":
-      return <p className="app-wait" role="status">{t("app.loading")}</p>;
+      return <Wait text={t("app.loading")} />;
     case "unreachable":
-      return <p className="app-wait" role="status">{t("app.unreachable")}</p>;
+      return <Wait text={t("app.unreachable")} />;
     case "signed_out":
       return <SignIn />;
     case "signed_in":
       return route.at === "doctor" ? <DoctorPage /> : <SignedIn />;
   }
+}
+
+function Wait({ text }: { text: string }) {
+  const { t } = useTranslation();
+  return (
+    <main className="app-wait" id="content" tabIndex={-1}>
+      <h1><Mark />{t("app.name")}</h1>
+      <p role="status">{text}</p>
+    </main>
+  );
 }
 
 function SignedIn() {

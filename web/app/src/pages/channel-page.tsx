@@ -9,13 +9,14 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { EditChannel } from "../parts/new-channel";
 import { go, linkTo } from "../routes";
+import { NothingPage } from "./nothing-page";
 
 export function ChannelPage({ id }: { id: string }) {
   const { t } = useTranslation();
   const onError = useErrorToast();
   const channel = useStoaState((s) => s.channels[id]);
   const here = useStoaState((s) => s.book.current?.callId);
-  if (!channel) return <p className="app-page app-empty">{t("channels.unknown")}</p>;
+  if (!channel) return <NothingPage text={t("channels.unknown")} />;
   const running = channel.activeCallId !== null && channel.activeCallId !== here;
   return (
     <div className="app-page">

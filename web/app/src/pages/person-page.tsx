@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { HistoryList } from "../parts/history-list";
 import { linkTo } from "../routes";
+import { NothingPage } from "./nothing-page";
 
 export function PersonPage({ id }: { id: string }) {
   const { t } = useTranslation();
@@ -24,7 +25,7 @@ export function PersonPage({ id }: { id: string }) {
       }),
     [calls, me, id],
   );
-  if (!person) return <p className="app-page app-empty">{t("people.unknown")}</p>;
+  if (!person) return <NothingPage text={t("people.unknown")} />;
   return (
     <div className="app-page">
       <a className="app-back" {...linkTo({ at: "people" })}><Icon name="back" />{t("people.back")}</a>

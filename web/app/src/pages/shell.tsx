@@ -1,6 +1,7 @@
 /** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
 import { Icon, ParkedBanner, RejoinBanner, type IconName } from "@stoa/react/components";
 import { useStoa, useStoaState } from "@stoa/react/hooks";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
@@ -8,6 +9,7 @@ import { AccountMenu } from "../parts/account-menu";
 import { ChannelList } from "../parts/channel-list";
 import { Mark } from "../parts/mark";
 import { useNarrow } from "../parts/narrow";
+import { NewChannel } from "../parts/new-channel";
 import { PeopleList } from "../parts/people-list";
 import { linkTo, useRoute, type Route } from "../routes";
 import { AdminPage } from "./admin-page";
@@ -21,33 +23,36 @@ export function Shell() {
   const route = useRoute();
   const onError = useErrorToast();
   const narrow = useNarrow();
+  const [making, setMaking] = useState(false);
+  const makeChannel = (): void => setMaking(true);
   // While one talks the call itself shows what is on hold.
   const talking = useStoaState((s) => s.book.current !== null);
-  const Side = narrow ? "div" : "aside";
   return (
     <div className="app-shell">
       <a className="app-skip" href="#content">{t("app.skip")}</a>
-      <Side className="app-side" {...(narrow ? {} : { "aria-label": t("sidebar") })}>
-        <header className="app-side-head">
+      {/* The same elements either way: what is open in them stays open when a phone is turned. */}
+      <div className="app-side" {...(narrow ? {} : { role: "complementary", "aria-label": t("sidebar") })}>
+        <div className="app-side-head" {...(narrow ? { role: "banner" } : {})}>
           <a {...linkTo({ at: "recent" })} className="app-home" aria-current={route.at === "recent" ? "page" : undefined}>
             <Mark /><span>{t("app.name")}</span>
           </a>
           <AccountMenu />
-        </header>
-        {narrow ? null : <><PeopleList /><ChannelList /></>}
-      </Side>
+        </div>
+        {narrow ? null : <><PeopleList /><ChannelList onNew={makeChannel} /></>}
+      </div>
       <main className="app-main" id="content" tabIndex={-1}>
         <LinkLost />
         <RejoinBanner onError={onError} />
         {talking ? null : <ParkedBanner onError={onError} />}
-        <Page route={route} narrow={narrow} />
+        <Page route={route} narrow={narrow} onNewChannel={makeChannel} />
       </main>
       {narrow ? <Places route={route} /> : null}
+      <NewChannel open={making} onOpenChange={setMaking} />
     </div>
   );
 }
 
-function Page({ route, narrow }: { route: Route; narrow: boolean }) {
+function Page({ route, narrow, onNewChannel }: { route: Route; narrow: boolean; onNewChannel: () => void }) {
   switch (route.at) {
     case "person":
       return <PersonPage key={route.id} id={route.id} />;
@@ -57,7 +62,7 @@ function Page({ route, narrow }: { route: Route; narrow: boolean }) {
     case "people":
       return narrow ? <PeopleList Heading="h1" /> : <HistoryPage />;
     case "channels":
-      return narrow ? <ChannelList Heading="h1" /> : <HistoryPage />;
+      return narrow ? <ChannelList Heading="h1" onNew={onNewChannel} /> : <HistoryPage />;
     case "recent":
     case "doctor":
       return <HistoryPage />;

@@ -103,17 +103,15 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
           <DropdownMenu.Trigger asChild>
             <button type="button" className="stoa-icon-button" aria-label={say("people.acts", { name })}><Icon name="more" /></button>
           </DropdownMenu.Trigger>
-          <DropdownMenu.Portal>
-            <DropdownMenu.Content className="stoa-menu" align="end" sideOffset={6}>
-              <DropdownMenu.Item onSelect={() => run(acts.mute(userId))}><Icon name="micOff" size={18} />{say("people.mute")}</DropdownMenu.Item>
-              {userId in locked ? (
-                <DropdownMenu.Item onSelect={() => run(acts.unlock(userId))}><Icon name="mic" size={18} />{say("people.unlock")}</DropdownMenu.Item>
-              ) : (
-                <DropdownMenu.Item onSelect={() => run(acts.mute(userId, true))}><Icon name="lock" size={18} />{say("people.lock")}</DropdownMenu.Item>
-              )}
-              <DropdownMenu.Item data-tone="stop" onSelect={() => run(acts.remove(userId))}><Icon name="close" size={18} />{say("people.remove")}</DropdownMenu.Item>
-            </DropdownMenu.Content>
-          </DropdownMenu.Portal>
+          <DropdownMenu.Content className="stoa-menu" align="end" sideOffset={6}>
+            <DropdownMenu.Item onSelect={() => run(acts.mute(userId))}><Icon name="micOff" size={18} />{say("people.mute")}</DropdownMenu.Item>
+            {userId in locked ? (
+              <DropdownMenu.Item onSelect={() => run(acts.unlock(userId))}><Icon name="mic" size={18} />{say("people.unlock")}</DropdownMenu.Item>
+            ) : (
+              <DropdownMenu.Item onSelect={() => run(acts.mute(userId, true))}><Icon name="lock" size={18} />{say("people.lock")}</DropdownMenu.Item>
+            )}
+            <DropdownMenu.Item data-tone="stop" onSelect={() => run(acts.remove(userId))}><Icon name="close" size={18} />{say("people.remove")}</DropdownMenu.Item>
+          </DropdownMenu.Content>
         </DropdownMenu.Root>
       ) : null}
     </li>
