@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["support/**/*.test.ts", "e2e/**/*.test.ts", "livekit-web/**/*.test.ts", "dialects/**/*.test.ts", "turn/**/*.test.ts", "livekit-server/**/*.test.ts", "figures/**/*.test.ts"],
+    include: ["support/**/*.test.ts", "e2e/**/*.test.ts", "axe/**/*.test.ts", "livekit-web/**/*.test.ts", "dialects/**/*.test.ts", "turn/**/*.test.ts", "livekit-server/**/*.test.ts", "figures/**/*.test.ts"],
     pool: "forks",
     fileParallelism: false,
     testTimeout: 180_000,

@@ -38,10 +38,14 @@ export class Person {
   /** Arrives and enters by name alone, as `--dev` allows. */
   static async guest(browser: Browser, url: string, who: Persona): Promise<Person> {
     const person = await Person.arrive(browser, url, who);
-    await person.page.getByRole("textbox", { name: "Your name" }).fill(who.name);
-    await person.page.getByRole("button", { name: "Enter as guest" }).click();
-    await person.atHome();
+    await person.enter();
     return person;
+  }
+
+  async enter(): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Your name" }).fill(this.name);
+    await this.page.getByRole("button", { name: "Enter as guest" }).click();
+    await this.atHome();
   }
 
   get page(): Page {
@@ -163,7 +167,7 @@ export class Person {
     return this.page.locator(`audio[data-user-id="${id}"][data-source="screen_share_audio"]`);
   }
 
-  control(name: "Microphone" | "Camera" | "Share screen" | "Devices" | "Leave call"): Locator {
+  control(name: "Microphone" | "Camera" | "Share screen" | "Devices" | "Leave call" | "Cancel call"): Locator {
     return this.page.getByRole("toolbar", { name: "Call controls" }).getByRole("button", { name, exact: true });
   }
 

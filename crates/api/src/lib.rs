@@ -10,6 +10,7 @@ mod audit;
 mod body;
 mod caller;
 mod config;
+mod cors;
 mod dialect;
 mod error;
 mod ice;
@@ -57,7 +58,7 @@ impl Api {
             .merge(socket::router(&state))
             .merge(rtc::router(&state))
             .merge(twirp::router(&state))
-            .merge(web::router());
+            .merge(web::router(&state));
         Self { router: layers::wrap(routes, &state), state }
     }
 

@@ -1,4 +1,4 @@
-//! The web app, embedded: its files, and its page for every other path.
+//! The web app, embedded: its files, its page for each of its paths, and what stands at all others.
 
 use axum::Router;
 use axum::extract::Request;
@@ -9,34 +9,73 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use tower_http::compression::CompressionLayer;
 
+use crate::cors;
 use crate::error::ApiError;
+use crate::state::AppState;
 
 #[derive(RustEmbed)]
 #[folder = "$STOA_WEB_DIR"]
 struct Files;
 
-/// Paths that belong to a protocol: what is not there is not the web app's either.
-const NOT_PAGES: &[&str] =
+/// Where the app has a screen of its own (`web/app/src/routes.ts`), and where it has one for each id.
+const SCREENS: &[&str] = &["", "history", "people", "channels", "admin", "doctor"];
+const SCREENS_BY_ID: &[&str] = &["people", "channels"];
+
+/// Names of protocols. Who asks for a path with one of them, at its beginning or behind a prefix that is not ours, is a program:
+/// a page would pass for an answer.
+const PROTOCOLS: &[&str] =
     &["api", "calls", "webrtc", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets", "metrics"];
 
-pub(crate) fn router() -> Router {
-    Router::new().fallback(serve).layer(CompressionLayer::new())
+pub(crate) fn router(state: &AppState) -> Router {
+    Router::new().fallback(serve).layer(CompressionLayer::new()).layer(cors::for_origins(&state.config.cors_origins))
 }
 
 async fn serve(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    let is_page = !NOT_PAGES.contains(&path.split('/').next().unwrap_or_default());
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return ApiError::not_found().into_response();
     }
     match Files::get(path) {
-        Some(file) if !path.is_empty() => file_response(path, &file, request.headers()),
-        _ if is_page => match Files::get("index.html") {
-            Some(page) => file_response("index.html", &page, request.headers()),
-            None => ApiError::not_found().into_response(),
-        },
-        _ => ApiError::not_found().into_response(),
+        Some(file) => file_response(path, &file, request.headers()),
+        None if is_screen(path) => page(request.headers()),
+        None => nothing(path, request.headers()),
     }
+}
+
+fn is_screen(path: &str) -> bool {
+    match path.trim_end_matches('/').split_once('/') {
+        None => SCREENS.contains(&path.trim_end_matches('/')),
+        Some((screen, id)) => SCREENS_BY_ID.contains(&screen) && !id.contains('/'),
+    }
+}
+
+/// Whether somebody who looks at a browser asks: for a page, and for no path that a program or a page's own parts ask for.
+fn is_for_people(path: &str, asked: &HeaderMap) -> bool {
+    let wants_page = asked
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/html")));
+    let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    wants_page && !is_file && !path.split('/').any(|part| PROTOCOLS.contains(&part))
+}
+
+fn page(asked: &HeaderMap) -> Response {
+    match Files::get("index.html") {
+        Some(file) => file_response("index.html", &file, asked),
+        None => ApiError::not_found().into_response(),
+    }
+}
+
+/// Nothing is there: the app says so to people, and the stable code to programs.
+fn nothing(path: &str, asked: &HeaderMap) -> Response {
+    let mut answer = if is_for_people(path, asked) {
+        // Asked for anew each time: 304 would say that something is there.
+        (StatusCode::NOT_FOUND, page(&HeaderMap::new())).into_response()
+    } else {
+        ApiError::not_found().into_response()
+    };
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    answer
 }
 
 fn file_response(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {

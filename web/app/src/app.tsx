@@ -1,7 +1,7 @@
 /** The app: who is signed in decides what is shown; calls lie over all of it. */
 import type { Stoa } from "@stoa/client";
 import { Announcer, CallView, IncomingCall } from "@stoa/react/components";
-import { StoaProvider, useCurrentCall, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
+import { StoaProvider, useCurrentCall, useFocusHome, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
 import { useCallback, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -9,8 +9,10 @@ import { useErrorToast } from "./errors";
 import { DoctorPage } from "./pages/doctor-page";
 import { SignIn } from "./pages/sign-in";
 import { Shell } from "./pages/shell";
+import { Mark } from "./parts/mark";
 import { Notices } from "./parts/notices";
 import { useWakeLock } from "./parts/wake-lock";
+import { useRoute } from "./routes";
 
 export function App({ stoa }: { stoa: Stoa }) {
   const { t } = useTranslation();
@@ -26,16 +28,28 @@ export function App({ stoa }: { stoa: Stoa }) {
 function Screen() {
   const { t } = useTranslation();
   const phase = useStoaState((s) => s.phase);
+  const route = useRoute();
+  useFocusHome(() => document.getElementById("content"));
   switch (phase) {
     case "loading":
-      return <p className="app-wait" role="status">{t("app.loading")}</p>;
+      return <Wait text={t("app.loading")} />;
     case "unreachable":
-      return <p className="app-wait" role="status">{t("app.unreachable")}</p>;
+      return <Wait text={t("app.unreachable")} />;
     case "signed_out":
       return <SignIn />;
     case "signed_in":
-      return location.pathname === "/doctor" ? <DoctorPage /> : <SignedIn />;
+      return route.at === "doctor" ? <DoctorPage /> : <SignedIn />;
   }
+}
+
+function Wait({ text }: { text: string }) {
+  const { t } = useTranslation();
+  return (
+    <main className="app-wait" id="content" tabIndex={-1}>
+      <h1><Mark />{t("app.name")}</h1>
+      <p role="status">{text}</p>
+    </main>
+  );
 }
 
 function SignedIn() {

@@ -40,6 +40,21 @@ export const en = {
   "people.back": "Back",
   "people.unknown": "There is nobody here by that id.",
 
+  "nothing.title": "Nothing here",
+  "nothing.text": "The link may be mistyped, or what it led to is gone.",
+
+  "admin.title": "Administration",
+  "admin.signedIn": "You are signed in as an administrator. There are no screens for it yet: everything is done through the API.",
+  "admin.signedOut": "You are not signed in as an administrator. Open the admin link that the server prints when it starts.",
+  "admin.keys": "Make and revoke API keys for your backend",
+  "admin.push": "Add users and channels from your app",
+  "admin.ice": "Set the STUN and TURN servers that clients are given",
+  "admin.now": "See who is connected and what runs",
+  "admin.audit": "Read what administrators and keys have done",
+  "admin.person": "Export or erase all that is held of a user",
+  "admin.docs": "The API reference lists every operation, with what it takes and answers.",
+  "admin.reference": "API reference",
+
   "channels.title": "Channels",
   "channels.new": "New channel",
   "channels.none": "A channel rings everyone in it at once.",
@@ -86,6 +101,7 @@ export const en = {
   "account.light": "Light",
   "account.dark": "Dark",
   "account.system": "System",
+  "account.admin": "Administration",
   "account.signOut": "Sign out",
 
   "toast.missed": "Missed call from {{name}}",

@@ -1,4 +1,4 @@
-/** The app's paths, and the little that is needed to move between them. */
+/** The app's paths, which the server knows as well (`crates/api/src/web.rs`), and the little that is needed to move between them. */
 import { useSyncExternalStore, type MouseEvent } from "react";
 
 export type Route =
@@ -7,19 +7,27 @@ export type Route =
   | { at: "channels" }
   | { at: "person"; id: string }
   | { at: "channel"; id: string }
-  | { at: "admin" };
+  | { at: "admin" }
+  | { at: "doctor" }
+  | { at: "nowhere"; path: string };
 
 export function routeOf(path: string): Route {
-  const [place, id] = path.split("/").filter(Boolean).map(decode);
+  const [place, id, ...more] = path.split("/").filter(Boolean).map(decode);
+  if (more.length > 0) return { at: "nowhere", path };
   switch (place) {
     case "people":
       return id ? { at: "person", id } : { at: "people" };
     case "channels":
       return id ? { at: "channel", id } : { at: "channels" };
     case "admin":
-      return { at: "admin" };
-    default:
+    case "doctor":
+      return id === undefined ? { at: place } : { at: "nowhere", path };
+    case undefined:
       return { at: "recent" };
+    case "history":
+      return id === undefined ? { at: "recent" } : { at: "nowhere", path };
+    default:
+      return { at: "nowhere", path };
   }
 }
 
@@ -30,7 +38,10 @@ export function pathOf(route: Route): string {
     case "people":
     case "channels":
     case "admin":
+    case "doctor":
       return `/${route.at}`;
+    case "nowhere":
+      return route.path;
     case "person":
       return `/people/${encodeURIComponent(route.id)}`;
     case "channel":

@@ -10,13 +10,17 @@ import { pathOf, routeOf, type Route } from "../src/routes";
 describe("paths", () => {
   it("come back as they went, whatever an id holds", () => {
     const routes: Route[] = [
-      { at: "recent" }, { at: "people" }, { at: "channels" }, { at: "person", id: "a/b c?#é" }, { at: "channel", id: "choir" },
+      { at: "recent" }, { at: "people" }, { at: "channels" }, { at: "admin" }, { at: "doctor" }, { at: "person", id: "a/b c?#é" }, { at: "channel", id: "choir" },
     ];
     for (const route of routes) expect(routeOf(pathOf(route))).toEqual(route);
   });
 
-  it("lead home when they are unknown or broken", () => {
-    expect(routeOf("/nowhere")).toEqual({ at: "recent" });
+  it("lead nowhere when they are unknown, and to what they can when they are broken", () => {
+    for (const path of ["/nowhere", "/administration", "/channels/x/y", "/history/1", "/admin/keys", "/doctor/x"]) {
+      expect(routeOf(path)).toEqual({ at: "nowhere", path });
+      expect(pathOf({ at: "nowhere", path })).toBe(path);
+    }
+    expect([routeOf("/"), routeOf("/history/"), routeOf("")].map(({ at }) => at)).toEqual(["recent", "recent", "recent"]);
     expect(routeOf("/people/%E0%A4%A")).toEqual({ at: "person", id: "%E0%A4%A" });
   });
 });

@@ -17,14 +17,14 @@ pub(crate) mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::header;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
-use tower_http::cors::CorsLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::body::LONGEST_BODY;
+use crate::cors;
 use crate::error::{ApiError, ErrorBody};
 use crate::state::AppState;
 
@@ -93,7 +93,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn_with_state(state.clone(), crate::limits::count))
-        .layer(cors(&state.config.cors_origins))
+        .layer(cors::for_origins(&state.config.cors_origins))
         .with_state(state)
 }
 
@@ -103,26 +103,4 @@ async fn unknown() -> ApiError {
 
 async fn method_not_allowed() -> ApiError {
     ApiError::new(model::ErrorCode::MethodNotAllowed, "this path does not take that method")
-}
-
-/// Lets pages of the configured origins use the API with a bearer token; never with our cookie.
-pub(crate) fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("stoa-device"),
-            HeaderName::from_static("stoa-user"),
-        ])
-        .expose_headers([
-            header::RETRY_AFTER,
-            HeaderName::from_static("ratelimit"),
-            HeaderName::from_static("ratelimit-policy"),
-            HeaderName::from_static("ratelimit-limit"),
-            HeaderName::from_static("ratelimit-remaining"),
-            HeaderName::from_static("ratelimit-reset"),
-        ])
 }

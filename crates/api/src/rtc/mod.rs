@@ -22,9 +22,9 @@ use control::ConnectError;
 use livekit::{ClientParameters, Join};
 use livekit_protocol as proto;
 use model::{IdError, RoomName};
-use tower_http::cors::{Any, CorsLayer};
 
 use crate::caller::bearer;
+use crate::cors;
 use crate::ice::ice_servers_for;
 use crate::state::AppState;
 use crate::turn::client;
@@ -50,7 +50,7 @@ pub(crate) fn router(state: &AppState) -> Router {
         .route("/rtc/", any(unknown))
         .route("/rtc/{*rest}", any(unknown))
         .layer(from_fn_with_state(state.clone(), crate::limits::count))
-        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]).allow_headers(Any))
+        .layer(cors::for_anyone([Method::GET, Method::HEAD]))
         .with_state(state.clone())
 }
 

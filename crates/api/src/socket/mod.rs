@@ -18,27 +18,28 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use axum::middleware::map_request;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{map_request, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use call::{Ability, PresenceState};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
 use model::DeviceId;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use socketioxide::extract::{Extension, SocketRef, State, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::sync::Mutex;
 
 use crate::caller::{self, Caller};
+use crate::cors;
 use crate::dialect::{notices, webrtc};
 use crate::error::{ApiError, ApiResult};
 use crate::limits::quota;
 use crate::origin::client_address;
-use crate::routes::cors;
 use crate::standing::{Number, Proof, Reach};
 use crate::state::AppState;
 
@@ -50,6 +51,9 @@ const PATH: &str = "/socket.io";
 const LONGEST_MESSAGE: usize = 64 * 1024;
 /// Binary attachments of one message; none of our events has any.
 const MOST_ATTACHMENTS: usize = 10;
+/// Engine.IO's own refusals, in bytes, and the one without details.
+const LONGEST_REFUSAL: usize = 1024;
+const BAD_REQUEST: (u64, &str) = (3, "Bad request");
 /// Packets that may wait for a slow client before it is cut off.
 const WAITING_PACKETS: usize = 512;
 /// A client that is silent for their sum is gone.
@@ -87,7 +91,24 @@ pub(crate) fn router(state: &AppState) -> Router {
         .route_service(PATH, service.clone())
         .route_service("/socket.io/", service)
         .layer(map_request(detached))
-        .layer(cors(&state.config.cors_origins))
+        .layer(map_response(with_numbered_code))
+        .layer(cors::for_origins(&state.config.cors_origins))
+}
+
+/// Engine.IO's refusals as its reference server words them, `{"code": 1, "message": "Session ID unknown"}`: the library has the code as
+/// text, and for some refusals no body.
+async fn with_numbered_code(answer: Response) -> Response {
+    if answer.status() != StatusCode::BAD_REQUEST {
+        return answer;
+    }
+    let body = axum::body::to_bytes(answer.into_body(), LONGEST_REFUSAL).await.unwrap_or_default();
+    let refusal: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let code = refusal["code"].as_str().and_then(|code| code.parse().ok()).or_else(|| refusal["code"].as_u64());
+    let (code, message) = match (code, refusal["message"].as_str()) {
+        (Some(code), Some(message)) => (code, message),
+        _ => BAD_REQUEST,
+    };
+    (StatusCode::BAD_REQUEST, Json(json!({"code": code, "message": message}))).into_response()
 }
 
 /// The same request in memory of its own. What hyper read is shared by all that was parsed from it, and a socket keeps its request for as

@@ -15,10 +15,10 @@ use axum::routing::any;
 use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tower_http::cors::{Any, CorsLayer};
 
 use crate::body::is_late;
 use crate::caller::bearer;
+use crate::cors;
 use crate::state::AppState;
 use error::{Code, TwirpError};
 use grants::Asker;
@@ -32,7 +32,7 @@ pub(crate) fn router(state: &AppState) -> Router {
     Router::new()
         .route("/twirp/livekit.RoomService/{method}", any(room_service))
         .route("/twirp/{*rest}", any(no_such_route))
-        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::POST]).allow_headers(Any))
+        .layer(cors::for_anyone([Method::POST]))
         .with_state(state.clone())
 }
 

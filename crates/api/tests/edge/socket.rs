@@ -331,3 +331,28 @@ async fn polling_works_too() {
     }
     assert!(joined.text.starts_with("40{"), "{}", joined.text);
 }
+
+/// As Engine.IO's reference server says them: clients compare the code as a number.
+#[tokio::test]
+async fn engine_io_refuses_with_numbers() {
+    let server = Server::start().await;
+    let unknown = "sid=AAAAAAAAAAAAAAAA";
+    for (method, query, code, message) in [
+        ("GET", "?EIO=4&transport=pigeon".to_owned(), 0, "Transport unknown"),
+        ("GET", "?EIO=4".to_owned(), 0, "Transport unknown"),
+        ("GET", String::new(), 0, "Transport unknown"),
+        ("GET", format!("?EIO=4&transport=polling&{unknown}"), 1, "Session ID unknown"),
+        ("POST", format!("?EIO=4&transport=polling&{unknown}"), 1, "Session ID unknown"),
+        ("GET", "?EIO=4&transport=polling&sid=none".to_owned(), 1, "Session ID unknown"),
+        ("POST", "?EIO=4&transport=polling".to_owned(), 2, "Bad handshake method"),
+        ("DELETE", "?EIO=4&transport=polling".to_owned(), 2, "Bad handshake method"),
+        ("DELETE", format!("?EIO=4&transport=polling&{unknown}"), 3, "Bad request"),
+        ("GET", "?EIO=3&transport=polling".to_owned(), 5, "Unsupported protocol version"),
+    ] {
+        let request = crate::server::request(method, &format!("/socket.io/{query}"));
+        let answer = server.send(request.body(String::new().into()).unwrap()).await;
+        assert_eq!(answer.status, 400, "{method} {query}: {}", answer.text);
+        assert_eq!(answer.json(), json!({"code": code, "message": message}), "{method} {query}");
+        assert_eq!(answer.header("content-type"), "application/json", "{method} {query}");
+    }
+}

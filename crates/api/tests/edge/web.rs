@@ -14,14 +14,30 @@ async fn fetch(server: &Server, method: &str, path: &str, headers: &[(&str, &str
     server.send(request.body(Body::empty()).unwrap()).await
 }
 
+/// What a browser asks with when somebody opens a page.
+const PAGE: [(&str, &str); 1] = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+
 #[tokio::test]
-async fn every_page_is_the_app() {
+async fn every_screen_is_the_app() {
     let server = Server::start().await;
     let page = fetch(&server, "GET", "/", &[]).await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
     assert_eq!(page.header("cache-control"), "no-cache");
-    for path in ["/admin", "/people/ada@example.org", "/channels/x/y", "//history"] {
-        assert_eq!(fetch(&server, "GET", path, &[]).await.text, page.text, "{path}");
+    for path in [
+        "/history",
+        "//history",
+        "/people",
+        "/people/",
+        "/people/ada@example.org",
+        "/people/api",
+        "/channels",
+        "/channels/x%2Fy",
+        "/admin",
+        "/doctor",
+        "/index.html",
+    ] {
+        let screen = fetch(&server, "GET", path, &[]).await;
+        assert_eq!((screen.status.as_u16(), &screen.text), (200, &page.text), "{path}");
     }
     let head = fetch(&server, "HEAD", "/", &[]).await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
@@ -30,10 +46,43 @@ async fn every_page_is_the_app() {
 }
 
 #[tokio::test]
+async fn files_that_are_not_there_are_not_found() {
+    let server = Server::start().await;
+    for path in ["/sw.js", "/robots.txt", "/favicon.ico", "/people.html", "/.env", "/a/b/app.js.map", "/assets/none.js"]
+    {
+        for asked in [&[][..], &PAGE] {
+            let answer = fetch(&server, "GET", path, asked).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "not_found"), "{path} {asked:?}");
+            assert_eq!(answer.header("content-type"), "application/json", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn protocols_paths_are_no_pages() {
     let server = Server::start().await;
-    for path in ["/settings/regions", "/assets/none.js", "/twirp/x", "/rtc/v2", "/rtc/v2/validate", "/api/none"] {
-        assert_eq!(fetch(&server, "GET", path, &[]).await.status, 404, "{path}");
+    for path in [
+        "/any/rtc/validate",
+        "/any/twirp/livekit.RoomService/ListRooms",
+        "/api/nope",
+        "/v1/api/calls",
+        "/settings/regions",
+        "/calls/1/2/3",
+        "/webrtc/nope",
+        "/ws/nope",
+        "/whip/nope",
+        "/socket.io/nope",
+    ] {
+        for asked in [&[][..], &PAGE] {
+            let answer = fetch(&server, "GET", path, asked).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "not_found"), "{path} {asked:?}");
+        }
+    }
+    let twirp = fetch(&server, "POST", "/twirp/x", &[]).await;
+    assert_eq!((twirp.status.as_u16(), &twirp.json()["code"]), (404, &"bad_route".into()), "in Twirp's form");
+    for path in ["/rtc/v2", "/rtc/v2/validate"] {
+        let answer = fetch(&server, "GET", path, &PAGE).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (404, "not found"), "{path} in LiveKit's form");
     }
     assert_eq!(fetch(&server, "GET", "/healthz", &[]).await.text, r#"{"status":"ok"}"#);
     assert_eq!(fetch(&server, "GET", "/metrics", &[]).await.status, 404, "on another port");
@@ -66,6 +115,24 @@ async fn readiness_says_what_cannot_be_kept_and_since_when_and_liveness_does_not
 }
 
 #[tokio::test]
+async fn where_nothing_is_people_get_a_page_and_programs_a_code() {
+    let server = Server::start().await;
+    let home = fetch(&server, "GET", "/", &[]).await;
+    for path in ["/nowhere", "/channels/x/y", "/history/1", "/administration"] {
+        let page = fetch(&server, "GET", path, &PAGE).await;
+        assert_eq!((page.status.as_u16(), &page.text), (404, &home.text), "{path}");
+        assert!(page.header("vary").contains("accept"), "{}", page.header("vary"));
+        let again = fetch(&server, "GET", path, &[PAGE[0], ("if-none-match", home.header("etag"))]).await;
+        assert_eq!(again.status, 404, "{path} has not turned into something that is known");
+        for asked in [&[][..], &[("accept", "*/*")], &[("accept", "application/json")]] {
+            let code = fetch(&server, "GET", path, asked).await;
+            assert_eq!((code.status.as_u16(), code.code().as_str()), (404, "not_found"), "{path} {asked:?}");
+        }
+        assert_eq!(fetch(&server, "POST", path, &PAGE).await.code(), "not_found");
+    }
+}
+
+#[tokio::test]
 async fn headers_keep_third_parties_out() {
     let server = Server::start().await;
     for path in ["/", "/api/session", "/api/none"] {
@@ -88,21 +155,57 @@ async fn pictures_come_from_where_the_operator_says() {
     assert_eq!(policy.matches("https://").count(), 1, "for nothing else: {policy}");
 }
 
+async fn preflight(server: &Server, path: &str, method: &str, origin: &str, headers: &str) -> Answer {
+    let asking =
+        [("origin", origin), ("access-control-request-method", method), ("access-control-request-headers", headers)];
+    fetch(server, "OPTIONS", path, &asking).await
+}
+
 #[tokio::test]
 async fn other_origins_are_let_in_by_name() {
     let server = Server::with(|config| config.cors_origins = vec!["https://app.test".into()]).await;
-    let asking = |origin| {
-        [
-            ("origin", origin),
-            ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "authorization"),
-        ]
-    };
-    let named = fetch(&server, "OPTIONS", "/api/calls", &asking("https://app.test")).await;
-    assert_eq!(named.header("access-control-allow-origin"), "https://app.test");
-    assert_eq!(named.header("access-control-allow-credentials"), "");
-    let other = fetch(&server, "OPTIONS", "/api/calls", &asking("https://evil.test")).await;
-    assert_eq!(other.header("access-control-allow-origin"), "");
+    for path in ["/api/calls", "/calls", "/webrtc/ice-servers", "/socket.io/", "/api/nope", "/calls/1/2/3"] {
+        let named = preflight(&server, path, "POST", "https://app.test", "authorization").await;
+        assert_eq!(named.header("access-control-allow-origin"), "https://app.test", "{path}");
+        assert_eq!(named.header("access-control-allow-credentials"), "", "{path}");
+        let other = preflight(&server, path, "POST", "https://evil.test", "authorization").await;
+        assert_eq!(other.header("access-control-allow-origin"), "", "{path}");
+    }
+    let refused = fetch(&server, "GET", "/calls/1/2/3", &[("origin", "https://app.test")]).await;
+    assert_eq!(
+        (refused.code().as_str(), refused.header("access-control-allow-origin")),
+        ("not_found", "https://app.test")
+    );
+}
+
+/// `*` stands for every header but `Authorization` (Fetch standard, "CORS-preflight fetch"), and that is the one that matters.
+#[tokio::test]
+async fn other_origins_may_send_authorization_everywhere() {
+    let server = Server::with(|config| config.cors_origins = vec!["https://app.test".into()]).await;
+    for (path, method) in [
+        ("/api/calls", "POST"),
+        ("/api/calls/7", "PATCH"),
+        ("/calls", "POST"),
+        ("/channels/team/calls", "GET"),
+        ("/webrtc/ice-servers", "GET"),
+        ("/metrics", "GET"),
+        ("/socket.io/", "POST"),
+        ("/rtc/validate", "GET"),
+        ("/rtc/v1/validate", "GET"),
+        ("/rtc/v2", "GET"),
+        ("/twirp/livekit.RoomService/ListRooms", "POST"),
+        ("/twirp/x", "POST"),
+        ("/nothing", "GET"),
+    ] {
+        let answer = preflight(&server, path, method, "https://app.test", "authorization,content-type").await;
+        assert_eq!(answer.status, 200, "{path}");
+        let allowed: Vec<&str> = answer.header("access-control-allow-headers").split(',').map(str::trim).collect();
+        for header in ["authorization", "content-type"] {
+            assert!(allowed.contains(&header), "{path}: {allowed:?}");
+        }
+        let methods = answer.header("access-control-allow-methods");
+        assert!(methods.split(',').any(|allowed| allowed == method), "{path}: {methods}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { EditChannel } from "../parts/new-channel";
 import { go, linkTo } from "../routes";
+import { NothingPage } from "./nothing-page";
 
 export function ChannelPage({ id }: { id: string }) {
   const { t } = useTranslation();
@@ -16,7 +17,7 @@ export function ChannelPage({ id }: { id: string }) {
   const channel = useStoaState((s) => s.channels[id]);
   const known = useStoaState((s) => s.known.channels);
   const here = useStoaState((s) => s.book.current?.callId);
-  if (!channel) return <p className="app-page app-empty">{t(known ? "channels.unknown" : "app.reading")}</p>;
+  if (!channel) return known ? <NothingPage text={t("channels.unknown")} /> : <p className="app-page app-empty">{t("app.reading")}</p>;
   const running = channel.activeCallId !== null && channel.activeCallId !== here;
   return (
     <div className="app-page">

@@ -31,7 +31,7 @@ export function DoctorPage() {
   };
 
   return (
-    <main className="app-doctor" id="content">
+    <main className="app-doctor" id="content" tabIndex={-1}>
       <a className="app-doctor-home" href="/"><Mark /> Stoa</a>
       <h1>{t("doctor.title")}</h1>
       <p className="app-doctor-what"><Trans i18nKey="doctor.what" components={[<code key="command" />]} /></p>

@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { HistoryList } from "../parts/history-list";
 import { linkTo } from "../routes";
+import { NothingPage } from "./nothing-page";
 
 export function PersonPage({ id }: { id: string }) {
   const { t } = useTranslation();
@@ -25,7 +26,7 @@ export function PersonPage({ id }: { id: string }) {
       }),
     [calls, me, id],
   );
-  if (!person) return <p className="app-page app-empty">{t(known ? "people.unknown" : "app.reading")}</p>;
+  if (!person) return known ? <NothingPage text={t("people.unknown")} /> : <p className="app-page app-empty">{t("app.reading")}</p>;
   return (
     <div className="app-page">
       <a className="app-back" {...linkTo({ at: "people" })}><Icon name="back" />{t("people.back")}</a>

@@ -1,59 +1,75 @@
 /** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
 import { Icon, ParkedBanner, RejoinBanner, type IconName } from "@stoa/react/components";
 import { useStoa, useStoaState } from "@stoa/react/hooks";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
 import { AccountMenu } from "../parts/account-menu";
 import { ChannelList } from "../parts/channel-list";
 import { Mark } from "../parts/mark";
+import { useNarrow } from "../parts/narrow";
+import { NewChannel } from "../parts/new-channel";
 import { PeopleList } from "../parts/people-list";
 import { linkTo, useRoute, type Route } from "../routes";
+import { AdminPage } from "./admin-page";
 import { ChannelPage } from "./channel-page";
 import { HistoryPage } from "./history-page";
+import { NothingPage } from "./nothing-page";
 import { PersonPage } from "./person-page";
 
 export function Shell() {
   const { t } = useTranslation();
   const route = useRoute();
   const onError = useErrorToast();
+  const narrow = useNarrow();
+  const [making, setMaking] = useState(false);
+  const makeChannel = (): void => setMaking(true);
   // While one talks the call itself shows what is on hold.
   const talking = useStoaState((s) => s.book.current !== null);
   return (
-    <div className="app-shell" data-view={viewOf(route)}>
+    <div className="app-shell">
       <a className="app-skip" href="#content">{t("app.skip")}</a>
-      <aside className="app-side" aria-label={t("sidebar")}>
-        <header className="app-side-head">
+      {/* The same elements either way: what is open in them stays open when a phone is turned. */}
+      <div className="app-side" {...(narrow ? {} : { role: "complementary", "aria-label": t("sidebar") })}>
+        <div className="app-side-head" {...(narrow ? { role: "banner" } : {})}>
           <a {...linkTo({ at: "recent" })} className="app-home" aria-current={route.at === "recent" ? "page" : undefined}>
             <Mark /><span>{t("app.name")}</span>
           </a>
           <AccountMenu />
-        </header>
-        <PeopleList />
-        <ChannelList />
-      </aside>
+        </div>
+        {narrow ? null : <><PeopleList /><ChannelList onNew={makeChannel} /></>}
+      </div>
       <main className="app-main" id="content" tabIndex={-1}>
         <LinkLost />
         <RejoinBanner onError={onError} />
         {talking ? null : <ParkedBanner onError={onError} />}
-        <Page route={route} />
+        <Page route={route} narrow={narrow} onNewChannel={makeChannel} />
       </main>
-      <Places route={route} />
+      {narrow ? <Places route={route} /> : null}
+      <NewChannel open={making} onOpenChange={setMaking} />
     </div>
   );
 }
 
-function Page({ route }: { route: Route }) {
+function Page({ route, narrow, onNewChannel }: { route: Route; narrow: boolean; onNewChannel: () => void }) {
   switch (route.at) {
     case "person":
       return <PersonPage key={route.id} id={route.id} />;
     case "channel":
       return <ChannelPage key={route.id} id={route.id} />;
-    case "recent":
+    // In a wide window the lists are there anyway.
     case "people":
+      return narrow ? <PeopleList Heading="h1" /> : <HistoryPage />;
     case "channels":
-    case "admin":
+      return narrow ? <ChannelList Heading="h1" onNew={onNewChannel} /> : <HistoryPage />;
+    case "recent":
+    case "doctor":
       return <HistoryPage />;
+    case "admin":
+      return <AdminPage />;
+    case "nowhere":
+      return <NothingPage />;
   }
 }
 
@@ -86,8 +102,4 @@ function LinkLost() {
     );
   }
   return link === "lost" ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
-}
-
-function viewOf(route: Route): "people" | "channels" | "page" {
-  return route.at === "people" || route.at === "channels" ? route.at : "page";
 }

@@ -15,7 +15,7 @@ export function SignIn() {
   return (
     <div className="app-gate">
       <div className="app-gate-porch"><Colonnade /></div>
-      <main className="app-gate-form">
+      <main className="app-gate-form" id="content" tabIndex={-1}>
         <div className="app-gate-head">
           <Mark size={40} />
           <h1>{t("signIn.title")}</h1>

@@ -1,8 +1,10 @@
 /** The admin link that the server prints carries its code after the `#`, where no log and no referrer sees it. */
 
+import { routeOf } from "../routes";
+
 export function takeAdminCode(): string | null {
-  if (!location.pathname.startsWith("/admin")) return null;
+  if (routeOf(location.pathname).at !== "admin") return null;
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  history.replaceState(null, "", "/");
+  history.replaceState(null, "", location.pathname);
   return code;
 }

@@ -2,26 +2,22 @@
 import type { Channel } from "@stoa/client";
 import { CallButtons, Icon } from "@stoa/react/components";
 import { useChannels, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
 import { linkTo, useRoute } from "../routes";
-import { NewChannel } from "./new-channel";
 
-export function ChannelList() {
+/** `Heading`: of the page where the list is the page, of a part where it stands beside one. */
+export function ChannelList({ Heading = "h2", onNew }: { Heading?: "h1" | "h2"; onNew: () => void }) {
   const { t } = useTranslation();
   const channels = useChannels();
   const known = useStoaState((s) => s.known.channels);
-  const [making, setMaking] = useState(false);
   return (
     <section className="app-list-section" data-section="channels" aria-label={t("channels.title")}>
-      <h2>{t("channels.title")}</h2>
-      <NewChannel open={making} onOpenChange={setMaking}>
-        <button type="button" className="stoa-icon-button app-list-add" aria-label={t("channels.new")} title={t("channels.new")}>
-          <Icon name="plus" />
-        </button>
-      </NewChannel>
+      <Heading>{t("channels.title")}</Heading>
+      <button type="button" className="stoa-icon-button app-list-add" aria-label={t("channels.new")} title={t("channels.new")} onClick={onNew}>
+        <Icon name="plus" />
+      </button>
       {channels.length === 0 ? (
         <p className="app-empty">{t(known ? "channels.none" : "app.reading")}</p>
       ) : (

@@ -12,14 +12,12 @@ import { go } from "../routes";
 export interface NewChannelProps {
   open: boolean;
   onOpenChange: (open: boolean) => void;
-  children: ReactNode;
 }
 
-export function NewChannel({ open, onOpenChange, children }: NewChannelProps) {
+export function NewChannel({ open, onOpenChange }: NewChannelProps) {
   const { t } = useTranslation();
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
-      <Dialog.Trigger asChild>{children}</Dialog.Trigger>
       <Dialog.Portal>
         <Dialog.Overlay className="stoa-veil" />
         <Dialog.Content className="app-dialog" aria-describedby={undefined}>
@@ -31,7 +29,7 @@ export function NewChannel({ open, onOpenChange, children }: NewChannelProps) {
   );
 }
 
-export function EditChannel({ channel, open, onOpenChange, children }: NewChannelProps & { channel: Channel }) {
+export function EditChannel({ channel, open, onOpenChange, children }: NewChannelProps & { channel: Channel; children: ReactNode }) {
   const { t } = useTranslation();
   const stoa = useStoa();
   const me = useStoaState((s) => s.me?.id ?? "");

@@ -7,7 +7,8 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { linkTo, useRoute } from "../routes";
 
-export function PeopleList() {
+/** `Heading`: of the page where the list is the page, of a part where it stands beside one. */
+export function PeopleList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
   const { t } = useTranslation();
   const say = useSay();
   const onError = useErrorToast();
@@ -18,7 +19,7 @@ export function PeopleList() {
   useSearchOnServer(search.trim());
   return (
     <section className="app-list-section" data-section="people" aria-label={t("people.title")}>
-      <h2>{t("people.title")}</h2>
+      <Heading>{t("people.title")}</Heading>
       <label className="app-search">
         <Icon name="search" size={17} />
         <input type="search" aria-label={t("people.find")} placeholder={t("people.find")} value={search} onChange={(e) => setSearch(e.target.value)} />

@@ -14,8 +14,9 @@ export function Avatar({ name, id, url, size = "medium", presence }: AvatarProps
   const [broken, setBroken] = useState(false);
   return (
     <span className="stoa-avatar" data-size={size} data-hue={hueOf(id)} aria-hidden="true">
-      <span className="stoa-avatar-niche">
-        {url && !broken ? <img src={url} alt="" onError={() => setBroken(true)} /> : initials(name)}
+      {/* Drawn by the styles: a picture, not a text that a button's name would have to hold (WCAG 2.5.3). */}
+      <span className="stoa-avatar-niche" data-initials={url && !broken ? undefined : initials(name)}>
+        {url && !broken ? <img src={url} alt="" onError={() => setBroken(true)} /> : null}
       </span>
       {presence ? <span className="stoa-presence" data-presence={presence} /> : null}
     </span>

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { clockText, useCurrentCall, useSecondsSince } from "../hooks/call";
 import { useSay, useStoa, type Say } from "../hooks/context";
+import { useFocusHome } from "../hooks/focus";
 import { useNames } from "../hooks/names";
 import { useMediaState } from "../hooks/store";
 import { AudioSinks } from "./audio-sinks";
@@ -38,6 +39,7 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
   const { name, inChannel } = names.target(current.target, current.call);
   const ringing = current.direction === "outgoing" && (current.phase === "dialing" || current.phase === "ringing");
   useEffect(() => region.current?.focus({ preventScroll: true }), []);
+  useFocusHome(() => region.current);
   return (
     <section
       ref={region} className="stoa-call" tabIndex={-1} aria-label={regionName(say, name, inChannel, ringing)}

@@ -1,10 +1,12 @@
-/** The controls of a call: each says its state, each has a key. */
+/** The controls of a call: each says its state, each has a key; arrows go from one to the next. */
+import { Toolbar } from "radix-ui";
 import { useMemo, useState } from "react";
 
 import { useChat, useMarks } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { useCallControls, useCallKeys } from "../hooks/controls";
 import { useNames } from "../hooks/names";
+import { useShortcuts, type CallKey } from "../hooks/shortcuts";
 import { useStoaState } from "../hooks/store";
 import { DevicesPopover } from "./devices";
 import { useHeldBy } from "./hold";
@@ -30,6 +32,7 @@ export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps
   const { microphone, camera, screen, hangUp } = useCallControls();
   const sharing = useStoaState((s) => s.session?.features.screenSharing ?? true);
   const [choosing, setChoosing] = useState(false);
+  const withKey = useWithKey();
   const maySharing = sharing && screen.possible && !ringing;
   const keys = useMemo(
     () => ({
@@ -44,7 +47,7 @@ export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps
   );
   useCallKeys(keys);
   return (
-    <div className="stoa-controls" role="toolbar" aria-label={say("control.bar")}>
+    <Toolbar.Root className="stoa-controls" aria-label={say("control.bar")}>
       <Control
         icon={microphone.on ? "mic" : "micOff"} label={say("control.microphone")} pressed={microphone.on} onPress={microphone.toggle}
         title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : say("control.locked", { name: lockedBy })} keys="M"
@@ -78,17 +81,17 @@ export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps
         </>
       )}
       <DevicesPopover open={choosing} onOpenChange={setChoosing}>
-        <button type="button" className="stoa-control" aria-label={say("control.devices")} title={say("control.devicesHint")} aria-keyshortcuts="D">
+        <Toolbar.Button className="stoa-control" aria-label={say("control.devices")} {...withKey(say("control.devicesHint"), "D")}>
           <Icon name="sliders" size={22} />
-        </button>
+        </Toolbar.Button>
       </DevicesPopover>
-      <button
-        type="button" className="stoa-control" data-tone="stop" aria-label={say(ringing ? "control.cancel" : "control.leave")}
+      <Toolbar.Button
+        className="stoa-control" data-tone="stop" aria-label={say(ringing ? "control.cancel" : "control.leave")}
         title={say(ringing ? "control.cancel" : "control.leave")} onClick={() => void hangUp().catch(onError)}
       >
         <Icon name="hangUp" size={24} />
-      </button>
-    </div>
+      </Toolbar.Button>
+    </Toolbar.Root>
   );
 }
 
@@ -96,7 +99,7 @@ interface ControlProps {
   icon: IconName;
   label: string;
   title: string;
-  keys: string;
+  keys: CallKey;
   pressed: boolean;
   /** Shown as something that goes on, not as something that is merely there. */
   lit?: boolean;
@@ -106,16 +109,24 @@ interface ControlProps {
 }
 
 function Control({ icon, label, title, keys, pressed, lit = false, disabled = false, badge = null, onPress }: ControlProps) {
-  // Stays in the tab order while it cannot be used: the reason is in its title.
+  const withKey = useWithKey();
+  // Can be reached while it cannot be used: the reason is in its title.
   return (
-    <button
-      type="button" className="stoa-control" aria-label={label} title={title} aria-pressed={pressed} aria-keyshortcuts={keys}
+    <Toolbar.Button
+      className="stoa-control" aria-label={label} {...(disabled ? { title } : withKey(title, keys))} aria-pressed={pressed} data-key={keys}
       aria-disabled={disabled} data-off={!pressed} data-lit={lit} onClick={disabled ? undefined : onPress}
     >
       <Icon name={icon} size={22} />
       {badge === null ? null : <span className="stoa-badge" aria-hidden="true">{badge === "lock" ? <Icon name="lock" size={12} /> : badge}</span>}
-    </button>
+    </Toolbar.Button>
   );
+}
+
+/** What a control says of its key, where single keys work. */
+function useWithKey(): (act: string, key: CallKey) => { title: string; "aria-keyshortcuts"?: CallKey } {
+  const say = useSay();
+  const [on] = useShortcuts();
+  return (act, key) => (on ? { title: say("control.withKey", { act, key }), "aria-keyshortcuts": key } : { title: act });
 }
 
 /** Who muted me for good; null where nobody did. */

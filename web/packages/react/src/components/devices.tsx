@@ -5,6 +5,7 @@ import { useEffect, useId, type ReactNode } from "react";
 
 import { useSay, useStoa } from "../hooks/context";
 import { useDevicesState } from "../hooks/store";
+import { ShortcutsCheck } from "./shortcuts";
 
 export interface DevicesPopoverProps {
   open: boolean;
@@ -54,6 +55,7 @@ function DeviceChoices() {
         <input type="checkbox" checked={choice.callWaiting} onChange={(event) => choose({ callWaiting: event.target.checked })} />
         {say("device.waiting")}
       </label>
+      <ShortcutsCheck />
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** Beside the stage: who is in the call and what may be done with them, or what is written. */
 import { isRinging, type ChatMessage, type Participant } from "@stoa/client";
 import { DropdownMenu } from "radix-ui";
-import { useEffect, useRef, useState, type KeyboardEvent, type SubmitEvent } from "react";
+import { useEffect, useEffectEvent, useRef, useState, type SubmitEvent } from "react";
 
 import { useChat, useIsHost, useMarks, useParticipants } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
@@ -22,16 +22,27 @@ interface PanelProps {
 export function Panel({ kind, onClose, onError }: PanelProps) {
   const say = useSay();
   const title = say(kind === "people" ? "panel.people" : "panel.chat");
-  const onKey = (event: KeyboardEvent): void => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
+  const [opener] = useState(() => document.activeElement);
+  const close = (): void => {
+    if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
     onClose();
   };
+  const onKey = useEffectEvent((event: KeyboardEvent): void => {
+    // Whatever lies over the panel comes first, and says so; a method of input has its own use for the key.
+    if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+    event.preventDefault();
+    close();
+  });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent): void => onKey(event);
+    window.addEventListener("keydown", listener);
+    return () => window.removeEventListener("keydown", listener);
+  }, []);
   return (
-    <aside className="stoa-panel" aria-label={title} onKeyDown={onKey}>
+    <aside className="stoa-panel" aria-label={title}>
       <header className="stoa-panel-head">
         <strong>{title}</strong>
-        <button type="button" className="stoa-icon-button" aria-label={say("panel.close")} title={say("panel.close")} onClick={onClose}><Icon name="close" /></button>
+        <button type="button" className="stoa-icon-button" aria-label={say("panel.close")} title={say("panel.close")} onClick={close}><Icon name="close" /></button>
       </header>
       {kind === "people" ? <PeopleInCall onError={onError} /> : <ChatLog onError={onError} />}
     </aside>
@@ -93,17 +104,15 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
           <DropdownMenu.Trigger asChild>
             <button type="button" className="stoa-icon-button" aria-label={say("people.acts", { name })}><Icon name="more" /></button>
           </DropdownMenu.Trigger>
-          <DropdownMenu.Portal>
-            <DropdownMenu.Content className="stoa-menu" align="end" sideOffset={6}>
-              <DropdownMenu.Item onSelect={() => run(acts.mute(userId))}><Icon name="micOff" size={18} />{say("people.mute")}</DropdownMenu.Item>
-              {userId in locked ? (
-                <DropdownMenu.Item onSelect={() => run(acts.unlock(userId))}><Icon name="mic" size={18} />{say("people.unlock")}</DropdownMenu.Item>
-              ) : (
-                <DropdownMenu.Item onSelect={() => run(acts.mute(userId, true))}><Icon name="lock" size={18} />{say("people.lock")}</DropdownMenu.Item>
-              )}
-              <DropdownMenu.Item data-tone="stop" onSelect={() => run(acts.remove(userId))}><Icon name="close" size={18} />{say("people.remove")}</DropdownMenu.Item>
-            </DropdownMenu.Content>
-          </DropdownMenu.Portal>
+          <DropdownMenu.Content className="stoa-menu" align="end" sideOffset={6}>
+            <DropdownMenu.Item onSelect={() => run(acts.mute(userId))}><Icon name="micOff" size={18} />{say("people.mute")}</DropdownMenu.Item>
+            {userId in locked ? (
+              <DropdownMenu.Item onSelect={() => run(acts.unlock(userId))}><Icon name="mic" size={18} />{say("people.unlock")}</DropdownMenu.Item>
+            ) : (
+              <DropdownMenu.Item onSelect={() => run(acts.mute(userId, true))}><Icon name="lock" size={18} />{say("people.lock")}</DropdownMenu.Item>
+            )}
+            <DropdownMenu.Item data-tone="stop" onSelect={() => run(acts.remove(userId))}><Icon name="close" size={18} />{say("people.remove")}</DropdownMenu.Item>
+          </DropdownMenu.Content>
         </DropdownMenu.Root>
       ) : null}
     </li>
@@ -115,11 +124,10 @@ function ChatLog({ onError }: { onError: (error: unknown) => void }) {
   const { messages, say: send } = useChat();
   const [text, setText] = useState("");
   const [failed, setFailed] = useState(false);
-  const end = useRef<HTMLLIElement>(null);
+  const log = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
-  // Some browsers answer scrolling with a promise, which is no clean-up.
   useEffect(() => {
-    end.current?.scrollIntoView({ block: "end" });
+    if (log.current) log.current.scrollTop = log.current.scrollHeight;
   }, [messages]);
   useEffect(() => input.current?.focus(), []);
   const submit = (event: SubmitEvent): void => {
@@ -127,16 +135,20 @@ function ChatLog({ onError }: { onError: (error: unknown) => void }) {
     if (text.trim() === "") return;
     send(text).then((sent) => {
       setFailed(!sent);
-      if (sent) setText("");
+      if (!sent) return;
+      setText("");
+      // Its button can do nothing now, and would lose the focus.
+      input.current?.focus();
     }, onError);
   };
   return (
     <>
-      <ol className="stoa-chat" role="log" aria-label={say("chat.log")} tabIndex={0}>
-        {messages.length === 0 ? <li className="stoa-empty">{say("chat.none")}</li> : null}
-        {messages.map((message) => <Message key={`${message.userId}/${message.id}`} message={message} />)}
-        <li ref={end} aria-hidden="true" />
-      </ol>
+      <div ref={log} className="stoa-chat" role="log" aria-label={say("chat.log")} tabIndex={0}>
+        {messages.length === 0 ? <p className="stoa-empty">{say("chat.none")}</p> : null}
+        {messages.length === 0 ? null : (
+          <ol>{messages.map((message) => <Message key={`${message.userId}/${message.id}`} message={message} />)}</ol>
+        )}
+      </div>
       {failed ? <p className="stoa-chat-failed" role="alert">{say("chat.failed")}</p> : null}
       <form className="stoa-chat-form" onSubmit={submit}>
         <input ref={input} aria-label={say("chat.write")} placeholder={say("chat.write")} value={text} maxLength={2000} autoComplete="off" onChange={(e) => setText(e.target.value)} />

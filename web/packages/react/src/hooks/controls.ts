@@ -3,6 +3,7 @@ import { takesText } from "@stoa/client";
 import { useEffect } from "react";
 
 import { useStoa } from "./context";
+import { useShortcuts } from "./shortcuts";
 import { useMediaState } from "./store";
 
 export interface Toggle {
@@ -29,13 +30,15 @@ export function useCallControls(): CallControls {
   };
 }
 
-/** Single keys, while nothing is being typed (or was just now, where its field is gone) and no dialog is open. */
+/** Single keys, unless they are turned off, while nothing is being typed (or was just now, where its field is gone) and nothing is open that has keys of its own. */
 export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
   const { typing } = useStoa();
+  const [on] = useShortcuts();
   useEffect(() => {
+    if (!on) return;
     const onKey = (event: KeyboardEvent): void => {
       if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (typing.typing || takesText(event.target) || inDialog(event.target)) return;
+      if (typing.typing || takesText(event.target) || inOverlay(event.target)) return;
       const act = keys[event.key.toLowerCase()];
       if (!act) return;
       event.preventDefault();
@@ -43,11 +46,12 @@ export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [keys, typing]);
+  }, [keys, on, typing]);
 }
 
-function inDialog(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest("[role=dialog], [role=alertdialog]") !== null;
+/** Whether what has the focus belongs to something open that has keys of its own. */
+function inOverlay(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("[role=dialog], [role=alertdialog], [role=menu]") !== null;
 }
 
 function canShareScreen(): boolean {

@@ -8,6 +8,8 @@ export {
 } from "./call";
 export { useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
 export { useCallControls, useCallKeys, type CallControls, type Toggle } from "./controls";
+export { useFocusHome } from "./focus";
+export { CALL_KEYS, Shortcuts, useShortcuts, type CallKey } from "./shortcuts";
 export { useMediaProblems, useNotices } from "./notices";
 export { useUnaskedFocus, type UnaskedFocus } from "./typing";
 export { useChannels, usePeople } from "./directory";
