@@ -15,6 +15,16 @@ const CODECS: [Codec; 8] =
     [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
 const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 
+/// A keyframe of three spatial and three temporal layers (L3T3), as Chromium describes it.
+const STRUCTURE: &[u8] = &[
+    0xc1, 0x00, 0x01, 0xc0, 0x08, 0x14, 0x85, 0x21, 0x4e, 0xaf, 0xff, 0xaa, 0xaa, 0x86, 0x3c, 0xf0, 0x43, 0x0c, 0x10,
+    0xc3, 0x02, 0xaf, 0xc0, 0xaa, 0xa0, 0x06, 0x3c, 0x00, 0x43, 0x00, 0x10, 0xc0, 0x02, 0xa0, 0x00, 0xa8, 0x00, 0x06,
+    0x00, 0x00, 0x40, 0x00, 0x1d, 0x95, 0x49, 0x26, 0xe0, 0x82, 0xb0, 0x4a, 0x09, 0x41, 0xb8, 0x20, 0xac, 0x12, 0x82,
+    0x50, 0x31, 0x57, 0xf9, 0x74, 0x00, 0x0c, 0xa8, 0x64, 0x33, 0x0e, 0x22, 0x22, 0x22, 0xec, 0xa8, 0x65, 0x53, 0x04,
+    0x22, 0x42, 0x30, 0xec, 0xa8, 0x77, 0x53, 0x01, 0x3f, 0x00, 0xb3, 0x02, 0x7f, 0x01, 0x67, 0x04, 0xff, 0x02, 0xcf,
+    0x03, 0x80,
+];
+
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -28,6 +38,15 @@ impl Bytes<'_> {
         self.0 = rest;
         taken.to_vec()
     }
+}
+
+/// The bytes as they are, or the structure with what follows 0xff as its template and frame number.
+fn descriptor(bytes: Vec<u8>) -> Vec<u8> {
+    let [0xff, mandatory @ ..] = &bytes[..] else { return bytes };
+    let mut descriptor = STRUCTURE.to_vec();
+    let length = mandatory.len().min(3);
+    descriptor[..length].copy_from_slice(&mandatory[..length]);
+    descriptor
 }
 
 struct Scene {
@@ -102,6 +121,7 @@ impl Scene {
                     max_layer: LAYERS[usize::from(flags >> 1) % 3],
                     width: pixels,
                     height: pixels / 2,
+                    frame_rate: pixels / 100,
                     priority: u32::from(flags >> 4),
                 };
                 self.room.set_preference(self.now, subscriber, self.tracks[1], preference);
@@ -141,7 +161,7 @@ impl Scene {
             return Some(());
         }
         let codec = CODECS[usize::from(kind >> 3) % CODECS.len()];
-        let descriptor = (flags & 32 != 0).then(|| Arc::from(bytes.take(usize::from(length % 32))));
+        let descriptor = (flags & 32 != 0).then(|| Arc::from(descriptor(bytes.take(usize::from(length % 32)))));
         let packet = Packet {
             format: Format { codec, profile: 0 },
             ssrc,

@@ -46,6 +46,7 @@ export interface PeerApi {
   publishScreen(): Promise<void>;
   send(count: number, options: { reliable: boolean; bytes?: number; topic?: string; to?: string[] }): Promise<void>;
   resize(identity: string, width: number, height: number): void;
+  choose(identity: string, quality: "LOW" | "MEDIUM" | "HIGH"): void;
   streams(): Promise<{ inbound: InboundVideo[]; outbound: OutboundVideo[] }>;
   routes(): Promise<{ protocol: string; port: number }[]>;
   /** How this side's end of each connection in use reaches the network. */

@@ -216,6 +216,7 @@ fn preference(settings: &proto::UpdateTrackSettings) -> TrackPreference {
         },
         width: settings.width,
         height: settings.height,
+        frame_rate: settings.fps,
         priority: settings.priority,
     }
 }

@@ -74,16 +74,20 @@ impl Codec {
     }
 }
 
-/// A simulcast layer, from small to large. One encoding without rids is `High`.
+/// A size of picture that a subscriber can get, from small to large: an encoding of its own (simulcast), or a spatial layer inside
+/// the only encoding, whose highest is `High`. One encoding without either is `High`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer {
-    /// rid `q`.
+    /// rid `q`, or two spatial layers below the highest.
     Low,
-    /// rid `h`.
+    /// rid `h`, or one spatial layer below the highest.
     Medium,
     /// rid `f`, or the only encoding.
     High,
 }
+
+/// All layers, from small to large.
+pub const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 
 /// What a participant may do in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +135,15 @@ pub struct TrackPreference {
     pub width: u32,
     /// See `width`.
     pub height: u32,
+    /// The most frames a second it can use (0: unknown), where the encoding has temporal layers.
+    pub frame_rate: u32,
     /// Higher is served first.
     pub priority: u32,
 }
 
 impl Default for TrackPreference {
     fn default() -> Self {
-        Self { disabled: false, max_layer: Layer::High, width: 0, height: 0, priority: 0 }
+        Self { disabled: false, max_layer: Layer::High, width: 0, height: 0, frame_rate: 0, priority: 0 }
     }
 }
 

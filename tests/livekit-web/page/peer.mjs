@@ -112,6 +112,12 @@ function resize(identity, width, height) {
   element.style.height = `${height}px`;
 }
 
+/** Asks the server for a layer of somebody's camera: "LOW", "MEDIUM" or "HIGH". */
+function choose(identity, quality) {
+  const publication = room.remoteParticipants.get(identity).getTrackPublication(lk.Track.Source.Camera);
+  publication.setVideoQuality(lk.VideoQuality[quality]);
+}
+
 async function stats() {
   const reports = [];
   for (const connection of connections) {
@@ -184,6 +190,7 @@ window.peer = {
   publishScreen,
   send,
   resize,
+  choose,
   streams,
   routes,
   ownRoutes,

@@ -3,11 +3,12 @@
 //! Nothing here looks at pictures; what cannot be parsed (end-to-end encrypted payloads) is opaque, never an error.
 
 pub(crate) mod av1;
-pub(crate) mod descriptor;
+pub mod bits;
+pub mod descriptor;
 pub(crate) mod h264;
 pub(crate) mod red;
 pub(crate) mod vp8;
-pub(crate) mod vp9;
+pub mod vp9;
 
 use crate::types::Codec;
 
@@ -48,7 +49,8 @@ mod tests {
                 starts_keyframe(codec, &payload, Some(&payload[..cut]));
             }
             vp8::numbers(&payload);
-            descriptor::frame_number(&payload);
+            let _ = descriptor::parse(&payload, None);
+            vp9::parse(&payload);
             if let Some((_, block)) = red::primary(&payload) {
                 assert!(!payload[block].is_empty());
             }

@@ -11,6 +11,7 @@ use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpWrite, Ssrc, VideoOrientati
 use super::extension::DependencyDescriptorBytes;
 use super::receive::format_of;
 use super::{Peer, PeerEvent};
+use crate::codec::descriptor;
 use crate::room::packet::{Extensions, Format, Forward, Packet, Rewrite};
 use crate::types::{Codec, Kind, MidName, Output};
 
@@ -177,11 +178,17 @@ impl Peer {
         let (Some(ssrc), Some(pt)) = (line.ssrc, line.pt_for(forward.packet.format)) else { return };
         let nackable = line.kind == Some(Kind::Video);
         let packet = &forward.packet;
-        let mut write =
-            RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.captured, Arc::clone(&packet.payload))
-                .marker(packet.marker)
-                .nackable(nackable)
-                .ext_vals(extension_values(&packet.extensions, &forward));
+        let (payload, marker) = match forward.rewrite {
+            Rewrite::Hollow => (Arc::from([]), false),
+            Rewrite::Layers { ends_picture, .. } => (Arc::clone(&packet.payload), packet.marker || ends_picture),
+            Rewrite::None | Rewrite::Vp8 { .. } | Rewrite::FrameNumber(_) => {
+                (Arc::clone(&packet.payload), packet.marker)
+            }
+        };
+        let mut write = RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.captured, payload)
+            .marker(marker)
+            .nackable(nackable)
+            .ext_vals(extension_values(&packet.extensions, &forward));
         if let Some(patch) = vp8_patch(packet, forward.rewrite) {
             write = write.vp8_patch(patch);
         }
@@ -222,22 +229,30 @@ fn extension_values(extensions: &Extensions, forward: &Forward) -> ExtensionValu
     };
     if let Some(bytes) = &extensions.dependency_descriptor
         && !forward.without_descriptor
+        && forward.rewrite != Rewrite::Hollow
     {
-        values.user_values.set(DependencyDescriptorBytes(renumbered(bytes, forward.rewrite)));
+        values.user_values.set(DependencyDescriptorBytes(rewritten(bytes, forward.rewrite)));
     }
     values
 }
 
-/// The descriptor with its frame number in the subscriber's count.
-fn renumbered(bytes: &Arc<[u8]>, rewrite: Rewrite) -> Arc<[u8]> {
-    let Rewrite::FrameNumber(number) = rewrite else { return Arc::clone(bytes) };
-    let number = number.to_be_bytes();
-    if bytes.get(1..3).is_none_or(|known| known == number) {
+/// The descriptor as the subscriber is to get it.
+fn rewritten(bytes: &Arc<[u8]>, rewrite: Rewrite) -> Arc<[u8]> {
+    let (number, active) = match rewrite {
+        Rewrite::FrameNumber(number) => (Some(number), None),
+        Rewrite::Layers { frame_number, active, .. } => (frame_number, active),
+        Rewrite::None | Rewrite::Vp8 { .. } | Rewrite::Hollow => (None, None),
+    };
+    let Some(number) = number else { return Arc::clone(bytes) };
+    if active.is_none() && descriptor::mandatory(bytes).is_none_or(|known| known.number == number) {
         return Arc::clone(bytes);
     }
-    let mut changed: Arc<[u8]> = Arc::from(&bytes[..]);
-    Arc::make_mut(&mut changed)[1..3].copy_from_slice(&number);
-    changed
+    let mut buffer = [0; descriptor::LONGEST];
+    match descriptor::rewrite(bytes, number, active, &mut buffer) {
+        Some(length) => Arc::from(&buffer[..length]),
+        // There is no room for the set of targets, without which it can be read as well.
+        None => rewritten(bytes, Rewrite::FrameNumber(number)),
+    }
 }
 
 #[cfg(test)]
@@ -266,8 +281,8 @@ mod tests {
     #[test]
     fn frame_numbers_are_written_into_a_copy() {
         let bytes: Arc<[u8]> = Arc::from([0x80, 0x00, 0x05, 0x11]);
-        assert_eq!(*renumbered(&bytes, Rewrite::FrameNumber(0x1234)), [0x80, 0x12, 0x34, 0x11]);
+        assert_eq!(*rewritten(&bytes, Rewrite::FrameNumber(0x1234)), [0x80, 0x12, 0x34, 0x11]);
         assert_eq!(*bytes, [0x80, 0x00, 0x05, 0x11]);
-        assert!(Arc::ptr_eq(&renumbered(&bytes, Rewrite::FrameNumber(5)), &bytes), "nothing to change, nothing copied");
+        assert!(Arc::ptr_eq(&rewritten(&bytes, Rewrite::FrameNumber(5)), &bytes), "nothing to change, nothing copied");
     }
 }

@@ -2,6 +2,7 @@
 
 use model::Bitrate;
 
+use crate::codec::descriptor::MOST_TEMPORAL;
 use crate::types::Layer;
 
 /// A step up must fit with this much to spare (percent), so that a wavering estimate does not switch to and fro.
@@ -18,6 +19,8 @@ pub struct Want {
     pub max: Option<Layer>,
     /// What each layer costs, low to high; `None` where there is no such layer now.
     pub costs: [Option<Bitrate>; 3],
+    /// What the lowest of them costs up to each temporal layer; `None` where there is none such.
+    pub thinned: [Option<Bitrate>; MOST_TEMPORAL],
     /// What it has.
     pub current: Option<Layer>,
 }
@@ -27,6 +30,8 @@ pub struct Want {
 pub struct Allocation {
     /// The layer of each subscription, in the order of the wants.
     pub layers: Vec<Option<Layer>>,
+    /// The subscription that is to get no more than this temporal layer of the lowest layer there is.
+    pub thinned: Option<(usize, u8)>,
     /// What the allocation costs.
     pub used: Bitrate,
     /// The budget at which the cheapest step up that is still wanted fits. `None`: everyone has what it wants.
@@ -38,7 +43,8 @@ pub struct Allocation {
 /// Divides `budget` (`None`: no limit is known) among `wants`.
 ///
 /// Everyone gets the lowest layer first, in order of need; then screens are raised, then the rest, step by step.
-/// The first in order always keeps its lowest layer: some picture is better than none.
+/// The first in order always keeps its lowest layer: some picture is better than none. It gets fewer frames of it where that
+/// can be had and all would not fit.
 pub fn allocate(budget: Option<Bitrate>, wants: &[Want]) -> Allocation {
     let mut order: Vec<usize> = (0..wants.len()).collect();
     order.sort_by_key(|&at| (!wants[at].screen, std::cmp::Reverse(wants[at].priority), at));
@@ -55,16 +61,32 @@ pub fn allocate(budget: Option<Bitrate>, wants: &[Want]) -> Allocation {
     for screens in [true, false] {
         raise(budget, &mut used, wants, &order, &mut layers, screens);
     }
+    let thinned = order.first().filter(|_| used > budget).and_then(|&at| Some((at, thin(&wants[at], budget)?)));
+    let whole = used;
+    if let Some((_, (_, cost))) = thinned {
+        used = cost;
+    }
     let next = wants
         .iter()
         .zip(&layers)
         .filter_map(|(want, layer)| step_up(want, *layer))
-        .map(|(here, _, there)| Bitrate(used - here + with_headroom(there)));
+        .map(|(here, _, there)| Bitrate(whole - here + with_headroom(there)));
+    let next = next.chain(thinned.map(|_| Bitrate(whole)));
     let desired = wants.iter().zip(&layers).filter_map(|(want, layer)| {
         let (highest, cost) = usable(want).last()?;
         Some(if layer.is_none_or(|layer| highest > layer) { with_headroom(cost) } else { cost })
     });
-    Allocation { next: next.min(), desired: Bitrate(desired.sum()), used: Bitrate(used), layers }
+    let (next, desired) = (next.min(), Bitrate(desired.sum()));
+    let thinned = thinned.map(|(at, (temporal, _))| (at, temporal));
+    Allocation { next, desired, used: Bitrate(used), thinned, layers }
+}
+
+/// The temporal layer up to which the lowest layer fits, and what that costs; the lowest where none does.
+fn thin(want: &Want, budget: u64) -> Option<(u8, u64)> {
+    let rates = || (0..).zip(want.thinned).filter_map(|(temporal, rate)| Some((temporal, rate?.as_bps())));
+    let fitting = rates().filter(|(_, rate)| *rate > 0 && *rate <= budget).last();
+    // One alone is all that there is.
+    fitting.or(rates().next()).filter(|_| rates().count() > 1)
 }
 
 fn raise(budget: u64, used: &mut u64, wants: &[Want], order: &[usize], layers: &mut [Option<Layer>], screens: bool) {
@@ -126,7 +148,8 @@ mod tests {
     const CAMERA: [Option<u64>; 3] = [Some(150), Some(500), Some(1700)];
 
     fn want(costs: [Option<u64>; 3], max: Option<Layer>, current: Option<Layer>) -> Want {
-        Want { screen: false, priority: 0, max, costs: costs.map(|cost| cost.map(Bitrate::kbps)), current }
+        let costs = costs.map(|cost| cost.map(Bitrate::kbps));
+        Want { screen: false, priority: 0, max, costs, thinned: [None; MOST_TEMPORAL], current }
     }
 
     fn layers(budget: u64, wants: &[Want]) -> Vec<Option<Layer>> {
@@ -188,6 +211,28 @@ mod tests {
         assert_eq!((all.used, all.desired), (Bitrate::kbps(2200), Bitrate::kbps(2200)));
         let tight = allocate(Some(Bitrate::kbps(400)), &[want(CAMERA, HIGH, None)]);
         assert_eq!((tight.used, tight.desired), (Bitrate::kbps(150), Bitrate::kbps(1955)));
+    }
+
+    #[test]
+    fn what_must_be_kept_and_does_not_fit_gets_fewer_frames() {
+        let mut thinned = [None; MOST_TEMPORAL];
+        for (temporal, kbps) in [(0, 900), (1, 1_400), (2, 2_000)] {
+            thinned[temporal] = Some(Bitrate::kbps(kbps));
+        }
+        let screen = Want { screen: true, thinned, ..want([None, None, Some(2_000)], HIGH, HIGH) };
+        for (budget, expected, used) in
+            [(2_000, None, 2_000), (1_999, Some((1, 1)), 1_400), (1_399, Some((1, 0)), 900), (100, Some((1, 0)), 900)]
+        {
+            let allocation = allocate(Some(Bitrate::kbps(budget)), &[want(CAMERA, HIGH, None), screen.clone()]);
+            assert_eq!(allocation.layers, [None, HIGH], "{budget}");
+            assert_eq!((allocation.thinned, allocation.used), (expected, Bitrate::kbps(used)), "{budget}");
+            assert!(
+                allocation.next.is_some_and(|next| next > Bitrate::kbps(budget)),
+                "{budget}: there is more to be had"
+            );
+        }
+        let alone = allocate(Some(Bitrate::kbps(1_000)), &[screen]);
+        assert_eq!((alone.thinned, alone.next), (Some((0, 0)), Some(Bitrate::kbps(2_000))));
     }
 
     #[test]

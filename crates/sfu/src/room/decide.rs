@@ -6,7 +6,7 @@ use model::Bitrate;
 
 use super::allocate::{Allocation, allocate};
 use super::{Room, RoomOutput, quality};
-use crate::types::{Kind, Layer, MediaEvent, ParticipantKey, TrackKey};
+use crate::types::{Kind, LAYERS, Layer, MediaEvent, ParticipantKey, TrackKey};
 
 /// What an audio subscription is taken to need.
 const AUDIO_BITRATE: u64 = 40_000;
@@ -21,7 +21,13 @@ const FIRST_TEST: Bitrate = Bitrate::kbps(1_000);
 /// An estimate grows to about 1.5 times what arrives, and is probed beyond only while less than 0.65 of it is sent. Media
 /// alone can sit between the two, where an estimate that once fell too low stays there.
 const SUSTAINED_SHARE: u64 = 150;
-const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
+
+/// What a subscription is to get.
+struct Given {
+    layer: Option<Layer>,
+    /// Up to this temporal layer.
+    temporal: u8,
+}
 
 impl Room {
     /// Looks at everything that changes by time alone.
@@ -83,15 +89,17 @@ impl Room {
             }
         }
         for (key, enabled) in &audio {
-            self.aim(now, subscriber, *key, enabled.then_some(Layer::High), false);
+            self.aim(now, subscriber, *key, Given { layer: enabled.then_some(Layer::High), temporal: u8::MAX }, false);
         }
         let budget = estimate.map(|estimate| video_budget(estimate, audio.len()));
-        let Allocation { layers, used, next, desired } = allocate(budget, &wants);
+        let Allocation { layers, used, next, desired, thinned } = allocate(budget, &wants);
         let starved = next.is_some();
-        for ((key, layer), want) in video.into_iter().zip(layers).zip(&wants) {
+        for (at, ((key, layer), want)) in video.into_iter().zip(layers).zip(&wants).enumerate() {
             let has_layers = want.costs.iter().any(Option::is_some);
             let held_back = layer.is_none() && want.max.is_some() && has_layers;
-            self.aim(now, subscriber, key, layer, held_back);
+            let temporal =
+                thinned.map_or(u8::MAX, |(thinned, temporal)| if thinned == at { temporal } else { u8::MAX });
+            self.aim(now, subscriber, key, Given { layer, temporal }, held_back);
         }
         let estimate_for =
             |video: Bitrate| Bitrate(video.as_bps() * 100 / VIDEO_SHARE + AUDIO_BITRATE * audio.len() as u64);
@@ -112,21 +120,26 @@ impl Room {
     }
 
     /// Gives a subscription its layer.
-    fn aim(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, layer: Option<Layer>, starved: bool) {
+    fn aim(&mut self, now: Instant, subscriber: ParticipantKey, track: TrackKey, given: Given, starved: bool) {
         let Some(known) = self.tracks.get_mut(track) else { return };
-        let muted = known.spec.muted;
+        let (muted, only) = (known.spec.muted, known.has_one_encoding());
+        let layer = given.layer;
+        let encoding = layer.map(|layer| known.encoding_of(layer));
+        let Some(subscription) = known.subscriptions.get(subscriber) else { return };
+        let wished = layer.map_or(u8::MAX, |layer| known.wanted_temporal(&subscription.preference, layer));
         let Some(subscription) = known.subscriptions.get_mut(subscriber) else { return };
         subscription.target = layer;
+        subscription.temporal = given.temporal.min(wished);
         if layer.is_none() {
             subscription.forwarder.pause();
         }
         let changed = subscription.starved != starved;
         subscription.starved = starved;
-        if let Some(layer) = layer
+        if let Some(encoding) = encoding
             && known.spec.kind == Kind::Video
             && !muted
-            && subscription.waits_for(layer)
-            && let Some(ingress) = &mut known.ingress[layer as usize]
+            && let Some(ingress) = &mut known.ingress[encoding as usize]
+            && subscription.waits_for(encoding, only, &ingress.layering)
         {
             ingress.want_keyframe();
             self.watch(now);

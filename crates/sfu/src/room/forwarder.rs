@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use super::layering::{Layering, Reading};
 use super::packet::{Packet, Rewrite, SenderClock};
+use super::selector::{Ceiling, Choice, Selector};
+use super::sparse::Sparse;
 use crate::codec::{descriptor, vp8};
 use crate::types::{Codec, Kind, Layer};
 
@@ -43,6 +46,8 @@ pub struct Forwarder {
     kind: Kind,
     first_seq: u64,
     current: Option<Source>,
+    /// What goes out of the current source, where it has layers.
+    thinning: Option<Box<Thinning>>,
     /// The source before the last switch: its late packets still belong to the stream.
     previous: Option<Source>,
     /// RTP time mapping of the source forwarded last, kept over a pause.
@@ -66,6 +71,27 @@ struct Source {
     clock: Option<SenderClock>,
 }
 
+/// Which frames of a source with layers go out, and how the rest is numbered.
+#[derive(Debug, Clone)]
+struct Thinning {
+    selector: Selector,
+    sparse: Sparse,
+}
+
+/// A packet of an encoding with layers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layered<'a> {
+    /// The encoding it came in.
+    pub(super) encoding: Layer,
+    pub(super) packet: &'a Packet,
+    /// What was read of it.
+    pub(super) reading: &'a Reading,
+    /// Decoding can start with it.
+    pub(super) starts: bool,
+    /// What is known of the encoding.
+    pub(super) layering: &'a Layering,
+}
+
 /// The furthest that went out.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
@@ -77,15 +103,22 @@ struct Sent {
     frame_number: u16,
 }
 
+impl Thinning {
+    /// `first` is the next to come, and goes out as `out`.
+    fn new(first: u64, out: u64) -> Self {
+        Self { selector: Selector::default(), sparse: Sparse::new(first, out) }
+    }
+}
+
 impl Forwarder {
     /// A fresh stream. `first_seq` must be below 32,768, so that a few early packets cannot roll over before the
     /// receiver has seen one (RFC 3711 §3.3.1).
     pub fn new(kind: Kind, first_seq: u64) -> Self {
         debug_assert!(first_seq < 32_768);
-        Self { kind, first_seq, current: None, previous: None, resting: None, sent: None }
+        Self { kind, first_seq, current: None, thinning: None, previous: None, resting: None, sent: None }
     }
 
-    /// The layer that goes out, `None` before the first keyframe and while paused.
+    /// The encoding that goes out, `None` before the first keyframe and while paused.
     pub fn layer(&self) -> Option<Layer> {
         self.current.map(|source| source.layer)
     }
@@ -95,7 +128,13 @@ impl Forwarder {
         if let Some(source) = self.current.take() {
             self.resting = Some((source.ssrc, source.time_offset));
         }
-        self.previous = None;
+        (self.thinning, self.previous) = (None, None);
+    }
+
+    /// Only a keyframe leads to what is wanted of an encoding with layers.
+    pub(super) fn waits(&self, encoding: Layer, layering: &Layering, ceiling: Ceiling) -> bool {
+        let thinning = self.thinning.as_ref();
+        self.layer() != Some(encoding) || thinning.is_some_and(|thinning| thinning.selector.waits(layering, ceiling))
     }
 
     /// Judges one packet of `layer`. `starts` says that decoding can start with it; `target` which layer is wanted.
@@ -111,18 +150,79 @@ impl Forwarder {
                 source.clock = packet.clock;
             }
             let source = *source;
-            return Verdict::Continue(self.number(&source, packet));
+            let seq = match &mut self.thinning {
+                Some(thinning) => thinning.sparse.take(packet.seq),
+                None => Some(packet.seq.wrapping_add(source.seq_offset)),
+            };
+            return seq.map_or(Verdict::Drop, |seq| Verdict::Continue(self.number(&source, packet, seq)));
         }
         if let Some(source) = self.previous
             && source.ssrc == packet.ssrc
             && (source.first..=source.last).contains(&packet.seq)
         {
-            return Verdict::Continue(self.number(&source, packet));
+            return Verdict::Continue(self.number(&source, packet, packet.seq.wrapping_add(source.seq_offset)));
         }
         if target == Some(layer) && starts {
             return Verdict::Switched(self.switch(layer, packet));
         }
         Verdict::Drop
+    }
+
+    /// Judges one packet of an encoding with layers. `ceiling` is what is wanted of it, `None` where another encoding is wanted.
+    pub(super) fn handle_layered(&mut self, ceiling: Option<Ceiling>, arrived: Layered<'_>) -> Verdict {
+        let packet = arrived.packet;
+        let Some(source) = self.current.as_mut().filter(|source| source.ssrc == packet.ssrc) else {
+            if ceiling.is_none() || !arrived.starts {
+                return Verdict::Drop;
+            }
+            let numbered = self.switch(arrived.encoding, packet);
+            let mut thinning = Thinning::new(packet.seq, numbered.seq);
+            let verdict = self.thin(&mut thinning, ceiling, &arrived);
+            self.thinning = Some(Box::new(thinning));
+            return match verdict {
+                Verdict::Continue(numbered) | Verdict::Switched(numbered) => Verdict::Switched(numbered),
+                Verdict::Drop => Verdict::Drop,
+            };
+        };
+        if packet.seq < source.first {
+            return Verdict::Drop;
+        }
+        source.last = source.last.max(packet.seq);
+        if packet.clock.is_some() {
+            source.clock = packet.clock;
+        }
+        let (last, offset) = (source.last, source.seq_offset);
+        let mut thinning =
+            self.thinning.take().unwrap_or_else(|| Box::new(Thinning::new(last, last.wrapping_add(offset))));
+        let verdict = self.thin(&mut thinning, ceiling, &arrived);
+        self.thinning = Some(thinning);
+        verdict
+    }
+
+    fn thin(&mut self, thinning: &mut Thinning, ceiling: Option<Ceiling>, arrived: &Layered<'_>) -> Verdict {
+        let Some(source) = self.current else { return Verdict::Drop };
+        let packet = arrived.packet;
+        let choice = match arrived.reading {
+            Reading::Plain => Choice::Send { ends_picture: false, active: None },
+            Reading::Part(part) => thinning.selector.choose(part, arrived.layering, ceiling),
+            Reading::Padding | Reading::Unknown => Choice::Withhold,
+        };
+        let seq = match choice {
+            Choice::Withhold => thinning.sparse.leave_out(packet.seq),
+            Choice::Send { .. } => thinning.sparse.take(packet.seq),
+        };
+        let Some(seq) = seq else { return Verdict::Drop };
+        let numbered = self.number(&source, packet, seq);
+        let frame_number = match numbered.rewrite {
+            Rewrite::FrameNumber(number) => Some(number),
+            Rewrite::None | Rewrite::Vp8 { .. } | Rewrite::Layers { .. } | Rewrite::Hollow => None,
+        };
+        let rewrite = match choice {
+            Choice::Withhold => Rewrite::Hollow,
+            Choice::Send { ends_picture: false, active: None } => numbered.rewrite,
+            Choice::Send { ends_picture, active } => Rewrite::Layers { frame_number, active, ends_picture },
+        };
+        Verdict::Continue(Numbered { rewrite, ..numbered })
     }
 
     fn switch(&mut self, layer: Layer, packet: &Packet) -> Numbered {
@@ -149,8 +249,9 @@ impl Forwarder {
             frame_offset,
             clock: packet.clock,
         };
-        self.previous = self.current.replace(source);
-        self.number(&source, packet)
+        // What is late of a source that was thinned would need the numbers that it left out.
+        self.previous = self.current.replace(source).filter(|_| self.thinning.take().is_none());
+        self.number(&source, packet, next_seq)
     }
 
     /// What to add to the new source's RTP time so that the subscriber's clock runs on.
@@ -200,8 +301,7 @@ impl Forwarder {
         }
     }
 
-    fn number(&mut self, source: &Source, packet: &Packet) -> Numbered {
-        let seq = packet.seq.wrapping_add(source.seq_offset);
+    fn number(&mut self, source: &Source, packet: &Packet, seq: u64) -> Numbered {
         let timestamp = packet.timestamp.wrapping_add(source.time_offset);
         let mut sent = Sent {
             seq,
@@ -247,7 +347,8 @@ fn vp8_numbers(packet: &Packet) -> vp8::Vp8Numbers {
 }
 
 fn frame_number(packet: &Packet) -> Option<u16> {
-    packet.extensions.dependency_descriptor.as_deref().and_then(descriptor::frame_number)
+    let descriptor = packet.extensions.dependency_descriptor.as_deref()?;
+    descriptor::mandatory(descriptor).map(|fields| fields.number)
 }
 
 /// The new source's packet on the old source's outgoing RTP time, by both senders' reports.

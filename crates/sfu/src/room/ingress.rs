@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use model::Bitrate;
 
+use super::layering::{Layering, Reading};
 use super::packet::Packet;
 use crate::types::{Kind, Layer};
 
@@ -42,7 +43,11 @@ pub(super) struct Ingress {
     /// There were more gaps than are watched.
     overrun: bool,
     /// Packets behind the oldest gap: a keyframe whose first packet comes late is not lost to those who wait for it.
-    held: VecDeque<Arc<Packet>>,
+    held: VecDeque<(Arc<Packet>, Reading)>,
+    /// The layers inside the encoding.
+    pub(super) layering: Layering,
+    /// Packets that refer to a structure which has not come.
+    unread: Vec<Arc<Packet>>,
     /// How long a repair takes, on average.
     repair: Option<Duration>,
     last_packet: Instant,
@@ -75,6 +80,8 @@ impl Ingress {
             missing: Vec::new(),
             overrun: false,
             held: VecDeque::new(),
+            layering: Layering::default(),
+            unread: Vec::new(),
             repair: None,
             last_packet: packet.arrival,
             rate: Rate::new(packet.arrival),
@@ -83,7 +90,7 @@ impl Ingress {
     }
 
     /// Takes note of a packet.
-    pub(super) fn take(&mut self, packet: &Arc<Packet>, starts_keyframe: bool) -> Taken {
+    pub(super) fn take(&mut self, packet: &Arc<Packet>, reading: &Reading, starts_keyframe: bool) -> Taken {
         self.last_packet = self.last_packet.max(packet.arrival);
         self.rate.add(packet.arrival, packet.payload.len());
         let restarted = self.note_sequence(packet);
@@ -91,7 +98,11 @@ impl Ingress {
             if starts_keyframe {
                 self.keyframe.wanted = false;
             }
-            self.hold(packet);
+            match reading {
+                Reading::Unknown if self.unread.len() < HELD => self.unread.push(Arc::clone(packet)),
+                Reading::Unknown => {}
+                Reading::Plain | Reading::Part(_) | Reading::Padding => self.hold(packet, reading),
+            }
         }
         if restarted { Taken::Restarted } else { Taken::Next }
     }
@@ -102,6 +113,7 @@ impl Ingress {
             self.highest = packet.seq;
             self.missing.clear();
             self.held.clear();
+            self.unread.clear();
             return true;
         }
         if packet.seq > self.highest {
@@ -123,7 +135,7 @@ impl Ingress {
         false
     }
 
-    fn hold(&mut self, packet: &Arc<Packet>) {
+    fn hold(&mut self, packet: &Arc<Packet>, reading: &Reading) {
         let oldest_gap = self.missing.first().map(|(seq, _)| *seq);
         match oldest_gap {
             // The packet that closed the last gap is being forwarded; those behind it are needed until then.
@@ -133,15 +145,30 @@ impl Ingress {
                 if self.held.len() == HELD {
                     self.held.pop_front();
                 }
-                self.held.push_back(Arc::clone(packet));
+                self.held.push_back((Arc::clone(packet), *reading));
             }
         }
     }
 
     /// Packets after `seq` that came before it, in their order.
-    pub(super) fn held_after(&self, seq: u64, into: &mut Vec<Arc<Packet>>) {
-        into.extend(self.held.iter().filter(|packet| packet.seq > seq).cloned());
-        into.sort_by_key(|packet| packet.seq);
+    pub(super) fn held_after(&self, seq: u64, into: &mut Vec<(Arc<Packet>, Reading)>) {
+        into.extend(self.held.iter().filter(|(packet, _)| packet.seq > seq).cloned());
+        into.sort_by_key(|(packet, _)| packet.seq);
+    }
+
+    /// What can be read now that a structure has come, in order.
+    pub(super) fn take_unread(&mut self) -> Vec<(Arc<Packet>, Reading)> {
+        let mut read = Vec::new();
+        let layering = &mut self.layering;
+        self.unread.sort_by_key(|packet| packet.seq);
+        self.unread.retain(|packet| match layering.read(packet) {
+            Reading::Unknown => true,
+            reading => {
+                read.push((Arc::clone(packet), reading));
+                false
+            }
+        });
+        read
     }
 
     /// Gives up on packets that have been missing for too long. `true`: a frame is lost for good.
@@ -155,6 +182,7 @@ impl Ingress {
             .retain(|(seq, since)| seq + NACK_WINDOW > highest && now.saturating_duration_since(*since) < patience);
         if self.missing.is_empty() {
             self.held.clear();
+            self.unread.clear();
         }
         std::mem::take(&mut self.overrun) || self.missing.len() < before
     }

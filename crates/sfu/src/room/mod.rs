@@ -10,9 +10,12 @@ mod clock;
 mod decide;
 pub mod forwarder;
 mod ingress;
+mod layering;
 mod opening;
 pub mod packet;
 pub mod quality;
+mod selector;
+mod sparse;
 mod speakers;
 mod track;
 
@@ -388,7 +391,8 @@ impl Room {
             let Some(known) = self.tracks.get_mut(*track) else { continue };
             let Some(subscription) = known.subscriptions.get(subscriber) else { continue };
             if subscription.line.as_ref().is_some_and(|line| line.egress == egress) {
-                let layer = subscription.forwarder.layer().or(subscription.target);
+                let wanted = subscription.target.map(|layer| known.encoding_of(layer));
+                let layer = subscription.forwarder.layer().or(wanted);
                 if let Some(ingress) = layer.and_then(|layer| known.ingress[layer as usize].as_mut()) {
                     ingress.want_keyframe();
                 }

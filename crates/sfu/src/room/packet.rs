@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use crate::codec::descriptor::{ActivePlace, Targets};
 use crate::types::{Codec, PeerKey};
 
 /// What a packet's payload is, exactly enough to find the subscriber's payload type for it.
@@ -79,6 +80,17 @@ pub enum Rewrite {
     },
     /// The frame number of the dependency descriptor.
     FrameNumber(u16),
+    /// What tells of layers, where not all are sent.
+    Layers {
+        /// The frame number of the dependency descriptor, where there is one.
+        frame_number: Option<u16>,
+        /// The targets that its descriptor calls sent, where it says otherwise.
+        active: Option<(ActivePlace, Targets)>,
+        /// No higher layer of this picture is sent: it gets the marker bit.
+        ends_picture: bool,
+    },
+    /// Everything goes: a packet that is not for this subscriber came after its place in the numbering had been kept.
+    Hollow,
 }
 
 /// Where a subscription's packets go: an m-line of a connection.

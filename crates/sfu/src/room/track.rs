@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use model::Bitrate;
 
 use super::allocate::Want;
-use super::forwarder::{Forwarder, Verdict};
+use super::forwarder::{Forwarder, Layered, Numbered, Verdict};
 use super::ingress::{Ingress, Taken};
+use super::layering::{Layering, Reading, Rung};
 use super::opening::{Expected, Opening};
 use super::packet::{Egress, Format, Forward, Packet};
+use super::selector::Ceiling;
 use crate::codec::{self, red};
 use crate::keyed::Keyed;
-use crate::types::{Codec, Layer, LayerSpec, MidName, ParticipantKey, RoomStats, TrackPreference, TrackSpec};
+use crate::types::{Codec, LAYERS, Layer, LayerSpec, MidName, ParticipantKey, RoomStats, TrackPreference, TrackSpec};
 
 /// A layer that nobody wants any more is still asked for this long: people look away and back.
 const DEMAND_DELAY: Duration = Duration::from_millis(2_500);
@@ -55,6 +57,8 @@ pub(super) struct Subscription {
     pub(super) forwarder: Forwarder,
     /// The layer it should get.
     pub(super) target: Option<Layer>,
+    /// Up to this temporal layer.
+    pub(super) temporal: u8,
     /// Held back for want of bandwidth.
     pub(super) starved: bool,
     /// Its first packet went out on this m-line.
@@ -124,8 +128,6 @@ impl Track {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let packet = Arc::new(packet);
-        let descriptor = packet.extensions.dependency_descriptor.as_deref();
-        let starts = codec::starts_keyframe(packet.format.codec, &packet.payload, descriptor);
         if self.format.is_none_or(|format| format.codec != packet.format.codec && !is_opus(format, packet.format)) {
             self.format = Some(packet.format);
             outcome.format = Some(packet.format);
@@ -133,9 +135,14 @@ impl Track {
         let kind = self.spec.kind;
         let was_live = self.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.is_live(packet.arrival));
         let ingress = self.ingress[layer as usize].get_or_insert_with(|| Ingress::new(kind, layer, &packet));
-        let taken = ingress.take(&packet, starts);
-        outcome.layer_appeared = !was_live;
+        let rungs = ingress.layering.active_set();
+        let reading = ingress.layering.read(&packet);
+        let starts = starts(&packet, &reading);
+        let taken = ingress.take(&packet, &reading, starts);
+        // Layers inside the encoding come and go, too.
+        outcome.layer_appeared = !was_live || ingress.layering.active_set() != rungs;
         outcome.watch = ingress.has_gaps();
+        let unread = if starts { ingress.take_unread() } else { Vec::new() };
         if taken == Taken::Restarted {
             tracing::debug!(?layer, ssrc = packet.ssrc, "publisher started another sequence");
         }
@@ -144,53 +151,87 @@ impl Track {
             return outcome;
         }
         outcome.relayed = self.relayed.then(|| Arc::clone(&packet));
+        self.forward(layer, &packet, &reading, out, stats, &mut outcome);
+        for (late, reading) in unread {
+            self.forward(layer, &late, &reading, out, stats, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Writes what each subscriber gets of a packet into `out`.
+    fn forward(
+        &mut self,
+        layer: Layer,
+        packet: &Arc<Packet>,
+        reading: &Reading,
+        out: &mut Vec<Forward>,
+        stats: &mut RoomStats,
+        outcome: &mut Outcome,
+    ) {
+        let only = self.has_one_encoding();
+        let Some(ingress) = &mut self.ingress[layer as usize] else { return };
+        if *reading == Reading::Unknown {
+            // Without a gap, nothing that is on its way will tell what it is.
+            if !ingress.has_gaps() {
+                ingress.want_keyframe();
+                outcome.watch = true;
+            }
+            stats.packets_dropped += 1;
+            return;
+        }
+        let starts = starts(packet, reading);
         let mut held = Vec::new();
         let mut primary = None;
         for (subscriber, subscription) in self.subscriptions.iter_mut() {
             let Some(line) = &subscription.line else { continue };
-            let Some(packet) = takeable(line, &packet, &mut primary) else {
+            let egress = line.egress;
+            let Some(packet) = takeable(line, packet, &mut primary) else {
                 stats.packets_dropped += 1;
                 continue;
             };
-            let numbered = match subscription.forwarder.handle(subscription.target, layer, packet, starts) {
-                Verdict::Drop => {
-                    if subscription.waits_for(layer) {
-                        ingress.want_keyframe();
-                        outcome.watch = true;
-                    }
-                    stats.packets_dropped += 1;
-                    continue;
+            let ceiling = subscription.ceiling(layer, only, &ingress.layering);
+            let target = subscription.target;
+            let forwarder = &mut subscription.forwarder;
+            let mut judge = |packet: &Packet, reading: &Reading, starts: bool| {
+                let layering = &ingress.layering;
+                if !layering.is_layered() {
+                    return forwarder.handle(target, layer, packet, starts);
                 }
-                Verdict::Continue(numbered) => numbered,
-                Verdict::Switched(numbered) => {
-                    held.clear();
-                    ingress.held_after(packet.seq, &mut held);
-                    numbered
-                }
+                forwarder.handle_layered(ceiling, Layered { encoding: layer, packet, reading, starts, layering })
             };
+            let verdict = judge(packet, reading, starts);
             let without_descriptor = !matches!(packet.format.codec, Codec::Vp9 | Codec::Av1);
-            let forward = |packet: &Arc<Packet>, numbered: super::forwarder::Numbered| Forward {
-                egress: line.egress,
+            let forward = |packet: &Arc<Packet>, numbered: Numbered| Forward {
+                egress,
                 packet: Arc::clone(packet),
                 seq: numbered.seq,
                 timestamp: numbered.timestamp,
                 rewrite: numbered.rewrite,
                 without_descriptor,
             };
-            out.push(forward(packet, numbered));
-            for late in held.drain(..) {
-                if let Verdict::Continue(numbered) =
-                    subscription.forwarder.handle(subscription.target, layer, &late, false)
-                {
-                    out.push(forward(&late, numbered));
+            match verdict {
+                Verdict::Drop => stats.packets_dropped += 1,
+                Verdict::Continue(numbered) => out.push(forward(packet, numbered)),
+                Verdict::Switched(numbered) => {
+                    out.push(forward(packet, numbered));
+                    held.clear();
+                    ingress.held_after(packet.seq, &mut held);
+                    for (late, reading) in held.drain(..) {
+                        if let Verdict::Continue(numbered) = judge(&late, &reading, false) {
+                            out.push(forward(&late, numbered));
+                        }
+                    }
                 }
             }
-            if !subscription.started {
+            if subscription.waits_for(layer, only, &ingress.layering) {
+                ingress.want_keyframe();
+                outcome.watch = true;
+            }
+            if verdict != Verdict::Drop && !subscription.started {
                 subscription.started = true;
                 outcome.started.push(subscriber);
             }
         }
-        outcome
     }
 
     /// The layer a preference asks for, `None` where it asks for nothing.
@@ -201,16 +242,44 @@ impl Track {
         if preference.width == 0 || preference.height == 0 || self.spec.layers.is_empty() {
             return Some(preference.max_layer);
         }
+        let mut layers = self.announced();
+        let enough = layers.find(|(_, spec)| shows(spec, preference.width, preference.height));
+        let by_size = enough.map_or(Layer::High, |(layer, _)| layer);
+        Some(by_size.min(preference.max_layer))
+    }
+
+    /// The layers as they were announced, from small to large.
+    fn announced(&self) -> impl Iterator<Item = (Layer, &LayerSpec)> {
         let mut layers: Vec<&LayerSpec> = self.spec.layers.iter().collect();
         layers.sort_by_key(|spec| spec.layer);
-        let enough = layers.iter().find(|spec| shows(spec, preference.width, preference.height));
-        let by_size = enough.map_or(Layer::High, |spec| spec.layer);
-        Some(by_size.min(preference.max_layer))
+        // Inside one encoding they go by their distance from the highest, however many there are.
+        let inside = self.encoding_of(Layer::Low) != Layer::Low;
+        let from_top = LAYERS.into_iter().skip(LAYERS.len().saturating_sub(layers.len()));
+        let names: Vec<Layer> =
+            if inside { from_top.collect() } else { layers.iter().map(|spec| spec.layer).collect() };
+        names.into_iter().zip(layers)
+    }
+
+    /// The encoding that a layer comes in.
+    pub(super) fn encoding_of(&self, layer: Layer) -> Layer {
+        let Some(only) = self.bound.first().filter(|_| self.has_one_encoding()) else { return layer };
+        let ingress = self.ingress[*only as usize].as_ref();
+        if ingress.is_some_and(|ingress| ingress.layering.spatial_layers() > 1) { *only } else { layer }
+    }
+
+    /// The highest temporal layer a preference asks for of a layer.
+    pub(super) fn wanted_temporal(&self, preference: &TrackPreference, layer: Layer) -> u8 {
+        let ingress = self.ingress[self.encoding_of(layer) as usize].as_ref();
+        match (preference.frame_rate, ingress) {
+            (0, _) | (_, None) => u8::MAX,
+            (frames, Some(ingress)) => ingress.layering.temporal_for(frames),
+        }
     }
 
     /// The question to put to the allocation for one subscription.
     pub(super) fn want(&self, now: Instant, subscription: &Subscription) -> Want {
         let mut costs = [None; 3];
+        let mut thinned = None;
         let any_live = self.ingress.iter().flatten().any(|ingress| ingress.is_live(now));
         for layer in &self.bound {
             let ingress = self.ingress[*layer as usize].as_ref();
@@ -218,19 +287,34 @@ impl Track {
             if any_live && !live {
                 continue;
             }
-            let measured = ingress.map_or(Bitrate::ZERO, |ingress| ingress.bitrate(now));
-            let announced = self.spec.layers.iter().find(|spec| spec.layer == *layer).map(|spec| spec.bitrate);
-            let announced = announced.filter(|bitrate| *bitrate > Bitrate::ZERO);
-            let expected = announced.unwrap_or(USUAL_BITRATE[*layer as usize]);
-            costs[*layer as usize] = Some(if measured > Bitrate::ZERO { measured } else { expected });
+            let Some(ladder) = ingress.filter(|one| one.layering.is_layered()).map(|one| one.layering.ladder(now))
+            else {
+                let measured = ingress.map_or(Bitrate::ZERO, |ingress| ingress.bitrate(now));
+                costs[*layer as usize] = Some(self.measured_or_expected(*layer, measured));
+                continue;
+            };
+            // Where there are several encodings, each is one layer.
+            let rungs = if self.has_one_encoding() { ladder } else { only_at(*layer, ladder[Layer::High as usize]) };
+            for (named, rung) in LAYERS.into_iter().zip(rungs) {
+                let Some(rung) = rung else { continue };
+                costs[named as usize] = Some(self.measured_or_expected(named, rung.cost));
+                thinned = thinned.or(Some(rung.temporal));
+            }
         }
         Want {
             screen: self.spec.screen,
             priority: subscription.preference.priority,
             max: self.wanted_layer(&subscription.preference),
             costs,
+            thinned: thinned.unwrap_or_default(),
             current: subscription.target,
         }
+    }
+
+    fn measured_or_expected(&self, layer: Layer, measured: Bitrate) -> Bitrate {
+        let announced = self.announced().find(|(name, _)| *name == layer).map(|(_, spec)| spec.bitrate);
+        let announced = announced.filter(|bitrate| *bitrate > Bitrate::ZERO);
+        if measured > Bitrate::ZERO { measured } else { announced.unwrap_or(USUAL_BITRATE[layer as usize]) }
     }
 
     /// Which layers anyone wants, if that is news.
@@ -263,7 +347,9 @@ impl Track {
         !self.spec.muted
             && (self.relayed
                 || self.subscriptions.iter().any(|(_, one)| {
-                    one.line.is_some() && (one.forwarder.layer() == Some(layer) || one.target == Some(layer))
+                    one.line.is_some()
+                        && (one.forwarder.layer() == Some(layer)
+                            || one.target.map(|target| self.encoding_of(target)) == Some(layer))
                 }))
     }
 }
@@ -275,17 +361,45 @@ impl Subscription {
             line: None,
             forwarder,
             target: None,
+            temporal: u8::MAX,
             starved: false,
             started: false,
             opening: Opening::default(),
         }
     }
 
-    /// It should get this layer, and needs a keyframe for it.
-    pub(super) fn waits_for(&self, layer: Layer) -> bool {
-        let ready = self.line.as_ref().is_some_and(|line| !line.codecs.is_empty());
-        ready && self.target == Some(layer) && self.forwarder.layer() != Some(layer)
+    /// What it should get of an encoding with layers. `None`: nothing, or something of another encoding.
+    fn ceiling(&self, encoding: Layer, only: bool, layering: &Layering) -> Option<Ceiling> {
+        let target = self.target?;
+        let inside = only && layering.spatial_layers() > 1;
+        let spatial = if inside { layering.spatial_of(target) } else { u8::MAX };
+        (inside || target == encoding).then_some(Ceiling { spatial, temporal: self.temporal })
     }
+
+    /// It should get something of this encoding, and needs a keyframe for it.
+    pub(super) fn waits_for(&self, encoding: Layer, only: bool, layering: &Layering) -> bool {
+        let ready = self.line.as_ref().is_some_and(|line| !line.codecs.is_empty());
+        let ceiling = self.ceiling(encoding, only, layering);
+        ready && ceiling.is_some_and(|ceiling| self.forwarder.waits(encoding, layering, ceiling))
+    }
+}
+
+/// A subscriber that knows nothing yet can start decoding with this packet.
+fn starts(packet: &Packet, reading: &Reading) -> bool {
+    match reading {
+        Reading::Part(part) => part.begins,
+        Reading::Padding | Reading::Unknown => false,
+        Reading::Plain => {
+            let descriptor = packet.extensions.dependency_descriptor.as_deref();
+            codec::starts_keyframe(packet.format.codec, &packet.payload, descriptor)
+        }
+    }
+}
+
+fn only_at(layer: Layer, rung: Option<Rung>) -> [Option<Rung>; 3] {
+    let mut ladder = [None; 3];
+    ladder[layer as usize] = rung;
+    ladder
 }
 
 /// The packet in a form that the line can carry: RED is unwrapped for those who do not take it.
