@@ -138,8 +138,24 @@ mod tests {
             assert_eq!(authority_of(host).map(|authority| authority.to_string()).as_deref(), Ok(host));
         }
         for host in [
-            "", ":80", "evil.example/x?y=", "evil.example?", "a b", "a#b", "user@a.example", "a:b@c", "a:99999", "a:",
-            "a:8o", "[::1", "::1", "[no]", "a\"b", "a<b>", "a,b/c", "http://a",
+            "",
+            ":80",
+            "evil.example/x?y=",
+            "evil.example?",
+            "a b",
+            "a#b",
+            "user@a.example",
+            "a:b@c",
+            "a:99999",
+            "a:",
+            "a:8o",
+            "[::1",
+            "::1",
+            "[no]",
+            "a\"b",
+            "a<b>",
+            "a,b/c",
+            "http://a",
         ] {
             assert!(authority_of(host).is_err(), "{host:?}");
         }

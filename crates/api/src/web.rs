@@ -23,8 +23,21 @@ const SCREENS_BY_ID: &[&str] = &["people", "channels"];
 
 /// Names of protocols. Who asks for a path with one of them, at its beginning or behind a prefix that is not ours, is a program:
 /// a page would pass for an answer.
-const PROTOCOLS: &[&str] =
-    &["api", "calls", "webrtc", "rtc", "settings", "twirp", "whip", "whep", "agent", "ws", "socket.io", "assets", "metrics"];
+const PROTOCOLS: &[&str] = &[
+    "api",
+    "calls",
+    "webrtc",
+    "rtc",
+    "settings",
+    "twirp",
+    "whip",
+    "whep",
+    "agent",
+    "ws",
+    "socket.io",
+    "assets",
+    "metrics",
+];
 
 pub(crate) fn router(state: &AppState) -> Router {
     Router::new().fallback(serve).layer(CompressionLayer::new()).layer(cors::for_origins(&state.config.cors_origins))

@@ -130,7 +130,10 @@ struct Held {
 pub fn describe() {
     describe_gauge!("stoa_connections", "Connections open, by what they came for.");
     describe_counter!("stoa_connections_refused_total", "Connections refused, by reason.");
-    describe_counter!("stoa_connections_timed_out_total", "Connections closed since their client did not do this in time.");
+    describe_counter!(
+        "stoa_connections_timed_out_total",
+        "Connections closed since their client did not do this in time."
+    );
     describe_counter!("stoa_connections_made_room_total", "Connections that waited, closed to let others in.");
     describe_counter!("stoa_accept_errors_total", "Times the kernel would not hand over a connection.");
 }
@@ -207,8 +210,12 @@ impl Admission {
         counter!("stoa_connections_refused_total", "door" => door, "reason" => reason).increment(1);
         let Some(more) = throttle.may_say(Instant::now()) else { return };
         match reason {
-            "address" => tracing::warn!(door, %peer, limit, more, "a connection was refused: its address has as many as one may have"),
-            _ => tracing::warn!(door, %peer, limit, more, "a connection was refused: there are as many as there may be"),
+            "address" => {
+                tracing::warn!(door, %peer, limit, more, "a connection was refused: its address has as many as one may have")
+            }
+            _ => {
+                tracing::warn!(door, %peer, limit, more, "a connection was refused: there are as many as there may be")
+            }
         }
     }
 
@@ -240,7 +247,11 @@ impl Admission {
         if let Some(more) = self.0.log.room.may_say(Instant::now()) {
             let (closed, one_address) = (found.len(), of.is_some());
             tracing::warn!(
-                door, ?peer, closed, one_address, more,
+                door,
+                ?peer,
+                closed,
+                one_address,
+                more,
                 "as many connections as there may be: those that kept the server waiting longest were closed"
             );
         }

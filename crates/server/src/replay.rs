@@ -48,5 +48,7 @@ fn progress(replay: Replay) {
 
 fn counts(replay: &Replay) -> String {
     let Replay { found, taken, known, refused, unreadable } = replay;
-    format!("{found} records: {taken} taken, {known} there already, {refused} refused again, {unreadable} lines unreadable")
+    format!(
+        "{found} records: {taken} taken, {known} there already, {refused} refused again, {unreadable} lines unreadable"
+    )
 }

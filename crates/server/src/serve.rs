@@ -195,7 +195,12 @@ impl Doors {
         let shares = Shares::of(descriptors, relays);
         let web = config.connections.web.unwrap_or(MOST_CONNECTIONS).min(shares.web);
         if let Some(wanted) = config.connections.web.filter(|wanted| *wanted > web) {
-            tracing::warn!(wanted, web, descriptors, "fewer web connections than limits.connections: raise the limit of open files (nofile)");
+            tracing::warn!(
+                wanted,
+                web,
+                descriptors,
+                "fewer web connections than limits.connections: raise the limit of open files (nofile)"
+            );
         }
         let most = |connections: usize| {
             // All of them may come from a proxy's address.
@@ -226,12 +231,7 @@ fn admin_http(config: &Config) -> Result<Option<Bound>, Failure> {
 }
 
 /// What the TURN server must know of the rest.
-fn around<'a>(
-    config: &'a Config,
-    addresses: &'a Addresses,
-    local: &'a [IpAddr],
-    admission: Admission,
-) -> Around<'a> {
+fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr], admission: Admission) -> Around<'a> {
     let public = config.public_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
     let host =
         public.and_then(|rest| rest.split(['/', '?']).next()).map(|authority| match authority.rsplit_once(':') {

@@ -96,7 +96,9 @@ fn whoever_is_slow_is_closed_in_time_counted_and_logged() {
     assert!((2..8).contains(&took.as_secs()), "{took:?}");
     assert!(rest(&mut slow).is_empty());
     until("the head to be counted", || timed_out("head") >= 1.0);
-    assert!(server.log().contains("it did not send a request's head in time") && server.log().contains("peer=127.0.0.1:"));
+    assert!(
+        server.log().contains("it did not send a request's head in time") && server.log().contains("peer=127.0.0.1:")
+    );
 
     // Half of a handshake.
     let mut half = open(base + 1);
@@ -169,7 +171,10 @@ fn sockets_and_long_polls_outlive_every_time_out_of_requests() {
     let opened = get(base, "/socket.io/?EIO=4&transport=polling");
     let session = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session");
     let mut poll = open(base);
-    say(&mut poll, &format!("GET /socket.io/?EIO=4&transport=polling&sid={session} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    say(
+        &mut poll,
+        &format!("GET /socket.io/?EIO=4&transport=polling&sid={session} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    );
     // Longer than any of the three, together.
     std::thread::sleep(Duration::from_secs(10));
     for (stream, name) in [(&mut signal, "signal"), (&mut socket, "socket"), (&mut poll, "poll")] {
@@ -264,7 +269,10 @@ fn joins(folder: &Path, base: u16) {
     let token = String::from_utf8(output.expect("the binary").stdout).expect("text");
     let mut signal = open(base);
     let query = format!("access_token={}&protocol=16", token.trim());
-    say(&mut signal, &format!("GET /rtc?{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"));
+    say(
+        &mut signal,
+        &format!("GET /rtc?{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"),
+    );
     say(&mut signal, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     assert!(answer(&mut signal).starts_with("HTTP/1.1 101"));
     let mut frame = [0; 2];

@@ -210,8 +210,12 @@ fn one_moment_of_a_full_disk_loses_nothing_and_passes_by_itself() {
     let (status, answer) = server.ask("PATCH", &format!("/api/calls/{running}/media"), &alice, muted);
     assert_eq!(status, 200, "{answer}");
     let told = server.until_ready(503);
-    let parts: Vec<&Value> =
-        told["error"]["details"]["troubles"].as_array().expect("a list").iter().map(|trouble| &trouble["part"]).collect();
+    let parts: Vec<&Value> = told["error"]["details"]["troubles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|trouble| &trouble["part"])
+        .collect();
     assert_eq!(parts, ["journal", "store"], "{told}");
     assert_eq!(server.get("/healthz", "").0, 200);
 
@@ -230,11 +234,13 @@ fn one_moment_of_a_full_disk_loses_nothing_and_passes_by_itself() {
     server.kill();
 
     let server = Server::start(folder.path(), &data);
-    let lost: Vec<&String> = kept.iter().filter(|call| server.get(&format!("/api/calls/{call}"), &carol).0 != 200).collect();
+    let lost: Vec<&String> =
+        kept.iter().filter(|call| server.get(&format!("/api/calls/{call}"), &carol).0 != 200).collect();
     assert!(lost.is_empty(), "{} of {} calls are gone", lost.len(), kept.len());
     for call in &kept {
         let (status, answer) = server.get(&format!("/api/calls/{call}/events"), &carol);
-        let events: Vec<&Value> = answer["events"].as_array().expect("a list").iter().map(|event| &event["event"]).collect();
+        let events: Vec<&Value> =
+            answer["events"].as_array().expect("a list").iter().map(|event| &event["event"]).collect();
         assert_eq!((status, events), (200, vec![&json!("initiated"), &json!("ended")]), "{call}: {answer}");
     }
     let (_, answer) = server.get(&format!("/api/calls/{running}/events"), &alice);

@@ -3,11 +3,11 @@
 //!
 //! A file of its own, for the faults of SQLite's files are the whole process's.
 
+#[path = "../../control/src/disk/faulty.rs"]
+mod faulty;
 mod support;
 #[path = "support/vfs.rs"]
 mod vfs;
-#[path = "../../control/src/disk/faulty.rs"]
-mod faulty;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

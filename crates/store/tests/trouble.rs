@@ -65,9 +65,8 @@ async fn a_journal_folder_that_was_moved_away_is_told_and_new_calls_are_refused_
     fs::rename(&away, &there).unwrap();
     well(&house).await;
     house.call("carol", "dave").await;
-    let accepted = async |house: &House| {
-        house.store.events(call.id).await.unwrap().iter().any(|event| event.event == "accepted")
-    };
+    let accepted =
+        async |house: &House| house.store.events(call.id).await.unwrap().iter().any(|event| event.event == "accepted");
     house.until("what happened meanwhile is stored", accepted).await;
 }
 

@@ -22,7 +22,11 @@ use crate::turn::client;
 use crate::wire::time;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(ice_servers)).routes(routes!(connection_check)).routes(routes!(health)).routes(routes!(ready))
+    OpenApiRouter::new()
+        .routes(routes!(ice_servers))
+        .routes(routes!(connection_check))
+        .routes(routes!(health))
+        .routes(routes!(ready))
 }
 
 /// STUN and TURN servers.

@@ -63,7 +63,10 @@ async fn a_host_comes_back_in_urls_only_where_it_is_one() {
     let good = asked(&behind, &["127.0.0.1:7880"], Some("calls.test")).await;
     assert_eq!(good.json()["livekitUrl"], "ws://calls.test", "{}", good.text);
     let refused = asked(&behind, &["127.0.0.1:7880"], Some("evil.example/x?y=")).await;
-    assert_eq!((refused.status.as_u16(), &refused.json()["error"]["details"]["field"]), (400, &json!("X-Forwarded-Host")));
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json()["error"]["details"]["field"]),
+        (400, &json!("X-Forwarded-Host"))
+    );
 }
 
 #[tokio::test]

@@ -181,7 +181,12 @@ impl MediaSettings {
         everyone.get_or_init(|| Arc::clone(&workers));
         for listener in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(tcp_listener::run(listener, self.admission.clone(), self.addresses.clone(), Arc::clone(&workers)));
+            tokio::spawn(tcp_listener::run(
+                listener,
+                self.admission.clone(),
+                self.addresses.clone(),
+                Arc::clone(&workers),
+            ));
         }
         Ok(Arc::new(Plane::new(workers, directory)))
     }

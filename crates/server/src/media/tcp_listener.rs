@@ -21,12 +21,7 @@ const FIRST_FRAME: Duration = Duration::from_secs(5);
 const LONGEST_OWN_UFRAG: usize = 12;
 
 /// Accepts until it is aborted.
-pub async fn run(
-    listener: TcpListener,
-    admission: Admission,
-    addresses: Addresses,
-    workers: Arc<[WorkerHandle]>,
-) {
+pub async fn run(listener: TcpListener, admission: Admission, addresses: Addresses, workers: Arc<[WorkerHandle]>) {
     let port = listener.local_addr().map_or(0, |addr| addr.port());
     loop {
         let (stream, remote, place) = admission.accept(&listener).await;

@@ -250,7 +250,8 @@ pub fn rewrite(
     if place.present {
         source.skip(place.targets.into())?;
     }
-    sink.copy(&mut source, usize::from(place.length).checked_sub(source.position())?)?;
+    let rest = usize::from(place.length).checked_sub(source.position())?;
+    sink.copy(&mut source, rest)?;
     Some(sink.length())
 }
 

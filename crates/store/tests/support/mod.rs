@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use call::{CallSnapshot, InitiateCall, Target};
 use control::{
-    ConnectError, Control, Disk, Handle, HistoryQuery, LocalDisk, MediaNotice, MediaNoticeKind, MediaPlane, Notice, Settings, SignalLink,
+    ConnectError, Control, Disk, Handle, HistoryQuery, LocalDisk, MediaNotice, MediaNoticeKind, MediaPlane, Notice,
+    Settings, SignalLink,
 };
 use model::{CallId, CallMedia, ChannelId, DeviceId, RoomName, UserId};
 use store::SqliteStore;
