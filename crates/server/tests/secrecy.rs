@@ -105,7 +105,7 @@ async fn no_level_of_the_log_shows_a_secret() {
 
     assert_eq!(server.end().1, Some(0));
     let log = fs::read_to_string(&path).expect("text");
-    assert!(log.contains("TRACE") && log.contains("/socket.io"), "the log says next to nothing:\n{log:.2000}");
+    assert!(log.contains("DEBUG") && log.contains("/socket.io"), "the log says next to nothing:\n{log:.2000}");
     let sessions = [up, into, cookie(&admin)].map(|cookie| cookie.split_once('=').expect("a cookie").1.to_owned());
     let tokens = [alice, bob, carol, dora, header, query, join, twirp, pass, key];
     let others = [PASSWORD.to_owned(), code_of(&link).to_owned()];

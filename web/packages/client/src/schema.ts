@@ -739,7 +739,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Exchanges the admin link's code for a session. */
+        /** Exchanges the admin link's code, which is good once, for a session. */
         post: operations["adminSession"];
         delete?: never;
         options?: never;
@@ -1526,7 +1526,7 @@ export interface components {
         };
         /** @description A name. */
         Guest: {
-            /** @description What people see. */
+            /** @description What people see, without what cannot be seen. */
             name: string;
         };
         /** @description The server is up. */
@@ -1883,11 +1883,11 @@ export interface components {
         };
         /** @description A new account. */
         SignUp: {
-            /** @description What people see; the user name where it is left out. */
+            /** @description What people see, without what cannot be seen; the user name where it is left out. */
             name?: string | null;
             /** @description 8 to 256 characters. */
             password: string;
-            /** @description 2 to 64 letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. */
+            /** @description 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. One that looks like another's is taken. */
             username: string;
         };
         /** @description A STUN or TURN server as an administrator sees it; its credential is never shown. */
@@ -1960,7 +1960,7 @@ export interface components {
             avatarUrl: string | null;
             /** @description The host app's id. */
             id: string;
-            /** @description Signed in by name alone. */
+            /** @description Signed in by name alone: nobody has checked that they are who they say. */
             isGuest: boolean;
             /** @description What people see. */
             name: string;
