@@ -203,9 +203,7 @@ pub fn main() -> ExitCode {
         Cmd::Turn(TurnCmd::Rotate(place)) => rotate_turn(&place),
         Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
-        Cmd::Journal(JournalCmd::Replay(place)) => {
-            load_at(&place, Vec::new()).map_err(Failure::from).and_then(|config| replay::run(&config.data_dir))
-        }
+        Cmd::Journal(JournalCmd::Replay(place)) => replay_journal(&place),
         Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
         Cmd::Settings => {
             list_settings();
@@ -411,6 +409,10 @@ fn rotate_turn(place: &Place) -> Result<(), Failure> {
     TurnSecrets::rotate(&data_dir)?;
     println!("rotated; credentials of the secret before it stay good until they expire");
     Ok(())
+}
+
+fn replay_journal(place: &Place) -> Result<(), Failure> {
+    replay::run(&config::data_dir(&layers(place, Vec::new())?)?)
 }
 
 fn migrate(place: &Place) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests start at a real instant")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Bitrate;

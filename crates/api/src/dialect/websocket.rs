@@ -291,7 +291,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// A client's message.
+/// A client's message. Without `Debug`: it may hold a token.
 enum Said {
     /// For the other peer.
     Signal(Signal),
@@ -396,17 +396,24 @@ async fn connection_state(
 mod tests {
     use super::*;
 
+    fn signal(message: &Value) -> Option<Signal> {
+        match parse(&message.to_string()) {
+            Ok(Said::Signal(signal)) => Some(signal),
+            Ok(Said::Refresh(_)) | Err(_) => None,
+        }
+    }
+
     #[test]
     fn messages_as_documented_are_read() {
         let offer = json!({"type": "offer", "offer": {"type": "offer", "sdp": "v=0\r\no=..."}});
-        assert_eq!(parse(&offer.to_string()), Ok(Signal::Offer(offer["offer"].clone())));
+        assert_eq!(signal(&offer), Some(Signal::Offer(offer["offer"].clone())));
         let candidate = json!({"type": "ice_candidate",
             "candidate": {"candidate": "candidate:...", "sdpMLineIndex": 0, "sdpMid": "0"}});
-        assert_eq!(parse(&candidate.to_string()), Ok(Signal::Candidate(candidate["candidate"].clone())));
+        assert_eq!(signal(&candidate), Some(Signal::Candidate(candidate["candidate"].clone())));
         let end = json!({"type": "ice_candidate", "candidate": null});
-        assert_eq!(parse(&end.to_string()), Ok(Signal::Candidate(Value::Null)));
+        assert_eq!(signal(&end), Some(Signal::Candidate(Value::Null)));
         let state = json!({"type": "connection_state", "state": "connected"});
-        assert_eq!(parse(&state.to_string()), Ok(Signal::State("connected".into())));
+        assert_eq!(signal(&state), Some(Signal::State("connected".into())));
         assert!(
             parse(&json!({"type": "text", "message": "Hello!", "timestamp": "2026-01-21T10:30:00Z"}).to_string())
                 .is_ok()
@@ -427,7 +434,8 @@ mod tests {
             r#"{"type":"text","message":{}}"#,
             r#"{"type":"connection_state","state":"purple"}"#,
         ] {
-            assert_eq!(parse(text).unwrap_err().code.as_str(), "invalid_request", "{text}");
+            let refused = parse(text).err().map(|error| error.code.as_str());
+            assert_eq!(refused, Some("invalid_request"), "{text}");
         }
     }
 }
