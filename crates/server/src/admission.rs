@@ -397,7 +397,8 @@ impl Connection {
     /// Bytes of an answer were taken.
     pub fn took(&self) {
         let mut state = self.state();
-        if state.answering > 0 {
+        // HTTP/1 writes nothing but answers, of which the last bytes may be on their way when the request is over.
+        if state.answering > 0 || (state.stage == Stage::Idle && !state.http2) {
             state.since = Instant::now();
         }
     }
@@ -565,6 +566,27 @@ mod tests {
         fresh.connection.step(Step::Working, Step::Reading);
         assert!(door.admit(at("192.0.2.5:1")).is_some());
         assert!(is_out(&fresh));
+    }
+
+    #[test]
+    fn who_still_takes_the_end_of_an_answer_is_not_idle() {
+        let door = door(1, None);
+        let place = door.admit(at("192.0.2.1:1")).expect("room");
+        let connection = place.connection();
+        let by = || connection.deadline().map(|(by, _)| by);
+        connection.begin(false);
+        connection.end(Step::Working);
+        let before = by();
+        std::thread::sleep(Duration::from_millis(1));
+        connection.took();
+        assert!(by() > before);
+        // HTTP/2 answers pings, too: they keep no connection.
+        connection.begin(true);
+        connection.end(Step::Working);
+        let before = by();
+        std::thread::sleep(Duration::from_millis(1));
+        connection.took();
+        assert_eq!(by(), before);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -21,6 +21,8 @@ use crate::admission::{Connection, Overdue, Step};
 const DRAINED: usize = 64 << 10;
 /// How long the answer waits for that.
 const DRAIN: Duration = Duration::from_millis(250);
+/// What of an answer is given to be sent at once.
+const PIECE: usize = 64 << 10;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -82,7 +84,7 @@ where
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.go(Step::Answering);
-    Ok(response.map(|body| Body::new(Answer { body, _exchange: exchange })))
+    Ok(response.map(|body| Body::new(Answer { body, rest: Bytes::new(), _exchange: exchange })))
 }
 
 /// One request under way; over when it is dropped.
@@ -169,7 +171,7 @@ where
         let mut left = DRAINED;
         let rest = std::future::poll_fn(|cx| {
             loop {
-                match std::task::ready!(self.incoming().poll(cx)) {
+                match ready!(self.incoming().poll(cx)) {
                     None => return Poll::Ready(true),
                     Some(Err(_)) => return Poll::Ready(false),
                     Some(Ok(frame)) => match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
@@ -232,9 +234,12 @@ where
     }
 }
 
-/// An answer: its request is under way until it was taken.
+/// An answer: its request is under way until it was taken. It is given in pieces, since HTTP/2 is done with a frame of any
+/// length long before the client has it.
 struct Answer {
     body: Body,
+    /// What of a frame is yet to be given.
+    rest: Bytes,
     _exchange: Arc<Exchange>,
 }
 
@@ -243,14 +248,30 @@ impl HttpBody for Answer {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                none => return Poll::Ready(none),
+            }
+        }
+        let length = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(most) = body.upper() {
+            hint.set_upper(most + rest);
+        }
+        hint
     }
 }
