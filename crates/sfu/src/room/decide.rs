@@ -58,14 +58,19 @@ impl Room {
         }
     }
 
-    /// Chooses the layers of all who are unsettled.
+    /// Chooses the layers of all who are unsettled, and asks for the keyframes that takes.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.choose(now);
+        self.ask_keyframes(now);
+    }
+
+    /// Chooses the layers of all who are unsettled.
+    pub(super) fn choose(&mut self, now: Instant) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         for participant in unsettled.drain(..) {
             self.choose_layers(now, participant);
         }
         self.unsettled = unsettled;
-        self.ask_keyframes(now);
     }
 
     fn choose_layers(&mut self, now: Instant, subscriber: ParticipantKey) {

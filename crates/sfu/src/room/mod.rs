@@ -334,8 +334,14 @@ impl Room {
         if let Some(owner) = self.participants.get_mut(known.owner) {
             packet.captured = owner.anchor.captured(&packet);
         }
+        let (arrived, mut outcome) = known.take(layer, packet);
+        if outcome.layers_changed {
+            self.unsettle_subscribers(track);
+            self.choose(now);
+        }
+        let Some(known) = self.tracks.get_mut(track) else { return };
         let before = self.forwards.len();
-        let outcome = known.handle_packet(layer, packet, &mut self.forwards, &mut self.stats);
+        known.send(layer, &arrived, &mut self.forwards, &mut self.stats, &mut outcome);
         for forward in &self.forwards[before..] {
             self.stats.packets_out += 1;
             self.stats.bytes_out += forward.packet.payload.len() as u64;

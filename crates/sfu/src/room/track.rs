@@ -80,12 +80,22 @@ pub(super) struct Outcome {
     pub(super) format: Option<Format>,
     /// A layer has just come alive.
     pub(super) layer_appeared: bool,
+    /// The layers inside an encoding are others than before: subscribers are to be given theirs before the packet is sent.
+    pub(super) layers_changed: bool,
     /// Packets are missing, or a keyframe is waited for.
     pub(super) watch: bool,
     /// Subscriptions of which the first packet went out.
     pub(super) started: Vec<ParticipantKey>,
     /// To hand out.
     pub(super) relayed: Option<Arc<Packet>>,
+}
+
+/// A packet that was taken in, and what could not be read before it came.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    packet: Arc<Packet>,
+    reading: Reading,
+    unread: Vec<(Arc<Packet>, Reading)>,
 }
 
 impl Track {
@@ -118,14 +128,8 @@ impl Track {
         self.bound.len() <= 1
     }
 
-    /// Takes a packet in and writes what each subscriber gets of it into `out`.
-    pub(super) fn handle_packet(
-        &mut self,
-        layer: Layer,
-        packet: Packet,
-        out: &mut Vec<Forward>,
-        stats: &mut RoomStats,
-    ) -> Outcome {
+    /// Takes a packet in; [`Track::send`] follows.
+    pub(super) fn take(&mut self, layer: Layer, packet: Packet) -> (Arrived, Outcome) {
         let mut outcome = Outcome::default();
         let packet = Arc::new(packet);
         if self.format.is_none_or(|format| format.codec != packet.format.codec && !is_opus(format, packet.format)) {
@@ -135,30 +139,46 @@ impl Track {
         let kind = self.spec.kind;
         let was_live = self.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.is_live(packet.arrival));
         let ingress = self.ingress[layer as usize].get_or_insert_with(|| Ingress::new(kind, layer, &packet));
-        let rungs = ingress.layering.active_set();
+        let active = ingress.layering.active_set();
         let reading = ingress.layering.read(&packet);
         let starts = starts(&packet, &reading);
         let taken = ingress.take(&packet, &reading, starts);
-        // Layers inside the encoding come and go, too.
-        outcome.layer_appeared = !was_live || ingress.layering.active_set() != rungs;
+        outcome.layer_appeared = !was_live;
+        outcome.layers_changed = ingress.layering.active_set() != active;
         outcome.watch = ingress.has_gaps();
         let unread = if starts { ingress.take_unread() } else { Vec::new() };
         if taken == Taken::Restarted {
             tracing::debug!(?layer, ssrc = packet.ssrc, "publisher started another sequence");
         }
-        if self.spec.muted {
-            stats.packets_dropped += 1;
-            return outcome;
-        }
-        outcome.relayed = self.relayed.then(|| Arc::clone(&packet));
-        self.forward(layer, &packet, &reading, out, stats, &mut outcome);
-        for (late, reading) in unread {
-            self.forward(layer, &late, &reading, out, stats, &mut outcome);
-        }
-        outcome
+        outcome.relayed = (self.relayed && !self.spec.muted).then(|| Arc::clone(&packet));
+        (Arrived { packet, reading, unread }, outcome)
     }
 
     /// Writes what each subscriber gets of a packet into `out`.
+    pub(super) fn send(
+        &mut self,
+        layer: Layer,
+        arrived: &Arrived,
+        out: &mut Vec<Forward>,
+        stats: &mut RoomStats,
+        outcome: &mut Outcome,
+    ) {
+        if self.spec.muted {
+            stats.packets_dropped += 1;
+            return;
+        }
+        if starts(&arrived.packet, &arrived.reading)
+            && let Some(ingress) = &mut self.ingress[layer as usize]
+        {
+            // This may be just what is waited for. Who still waits after it says so again.
+            ingress.forget_keyframe();
+        }
+        self.forward(layer, &arrived.packet, &arrived.reading, out, stats, outcome);
+        for (late, reading) in &arrived.unread {
+            self.forward(layer, late, reading, out, stats, outcome);
+        }
+    }
+
     fn forward(
         &mut self,
         layer: Layer,
@@ -484,6 +504,12 @@ mod tests {
         assert_eq!(track.demand_change(start + second * 20), None);
     }
 
+    fn handle(track: &mut Track, packet: Packet, out: &mut Vec<Forward>, stats: &mut RoomStats) -> Outcome {
+        let (arrived, mut outcome) = track.take(Layer::High, packet);
+        track.send(Layer::High, &arrived, out, stats, &mut outcome);
+        outcome
+    }
+
     #[test]
     fn red_is_unwrapped_for_those_who_do_not_take_it() {
         let now = Instant::now();
@@ -511,7 +537,7 @@ mod tests {
         };
         let mut out = Vec::new();
         let mut stats = RoomStats::default();
-        let outcome = track.handle_packet(Layer::High, packet, &mut out, &mut stats);
+        let outcome = handle(&mut track, packet, &mut out, &mut stats);
         let got: Vec<_> = out
             .iter()
             .map(|forward| (forward.egress.peer.0, forward.packet.format.codec, forward.packet.payload.len()))
@@ -547,7 +573,7 @@ mod tests {
                 extensions: super::super::packet::Extensions::default(),
                 clock: None,
             };
-            track.handle_packet(Layer::High, packet, &mut out, &mut stats);
+            handle(&mut track, packet, &mut out, &mut stats);
         };
         // An interframe, then a keyframe of 11 to 13 of which 11 was lost and comes again, then the next frame.
         send(10, true, false);
