@@ -38,7 +38,10 @@ async fn bad_tokens_all_get_the_same_answer_unless_they_are_signed() {
     for (what, token) in bad_tokens() {
         if what == "expired" {
             let refusal = server.get("/api/calls", &token).await.json();
-            assert_eq!(refusal["error"]["details"]["claim"], "exp", "whoever has the key hears what is wrong: {refusal}");
+            assert_eq!(
+                refusal["error"]["details"]["claim"], "exp",
+                "whoever has the key hears what is wrong: {refusal}"
+            );
             continue;
         }
         for path in ["/api/calls", "/api/users", "/api/ice-servers", &format!("/api/calls/{id}")] {
