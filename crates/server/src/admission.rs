@@ -324,6 +324,8 @@ struct State {
     /// Those that have their answer, which is being taken.
     answering: u32,
     http2: bool,
+    /// Bytes of an answer wait for the client to take those before.
+    stalled: bool,
 }
 
 /// Where a connection stands while no request is under way.
@@ -357,6 +359,7 @@ impl Connection {
             reading: 0,
             answering: 0,
             http2: false,
+            stalled: false,
         };
         let (kept, shown_out) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { peer, patience, log, kept, shown_out, waker: AtomicWaker::new(), state: Mutex::new(state) }
@@ -388,7 +391,7 @@ impl Connection {
     pub fn heard(&self) {
         let mut state = self.state();
         // HTTP/2 has more to say than requests.
-        if state.stage == Stage::Idle && state.requests == 0 && !state.http2 {
+        if state.stage == Stage::Idle && state.requests == 0 && !state.http2 && !state.stalled {
             state.stage = Stage::Head;
             state.since = Instant::now();
         }
@@ -397,10 +400,17 @@ impl Connection {
     /// Bytes of an answer were taken.
     pub fn took(&self) {
         let mut state = self.state();
+        state.stalled = false;
         // HTTP/1 writes nothing but answers, of which the last bytes may be on their way when the request is over.
         if state.answering > 0 || (state.stage == Stage::Idle && !state.http2) {
             state.since = Instant::now();
         }
+    }
+
+    /// The client takes no bytes for now. Its request may be over all the same: what is left of the answer lies with the
+    /// connection then.
+    pub fn stalled(&self) {
+        self.state().stalled = true;
     }
 
     /// A request begins.
@@ -452,7 +462,7 @@ impl Connection {
         match state.stage {
             Stage::First(what) => Some((state.since + head, what)),
             Stage::Head => Some((state.since + head, Overdue::Head)),
-            Stage::Idle if state.requests == 0 => Some((state.since + idle, Overdue::Idle)),
+            Stage::Idle if state.requests == 0 && !state.stalled => Some((state.since + idle, Overdue::Idle)),
             Stage::Idle if state.requests == state.answering => Some((state.since + body, Overdue::Answer)),
             Stage::Idle => None,
         }
@@ -587,6 +597,22 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1));
         connection.took();
         assert_eq!(by(), before);
+    }
+
+    #[test]
+    fn what_is_left_of_an_answer_when_its_request_is_over_must_be_taken() {
+        let door = door(1, None);
+        let place = door.admit(at("192.0.2.1:1")).expect("room");
+        let connection = place.connection();
+        let waits = || connection.deadline().map(|(_, what)| what);
+        connection.begin(false);
+        connection.step(Step::Working, Step::Answering);
+        connection.stalled();
+        connection.end(Step::Answering);
+        connection.heard();
+        assert_eq!(waits(), Some(Overdue::Answer));
+        connection.took();
+        assert_eq!(waits(), Some(Overdue::Idle));
     }
 
     #[test]

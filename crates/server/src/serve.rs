@@ -208,7 +208,7 @@ impl Doors {
             Most { connections, of_address }
         };
         let admin = Most { connections: ADMIN_CONNECTIONS, of_address: None };
-        tracing::info!(descriptors, web, media = shares.media, "connections there may be");
+        tracing::debug!(descriptors, web, media = shares.media, "connections there may be");
         Self {
             web: Admission::new("web", most(web), config.patience),
             media: Admission::new("media", most(shares.media), config.patience),

@@ -11,11 +11,6 @@ use std::time::{Duration, Instant};
 
 use support::{Server, get, ports, serve, stoa};
 
-/// Each test has ports of its own, apart from those of the other test program.
-fn base(test: u16) -> u16 {
-    ports(test) + 2_000
-}
-
 /// A server on whose patience a test can wait.
 fn hasty(folder: &Path, base: u16) -> Command {
     let mut command = serve(folder, base);
@@ -81,7 +76,7 @@ const HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
 #[test]
 fn whoever_is_slow_is_closed_in_time_counted_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(0);
+    let base = ports(0);
     let (server, _) = Server::start(&mut hasty(folder.path(), base));
     let timed_out =
         |what: &str| metric(base, &format!("stoa_connections_timed_out_total{{door=\"web\",waited_for=\"{what}\"}}"));
@@ -138,7 +133,7 @@ fn whoever_is_slow_is_closed_in_time_counted_and_logged() {
 #[test]
 fn an_answer_nobody_takes_ends() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(1);
+    let base = ports(1);
     let (_server, _) = Server::start(&mut hasty(folder.path(), base));
     let mut greedy = open(base);
     // More than the kernel keeps for a reader that does not read.
@@ -154,7 +149,7 @@ fn an_answer_nobody_takes_ends() {
 #[test]
 fn sockets_and_long_polls_outlive_every_time_out_of_requests() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(2);
+    let base = ports(2);
     let (_server, _) = Server::start(&mut hasty(folder.path(), base));
     let output = stoa(folder.path()).args(["token", "livekit", "--room", "r", "--identity", "alice"]).output();
     let token = String::from_utf8(output.expect("the binary").stdout).expect("text");
@@ -195,7 +190,7 @@ fn sockets_and_long_polls_outlive_every_time_out_of_requests() {
 #[test]
 fn a_small_body_nobody_wants_costs_no_connection_and_a_large_one_is_told_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(3);
+    let base = ports(3);
     let (_server, _) = Server::start(&mut hasty(folder.path(), base));
     let post = |length: usize, more: &str| {
         format!("POST /api/calls HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{more}\r\n")
@@ -231,7 +226,7 @@ fn a_small_body_nobody_wants_costs_no_connection_and_a_large_one_is_told_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_of_connections_survives_refusals() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(4);
+    let base = ports(4);
     let (_server, _) = Server::start(&mut serve(folder.path(), base));
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     for (url, http1) in [
@@ -283,7 +278,7 @@ fn joins(folder: &Path, base: u16) {
 #[test]
 fn five_thousand_slow_connections_leave_the_rest_served() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(5);
+    let base = ports(5);
     let (server, _) = Server::start(&mut serve(folder.path(), base));
     let wanted = (raise_descriptors().saturating_sub(200) as usize).min(5_000);
     let mut slow: Vec<TcpStream> = Vec::new();
@@ -305,7 +300,7 @@ fn five_thousand_slow_connections_leave_the_rest_served() {
 #[test]
 fn with_few_descriptors_those_who_wait_make_room_and_the_log_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(6);
+    let base = ports(6);
     let server = serve(folder.path(), base);
     // As an operator's shell or unit file would have it.
     let mut command = Command::new("sh");
@@ -336,9 +331,13 @@ fn with_few_descriptors_those_who_wait_make_room_and_the_log_says_so() {
 #[tokio::test]
 async fn browsers_are_kept_to_https_with_a_real_certificate_only() {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = base(7);
+    let base = ports(7);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build().expect("a client");
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client");
     let told = async |url: String| {
         let answer = client.get(format!("{url}/healthz")).send().await.expect("an answer");
         answer.headers().get("strict-transport-security").map(|value| value.to_str().expect("text").to_owned())

@@ -71,7 +71,10 @@ impl Guarded {
         match done {
             Poll::Ready(Ok(_)) if !self.place.connection().is_kept() => self.place.connection().took(),
             Poll::Ready(_) => {}
-            Poll::Pending => return self.wait(cx),
+            Poll::Pending => {
+                self.place.connection().stalled();
+                return self.wait(cx);
+            }
         }
         done
     }
