@@ -69,7 +69,6 @@ impl StoreWriter {
 
     /// Follows the journal until its writing side is gone and everything is taken over.
     pub(crate) async fn run(mut self, mut durable: watch::Receiver<u64>, taken: watch::Sender<u64>) {
-        let mut nag = Nag::default();
         loop {
             let until = *durable.borrow_and_update();
             let mut retry = RETRY[0];
@@ -86,11 +85,11 @@ impl StoreWriter {
                 taken.send_replace(self.applied);
                 match done {
                     Ok(()) => {
-                        self.is_well(&mut nag);
+                        self.is_well();
                         retry = RETRY[0];
                     }
                     Err(halt) => {
-                        self.is_halted(&halt, &mut nag);
+                        self.is_halted(&halt);
                         tokio::time::sleep(retry).await;
                         retry = (retry * 2).min(RETRY[1]);
                     }
@@ -155,33 +154,29 @@ impl StoreWriter {
         Ok(())
     }
 
-    fn is_well(&self, nag: &mut Nag) {
+    fn is_well(&self) {
         let now = self.clock.now();
         self.health.note(Watcher::JournalReader, None, now);
         self.health.note(Watcher::StoreWriter, None, now);
-        if nag.calm() {
-            tracing::info!(sequence = self.applied, "the store takes records again");
-        }
     }
 
-    fn is_halted(&self, halt: &Halt, nag: &mut Nag) {
+    fn is_halted(&self, halt: &Halt) {
         let now = self.clock.now();
-        let said = nag.due();
         match halt {
             Halt::Journal(error) => {
-                self.health.note(Watcher::JournalReader, Some(Cause::of_io(error)), now);
-                if said {
+                if self.health.note(Watcher::JournalReader, Some(Cause::of_io(error)), now) {
                     tracing::error!(%error, "the journal cannot be taken over into the store");
                 }
             }
             Halt::Store(error) => {
-                self.health.note(Watcher::StoreWriter, Some(error.cause().unwrap_or(Cause::Fault)), now);
+                let cause = error.cause().unwrap_or(Cause::Fault);
+                let say = self.health.note(Watcher::StoreWriter, Some(cause), now);
                 match error.remedy() {
-                    Remedy::Hold if said => tracing::error!(
+                    Remedy::Hold if say => tracing::error!(
                         %error,
                         "the store cannot go on, and waiting will not mend it: calls go on, their records are kept in the journal"
                     ),
-                    Remedy::Again | Remedy::PutAside if said => tracing::warn!(
+                    Remedy::Again | Remedy::PutAside if say => tracing::warn!(
                         %error,
                         "the store cannot be written: calls go on, their records are kept in the journal until it can"
                     ),
@@ -200,7 +195,6 @@ pub(crate) async fn look_after(
     clock: Arc<Clock>,
     durable: watch::Receiver<u64>,
 ) {
-    let mut nag = Nag::default();
     let mut each = tokio::time::interval(CHECK);
     each.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -210,18 +204,9 @@ pub(crate) async fn look_after(
         }
         let found = store.check().await;
         let cause = found.as_ref().err().and_then(StoreError::cause);
-        health.note(Watcher::StoreCheck, cause, clock.now());
-        match found {
-            Err(error) if cause.is_some() => {
-                if nag.due() {
-                    tracing::error!(%error, "the store cannot be written");
-                }
-            }
-            Ok(()) | Err(_) => {
-                if nag.calm() {
-                    tracing::info!("the store can be written again");
-                }
-            }
+        let say = health.note(Watcher::StoreCheck, cause, clock.now());
+        if say && let Err(error) = found {
+            tracing::error!(%error, "the store cannot be written");
         }
     }
 }

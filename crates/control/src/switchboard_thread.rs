@@ -23,7 +23,6 @@ use crate::clock::Clock;
 use crate::directory::Channel;
 use crate::handle::ControlError;
 use crate::journal::Journal;
-use crate::nag::Nag;
 use crate::notice::{Notice, NoticeBody};
 use crate::rooms::RoomJob;
 use crate::roster::Roster;
@@ -88,11 +87,10 @@ pub(crate) struct Owner {
     pub(crate) work: Work,
 }
 
-/// The batch at hand, and what the log was last told.
+/// The batch at hand, and what is known of the ones before.
 #[derive(Default)]
 pub(crate) struct Work {
     effects: Vec<Effect>,
-    nag: Nag,
     wake: Option<Timestamp>,
     timer_panicked: bool,
     /// Why new calls cannot be recorded.
@@ -342,25 +340,21 @@ impl Owner {
             Err(error) => Some(Cause::of_io(error)),
         };
         self.work.refuses = cause;
-        self.health.note(Watcher::JournalWriter, cause, self.clock.now());
+        let say = self.health.note(Watcher::JournalWriter, cause, self.clock.now());
         match written {
-            Ok(last) => self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last),
+            Ok(last) => {
+                self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last);
+                if say {
+                    tracing::error!("the journal has no more room on the disk: calls go on, new ones are refused");
+                }
+            }
             Err(error) => {
-                let given_up = self.journal.given_up();
-                if self.work.nag.due() {
+                if say {
+                    let given_up = self.journal.given_up();
                     tracing::error!(%error, given_up, "the journal cannot be written: calls go on, new ones are refused");
                 }
                 self.take_back();
-                false
             }
-        };
-        match cause {
-            Some(cause) if self.work.nag.due() => tracing::error!(
-                cause = cause.as_str(),
-                "the journal has no more room on the disk: calls go on, new ones are refused"
-            ),
-            None if self.work.nag.calm() => tracing::info!("the journal is written again"),
-            Some(_) | None => {}
         }
         self.work.begun.clear();
         for effect in self.work.effects.drain(..) {

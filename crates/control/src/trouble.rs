@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::Timestamp;
 
+use crate::nag::Nag;
+
 /// What keeps something from being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -115,37 +117,64 @@ const WATCHERS: [(Watcher, Part); 4] = [
 
 /// How the journal and the store are, as far as anyone has seen.
 #[derive(Debug, Default)]
-pub(crate) struct Health {
-    seen: Mutex<[Option<(Cause, Timestamp)>; WATCHERS.len()]>,
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// By watcher.
+    seen: [Option<(Cause, Timestamp)>; WATCHERS.len()],
+    /// By part: several watchers see one trouble, and one line a minute is enough.
+    nags: [Nag; 2],
 }
 
 impl Health {
-    /// What a watcher sees now; `None`: all is well.
-    pub(crate) fn note(&self, watcher: Watcher, cause: Option<Cause>, now: Timestamp) {
-        let place = &mut self.seen()[watcher as usize];
+    /// What a watcher sees now; `None`: all is well. Gives whether it is to say so in its own words; that it is over is said here.
+    pub(crate) fn note(&self, watcher: Watcher, cause: Option<Cause>, now: Timestamp) -> bool {
+        let mut state = self.state();
+        let place = &mut state.seen[watcher as usize];
         *place = cause.map(|cause| (cause, place.map_or(now, |(_, since)| since)));
+        let (_, part) = WATCHERS[watcher as usize];
+        let is_well = state.of(part).next().is_none();
+        let nag = &mut state.nags[part as usize];
+        if cause.is_some() {
+            return nag.due();
+        }
+        if is_well && nag.calm() {
+            match part {
+                Part::Journal => tracing::info!("the journal is written again"),
+                Part::Store => tracing::info!("the store takes records again"),
+            }
+        }
+        false
     }
 
     /// Whether records reach the store, as far as is known.
     pub(crate) fn store_takes_records(&self) -> bool {
-        let seen = self.seen();
+        let seen = self.state().seen;
         [Watcher::JournalReader, Watcher::StoreWriter].iter().all(|watcher| seen[*watcher as usize].is_none())
     }
 
     /// Every part that is in trouble, once: since the first of its watchers saw it, with that one's cause.
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
-        let seen = self.seen();
-        let of = |part| {
-            let its = WATCHERS.iter().filter(move |(_, of)| *of == part);
-            let known = its.filter_map(|(watcher, _)| seen[*watcher as usize]);
-            known.min_by_key(|(_, since)| *since).map(|(cause, since)| Trouble { part, cause, since })
+        let state = self.state();
+        let first = |part| {
+            let first = state.of(part).min_by_key(|(_, since)| *since);
+            first.map(|(cause, since)| Trouble { part, cause, since })
         };
-        [Part::Journal, Part::Store].into_iter().filter_map(of).collect()
+        [Part::Journal, Part::Store].into_iter().filter_map(first).collect()
     }
 
     /// Plain data: a panic elsewhere cannot have left it half changed.
-    fn seen(&self) -> MutexGuard<'_, [Option<(Cause, Timestamp)>; WATCHERS.len()]> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the watchers of a part see.
+    fn of(&self, part: Part) -> impl Iterator<Item = (Cause, Timestamp)> {
+        let its = WATCHERS.iter().filter(move |(_, of)| *of == part);
+        its.filter_map(|(watcher, _)| self.seen[*watcher as usize])
     }
 }
 
@@ -157,9 +186,10 @@ mod tests {
     fn a_trouble_lasts_from_its_first_sight_until_every_watcher_is_content() {
         let health = Health::default();
         assert_eq!(health.troubles(), []);
-        health.note(Watcher::StoreCheck, Some(Cause::Full), Timestamp(5));
-        health.note(Watcher::StoreWriter, Some(Cause::Io), Timestamp(6));
-        health.note(Watcher::StoreCheck, Some(Cause::ReadOnly), Timestamp(7));
+        assert!(health.note(Watcher::StoreCheck, Some(Cause::Full), Timestamp(5)));
+        let again = health.note(Watcher::StoreWriter, Some(Cause::Io), Timestamp(6));
+        assert!(!again, "it is said once a minute, whoever sees it");
+        assert!(!health.note(Watcher::StoreCheck, Some(Cause::ReadOnly), Timestamp(7)));
         assert!(!health.store_takes_records());
         let store = |cause, since| Trouble { part: Part::Store, cause, since: Timestamp(since) };
         assert_eq!(health.troubles(), [store(Cause::ReadOnly, 5)]);
@@ -167,7 +197,9 @@ mod tests {
         assert_eq!(health.troubles(), [store(Cause::Io, 6)]);
         health.note(Watcher::StoreWriter, None, Timestamp(9));
         assert!(health.store_takes_records());
-        health.note(Watcher::JournalWriter, Some(Cause::Replaced), Timestamp(10));
+        assert!(health.note(Watcher::JournalWriter, Some(Cause::Replaced), Timestamp(10)));
+        assert!(health.note(Watcher::StoreCheck, Some(Cause::Full), Timestamp(10)), "another part, and a trouble anew");
+        health.note(Watcher::StoreCheck, None, Timestamp(11));
         assert_eq!(health.troubles(), [Trouble { part: Part::Journal, cause: Cause::Replaced, since: Timestamp(10) }]);
     }
 

