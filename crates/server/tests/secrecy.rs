@@ -86,7 +86,9 @@ async fn no_level_of_the_log_shows_a_secret() {
     let polling = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     let text = ("Content-Type", "text/plain;charset=UTF-8");
     assert!(ask(base, "POST", &polling, &[text], &format!("40{{\"token\":\"{carol}\"}}")).contains(" 200 "));
-    assert!(ask(base, "GET", &polling, &[], "").contains("40{"));
+    // A ping may come first.
+    let polled = [(); 2].map(|()| ask(base, "GET", &polling, &[], ""));
+    assert!(polled.iter().any(|answer| answer.contains("40{")), "{polled:?}");
     speak(base, &format!("/ws/webrtc/{id}?token={dora}"), None, "{").await;
 
     assert!(ask(base, "GET", "/rtc/validate", &[("Authorization", &bearer(&header))], "").contains(" 200 "));

@@ -20,10 +20,14 @@ use super::store_error;
 
 /// How long a request waits for its turn before it is told that the store is not available.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes that must be free before a store that was in trouble counts as well again. A page or two fit into the write-ahead log even where
+/// the disk has no room for the next request.
+const ROOM: u64 = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct Writer {
     options: SqliteConnectOptions,
+    path: PathBuf,
     /// Empty: whoever comes next connects.
     connection: Arc<Mutex<Option<SqliteConnection>>>,
     files: Files,
@@ -40,6 +44,7 @@ impl Writer {
         let connection = options.connect().await?;
         Ok(Self {
             options,
+            path: path.to_owned(),
             connection: Arc::new(Mutex::new(Some(connection))),
             files: Files::new(path),
             suspect: AtomicBool::new(false),
@@ -78,9 +83,20 @@ impl Writer {
         if !self.suspect.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.has_room()?;
         let mut write = self.begin().await?;
         write.execute("UPDATE journal_position SET applied = applied").await.map_err(store_error)?;
         write.commit().await
+    }
+
+    fn has_room(&self) -> Result<(), StoreError> {
+        match rustix::fs::statvfs(&self.path) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM => {
+                Err(StoreError::unavailable(Cause::Full, "the disk has next to no room left"))
+            }
+            // A file system that does not say is judged by the write alone.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     pub(super) async fn close(&self) {
@@ -113,7 +129,9 @@ impl Write {
         // What was just committed must be found again by the file's name.
         self.writer.files.check()?;
         *self.place = Some(connection);
-        self.writer.suspect.store(false, Ordering::Relaxed);
+        if self.writer.suspect.load(Ordering::Relaxed) && self.writer.has_room().is_ok() {
+            self.writer.suspect.store(false, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
