@@ -191,7 +191,9 @@ fn a_replay_says_what_it_found_and_needs_a_database() {
     fs::create_dir_all(folder.path().join("data/journal")).expect("writable");
     for (text, counts) in [(None, "0 lines unreadable"), (Some("{\"sequence\": 7, \"rec"), "1 lines unreadable")] {
         let aside = folder.path().join("data/journal/refused.jsonl");
-        text.map(|text| fs::write(&aside, text).expect("writable"));
+        if let Some(text) = text {
+            fs::write(&aside, text).expect("writable");
+        }
         let output = replay();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && said.starts_with("0 records: ") && said.contains(counts), "{output:?}");
