@@ -22,6 +22,8 @@ use crate::trouble::{Cause, Health, Watcher};
 const BATCH_BYTES: usize = 1 << 20;
 /// How soon a store that did not take a batch is asked again, at first and at most: it is there within seconds once it can be.
 const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
+/// How long a batch may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the store is asked how it is.
 const CHECK: Duration = Duration::from_secs(1);
 
@@ -107,7 +109,7 @@ impl StoreWriter {
         let records = self.reader.read(until, BATCH_BYTES).map_err(Halt::Journal)?;
         let Some((last, _)) = records.last() else { return Ok(false) };
         let last = *last;
-        match self.store.apply(&records).await {
+        match self.hand_over(&records).await {
             Ok(()) => self.applied = last,
             Err(error) if error.remedy() == Remedy::PutAside => {
                 for (sequence, record) in &records {
@@ -134,8 +136,14 @@ impl StoreWriter {
         Halt::Store(error)
     }
 
+    /// A database that never answers is away, too.
+    async fn hand_over(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
+        let done = tokio::time::timeout(PATIENCE, self.store.apply(records)).await;
+        done.unwrap_or_else(|_| Err(StoreError::unavailable(Cause::Away, "it did not answer within a minute")))
+    }
+
     async fn apply_one(&mut self, sequence: u64, record: &Record) -> Result<(), StoreError> {
-        match self.store.apply(&[(sequence, record.clone())]).await {
+        match self.hand_over(&[(sequence, record.clone())]).await {
             Ok(()) => {}
             Err(error) if error.remedy() == Remedy::PutAside => {
                 self.refused.put_aside(sequence, record, &error.to_string()).map_err(|why| {

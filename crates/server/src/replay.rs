@@ -41,7 +41,7 @@ fn progress(replay: Replay) {
     if out.is_terminal() {
         let end = if done == replay.found { '\n' } else { '\r' };
         let _ = write!(out, "{done} of {}{end}", replay.found);
-    } else if done % STEP == 0 {
+    } else if done.is_multiple_of(STEP) {
         let _ = writeln!(out, "{done} of {}", replay.found);
     }
 }

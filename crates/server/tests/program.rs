@@ -180,3 +180,23 @@ fn migrate_says_what_it_did_and_doctor_looks() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("bad   media UDP port"));
 }
+
+#[test]
+fn a_replay_says_what_it_found_and_needs_a_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let replay = || stoa(folder.path()).args(["journal", "replay"]).output().expect("the binary");
+    let line = refused(&replay());
+    assert!(line.contains("no database") && line.contains("--data-dir"), "{line}");
+    assert!(stoa(folder.path()).arg("migrate").status().expect("the binary").success());
+    fs::create_dir_all(folder.path().join("data/journal")).expect("writable");
+    for (text, counts) in [(None, "0 lines unreadable"), (Some("{\"sequence\": 7, \"rec"), "1 lines unreadable")] {
+        let aside = folder.path().join("data/journal/refused.jsonl");
+        if let Some(text) = text {
+            fs::write(&aside, text).expect("writable");
+        }
+        let output = replay();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.starts_with("0 records: ") && said.contains(counts), "{output:?}");
+        assert_eq!(aside.exists(), text.is_some(), "what cannot be read stays");
+    }
+}

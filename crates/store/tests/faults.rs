@@ -225,7 +225,7 @@ async fn nothing_acknowledged_is_lost_or_out_of_order_whatever_fails_and_heals_a
     vfs::register();
     let seeds: Vec<u64> = match std::env::var("STOA_TEST_SEED") {
         Ok(seed) => vec![seed.parse().expect("a number")],
-        Err(_) => (0..40).collect(),
+        Err(_) => (0..24).collect(),
     };
     let (mut kept, mut refused) = (0, 0);
     for seed in &seeds {

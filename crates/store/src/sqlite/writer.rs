@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
 use control::{Cause, StoreError};
+use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -123,9 +124,11 @@ const UNTIL_THE_END: &str = "taken out only by the end";
 impl Write {
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         let mut connection = self.connection.take().expect(UNTIL_THE_END);
-        connection.execute("COMMIT").await.map_err(store_error)?;
-        // The driver takes the silence of a thread that died for the end of the answer.
-        connection.ping().await.map_err(store_error)?;
+        let answer = connection.fetch_many("COMMIT").try_next().await.map_err(store_error)?;
+        // The driver takes the silence of a thread that died for the end of an answer without rows.
+        if answer.is_none() {
+            return Err(store_error(sqlx::Error::WorkerCrashed));
+        }
         // What was just committed must be found again by the file's name.
         self.writer.files.check()?;
         *self.place = Some(connection);
@@ -160,7 +163,10 @@ impl DerefMut for Write {
 /// The database's files as they were opened. SQLite goes on with files that have lost their names, and what it writes there is gone with
 /// the process; connections of which some have the old files and some new ones of the same names damage both.
 #[derive(Debug)]
-struct Files(PlainMutex<Vec<(PathBuf, Option<(u64, u64)>)>>);
+struct Files(PlainMutex<[(PathBuf, Option<Identity>); 3]>);
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 impl Files {
     fn new(path: &Path) -> Self {
@@ -170,7 +176,7 @@ impl Files {
             PathBuf::from(name)
         };
         let files = ["", "-wal", "-shm"].map(|suffix| (beside(suffix), None));
-        Self(PlainMutex::new(files.into()))
+        Self(PlainMutex::new(files))
     }
 
     /// The first sight of a file counts: the write-ahead log is made by the first who reads or writes.

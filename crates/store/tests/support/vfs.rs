@@ -171,7 +171,7 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xUnfetch: None,
 };
 
-/// Every primary code that says "no", and the extended ones that a file layer knows.
+/// Every primary code that says "no", and the extended ones that a file layer knows. Not MISUSE, at which the driver panics.
 pub const CODES: &[c_int] = &[
     ffi::SQLITE_ERROR,
     ffi::SQLITE_INTERNAL,
@@ -193,7 +193,6 @@ pub const CODES: &[c_int] = &[
     ffi::SQLITE_TOOBIG,
     ffi::SQLITE_CONSTRAINT,
     ffi::SQLITE_MISMATCH,
-    ffi::SQLITE_MISUSE,
     ffi::SQLITE_NOLFS,
     ffi::SQLITE_AUTH,
     ffi::SQLITE_FORMAT,
