@@ -317,7 +317,7 @@ fn with_few_descriptors_those_who_wait_make_room_and_the_log_says_so() {
         let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: ");
         half_open.push(stream);
         // At TURN's and ICE-TCP's ports, too.
-        if half_open.len() % 2 == 0 {
+        if half_open.len().is_multiple_of(2) {
             half_open.push(open(base + 2 + 2 * (half_open.len() % 4 / 2) as u16));
         }
     }

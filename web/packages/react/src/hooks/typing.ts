@@ -30,7 +30,12 @@ export function useUnaskedFocus(onFocus: () => void): UnaskedFocus {
     onCloseAutoFocus: (event) => {
       event.preventDefault();
       // Not selected, as it would be else: the next letter must not take the place of those before it.
-      if (document.activeElement === document.body && before.current instanceof HTMLElement) before.current.focus({ preventScroll: true });
+      if (isNowhere(document.activeElement) && before.current instanceof HTMLElement) before.current.focus({ preventScroll: true });
     },
   };
+}
+
+/** Nobody chose to be there: the page itself, or a part of it that only keeps the focus from getting lost. */
+function isNowhere(element: Element | null): boolean {
+  return element === null || element === document.body || element.getAttribute("tabindex") === "-1";
 }
