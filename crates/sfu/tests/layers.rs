@@ -251,11 +251,10 @@ impl Receiver {
         let id = |picture: u64, spatial: u8| picture * 8 + u64::from(spatial);
         let mut references = Vec::new();
         let mut at = 4;
-        while read.inter_picture {
+        let mut more = read.inter_picture;
+        while more {
             references.push(id(picture - u64::from(payload[at] >> 1), layers.spatial));
-            if payload[at] & 1 == 0 {
-                break;
-            }
+            more = payload[at] & 1 == 1;
             at += 1;
         }
         if payload[3] & 1 != 0 {
