@@ -12,7 +12,12 @@ fn sent() -> Sent {
 pub fn rewrite_answer(text: &str, seed: u8) -> String {
     let line_use = |at: usize| match (usize::from(seed) + at) % 5 {
         0 => LineUse::Send(sent()),
-        1 => LineUse::ReceiveAudio(AudioWishes { red: seed & 8 != 0, dtx: seed & 16 != 0, stereo: seed & 32 != 0 }),
+        1 => LineUse::ReceiveAudio(AudioWishes {
+            other: (seed & 64 != 0).then(|| "pcmu".to_owned()),
+            red: seed & 8 != 0,
+            dtx: seed & 16 != 0,
+            stereo: seed & 32 != 0,
+        }),
         2 => LineUse::ReceiveVideo { codec: "vp9".to_owned() },
         3 => LineUse::Idle,
         _ => LineUse::Other,
