@@ -78,7 +78,7 @@ export const en = {
   "channels.you": "{{name}} (you)",
 
   "history.title": "Recent calls",
-  "history.none": "Calls you make and get will stand here.",
+  "history.none": "Calls will show up here.",
   "history.outgoing": "Outgoing",
   "history.incoming": "Incoming",
   "history.result.running": "In progress",
@@ -130,11 +130,11 @@ export const en = {
 
   "problem.screen_failed": "The screen could not be shared.",
 
-  "error.invalid_credentials": "Name and password do not belong together.",
+  "error.invalid_credentials": "Wrong username or password.",
   "error.name_taken": "That name is taken.",
   "error.rate_limited": "Too many tries. Wait a moment.",
   "error.feature_disabled": "This server does not allow that.",
-  "error.invalid_request": "Something in there is not right: {{message}}",
+  "error.invalid_request": "That isn't quite right: {{message}}",
   "error.unauthorized": "You are signed out. Sign in again.",
   "error.forbidden": "You may not do that.",
   "error.call_over": "That call is over.",

@@ -181,9 +181,9 @@ export const english = {
   "quality.loss": "Packets lost",
   "quality.jitter": "Jitter",
   "quality.rtt": "Round trip",
-  "quality.path": "Way",
-  "quality.p2p": "Directly, browser to browser",
-  "quality.sfu": "By the server",
+  "quality.path": "Path",
+  "quality.p2p": "Direct, browser to browser",
+  "quality.sfu": "Through the server",
   "quality.none": "–",
 
   "rejoin.region": "Call in progress elsewhere",
