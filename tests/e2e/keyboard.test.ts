@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { alice, bob, carol } from "../support/media.ts";
 import { until } from "../support/wait.ts";
-import type { Person } from "./person.ts";
+import type { Media, Person } from "./person.ts";
 import { closeBrowsers, scene } from "./scene.ts";
 
 /** What has the focus: its name, else its role or its tag. */
@@ -28,6 +28,15 @@ async function focusOn(person: Person, name: string): Promise<void> {
     const here = await focused(person);
     if (here !== name) throw new Error(here);
     return true;
+  });
+}
+
+/** Presses Enter on the focused button of a ringing call until it rings no more: keys that come with the ring answer nothing. */
+async function answer(person: Person, caller: string, media: Media): Promise<void> {
+  await until(`${person.name}'s answer to be taken`, async () => {
+    if ((await person.ring(caller, media).count()) === 0) return true;
+    await press(person, "Enter");
+    return false;
   });
 }
 
@@ -57,6 +66,7 @@ describe("by keyboard", () => {
     await scene(async ({ arrive }) => {
       const [a, b] = [await arrive(alice), await arrive(bob)];
       for (const person of [a, b]) {
+        await focusIn(person, "input");
         await person.page.keyboard.type(person.name);
         await press(person, "Enter");
         await person.atHome();
@@ -69,8 +79,7 @@ describe("by keyboard", () => {
       await focusIn(a, CALL);
       await b.ring("Alice").waitFor();
       await tabTo(b, "Decline");
-      await press(b, "Enter");
-      await b.ring("Alice").waitFor({ state: "detached" });
+      await answer(b, "Alice", "video");
       await focusIn(b, CONTENT);
       await a.outOfCall();
       await focusIn(a, CONTENT);
@@ -79,11 +88,7 @@ describe("by keyboard", () => {
       await press(a, "Enter");
       await b.ring("Alice", "voice").waitFor();
       await tabTo(b, "Accept with voice");
-      // Keys that come with the ring answer nothing; this one is meant.
-      await until("Bob's call to begin", async () => {
-        if ((await b.ring("Alice", "voice").count()) > 0) await press(b, "Enter");
-        return (await b.page.locator(CALL).count()) > 0;
-      });
+      await answer(b, "Alice", "voice");
       await Promise.all([a.inCall(), b.inCall()]);
       await focusIn(b, CALL);
 
@@ -103,7 +108,11 @@ describe("by keyboard", () => {
       await focusIn(b, CONTENT);
 
       await tabTo(a, "Account: Alice", "Shift+Tab");
-      await press(a, "Enter", "End", "Enter");
+      await press(a, "Enter");
+      await focusIn(a, "[role=menu] *, [role=menu]");
+      await press(a, "End");
+      await focusOn(a, "Sign out");
+      await press(a, "Enter");
       await a.page.getByRole("heading", { name: "Sign in to Stoa" }).waitFor();
       await focusIn(a, "input");
     });
