@@ -9,7 +9,7 @@ const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-
 fn main() {
     let web = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../web/app");
     let dist = web.join("dist");
-    let folder = if dist.join("index.html").is_file() {
+    let folder = if dist.join("index.html.br").is_file() {
         println!("cargo::rerun-if-changed={}", dist.display());
         dist
     } else {

@@ -1,4 +1,7 @@
-//! The web app, embedded: its files, its page for each of its paths, and what stands at all others.
+//! The web app, embedded: its files, its page for each of its paths, and what stands at all others. Most files are embedded as
+//! Brotli (RFC 7932) and go out as they are to every browser that takes it.
+
+use std::borrow::Cow;
 
 use axum::Router;
 use axum::extract::Request;
@@ -20,6 +23,8 @@ struct Files;
 /// Where the app has a screen of its own (`web/app/src/routes.ts`), and where it has one for each id.
 const SCREENS: &[&str] = &["", "history", "people", "channels", "admin", "doctor"];
 const SCREENS_BY_ID: &[&str] = &["people", "channels"];
+
+const INDEX: &str = "index.html";
 
 /// Names of protocols. Who asks for a path with one of them, at its beginning or behind a prefix that is not ours, is a program:
 /// a page would pass for an answer.
@@ -48,9 +53,9 @@ async fn serve(request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return ApiError::not_found().into_response();
     }
-    match Files::get(path) {
-        Some(file) => file_response(path, &file, request.headers()),
-        None if is_screen(path) => page(request.headers()),
+    match find(path) {
+        Some(file) => file.response(path, request.headers()),
+        None if is_screen(path) => page(INDEX, request.headers()),
         None => nothing(path, request.headers()),
     }
 }
@@ -72,9 +77,10 @@ fn is_for_people(path: &str, asked: &HeaderMap) -> bool {
     wants_page && !is_file && !path.split('/').any(|part| PROTOCOLS.contains(&part))
 }
 
-fn page(asked: &HeaderMap) -> Response {
-    match Files::get("index.html") {
-        Some(file) => file_response("index.html", &file, asked),
+/// A page of the web app by its file.
+pub(crate) fn page(file: &str, asked: &HeaderMap) -> Response {
+    match find(file) {
+        Some(found) => found.response(file, asked),
         None => ApiError::not_found().into_response(),
     }
 }
@@ -83,7 +89,7 @@ fn page(asked: &HeaderMap) -> Response {
 fn nothing(path: &str, asked: &HeaderMap) -> Response {
     let mut answer = if is_for_people(path, asked) {
         // Asked for anew each time: 304 would say that something is there.
-        (StatusCode::NOT_FOUND, page(&HeaderMap::new())).into_response()
+        (StatusCode::NOT_FOUND, page(INDEX, &HeaderMap::new())).into_response()
     } else {
         ApiError::not_found().into_response()
     };
@@ -91,20 +97,63 @@ fn nothing(path: &str, asked: &HeaderMap) -> Response {
     answer
 }
 
-fn file_response(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..18]));
-    // Names under assets/ carry a hash of their content.
-    let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let kind = mime_guess::from_path(path).first_or_octet_stream();
-    let kind = match (kind.type_(), kind.subtype().as_str()) {
-        (mime_guess::mime::TEXT, _) => format!("{kind}; charset=utf-8"),
-        _ => kind.to_string(),
-    };
-    let headers =
-        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching.to_owned()), (header::ETAG, tag.clone())];
-    let unchanged = asked.get(header::IF_NONE_MATCH) == HeaderValue::from_str(&tag).ok().as_ref();
-    if unchanged {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+struct Found {
+    file: EmbeddedFile,
+    is_brotli: bool,
+}
+
+fn find(path: &str) -> Option<Found> {
+    let compressed = Files::get(&format!("{path}.br")).map(|file| Found { file, is_brotli: true });
+    let as_it_is = || Files::get(path).filter(|_| !path.ends_with(".br"));
+    compressed.or_else(|| as_it_is().map(|file| Found { file, is_brotli: false }))
+}
+
+impl Found {
+    fn response(self, path: &str, asked: &HeaderMap) -> Response {
+        // Weak, since it stands for the text in each of its codings (RFC 9110 §8.8.3.3).
+        let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&self.file.metadata.sha256_hash()[..18]));
+        // Names under assets/ carry a hash of their content.
+        let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let kind = mime_guess::from_path(path).first_or_octet_stream();
+        let kind = match (kind.type_(), kind.subtype().as_str()) {
+            (mime_guess::mime::TEXT, _) => format!("{kind}; charset=utf-8"),
+            _ => kind.to_string(),
+        };
+        let headers =
+            [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching.to_owned()), (header::ETAG, tag.clone())];
+        let unchanged = asked.get(header::IF_NONE_MATCH) == HeaderValue::from_str(&tag).ok().as_ref();
+        let mut answer = if unchanged {
+            (StatusCode::NOT_MODIFIED, headers).into_response()
+        } else if !self.is_brotli {
+            (headers, self.file.data.into_owned()).into_response()
+        } else if takes_brotli(asked) {
+            (headers, [(header::CONTENT_ENCODING, "br")], self.file.data.into_owned()).into_response()
+        } else {
+            (headers, plain(&self.file.data)).into_response()
+        };
+        if self.is_brotli {
+            answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        answer
     }
-    (headers, file.data.clone().into_owned()).into_response()
+}
+
+/// RFC 9110 §12.5.3, without the weights that nobody sends but `q=0`.
+fn takes_brotli(asked: &HeaderMap) -> bool {
+    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case("br") && !refused
+    })
+}
+
+/// For who takes no Brotli: browsers over plain HTTP, and simple tools.
+fn plain(compressed: &Cow<'_, [u8]>) -> Vec<u8> {
+    let mut plain = Vec::new();
+    // Reading memory that the build has written, into memory, has no way to fail.
+    if let Err(error) = brotli_decompressor::BrotliDecompress(&mut compressed.as_ref(), &mut plain) {
+        tracing::error!(%error, "an embedded file cannot be read");
+    }
+    plain
 }

@@ -12,6 +12,7 @@ mod erase;
 mod errors;
 mod history;
 mod ice;
+mod migrations;
 mod open;
 mod people;
 mod quality;

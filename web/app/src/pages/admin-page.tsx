@@ -31,7 +31,7 @@ export function AdminPage() {
           </dl>
           <p>{t("admin.docs")}</p>
           <div className="app-links">
-            <a className="stoa-button" data-tone="accent" href="/api/docs/">{t("admin.reference")}</a>
+            <a className="stoa-button" data-tone="accent" href="/api/docs">{t("admin.reference")}</a>
             <a className="stoa-button" href="/doctor">{t("doctor.title")}</a>
           </div>
         </>
