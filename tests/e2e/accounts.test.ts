@@ -10,7 +10,7 @@ describe("accounts", () => {
     await scene(
       async ({ arrive }) => {
         const a = await arrive(alice);
-        expect(await a.page.getByRole("button", { name: "Enter as guest" }).count()).toBe(0);
+        expect(await a.page.getByRole("button", { name: "Continue as guest" }).count()).toBe(0);
         await a.createAccount("alice", "a long enough password");
         await a.signOut();
         await a.fillSignIn("alice", "not the password");
@@ -40,7 +40,7 @@ describe("accounts", () => {
       const asked: string[] = [];
       a.page.on("request", (request) => asked.push(new URL(request.url()).host));
       await a.page.getByRole("textbox", { name: "Your name" }).fill("Alice");
-      await a.page.getByRole("button", { name: "Enter as guest" }).click();
+      await a.page.getByRole("button", { name: "Continue as guest" }).click();
       await a.atHome();
       await a.page.reload();
       await a.atHome();

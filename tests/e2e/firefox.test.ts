@@ -26,7 +26,7 @@ async function enter(url: string, name: string): Promise<Page> {
   const page = await firefox.newPage();
   await page.goto(url);
   await page.locator('::-p-aria([name="Your name"][role="textbox"])').fill(name);
-  await page.locator('::-p-aria([name="Enter as guest"][role="button"])').click();
+  await page.locator('::-p-aria([name="Continue as guest"][role="button"])').click();
   await page.locator(`::-p-aria([name="Account: ${name}"][role="button"])`).wait();
   return page;
 }

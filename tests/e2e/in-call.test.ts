@@ -40,10 +40,10 @@ describe("in a call", () => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
       await b.transfer("Carol", "Transfer now");
-      await b.page.getByRole("region", { name: "Transfer" }).getByText("Handing over to Carol").waitFor();
+      await b.page.getByRole("region", { name: "Transfer" }).getByText("Transferring to Carol").waitFor();
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
       await b.outOfCall();
-      await b.toast("The call is now with Carol");
+      await b.toast("Call transferred to Carol");
       await c.inCall();
       await meet(a, c);
       await a.leave();
@@ -57,7 +57,7 @@ describe("in a call", () => {
       await talk(a, b);
       await b.transfer("Carol", "Transfer now");
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Decline" }).click();
-      await b.toast("Carol did not take the call");
+      await b.toast("Carol didn’t take the call");
       await b.page.getByRole("region", { name: "Transfer" }).waitFor({ state: "detached" });
       await meet(a, b);
       await a.leave();
@@ -112,7 +112,7 @@ describe("in a call", () => {
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
       await c.inCall();
       await meet(b, c);
-      await a.actOn("Carol", "Remove from the call");
+      await a.actOn("Carol", "Remove from call");
       await c.outOfCall();
       await c.toast("You were removed from the call");
       await b.tile("Carol").waitFor({ state: "detached" });
@@ -139,7 +139,7 @@ describe("in a call", () => {
       await b.control("Microphone").click({ force: true });
       await b.page.keyboard.press("m");
       await hearsNothing(await a.voice("Bob"), bob);
-      expect(await b.control("Microphone").getAttribute("title")).toContain("Muted by Alice");
+      expect(await b.control("Microphone").getAttribute("title")).toContain("Alice muted you. You can’t unmute");
       await a.actOn("Bob", "Let them unmute");
       await b.page.getByRole("button", { name: "Microphone", exact: true, disabled: false }).waitFor();
       await b.toggle("Microphone", true);
@@ -159,7 +159,7 @@ describe("in a call", () => {
       await c.inCall();
       await meet(b, c);
       await heldTile(a, "Bob").waitFor();
-      await b.page.getByRole("region", { name: "Calls on hold" }).getByRole("button", { name: "Switch to it" }).click();
+      await b.page.getByRole("region", { name: "Calls on hold" }).getByRole("button", { name: "Switch" }).click();
       await meet(a, b);
       await heldTile(c, "Bob").waitFor();
       await a.leave();
@@ -221,7 +221,7 @@ describe("in a call", () => {
       const bars = a.page.getByRole("button", { name: /^Connection: (excellent|good|fair|poor)$/ });
       await bars.waitFor();
       await bars.click();
-      await a.page.getByRole("dialog").getByText("Packets lost").waitFor();
+      await a.page.getByRole("dialog").getByText("Packet loss").waitFor();
       await a.page.getByRole("dialog").locator("dd").filter({ hasText: /\d+(\.\d)? ms/ }).first().waitFor({ timeout: 30_000 });
     });
   });

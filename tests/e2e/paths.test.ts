@@ -44,13 +44,13 @@ describe("paths", () => {
     await scene(async ({ guest, stoa }) => {
       const { page } = await guest(alice);
       await page.goto(`${stoa.url}/admin`);
-      await page.getByText("You are not signed in as an administrator").waitFor();
+      await page.getByText("You’re not signed in as an administrator").waitFor();
       expect(await page.locator("main code").count()).toBe(0);
 
       const link = /\/admin#code=\S+/.exec(stoa.log)?.[0];
       await page.goto("about:blank");
       await page.goto(`${stoa.url}${link}`);
-      await page.getByText("You are signed in as an administrator").waitFor();
+      await page.getByText("You’re signed in as an administrator").waitFor();
       expect(new URL(page.url()).hash, "the code is not kept in the address").toBe("");
       const named = (await page.locator("main code").allInnerTexts()).join(" ").match(/\/[\w/{}-]+/g) ?? [];
       expect(named.length).toBeGreaterThan(5);

@@ -43,7 +43,7 @@ describe("ringing", () => {
       await b.toast("Missed call from Alice");
       await a.lastCall("no_answer");
       await b.lastCall("missed");
-      await b.page.getByRole("list", { name: "Recent calls" }).getByRole("button", { name: "Call back Alice" }).click();
+      await b.page.getByRole("list", { name: "Recent calls" }).getByRole("button", { name: "Call Alice back" }).click();
       await a.accept("Bob");
       await Promise.all([a.inCall(), b.inCall()]);
       await meet(a, b);

@@ -110,10 +110,10 @@ describe("the screens of a call", () => {
         });
       }, bob.colour);
       await talk(a, b);
-      await a.tile("Bob").getByText("Waiting for the picture…").waitFor();
+      await a.tile("Bob").getByText("Waiting for video…").waitFor();
       expect(await a.tile("Bob").locator(".stoa-avatar").isVisible()).toBe(true);
       await b.page.evaluate(() => (globalThis as unknown as { film(): number }).film());
-      await a.tile("Bob").getByText("Waiting for the picture…").waitFor({ state: "detached" });
+      await a.tile("Bob").getByText("Waiting for video…").waitFor({ state: "detached" });
       await sees(a.video("Bob"), bob);
       expect(await a.tile("Bob").locator(".stoa-avatar").count()).toBe(0);
     });
@@ -126,9 +126,9 @@ describe("the screens of a call", () => {
       await a.toggle("Share screen", true);
       await b.screen("Alice").waitFor();
       const bar = a.page.getByRole("region", { name: "Your screen" });
-      await bar.getByText("You are presenting").waitFor();
+      await bar.getByText("You’re sharing your screen").waitFor();
       expect(await a.page.locator('article[data-kind="screen"]').count()).toBe(0);
-      await bar.getByRole("button", { name: "Stop presenting" }).click();
+      await bar.getByRole("button", { name: "Stop sharing" }).click();
       await b.screen("Alice").waitFor({ state: "detached" });
       await bar.waitFor({ state: "detached" });
     });
@@ -139,9 +139,9 @@ describe("the screens of a call", () => {
     await scene(async ({ guest, stoa }) => {
       const [b, a] = [await guest(bob), await Person.guest(browser, stoa.url, alice)];
       await talk(a, b);
-      const notice = a.page.getByRole("alert", { name: "Microphone and camera" });
-      await notice.getByText("Nobody can hear or see you").waitFor();
-      await notice.getByText("Allow both from the icon in the address bar").waitFor();
+      const notice = a.page.getByRole("alert", { name: "Camera and microphone" });
+      await notice.getByText("No one can hear or see you").waitFor();
+      await notice.getByText("Allow both in the address bar").waitFor();
       await notice.getByRole("button", { name: "Try again" }).click();
       await notice.getByRole("button", { name: "Try again" }).waitFor();
 
@@ -155,8 +155,8 @@ describe("the screens of a call", () => {
 
       await a.context.clearPermissions();
       await talk(a, b, "voice");
-      await notice.getByText("Nobody can hear you").waitFor();
-      await notice.getByRole("button", { name: "Join without" }).click();
+      await notice.getByText("No one can hear you").waitFor();
+      await notice.getByRole("button", { name: "Continue without" }).click();
       await notice.waitFor({ state: "detached" });
       await a.page.getByRole("button", { name: "Microphone", exact: true, pressed: false }).waitFor();
     }).finally(() => browser.close());
@@ -181,7 +181,7 @@ describe("the screens around a call", () => {
       await a.atHome();
       const people = a.page.getByRole("region", { name: "People" });
       await people.getByText("Loading…").waitFor();
-      expect(await people.getByText("Nobody else is here yet").count()).toBe(0);
+      expect(await people.getByText("just you so far").count()).toBe(0);
       go();
       await a.row("Bob").waitFor();
     });

@@ -21,7 +21,7 @@ async function enter(executablePath?: string): Promise<void> {
   page = await browser.newPage();
   await page.goto(url);
   await page.getByLabel("Your name").fill("Alice");
-  await page.getByRole("button", { name: "Enter as guest" }).click();
+  await page.getByRole("button", { name: "Continue as guest" }).click();
   await page.getByRole("heading", { name: "Recent calls" }).waitFor();
 }
 
@@ -56,7 +56,7 @@ it("names the way that a firewall closes, and what to open", async () => {
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", stun: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
-  expect(text).toContain(`UDP ${stoa.ports.turn} does not get through`);
+  expect(text).toContain(`UDP ${stoa.ports.turn} doesn’t get through`);
   expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
 });
 
@@ -66,8 +66,8 @@ it("names the one media port that was forgotten", async () => {
   network.allowOnly({ tcp: [http], udp: [udp, turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", udp: "works" });
   const text = await page.locator('[data-leg="media_udp"]').innerText();
-  expect(text).toContain(`Nothing answers (${udp + 1}: `);
-  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP and the relay");
+  expect(text).toContain(`No answer (${udp + 1}: `);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP through the relay");
 });
 
 it("finds a server whose own firewall drops UDP, from both ends, and names what to open", async () => {
@@ -85,5 +85,5 @@ it("finds a server whose own firewall drops UDP, from both ends, and names what 
 
   await enter();
   expect(await results()).toMatchObject({ media_udp: "works", udp: "unreachable", tcp: "works" });
-  expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} does not get through`);
+  expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} doesn’t get through`);
 });

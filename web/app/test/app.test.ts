@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { phraseOf } from "../src/errors";
 import { i18n } from "../src/i18n";
+import { en } from "../src/locales";
 import { whenText } from "../src/parts/history-list";
 import { pathOf, routeOf, type Route } from "../src/routes";
 
@@ -30,6 +31,10 @@ describe("words", () => {
     expect(phraseOf(new StoaError("name_taken", "", 409))).toBe("error.name_taken");
     expect(phraseOf(new StoaError("teapot", "", 418))).toBe("error.other");
     expect(phraseOf(new Error("x"))).toBe("error.other");
+  });
+
+  it("is set as print is: curly apostrophes and quotes, and one character for an ellipsis", () => {
+    expect(Object.values(en).filter((text) => /['"`]|\.\.\./.test(text))).toEqual([]);
   });
 
   it("speaks the components' phrases through i18next, unescaped", () => {

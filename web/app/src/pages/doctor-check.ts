@@ -194,5 +194,5 @@ function works(since: number): Outcome {
 
 function describe(errors: RTCPeerConnectionIceErrorEvent[]): string {
   const worst = errors.find(({ errorCode }) => errorCode !== UNAUTHORIZED) ?? errors[0];
-  return worst === undefined ? "no answer" : `${worst.errorCode} ${worst.errorText}`.trim();
+  return worst === undefined ? "timed out" : `${worst.errorCode} ${worst.errorText}`.trim();
 }

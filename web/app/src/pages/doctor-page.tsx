@@ -58,7 +58,7 @@ export function DoctorPage() {
 /** Tries every way at once; `show` is told of each that ends. */
 async function examine(show: (change: (rows: Row[] | null) => Row[] | null) => void): Promise<void> {
   const answer = await fetch("/api/connection-check", { headers: { accept: "application/json" } });
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`the server answered with status ${answer.status}`);
   const ways = waysOf((await answer.json()) as ConnectionCheck);
   show(() => ways.map((way) => ({ way, outcome: null })));
   await Promise.all(ways.map(async (way) => {

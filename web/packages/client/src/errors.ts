@@ -22,7 +22,7 @@ export class StoaError extends Error {
         return new StoaError(code, typeof message === "string" ? message : code, status, details);
       }
     }
-    return new StoaError("internal", `The server answered ${String(status)}.`, status);
+    return new StoaError("internal", `The server answered with status ${String(status)}.`, status);
   }
 }
 

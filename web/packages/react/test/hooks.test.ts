@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { hueOf, initials } from "../src/components/avatar";
+import { lockText } from "../src/components/control-bar";
 import { reasonsOf, whichOf } from "../src/components/missing";
 import { layoutOf } from "../src/components/stage";
 import { clockText } from "../src/hooks/call";
@@ -16,10 +17,21 @@ describe("words", () => {
     expect(say("call.with")).toBe("Call with {{name}}");
   });
 
+  it("are set as print is: curly apostrophes and quotes, and one character for an ellipsis", () => {
+    expect(Object.values(english).filter((text) => /['"`]|\.\.\./.test(text))).toEqual([]);
+  });
+
   it("keeps a name that is written from the right apart from its sentence", () => {
     expect(say("waiting.text", { name: "Bob" })).toBe("Bob is calling");
     expect(say("waiting.text", { name: "דנה" })).toBe("\u2068דנה\u2069 is calling");
     expect(isolated("سارة (1)")).toBe("\u2068سارة (1)\u2069");
+  });
+});
+
+describe("a microphone locked by somebody else", () => {
+  it("says who did it, or that the host did when this tab joined later", () => {
+    expect(lockText(say, "Alice")).toBe("Alice muted you. You can’t unmute until they allow it.");
+    expect(lockText(say, "")).toBe("The host muted you. You can’t unmute until they allow it.");
   });
 });
 

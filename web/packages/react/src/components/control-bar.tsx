@@ -3,7 +3,7 @@ import { Toolbar } from "radix-ui";
 import { useMemo, useState } from "react";
 
 import { useChat, useMarks } from "../hooks/call";
-import { useSay, useStoa } from "../hooks/context";
+import { useSay, useStoa, type Say } from "../hooks/context";
 import { useCallControls, useCallKeys } from "../hooks/controls";
 import { useNames } from "../hooks/names";
 import { useShortcuts, type CallKey } from "../hooks/shortcuts";
@@ -50,7 +50,7 @@ export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps
     <Toolbar.Root className="stoa-controls" aria-label={say("control.bar")}>
       <Control
         icon={microphone.on ? "mic" : "micOff"} label={say("control.microphone")} pressed={microphone.on} onPress={microphone.toggle}
-        title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : say("control.locked", { name: lockedBy })} keys="M"
+        title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : lockText(say, lockedBy)} keys="M"
         disabled={lockedBy !== null || heldBy !== null} badge={lockedBy === null ? null : "lock"}
       />
       <Control
@@ -129,7 +129,12 @@ function useWithKey(): (act: string, key: CallKey) => { title: string; "aria-key
   return (act, key) => (on ? { title: say("control.withKey", { act, key }), "aria-keyshortcuts": key } : { title: act });
 }
 
-/** Who muted me for good; null where nobody did. */
+/** Why the microphone can't be turned on. Without a name when this tab joined after the mute: the call doesn't say who did it. */
+export function lockText(say: Say, by: string): string {
+  return by === "" ? say("control.lockedByHost") : say("control.locked", { name: by });
+}
+
+/** Who muted me so that I can't unmute: empty when unknown, null when nobody did. */
 function useLockedBy(): string | null {
   const me = useStoaState((s) => s.me?.id ?? "");
   const names = useNames();
