@@ -58,7 +58,7 @@ describe("axe finds nothing", () => {
     await stoa?.dispose();
   });
 
-  it("at the gate", async () => {
+  it("on the sign-in page", async () => {
     const round = new Round();
     await round.look("sign-in");
     await a.page.getByRole("tab", { name: "Create account" }).click();
@@ -196,7 +196,7 @@ describe("axe finds nothing", () => {
     round.end();
   });
 
-  it("with calls beside a call", async () => {
+  it("with waiting and parked calls", async () => {
     const round = new Round();
     await c.call("Bob");
     const knock = b.page.getByRole("alert", { name: "Another call" });

@@ -6,7 +6,7 @@ import { closeBrowsers, scene } from "./scene.ts";
 describe("accounts", () => {
   afterAll(closeBrowsers);
 
-  it("are made, left and entered again; a wrong password says so and no more", async () => {
+  it("can be created, signed out of and back in to; a wrong password says so and no more", async () => {
     await scene(
       async ({ arrive }) => {
         const a = await arrive(alice);
@@ -34,7 +34,7 @@ describe("accounts", () => {
     });
   });
 
-  it("load nothing from anybody else", async () => {
+  it("load nothing from any other host", async () => {
     await scene(async ({ arrive, stoa }) => {
       const a = await arrive(alice);
       const asked: string[] = [];

@@ -51,7 +51,7 @@ function frames(page: Page, milliseconds: number): Promise<number> {
   }, milliseconds);
 }
 
-it("stays browser to browser with Firefox at one end, and carries both ways", async () => {
+it("stays browser to browser with Firefox at one end, and carries media both ways", async () => {
   await scene(async ({ stoa, guest }) => {
     const a = await guest(alice);
     const page = await enter(stoa.url, "Fiona");

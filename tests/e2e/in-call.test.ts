@@ -17,7 +17,7 @@ const heldTile = (who: Person, name: string) => who.page.locator(`article[aria-l
 describe("in a call", () => {
   afterAll(closeBrowsers);
 
-  it("hold: nobody hears or sees the other, resume brings it all back", async () => {
+  it("hold: neither hears or sees the other until the call is resumed", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
@@ -35,7 +35,7 @@ describe("in a call", () => {
     });
   });
 
-  it("blind transfer: the transferrer is out once the target answers", async () => {
+  it("blind transfer: you're out of the call once the target answers", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -51,7 +51,7 @@ describe("in a call", () => {
     });
   });
 
-  it("blind transfer that is declined: the call goes on, and the transferrer is told", async () => {
+  it("declined blind transfer: the call goes on, and you're told", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -65,7 +65,7 @@ describe("in a call", () => {
     });
   });
 
-  it("attended transfer: talk first, then hand over", async () => {
+  it("attended transfer: talk first, then complete it", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -84,7 +84,7 @@ describe("in a call", () => {
     });
   });
 
-  it("attended transfer that is given up: back to the first one", async () => {
+  it("cancelled attended transfer: back to the first person", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -100,7 +100,7 @@ describe("in a call", () => {
     });
   });
 
-  it("invite and remove: a third comes in, is put out, and the two go on", async () => {
+  it("invite and remove: a third person joins, is removed, and the other two go on", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -123,7 +123,7 @@ describe("in a call", () => {
     });
   });
 
-  it("mute: one who was muted may unmute, one who was muted for good may not until let", async () => {
+  it("mute: you can unmute yourself, unless you were muted and locked", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
@@ -147,7 +147,7 @@ describe("in a call", () => {
     });
   });
 
-  it("call waiting: a second call knocks; the first is held and taken up again", async () => {
+  it("call waiting: a second call rings; the first goes on hold and is resumed", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -170,7 +170,7 @@ describe("in a call", () => {
     });
   });
 
-  it("glare: two who call each other at once are in one call", async () => {
+  it("glare: two people who call each other at once end up in one call", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await Promise.all([a.seesPresence("Bob", "online"), b.seesPresence("Alice", "online")]);
@@ -191,7 +191,7 @@ describe("in a call", () => {
     });
   });
 
-  it("glare: calling one who rings already joins the two, and nothing rings on, whichever call keeps its name", async () => {
+  it("glare: calling somebody who is calling you connects the two and stops the ringing, whichever call remains", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await Promise.all([a.seesPresence("Bob", "online"), b.seesPresence("Alice", "online")]);
@@ -214,7 +214,7 @@ describe("in a call", () => {
     });
   });
 
-  it("shows how good the line is", async () => {
+  it("shows how good the connection is", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);

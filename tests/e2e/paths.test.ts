@@ -16,7 +16,7 @@ const SCREENS = [
 describe("paths", () => {
   afterAll(closeBrowsers);
 
-  it("of screens show them, others say that nothing is there, to a browser with 404", async () => {
+  it("of screens show them, and others say that nothing is there, with a 404", async () => {
     await scene(async ({ guest, stoa }) => {
       const { page } = await guest(alice);
       for (const [path, heading] of SCREENS) {
@@ -40,7 +40,7 @@ describe("paths", () => {
     });
   });
 
-  it("/admin says what administrators can do, to who is one, and every path of the API it names is there", async () => {
+  it("/admin tells administrators what they can do, and every API path it names exists", async () => {
     await scene(async ({ guest, stoa }) => {
       const { page } = await guest(alice);
       await page.goto(`${stoa.url}/admin`);

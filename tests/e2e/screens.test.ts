@@ -56,7 +56,7 @@ describe("the screens of a call", () => {
     });
   });
 
-  it("are dark by day too, with all that opens over them", async () => {
+  it("are dark in the light theme too, along with everything that opens over them", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.page.emulateMedia({ colorScheme: "light" });
@@ -80,7 +80,7 @@ describe("the screens of a call", () => {
     });
   });
 
-  it("say that a picture is waited for while a camera is on and shows none yet", async () => {
+  it("say that they're waiting for video while a camera is on but shows none yet", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       // A camera that gives a picture only once it is told to.
@@ -119,7 +119,7 @@ describe("the screens of a call", () => {
     });
   });
 
-  it("show the presenter a way to stop, not the own screen in itself", async () => {
+  it("give the presenter a way to stop, and don't mirror their screen", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
@@ -134,7 +134,7 @@ describe("the screens of a call", () => {
     });
   });
 
-  it("keep saying what is missing, and offer to try again or to go on without", async () => {
+  it("keep saying what is missing, and offer to try again or continue without", async () => {
     const browser = await startBrowser(alice, { asks: true });
     await scene(async ({ guest, stoa }) => {
       const [b, a] = [await guest(bob), await Person.guest(browser, stoa.url, alice)];
@@ -166,7 +166,7 @@ describe("the screens of a call", () => {
 describe("the screens around a call", () => {
   afterAll(closeBrowsers);
 
-  it("say that they are loading, and not that nobody is there", async () => {
+  it("say that they're loading, not that nobody is there", async () => {
     await scene(async ({ guest }) => {
       const a = await guest(alice);
       await guest(bob);
@@ -187,7 +187,7 @@ describe("the screens around a call", () => {
     });
   });
 
-  it("lead back into a group call that runs, from a phone's list of recent calls", async () => {
+  it("lead back into a running group call from a phone's list of recent calls", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b, "voice");

@@ -45,13 +45,13 @@ async function results(): Promise<Record<string, string | null>> {
   return Object.fromEntries(found);
 }
 
-it("finds every way open where nothing is in between", async () => {
+it("finds every path open when nothing is in between", async () => {
   await browserInside();
   expect(await results()).toMatchObject({ media_udp: "works", media_tcp: "works", stun: "works", udp: "works", tcp: "works" });
   expect(await page.locator("[data-verdict]").innerText()).toContain("straight over UDP");
 });
 
-it("names the way that a firewall closes, and what to open", async () => {
+it("names the path that a firewall blocks, and what to open", async () => {
   await browserInside();
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", stun: "unreachable", udp: "unreachable", tcp: "works" });
@@ -60,7 +60,7 @@ it("names the way that a firewall closes, and what to open", async () => {
   expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
 });
 
-it("names the one media port that was forgotten", async () => {
+it("names the one media port that was left closed", async () => {
   await browserInside();
   const { http, udp, turn } = stoa.ports;
   network.allowOnly({ tcp: [http], udp: [udp, turn] });

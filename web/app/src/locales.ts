@@ -1,4 +1,4 @@
-/** The app's own words. A language is one object like this one; the components' words come with @stoa/react. */
+/** The app's own words: one object like this per language. The components' words are in @stoa/react. */
 
 export const en = {
   "app.name": "Stoa",

@@ -1,4 +1,4 @@
-/** Choosing people for the call: several to invite, or one to hand it over to. */
+/** Picks people for the call: several to invite, or one to transfer it to. */
 import type { User } from "@stoa/client";
 import { Dialog } from "radix-ui";
 import { useState, type ReactNode } from "react";

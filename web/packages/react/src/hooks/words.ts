@@ -1,4 +1,4 @@
-/** What the components say, in English; the keys are what a translation fills in. */
+/** Everything the components say, in English. A translation has the same keys. */
 
 export const english = {
   "person.you": "You",
@@ -209,7 +209,7 @@ export function speak(words: Words, phrase: Phrase, values: Record<string, strin
 
 const WRITTEN_FROM_THE_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** A name within a sentence, so that neither turns the other around: what `<bdi>` is where there are elements. */
+/** Isolates a right-to-left name so that it doesn't reorder the sentence around it: `<bdi>` for plain text. */
 export function isolated(text: string): string {
   return WRITTEN_FROM_THE_RIGHT.test(text) ? `\u2068${text}\u2069` : text;
 }
