@@ -50,6 +50,8 @@ describe("the screens of a call", () => {
         expect(await hardToPress(a.page), `at ${width}`).toEqual([]);
         await a.panel("People");
         expect(await hardToPress(a.page), `at ${width} with the panel`).toEqual([]);
+        await a.panel("Chat");
+        expect(await hardToPress(a.page), `at ${width} with the chat`).toEqual([]);
         await a.leave();
         await b.outOfCall();
       }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { hueOf, initials } from "../src/components/avatar";
 import { lockText } from "../src/components/control-bar";
 import { reasonsOf, whichOf } from "../src/components/missing";
+import { figure } from "../src/components/quality";
 import { layoutOf } from "../src/components/stage";
 import { clockText } from "../src/hooks/call";
 import { namesOf } from "../src/hooks/names";
@@ -69,6 +70,10 @@ describe("what views compare and show", () => {
 
   it("shows durations the way people write them", () => {
     expect([0, 9, 75, 3600, 3904].map(clockText)).toEqual(["0:00", "0:09", "1:15", "1:00:00", "1:05:04"]);
+  });
+
+  it("writes units as English does", () => {
+    expect([figure(12, "ms", "–"), figure(0.46, "%", "–"), figure(null, "%", "–")]).toEqual(["12 ms", "0.5%", "–"]);
   });
 
   it("abbreviates names in any script", () => {

@@ -43,8 +43,10 @@ export function QualityIndicator() {
   );
 }
 
-function figure(value: LineReport["jitterMs"] | undefined, unit: string, none: string): string {
-  return value === null || value === undefined ? none : `${Math.round(value * 10) / 10} ${unit}`;
+/** A number with its unit, to one decimal: 12 ms, 0.5%. */
+export function figure(value: LineReport["jitterMs"] | undefined, unit: "ms" | "%", none: string): string {
+  if (value === null || value === undefined) return none;
+  return `${Math.round(value * 10) / 10}${unit === "%" ? "" : " "}${unit}`;
 }
 
 /** What the media itself has seen, until the server reports. */

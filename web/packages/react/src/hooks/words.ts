@@ -183,7 +183,7 @@ export const english = {
   "quality.jitter": "Jitter",
   "quality.rtt": "Round trip",
   "quality.path": "Path",
-  "quality.p2p": "Direct, browser to browser",
+  "quality.p2p": "Browser to browser",
   "quality.sfu": "Through the server",
   "quality.none": "–",
 
