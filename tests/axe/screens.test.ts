@@ -58,7 +58,7 @@ describe("axe finds nothing", () => {
     await stoa?.dispose();
   });
 
-  it("at the gate", async () => {
+  it("on the sign-in page", async () => {
     const round = new Round();
     await round.look("sign-in");
     await a.page.getByRole("tab", { name: "Create account" }).click();
@@ -68,7 +68,7 @@ describe("axe finds nothing", () => {
     await round.look("wrong password");
     await a.page.route("**/api/session", (route) => route.abort());
     await a.page.reload();
-    await a.page.getByText("cannot be reached").waitFor();
+    await a.page.getByText("reach the server").waitFor();
     await round.look("unreachable");
     await a.page.unroute("**/api/session");
     await a.page.getByRole("heading", { name: "Sign in to Stoa" }).waitFor();
@@ -106,7 +106,7 @@ describe("axe finds nothing", () => {
     }
     for (const path of ["/people/none", "/channels/none"]) {
       await open(a, path);
-      await a.page.getByText(/by that id/).waitFor();
+      await a.page.getByText(/with that ID/).waitFor();
       await round.look(path);
     }
     await open(a, "/doctor");
@@ -166,7 +166,7 @@ describe("axe finds nothing", () => {
     await people.getByRole("button", { name: "Invite people" }).click();
     await round.look("invite");
     await a.page.keyboard.press("Escape");
-    await people.getByRole("button", { name: "Transfer the call" }).click();
+    await people.getByRole("button", { name: "Transfer call" }).click();
     await round.look("transfer");
     await a.page.keyboard.press("Escape");
     const chat = await a.panel("Chat");
@@ -180,7 +180,7 @@ describe("axe finds nothing", () => {
     await a.panel("Chat", false);
     await a.actOn("Bob", "Mute and lock");
     await b.page.getByRole("button", { name: "Microphone", exact: true, disabled: true }).waitFor();
-    await round.look("muted for good", b);
+    await round.look("muted and locked", b);
     await a.panel("People", false);
     await b.panel("Chat", false);
     await a.toggle("Share screen", true);
@@ -196,7 +196,7 @@ describe("axe finds nothing", () => {
     round.end();
   });
 
-  it("with calls beside a call", async () => {
+  it("with waiting and parked calls", async () => {
     const round = new Round();
     await c.call("Bob");
     const knock = b.page.getByRole("alert", { name: "Another call" });

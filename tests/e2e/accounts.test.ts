@@ -6,11 +6,11 @@ import { closeBrowsers, scene } from "./scene.ts";
 describe("accounts", () => {
   afterAll(closeBrowsers);
 
-  it("are made, left and entered again; a wrong password says so and no more", async () => {
+  it("can be created, signed out of and back in to; a wrong password says so and no more", async () => {
     await scene(
       async ({ arrive }) => {
         const a = await arrive(alice);
-        expect(await a.page.getByRole("button", { name: "Enter as guest" }).count()).toBe(0);
+        expect(await a.page.getByRole("button", { name: "Continue as guest" }).count()).toBe(0);
         await a.createAccount("alice", "a long enough password");
         await a.signOut();
         await a.fillSignIn("alice", "not the password");
@@ -34,13 +34,13 @@ describe("accounts", () => {
     });
   });
 
-  it("load nothing from anybody else", async () => {
+  it("load nothing from any other host", async () => {
     await scene(async ({ arrive, stoa }) => {
       const a = await arrive(alice);
       const asked: string[] = [];
       a.page.on("request", (request) => asked.push(new URL(request.url()).host));
       await a.page.getByRole("textbox", { name: "Your name" }).fill("Alice");
-      await a.page.getByRole("button", { name: "Enter as guest" }).click();
+      await a.page.getByRole("button", { name: "Continue as guest" }).click();
       await a.atHome();
       await a.page.reload();
       await a.atHome();

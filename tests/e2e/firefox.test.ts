@@ -26,7 +26,7 @@ async function enter(url: string, name: string): Promise<Page> {
   const page = await firefox.newPage();
   await page.goto(url);
   await page.locator('::-p-aria([name="Your name"][role="textbox"])').fill(name);
-  await page.locator('::-p-aria([name="Enter as guest"][role="button"])').click();
+  await page.locator('::-p-aria([name="Continue as guest"][role="button"])').click();
   await page.locator(`::-p-aria([name="Account: ${name}"][role="button"])`).wait();
   return page;
 }
@@ -51,7 +51,7 @@ function frames(page: Page, milliseconds: number): Promise<number> {
   }, milliseconds);
 }
 
-it("stays browser to browser with Firefox at one end, and carries both ways", async () => {
+it("stays browser to browser with Firefox at one end, and carries media both ways", async () => {
   await scene(async ({ stoa, guest }) => {
     const a = await guest(alice);
     const page = await enter(stoa.url, "Fiona");

@@ -8,7 +8,7 @@ import { closeBrowsers, scene } from "./scene.ts";
 describe("a call in a channel", () => {
   afterAll(closeBrowsers);
 
-  it("takes a third who joins late, and one whose tab was killed again", async () => {
+  it("lets a third person join late, and somebody rejoin whose tab crashed", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await a.createChannel("Agora", ["Bob", "Carol"]);

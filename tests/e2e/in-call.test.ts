@@ -17,7 +17,7 @@ const heldTile = (who: Person, name: string) => who.page.locator(`article[aria-l
 describe("in a call", () => {
   afterAll(closeBrowsers);
 
-  it("hold: nobody hears or sees the other, resume brings it all back", async () => {
+  it("hold: neither hears or sees the other until the call is resumed", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
@@ -35,15 +35,15 @@ describe("in a call", () => {
     });
   });
 
-  it("blind transfer: the transferrer is out once the target answers", async () => {
+  it("blind transfer: you're out of the call once the target answers", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
       await b.transfer("Carol", "Transfer now");
-      await b.page.getByRole("region", { name: "Transfer" }).getByText("Handing over to Carol").waitFor();
+      await b.page.getByRole("region", { name: "Transfer" }).getByText("Transferring to Carol").waitFor();
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
       await b.outOfCall();
-      await b.toast("The call is now with Carol");
+      await b.toast("Call transferred to Carol");
       await c.inCall();
       await meet(a, c);
       await a.leave();
@@ -51,13 +51,13 @@ describe("in a call", () => {
     });
   });
 
-  it("blind transfer that is declined: the call goes on, and the transferrer is told", async () => {
+  it("declined blind transfer: the call goes on, and you're told", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
       await b.transfer("Carol", "Transfer now");
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Decline" }).click();
-      await b.toast("Carol did not take the call");
+      await b.toast("Carol didn’t take the call");
       await b.page.getByRole("region", { name: "Transfer" }).waitFor({ state: "detached" });
       await meet(a, b);
       await a.leave();
@@ -65,7 +65,7 @@ describe("in a call", () => {
     });
   });
 
-  it("attended transfer: talk first, then hand over", async () => {
+  it("attended transfer: talk first, then complete it", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -84,7 +84,7 @@ describe("in a call", () => {
     });
   });
 
-  it("attended transfer that is given up: back to the first one", async () => {
+  it("cancelled attended transfer: back to the first person", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -100,7 +100,7 @@ describe("in a call", () => {
     });
   });
 
-  it("invite and remove: a third comes in, is put out, and the two go on", async () => {
+  it("invite and remove: a third person joins, is removed, and the other two go on", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -112,7 +112,7 @@ describe("in a call", () => {
       await c.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
       await c.inCall();
       await meet(b, c);
-      await a.actOn("Carol", "Remove from the call");
+      await a.actOn("Carol", "Remove from call");
       await c.outOfCall();
       await c.toast("You were removed from the call");
       await b.tile("Carol").waitFor({ state: "detached" });
@@ -123,7 +123,7 @@ describe("in a call", () => {
     });
   });
 
-  it("mute: one who was muted may unmute, one who was muted for good may not until let", async () => {
+  it("mute: you can unmute yourself, unless you were muted and locked", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
@@ -139,7 +139,7 @@ describe("in a call", () => {
       await b.control("Microphone").click({ force: true });
       await b.page.keyboard.press("m");
       await hearsNothing(await a.voice("Bob"), bob);
-      expect(await b.control("Microphone").getAttribute("title")).toContain("Muted by Alice");
+      expect(await b.control("Microphone").getAttribute("title")).toContain("Alice muted you. You can’t unmute");
       await a.actOn("Bob", "Let them unmute");
       await b.page.getByRole("button", { name: "Microphone", exact: true, disabled: false }).waitFor();
       await b.toggle("Microphone", true);
@@ -147,7 +147,7 @@ describe("in a call", () => {
     });
   });
 
-  it("call waiting: a second call knocks; the first is held and taken up again", async () => {
+  it("call waiting: a second call rings; the first goes on hold and is resumed", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b);
@@ -159,7 +159,7 @@ describe("in a call", () => {
       await c.inCall();
       await meet(b, c);
       await heldTile(a, "Bob").waitFor();
-      await b.page.getByRole("region", { name: "Calls on hold" }).getByRole("button", { name: "Switch to it" }).click();
+      await b.page.getByRole("region", { name: "Calls on hold" }).getByRole("button", { name: "Switch" }).click();
       await meet(a, b);
       await heldTile(c, "Bob").waitFor();
       await a.leave();
@@ -170,7 +170,7 @@ describe("in a call", () => {
     });
   });
 
-  it("glare: two who call each other at once are in one call", async () => {
+  it("glare: two people who call each other at once end up in one call", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await Promise.all([a.seesPresence("Bob", "online"), b.seesPresence("Alice", "online")]);
@@ -191,7 +191,7 @@ describe("in a call", () => {
     });
   });
 
-  it("glare: calling one who rings already joins the two, and nothing rings on, whichever call keeps its name", async () => {
+  it("glare: calling somebody who is calling you connects the two and stops the ringing, whichever call remains", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await Promise.all([a.seesPresence("Bob", "online"), b.seesPresence("Alice", "online")]);
@@ -214,14 +214,14 @@ describe("in a call", () => {
     });
   });
 
-  it("shows how good the line is", async () => {
+  it("shows how good the connection is", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
       const bars = a.page.getByRole("button", { name: /^Connection: (excellent|good|fair|poor)$/ });
       await bars.waitFor();
       await bars.click();
-      await a.page.getByRole("dialog").getByText("Packets lost").waitFor();
+      await a.page.getByRole("dialog").getByText("Packet loss").waitFor();
       await a.page.getByRole("dialog").locator("dd").filter({ hasText: /\d+(\.\d)? ms/ }).first().waitFor({ timeout: 30_000 });
     });
   });

@@ -62,7 +62,7 @@ const CALL = "[data-connection]";
 describe("by keyboard", () => {
   afterAll(closeBrowsers);
 
-  it("the focus is on the page after signing in, declining, and the end of a call, and in the call while it is on", async () => {
+  it("focus is on the page after signing in, after declining and after a call, and in the call during one", async () => {
     await scene(async ({ arrive }) => {
       const [a, b] = [await arrive(alice), await arrive(bob)];
       for (const person of [a, b]) {
@@ -118,7 +118,7 @@ describe("by keyboard", () => {
     });
   });
 
-  it("the controls are one stop, and arrows lead along them", async () => {
+  it("the call controls are one tab stop, and arrow keys move between them", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.call("Bob", "voice");
@@ -145,7 +145,7 @@ describe("by keyboard", () => {
     });
   });
 
-  it("Esc closes the panel wherever the focus is, what lies over it first, and leads back to where one was", async () => {
+  it("Esc closes the panel wherever the focus is, after anything open over it, and returns to where you were", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await guest(carol);
@@ -199,7 +199,7 @@ describe("by keyboard", () => {
     });
   });
 
-  it("single keys can be turned off, are then not told of, and stay off in this browser", async () => {
+  it("single keys can be turned off, are then no longer mentioned, and stay off in this browser", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       const dialog = a.page.getByRole("dialog", { name: "Keyboard shortcuts" });

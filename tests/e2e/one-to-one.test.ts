@@ -6,10 +6,10 @@ import { sleep, until } from "../support/wait.ts";
 import { meet } from "./person.ts";
 import { closeBrowsers, scene } from "./scene.ts";
 
-describe("a call between two", () => {
+describe("a one-to-one call", () => {
   afterAll(closeBrowsers);
 
-  it("rings, connects, carries both ways, and stands in both histories with its length", async () => {
+  it("rings, connects, carries media both ways, and is in both histories with its duration", async () => {
     await scene(async ({ guest }) => {
       const a = await guest(alice);
       const b = await guest(bob);
@@ -70,7 +70,7 @@ describe("a call between two", () => {
     });
   });
 
-  it("is a voice call without cameras when asked for one", async () => {
+  it("is a voice call without cameras if started as one", async () => {
     await scene(async ({ guest }) => {
       const a = await guest(alice);
       const b = await guest(bob);
@@ -87,7 +87,7 @@ describe("a call between two", () => {
     });
   });
 
-  it("is found again by a callee who signs in while it rings, and by one whose page is reloaded", async () => {
+  it("reaches a callee who signs in while it rings, or reloads the page", async () => {
     await scene(async ({ guest, stoa }) => {
       const b = await guest(bob);
       const a = await guest(alice);

@@ -77,7 +77,7 @@ describe("a call from browser to browser", () => {
     await meet(a, b);
   }
 
-  it("needs the server for words only: it goes on while the server's UDP is cut off", async () => {
+  it("only needs the server for signalling: it goes on while the server's UDP is cut off", async () => {
     const [a, b] = [await guest(alice), await guest(bob)];
     ns.dropUdp();
     await talk(a, b);
@@ -107,7 +107,7 @@ describe("a call from browser to browser", () => {
     expect((await b.lastCall("completed")).direction).toBe("incoming");
   });
 
-  it("moves to the server when a third joins, and the picture hardly stops", async () => {
+  it("moves to the server when a third person joins, and the video barely pauses", async () => {
     const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
     await talk(a, b);
     const usual = Math.max(...(await Promise.all([usualGap(a.video("Bob")), usualGap(b.video("Alice"))])));
@@ -128,7 +128,7 @@ describe("a call from browser to browser", () => {
     expect(Math.max(...gaps)).toBeLessThan(Math.max(1_000, 10 * usual));
   });
 
-  it("goes on within ten seconds when the browsers lose each other, by the relay or by the room", async () => {
+  it("recovers within ten seconds when the browsers lose each other, over the relay or the room", async () => {
     const [a, b] = [await guest(alice), await guest(bob)];
     await talk(a, b);
     await Promise.all([watchFrames(a.video("Bob")), watchFrames(b.video("Alice"))]);
@@ -142,7 +142,7 @@ describe("a call from browser to browser", () => {
     expect(Math.max(...gaps)).toBeLessThan(10_000);
   });
 
-  it("is carried by the server when both browsers look for a new path at once", async () => {
+  it("moves to the server when both browsers look for a new path at once", async () => {
     const [a, b] = [await guest(alice), await guest(bob)];
     await talk(a, b);
     await Promise.all([watchFrames(a.video("Bob")), watchFrames(b.video("Alice"))]);
@@ -155,7 +155,7 @@ describe("a call from browser to browser", () => {
     expect(Math.max(...gaps)).toBeLessThan(10_000);
   });
 
-  it("is carried by the server within ten seconds when the browsers lose each other and there is no relay", async () => {
+  it("moves to the server within ten seconds when the browsers lose each other and there's no relay", async () => {
     await stoa.dispose();
     stoa = await Stoa.start({ host: "0.0.0.0", relay: false, extraArgs: ["--announce", ns.outside] });
     const [a, b] = [await guest(alice), await guest(bob)];
@@ -170,7 +170,7 @@ describe("a call from browser to browser", () => {
     expect(Math.max(...gaps)).toBeLessThan(10_000);
   });
 
-  it("finds its way back by itself after a short cut", async () => {
+  it("recovers by itself after a brief outage", async () => {
     const [a, b] = [await guest(alice), await guest(bob)];
     await talk(a, b);
     ns.dropUdpInside();

@@ -16,7 +16,7 @@ const SCREENS = [
 describe("paths", () => {
   afterAll(closeBrowsers);
 
-  it("of screens show them, others say that nothing is there, to a browser with 404", async () => {
+  it("of screens show them, and others say that nothing is there, with a 404", async () => {
     await scene(async ({ guest, stoa }) => {
       const { page } = await guest(alice);
       for (const [path, heading] of SCREENS) {
@@ -40,17 +40,17 @@ describe("paths", () => {
     });
   });
 
-  it("/admin says what administrators can do, to who is one, and every path of the API it names is there", async () => {
+  it("/admin tells administrators what they can do, and every API path it names exists", async () => {
     await scene(async ({ guest, stoa }) => {
       const { page } = await guest(alice);
       await page.goto(`${stoa.url}/admin`);
-      await page.getByText("You are not signed in as an administrator").waitFor();
+      await page.getByText("You’re not signed in as an administrator").waitFor();
       expect(await page.locator("main code").count()).toBe(0);
 
       const link = /\/admin#code=\S+/.exec(stoa.log)?.[0];
       await page.goto("about:blank");
       await page.goto(`${stoa.url}${link}`);
-      await page.getByText("You are signed in as an administrator").waitFor();
+      await page.getByText("You’re signed in as an administrator").waitFor();
       expect(new URL(page.url()).hash, "the code is not kept in the address").toBe("");
       const named = (await page.locator("main code").allInnerTexts()).join(" ").match(/\/[\w/{}-]+/g) ?? [];
       expect(named.length).toBeGreaterThan(5);

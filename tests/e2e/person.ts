@@ -44,7 +44,7 @@ export class Person {
 
   async enter(): Promise<void> {
     await this.page.getByRole("textbox", { name: "Your name" }).fill(this.name);
-    await this.page.getByRole("button", { name: "Enter as guest" }).click();
+    await this.page.getByRole("button", { name: "Continue as guest" }).click();
     await this.atHome();
   }
 
@@ -154,7 +154,7 @@ export class Person {
     return this.tile(name).locator("video");
   }
   screen(name: string): Locator {
-    return this.page.getByRole("article", { name: `${name}'s screen`, exact: true });
+    return this.page.getByRole("article", { name: `${name}’s screen`, exact: true });
   }
 
   /** The element that plays somebody's microphone here. */
@@ -180,10 +180,10 @@ export class Person {
       .waitFor();
   }
 
-  /** Whether a second call may knock: among the devices, while in a call. */
+  /** Whether a second call may ring: among the devices, while in a call. */
   async callWaiting(on: boolean): Promise<void> {
     await this.control("Devices").click();
-    await this.page.getByRole("checkbox", { name: "Let a second call knock" }).setChecked(on);
+    await this.page.getByRole("checkbox", { name: "Let a second call ring" }).setChecked(on);
     await this.page.keyboard.press("Escape");
   }
 
@@ -203,8 +203,8 @@ export class Person {
 
   /** Hands the call over to somebody. */
   async transfer(name: string, how: "Transfer now" | "Talk first"): Promise<void> {
-    await (await this.panel("People")).getByRole("button", { name: "Transfer the call" }).click();
-    const dialog = this.page.getByRole("dialog", { name: "Transfer the call" });
+    await (await this.panel("People")).getByRole("button", { name: "Transfer call" }).click();
+    const dialog = this.page.getByRole("dialog", { name: "Transfer call" });
     await dialog.getByRole("radio", { name }).check();
     await dialog.getByRole("button", { name: how }).click();
     await this.panel("People", false);

@@ -20,7 +20,7 @@ describe("ringing", () => {
     });
   });
 
-  it("cancelled: the ringing stops and the callee has missed a call", async () => {
+  it("cancelled: the ringing stops, and the callee has a missed call", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.call("Bob", "voice");
@@ -33,7 +33,7 @@ describe("ringing", () => {
     });
   });
 
-  it("no answer: it stops after the ring time, and the callee may call back", async () => {
+  it("no answer: it stops after the ring time, and the callee can call back", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.call("Bob");
@@ -43,7 +43,7 @@ describe("ringing", () => {
       await b.toast("Missed call from Alice");
       await a.lastCall("no_answer");
       await b.lastCall("missed");
-      await b.page.getByRole("list", { name: "Recent calls" }).getByRole("button", { name: "Call back Alice" }).click();
+      await b.page.getByRole("list", { name: "Recent calls" }).getByRole("button", { name: "Call Alice back" }).click();
       await a.accept("Bob");
       await Promise.all([a.inCall(), b.inCall()]);
       await meet(a, b);
@@ -52,7 +52,7 @@ describe("ringing", () => {
     });
   });
 
-  it("busy: who talks already is not rung, and the caller is told", async () => {
+  it("busy: somebody already in a call isn't rung, and the caller is told", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await a.call("Bob");

@@ -50,13 +50,15 @@ describe("the screens of a call", () => {
         expect(await hardToPress(a.page), `at ${width}`).toEqual([]);
         await a.panel("People");
         expect(await hardToPress(a.page), `at ${width} with the panel`).toEqual([]);
+        await a.panel("Chat");
+        expect(await hardToPress(a.page), `at ${width} with the chat`).toEqual([]);
         await a.leave();
         await b.outOfCall();
       }
     });
   });
 
-  it("are dark by day too, with all that opens over them", async () => {
+  it("are dark in the light theme too, along with everything that opens over them", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.page.emulateMedia({ colorScheme: "light" });
@@ -80,7 +82,7 @@ describe("the screens of a call", () => {
     });
   });
 
-  it("say that a picture is waited for while a camera is on and shows none yet", async () => {
+  it("say that they're waiting for video while a camera is on but shows none yet", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       // A camera that gives a picture only once it is told to.
@@ -110,38 +112,38 @@ describe("the screens of a call", () => {
         });
       }, bob.colour);
       await talk(a, b);
-      await a.tile("Bob").getByText("Waiting for the picture…").waitFor();
+      await a.tile("Bob").getByText("Waiting for video…").waitFor();
       expect(await a.tile("Bob").locator(".stoa-avatar").isVisible()).toBe(true);
       await b.page.evaluate(() => (globalThis as unknown as { film(): number }).film());
-      await a.tile("Bob").getByText("Waiting for the picture…").waitFor({ state: "detached" });
+      await a.tile("Bob").getByText("Waiting for video…").waitFor({ state: "detached" });
       await sees(a.video("Bob"), bob);
       expect(await a.tile("Bob").locator(".stoa-avatar").count()).toBe(0);
     });
   });
 
-  it("show the presenter a way to stop, not the own screen in itself", async () => {
+  it("give the presenter a way to stop, and don't mirror their screen", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await talk(a, b);
       await a.toggle("Share screen", true);
       await b.screen("Alice").waitFor();
       const bar = a.page.getByRole("region", { name: "Your screen" });
-      await bar.getByText("You are presenting").waitFor();
+      await bar.getByText("You’re sharing your screen").waitFor();
       expect(await a.page.locator('article[data-kind="screen"]').count()).toBe(0);
-      await bar.getByRole("button", { name: "Stop presenting" }).click();
+      await bar.getByRole("button", { name: "Stop sharing" }).click();
       await b.screen("Alice").waitFor({ state: "detached" });
       await bar.waitFor({ state: "detached" });
     });
   });
 
-  it("keep saying what is missing, and offer to try again or to go on without", async () => {
+  it("keep saying what is missing, and offer to try again or continue without", async () => {
     const browser = await startBrowser(alice, { asks: true });
     await scene(async ({ guest, stoa }) => {
       const [b, a] = [await guest(bob), await Person.guest(browser, stoa.url, alice)];
       await talk(a, b);
-      const notice = a.page.getByRole("alert", { name: "Microphone and camera" });
-      await notice.getByText("Nobody can hear or see you").waitFor();
-      await notice.getByText("Allow both from the icon in the address bar").waitFor();
+      const notice = a.page.getByRole("alert", { name: "Camera and microphone" });
+      await notice.getByText("No one can hear or see you").waitFor();
+      await notice.getByText("Allow both in the address bar").waitFor();
       await notice.getByRole("button", { name: "Try again" }).click();
       await notice.getByRole("button", { name: "Try again" }).waitFor();
 
@@ -155,8 +157,8 @@ describe("the screens of a call", () => {
 
       await a.context.clearPermissions();
       await talk(a, b, "voice");
-      await notice.getByText("Nobody can hear you").waitFor();
-      await notice.getByRole("button", { name: "Join without" }).click();
+      await notice.getByText("No one can hear you").waitFor();
+      await notice.getByRole("button", { name: "Continue without" }).click();
       await notice.waitFor({ state: "detached" });
       await a.page.getByRole("button", { name: "Microphone", exact: true, pressed: false }).waitFor();
     }).finally(() => browser.close());
@@ -166,7 +168,7 @@ describe("the screens of a call", () => {
 describe("the screens around a call", () => {
   afterAll(closeBrowsers);
 
-  it("say that they are loading, and not that nobody is there", async () => {
+  it("say that they're loading, not that nobody is there", async () => {
     await scene(async ({ guest }) => {
       const a = await guest(alice);
       await guest(bob);
@@ -181,13 +183,13 @@ describe("the screens around a call", () => {
       await a.atHome();
       const people = a.page.getByRole("region", { name: "People" });
       await people.getByText("Loading…").waitFor();
-      expect(await people.getByText("Nobody else is here yet").count()).toBe(0);
+      expect(await people.getByText("just you so far").count()).toBe(0);
       go();
       await a.row("Bob").waitFor();
     });
   });
 
-  it("lead back into a group call that runs, from a phone's list of recent calls", async () => {
+  it("lead back into a running group call from a phone's list of recent calls", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await talk(a, b, "voice");

@@ -34,7 +34,7 @@ function focused(person: Person): Promise<string | null> {
 describe("typing", () => {
   afterAll(closeBrowsers);
 
-  it("is not taken for an answer when a call rings meanwhile, and every letter stays in the field", async () => {
+  it("doesn't answer a call that starts ringing, and every letter stays in the field", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.seesPresence("Bob", "online");
@@ -68,7 +68,7 @@ describe("typing", () => {
     });
   });
 
-  it("goes back into the field, unselected, once the ringing is over", async () => {
+  it("continues in the field, with nothing selected, once the ringing is over", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
       await a.seesPresence("Bob", "online");
@@ -86,7 +86,7 @@ describe("typing", () => {
     });
   });
 
-  it("in the chat moves nothing when the call ends and the next one rings", async () => {
+  it("in the chat triggers nothing when the call ends and the next one rings", async () => {
     await scene(async ({ guest }) => {
       const [a, b, c] = [await guest(alice), await guest(bob), await guest(carol)];
       await a.call("Bob", "voice");

@@ -21,7 +21,7 @@ async function enter(executablePath?: string): Promise<void> {
   page = await browser.newPage();
   await page.goto(url);
   await page.getByLabel("Your name").fill("Alice");
-  await page.getByRole("button", { name: "Enter as guest" }).click();
+  await page.getByRole("button", { name: "Continue as guest" }).click();
   await page.getByRole("heading", { name: "Recent calls" }).waitFor();
 }
 
@@ -45,29 +45,29 @@ async function results(): Promise<Record<string, string | null>> {
   return Object.fromEntries(found);
 }
 
-it("finds every way open where nothing is in between", async () => {
+it("finds every path open when nothing is in between", async () => {
   await browserInside();
   expect(await results()).toMatchObject({ media_udp: "works", media_tcp: "works", stun: "works", udp: "works", tcp: "works" });
   expect(await page.locator("[data-verdict]").innerText()).toContain("straight over UDP");
 });
 
-it("names the way that a firewall closes, and what to open", async () => {
+it("names the path that a firewall blocks, and what to open", async () => {
   await browserInside();
   network.allowOnly({ tcp: [stoa.ports.http, stoa.ports.turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", media_tcp: "unreachable", stun: "unreachable", udp: "unreachable", tcp: "works" });
   const text = await page.locator('[data-leg="udp"]').innerText();
-  expect(text).toContain(`UDP ${stoa.ports.turn} does not get through`);
+  expect(text).toContain(`UDP ${stoa.ports.turn} doesn’t get through`);
   expect(await page.locator("[data-verdict]").innerText()).toContain("UDP is blocked");
 });
 
-it("names the one media port that was forgotten", async () => {
+it("names the one media port that was left closed", async () => {
   await browserInside();
   const { http, udp, turn } = stoa.ports;
   network.allowOnly({ tcp: [http], udp: [udp, turn] });
   expect(await results()).toMatchObject({ media_udp: "unreachable", udp: "works" });
   const text = await page.locator('[data-leg="media_udp"]').innerText();
-  expect(text).toContain(`Nothing answers (${udp + 1}: `);
-  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP and the relay");
+  expect(text).toContain(`No answer (${udp + 1}: `);
+  expect(await page.locator("[data-verdict]").innerText()).toContain("over UDP through the relay");
 });
 
 it("finds a server whose own firewall drops UDP, from both ends, and names what to open", async () => {
@@ -85,5 +85,5 @@ it("finds a server whose own firewall drops UDP, from both ends, and names what 
 
   await enter();
   expect(await results()).toMatchObject({ media_udp: "works", udp: "unreachable", tcp: "works" });
-  expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} does not get through`);
+  expect(await page.locator('[data-leg="udp"]').innerText()).toContain(`UDP ${turn} doesn’t get through`);
 });

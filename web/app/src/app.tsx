@@ -1,4 +1,4 @@
-/** The app: who is signed in decides what is shown; calls lie over all of it. */
+/** The app: what it shows depends on who is signed in. Calls cover everything else. */
 import type { Stoa } from "@stoa/client";
 import { Announcer, CallView, IncomingCall } from "@stoa/react/components";
 import { StoaProvider, useCurrentCall, useFocusHome, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
@@ -67,7 +67,7 @@ function SignedIn() {
   );
 }
 
-/** A tab in the background shows who calls. */
+/** Shows who is calling in the title, for a tab in the background. */
 function useTitle(): void {
   const { t } = useTranslation();
   const caller = useIncomingCall()?.callerName ?? null;

@@ -1,4 +1,4 @@
-/** Refusals in words: one phrase a code, and a plain one for the rest. */
+/** Errors in words: one phrase per code, and a general one for the rest. */
 import { codeOf } from "@stoa/client";
 import { useTranslation } from "react-i18next";
 import { toast } from "sonner";
@@ -17,7 +17,7 @@ export function useErrorText(): (error: unknown) => string {
   return (error) => t(phraseOf(error), { message: error instanceof Error ? error.message : String(error) });
 }
 
-/** For acts whose failure belongs in a toast. */
+/** For actions that report failure in a toast. */
 export function useErrorToast(): (error: unknown) => void {
   const text = useErrorText();
   return (error) => void toast.error(text(error));

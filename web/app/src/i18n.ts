@@ -1,4 +1,4 @@
-/** Languages: English now; another is one more entry in `resources`. */
+/** Languages. So far there's English; to add one, add it to `resources`. */
 import { english, isolated } from "@stoa/react/hooks";
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
@@ -24,7 +24,7 @@ void i18n.use(initReactI18next).init({
   keySeparator: false,
   nsSeparator: "::",
   initAsync: false,
-  // React escapes; what is left to do is to keep names apart from the sentence around them.
+  // React does the escaping. Here, names are only isolated from the sentence around them.
   interpolation: { escapeValue: true, escape: isolated },
   resources: { en: { app: en, calls: english } },
 });

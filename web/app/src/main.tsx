@@ -1,4 +1,4 @@
-/** The start of the app: one Stoa for the page, the languages, the styles. */
+/** Starts the app: one `Stoa` for the page, the languages and the styles. */
 import "@fontsource-variable/schibsted-grotesk";
 import "@stoa/react/styles.css";
 import "./styles/app.css";

@@ -1,4 +1,4 @@
-/** The app's paths, which the server knows as well (`crates/api/src/web.rs`), and the little that is needed to move between them. */
+/** The app's paths, which the server knows too (`crates/api/src/web.rs`), and what little it takes to move between them. */
 import { useSyncExternalStore, type MouseEvent } from "react";
 
 export type Route =
@@ -58,7 +58,7 @@ export function useRoute(): Route {
   return routeOf(useSyncExternalStore(listen, () => location.pathname));
 }
 
-/** Attributes for a link inside the app; opening in a new tab stays the browser's. */
+/** Attributes for a link inside the app. Opening it in a new tab is left to the browser. */
 export function linkTo(route: Route) {
   return {
     href: pathOf(route),

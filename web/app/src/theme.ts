@@ -1,4 +1,4 @@
-/** Light, dark or as the system has it. Kept in this browser. */
+/** Light, dark, or the system's choice. This browser remembers. */
 import { useState } from "react";
 
 export type Theme = "system" | "light" | "dark";
@@ -27,7 +27,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
     try {
       localStorage.setItem(KEY, next);
     } catch {
-      // Without storage the choice lasts as long as the page.
+      // Without storage, the choice lasts as long as the page.
     }
   };
   return [theme, choose];

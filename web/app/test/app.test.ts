@@ -4,18 +4,19 @@ import { describe, expect, it } from "vitest";
 
 import { phraseOf } from "../src/errors";
 import { i18n } from "../src/i18n";
+import { en } from "../src/locales";
 import { whenText } from "../src/parts/history-list";
 import { pathOf, routeOf, type Route } from "../src/routes";
 
 describe("paths", () => {
-  it("come back as they went, whatever an id holds", () => {
+  it("survive the round trip, whatever the ID contains", () => {
     const routes: Route[] = [
       { at: "recent" }, { at: "people" }, { at: "channels" }, { at: "admin" }, { at: "doctor" }, { at: "person", id: "a/b c?#é" }, { at: "channel", id: "choir" },
     ];
     for (const route of routes) expect(routeOf(pathOf(route))).toEqual(route);
   });
 
-  it("lead nowhere when they are unknown, and to what they can when they are broken", () => {
+  it("lead nowhere if unknown, and as far as they can if broken", () => {
     for (const path of ["/nowhere", "/administration", "/channels/x/y", "/history/1", "/admin/keys", "/doctor/x"]) {
       expect(routeOf(path)).toEqual({ at: "nowhere", path });
       expect(pathOf({ at: "nowhere", path })).toBe(path);
@@ -26,13 +27,17 @@ describe("paths", () => {
 });
 
 describe("words", () => {
-  it("has a phrase for a known refusal and one for the rest", () => {
+  it("have a phrase for each known error and one for the rest", () => {
     expect(phraseOf(new StoaError("name_taken", "", 409))).toBe("error.name_taken");
     expect(phraseOf(new StoaError("teapot", "", 418))).toBe("error.other");
     expect(phraseOf(new Error("x"))).toBe("error.other");
   });
 
-  it("speaks the components' phrases through i18next, unescaped", () => {
+  it("use typographic apostrophes, quotes and ellipses", () => {
+    expect(Object.values(en).filter((text) => /['"`]|\.\.\./.test(text))).toEqual([]);
+  });
+
+  it("include the components' phrases, through i18next and unescaped", () => {
     expect(i18n.t("call.with", { ns: "calls", name: "Bob & <Co>" })).toBe("Call with Bob & <Co>");
     for (const phrase of Object.keys(english) as (keyof typeof english)[]) {
       expect(i18n.t(phrase, { ns: "calls", count: 2 })).not.toBe(phrase);
@@ -43,7 +48,7 @@ describe("words", () => {
 });
 
 describe("when a call was", () => {
-  it("is a time today, a day before, and a year where it is another", () => {
+  it("is a time today, a date before, and has the year if it was another", () => {
     const now = new Date(2026, 5, 15, 18);
     expect(whenText(new Date(2026, 5, 15, 9, 5).toISOString(), "en", now)).toMatch(/^9:05\sAM$/u);
     expect(whenText(new Date(2026, 4, 2).toISOString(), "en", now)).toBe("May 2");

@@ -1,8 +1,8 @@
-/** What administrators can do today. It has no screens yet: the API has it all. */
+/** What administrators can do. There are no admin screens yet; everything goes through the API. */
 import { useStoaState } from "@stoa/react/hooks";
 import { useTranslation } from "react-i18next";
 
-/** Each task, and the operations that do it. */
+/** Each task, and the API operations for it. */
 const TASKS = [
   ["admin.keys", "GET, POST /api/admin/api-keys"],
   ["admin.push", "POST /api/users, /api/channels"],

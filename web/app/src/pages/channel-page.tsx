@@ -1,4 +1,4 @@
-/** One channel: its members, a call to all of them, or the one that runs. */
+/** A channel: its members, and buttons to call everyone or join the running call. */
 import type { Channel } from "@stoa/client";
 import { Avatar, CallButtons, GuestMark, Icon, RunningBanner } from "@stoa/react/components";
 import { useNames, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
@@ -40,7 +40,7 @@ export function ChannelPage({ id }: { id: string }) {
   );
 }
 
-/** What one may do with a channel besides calling it. */
+/** What else you can do with a channel. */
 function ChannelActs({ channel }: { channel: Channel }) {
   const { t } = useTranslation();
   const stoa = useStoa();
@@ -58,7 +58,7 @@ function ChannelActs({ channel }: { channel: Channel }) {
   );
 }
 
-/** A button whose act is asked about once. */
+/** A button that asks for confirmation. */
 function Sure({ title, text, onYes }: { title: string; text: string; onYes: () => void }) {
   const { t } = useTranslation();
   return (

@@ -1,21 +1,21 @@
-/** Tries a STUN or TURN server from this browser: finds out whether it answers, and whether what it relays arrives. */
+/** Tests the paths to a server from this browser: whether each answers, and whether what is relayed arrives. */
 
 import type { ConnectionCheck } from "@stoa/client";
 
-/** How a server is reached: the media server straight over UDP or TCP, or a STUN or TURN server. */
+/** How a server is reached: the media server directly over UDP or TCP, or a STUN or TURN server. */
 export type Leg = "media_udp" | "media_tcp" | "stun" | "udp" | "tcp" | "tls";
 
-/** What is tried as one. */
+/** A path that is tested as a whole. */
 export interface Way {
   leg: Leg;
-  /** Where, for people. */
+  /** Where it leads, in words. */
   at: string;
   ports: number[];
-  /** All must answer; of the URLs of one, which are addresses of one host, one must. */
+  /** All of these must answer. The URLs of one are addresses of the same host: one answer is enough. */
   servers: RTCIceServer[];
 }
 
-/** Where a try ended. `detail` is the browser's own word for it. */
+/** How a test ended. `detail` is what the browser said. */
 export type Outcome =
   | { result: "works"; milliseconds: number }
   | { result: "unreachable" | "refused" | "not_relayed"; detail: string };
@@ -23,12 +23,12 @@ export type Outcome =
 const PATIENCE = 10_000;
 /** Browsers ask a STUN server for 9.5 s (RFC 8489 §6.2.1, with a first wait of 250 ms). */
 const GIVEN_UP = 8_000;
-/** Where nothing answers STUN (RFC 863), and how soon a browser is done with an address that it has no route to. */
+/** A port where nothing answers STUN (RFC 863), and how soon a browser gives up on an address it has no route to. */
 const DISCARD = 9;
 const NO_ROUTE = 2_000;
 const UNAUTHORIZED = 401;
 
-/** The media server's own ports, then every URL by itself: a browser given all of them would not say which one failed. */
+/** The media server's own ports, then each URL separately: a browser that's given all of them doesn't say which one failed. */
 export function waysOf({ media, iceServers }: ConnectionCheck): Way[] {
   const straight = (["udp", "tcp"] as const).flatMap((transport): Way[] => {
     const found = media.filter((port) => port.transport === transport);
@@ -52,7 +52,7 @@ export function legOf(url: string): Leg {
   return url.includes("transport=tcp") ? "tcp" : "udp";
 }
 
-/** Tries all of a way at once; it is as good as its worst. */
+/** Tests every part of a path at once. It's as good as the worst of them. */
 export async function tryWay({ leg, ports, servers }: Way): Promise<Outcome> {
   const attempt = leg === "stun" || leg === "media_udp" ? tryStun : tryRelay;
   const outcomes = await Promise.all(servers.map(attempt));
@@ -62,7 +62,7 @@ export async function tryWay({ leg, ports, servers }: Way): Promise<Outcome> {
   return { ...worst, detail: `${failed.join(", ")}: ${worst.detail}` };
 }
 
-/** Each address by itself, for a browser does not say of several which one kept silent; the first to answer is enough. */
+/** Tests each address separately, since a browser doesn't say which of several stayed silent. The first answer is enough. */
 async function tryStun(server: RTCIceServer): Promise<Outcome> {
   const outcomes = [server.urls].flat().map(tryAddress);
   return new Promise((resolve, reject) => {
@@ -79,8 +79,8 @@ async function tryAddress(url: string): Promise<Outcome> {
   const began = performance.now();
   const { candidates, errors, settled } = await ask(url, GIVEN_UP);
   if (candidates.some(({ type }) => type === "srflx")) return works(began);
-  // On the server's own network the answer is an address that the browser has already, and no candidate of its own: it is done
-  // long before it gives a server up. So it is where there is no route to the server; then it is done with any port of it.
+  // On the server's own network, the answer is an address that the browser already has, so it adds no candidate: the browser just
+  // finishes early. It also does when there's no route to the server, but then it does so with any port.
   const took = performance.now();
   if (settled && !(await ask(url.replace(/:\d+$/, `:${DISCARD}`), NO_ROUTE)).settled) return works(began + performance.now() - took);
   return { result: "unreachable", detail: describe(errors) };
@@ -98,7 +98,7 @@ async function ask(url: string, patience: number): Promise<Gathered> {
   }
 }
 
-/** Two connections that may only relay: what one says must reach the other through the server, and come back. */
+/** Two connections that may only relay: what one sends must reach the other through the server and come back. */
 async function tryRelay(server: RTCIceServer): Promise<Outcome> {
   const config: RTCConfiguration = { iceServers: [server], iceTransportPolicy: "relay" };
   const [one, other] = [new RTCPeerConnection(config), new RTCPeerConnection(config)];
@@ -125,7 +125,7 @@ async function tryRelay(server: RTCIceServer): Promise<Outcome> {
   }
 }
 
-/** Introduces two connections of this page to each other; each hears of the other's addresses as they are found. */
+/** Connects two connections of this page to each other, passing on addresses as they're found. */
 async function join(one: RTCPeerConnection, other: RTCPeerConnection): Promise<void> {
   const early: (() => void)[] = [];
   let ready = false;
@@ -145,14 +145,14 @@ async function join(one: RTCPeerConnection, other: RTCPeerConnection): Promise<v
 }
 
 function described(connection: RTCPeerConnection): RTCSessionDescription {
-  if (connection.localDescription === null) throw new Error("the browser has not described the connection");
+  if (connection.localDescription === null) throw new Error("the browser has no description of the connection");
   return connection.localDescription;
 }
 
 interface Gathered {
   candidates: RTCIceCandidate[];
   errors: RTCPeerConnectionIceErrorEvent[];
-  /** The browser was done in time. */
+  /** Whether the browser finished in time. */
   settled: boolean;
 }
 
@@ -194,5 +194,5 @@ function works(since: number): Outcome {
 
 function describe(errors: RTCPeerConnectionIceErrorEvent[]): string {
   const worst = errors.find(({ errorCode }) => errorCode !== UNAUTHORIZED) ?? errors[0];
-  return worst === undefined ? "no answer" : `${worst.errorCode} ${worst.errorText}`.trim();
+  return worst === undefined ? "timed out" : `${worst.errorCode} ${worst.errorText}`.trim();
 }

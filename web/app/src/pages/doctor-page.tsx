@@ -1,4 +1,4 @@
-/** What keeps calls from working between this browser and the server, leg by leg, and what to change. */
+/** Tests each path between this browser and the server, and says what to change when one doesn't work. */
 import type { ConnectionCheck } from "@stoa/client";
 import { useEffect, useState } from "react";
 import { Trans, useTranslation } from "react-i18next";
@@ -55,10 +55,10 @@ export function DoctorPage() {
   );
 }
 
-/** Tries every way at once; `show` is told of each that ends. */
+/** Tests every path at once, and calls `show` with each result. */
 async function examine(show: (change: (rows: Row[] | null) => Row[] | null) => void): Promise<void> {
   const answer = await fetch("/api/connection-check", { headers: { accept: "application/json" } });
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`the server answered with status ${answer.status}`);
   const ways = waysOf((await answer.json()) as ConnectionCheck);
   show(() => ways.map((way) => ({ way, outcome: null })));
   await Promise.all(ways.map(async (way) => {
@@ -72,7 +72,7 @@ function advice({ leg }: Way, result: Exclude<Outcome["result"], "works">) {
   return `doctor.advice.${leg === "stun" ? "udp" : leg}` as const;
 }
 
-/** The best way that is open for media. */
+/** The best path that is open for media. */
 function verdict(rows: Row[]) {
   const works = (leg: Leg) => rows.some(({ way, outcome }) => way.leg === leg && outcome?.result === "works");
   if (works("media_udp")) return "media_udp";

@@ -1,4 +1,4 @@
-/** For a path that leads nowhere, or to somebody or something unknown: says so, and where there is something. */
+/** For a path that leads nowhere, or to a person or channel that doesn't exist: says so, and links to a page that does. */
 import { useTranslation } from "react-i18next";
 
 import { linkTo } from "../routes";

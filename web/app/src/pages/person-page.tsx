@@ -1,4 +1,4 @@
-/** One person: presence, two ways to call, and the calls there were. */
+/** A person: their presence, buttons to call them, and past calls with them. */
 import { historyLine } from "@stoa/client";
 import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
 import { useSay, useStoaState } from "@stoa/react/hooks";

@@ -1,4 +1,4 @@
-/** The house once inside: lists at the side, one page beside them; on a phone one at a time. */
+/** The frame of the app when signed in: lists at the side and a page beside them, or on a phone, one at a time. */
 import { Icon, ParkedBanner, RejoinBanner, type IconName } from "@stoa/react/components";
 import { useStoa, useStoaState } from "@stoa/react/hooks";
 import { useState } from "react";
@@ -25,12 +25,12 @@ export function Shell() {
   const narrow = useNarrow();
   const [making, setMaking] = useState(false);
   const makeChannel = (): void => setMaking(true);
-  // While one talks the call itself shows what is on hold.
+  // During a call, the call itself shows what's on hold.
   const talking = useStoaState((s) => s.book.current !== null);
   return (
     <div className="app-shell">
       <a className="app-skip" href="#content">{t("app.skip")}</a>
-      {/* The same elements either way: what is open in them stays open when a phone is turned. */}
+      {/* The same elements either way, so that open menus stay open when a phone is turned. */}
       <div className="app-side" {...(narrow ? {} : { role: "complementary", "aria-label": t("sidebar") })}>
         <div className="app-side-head" {...(narrow ? { role: "banner" } : {})}>
           <a {...linkTo({ at: "recent" })} className="app-home" aria-current={route.at === "recent" ? "page" : undefined}>
@@ -58,7 +58,7 @@ function Page({ route, narrow, onNewChannel }: { route: Route; narrow: boolean; 
       return <PersonPage key={route.id} id={route.id} />;
     case "channel":
       return <ChannelPage key={route.id} id={route.id} />;
-    // In a wide window the lists are there anyway.
+    // In a wide window, the lists are always there.
     case "people":
       return narrow ? <PeopleList Heading="h1" /> : <HistoryPage />;
     case "channels":

@@ -1,4 +1,4 @@
-/** Signing in: by name alone in development, else with an account. */
+/** Signing in: with an account, or in development mode with just a name. */
 import { useStoa, useStoaState } from "@stoa/react/hooks";
 import { Tabs } from "radix-ui";
 import { useId, useState, type SubmitEvent, type ReactNode } from "react";
@@ -113,7 +113,7 @@ interface FieldProps {
   type?: "text" | "password";
   hint?: string;
   autoFocus?: boolean;
-  /** Not a word of a language: no capitals, no spelling. */
+  /** Not a word in any language: no capitals, no spell checking. */
   plain?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Who I am, how it looks, and the way out. */
+/** The account menu: who is signed in, the theme, shortcuts, and signing out. */
 import { Avatar, Icon, ShortcutsDialog } from "@stoa/react/components";
 import { useSay, useShortcuts, useStoa, useStoaState } from "@stoa/react/hooks";
 import { DropdownMenu } from "radix-ui";
@@ -24,7 +24,7 @@ export function AccountMenu() {
             <Avatar name={me.name} id={me.id} url={me.avatarUrl} size="small" />
           </button>
         </DropdownMenu.Trigger>
-        {/* Where its button is, and not at the end of the page, where no landmark holds it. */}
+        {/* Next to its button, and not at the end of the page, outside every landmark. */}
         <DropdownMenu.Content className="app-menu" align="end" sideOffset={8} collisionPadding={12}>
           <DropdownMenu.Label className="app-menu-who">
             <strong><bdi>{me.name}</bdi></strong>
@@ -72,7 +72,7 @@ function SingleKeys({ onList }: { onList: () => void }) {
   );
 }
 
-/** To other places, and out. */
+/** Links to other places, and signing out. */
 function Ways() {
   const { t } = useTranslation();
   const stoa = useStoa();

@@ -1,4 +1,4 @@
-/** The admin link that the server prints carries its code after the `#`, where no log and no referrer sees it. */
+/** The admin link that the server prints has its code after the `#`, where logs and referrers don't see it. */
 
 import { routeOf } from "../routes";
 

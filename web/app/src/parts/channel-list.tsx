@@ -1,4 +1,4 @@
-/** My channels, those with a running call saying so, and the way to a new one. */
+/** My channels, marking those with a running call, and a button for a new one. */
 import type { Channel } from "@stoa/client";
 import { CallButtons, Icon } from "@stoa/react/components";
 import { useChannels, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { linkTo, useRoute } from "../routes";
 
-/** `Heading`: of the page where the list is the page, of a part where it stands beside one. */
+/** `Heading`: `h1` when the list is the page, `h2` when it's beside one. */
 export function ChannelList({ Heading = "h2", onNew }: { Heading?: "h1" | "h2"; onNew: () => void }) {
   const { t } = useTranslation();
   const channels = useChannels();

@@ -1,4 +1,4 @@
-/** Past calls as lines: who, which way, how it came out, how long; and the way back to them. */
+/** Past calls as a list: who, which direction, how it ended and how long it was, with a button to call again. */
 import { historyLine, type Call, type CallTarget, type HistoryLine } from "@stoa/client";
 import { Avatar, Icon, type IconName } from "@stoa/react/components";
 import { clockText, useNames, useStoa, useStoaState } from "@stoa/react/hooks";
@@ -24,7 +24,7 @@ function Line({ line }: { line: HistoryLine }) {
   const picture = useStoaState((s) => (line.other.kind === "user" ? s.users[line.other.id]?.avatarUrl : null));
   const name = names.other(line.other);
   const missed = line.result === "missed";
-  // What runs is gone into, not called anew.
+  // A running call is joined, not started again.
   const word = line.enterable ? (line.other.kind === "channel" ? "history.joinIn" : "history.join") : line.other.kind === "user" ? "history.back" : "history.again";
   const act = t(word, { name });
   const target = line.enterable ? { callId: line.callId } : targetOf(line.other);
@@ -71,7 +71,7 @@ function wayOf(line: HistoryLine): IconName {
   return line.result === "missed" ? "missed" : line.direction;
 }
 
-/** The time today, the day before that. */
+/** The time if it was today, otherwise the date. */
 export function whenText(at: string, language: string, now = new Date()): string {
   const date = new Date(at);
   if (date.toDateString() === now.toDateString()) return date.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });

@@ -1,4 +1,4 @@
-/** The sign of the house: two arches and a lamp. */
+/** The logo: two arches and a lamp. */
 
 export function Mark({ size = 28 }: { size?: number }) {
   return (

@@ -1,4 +1,4 @@
-/** Whether the window is a phone's: then one thing stands there at a time. The styles draw the same line. */
+/** Whether the window is as narrow as a phone's, and shows one thing at a time. The styles use the same width. */
 import { useSyncExternalStore } from "react";
 
 const query = matchMedia("(max-width: 720px)");

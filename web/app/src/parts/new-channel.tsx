@@ -1,4 +1,4 @@
-/** The dialogs for a new channel and for one that is there: a name, and who is in it. */
+/** The dialogs to create or edit a channel: its name and its members. */
 import type { Channel } from "@stoa/client";
 import { Avatar } from "@stoa/react/components";
 import { usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
@@ -65,7 +65,7 @@ function NewForm({ onDone }: { onDone: () => void }) {
 
 interface ChannelFormProps {
   name: string;
-  /** Without oneself. */
+  /** Without myself. */
   members: readonly string[];
   submit: string;
   save: (name: string, members: string[]) => Promise<void>;

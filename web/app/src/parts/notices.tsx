@@ -1,4 +1,4 @@
-/** Toasts: what happened to calls. */
+/** Toasts about calls. */
 import type { MediaProblem, Notice } from "@stoa/client";
 import { clockText, useMediaProblems, useNames, useNotices, useStoa, useStoaState } from "@stoa/react/hooks";
 import { useEffect, useRef } from "react";
@@ -13,7 +13,7 @@ export function Notices() {
   const names = useNames();
   const onError = useErrorToast();
   const tellEnd = useEnds();
-  // What else may be missing stands in the call itself.
+  // Other problems show up in the call itself.
   useMediaProblems((problem: MediaProblem) => {
     if (problem === "screen_failed") toast.warning(t("problem.screen_failed"), { id: `problem-${problem}`, duration: 8000 });
   });
@@ -33,7 +33,7 @@ export function Notices() {
         return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.userId) }), { id: `${id}-${notice.userId}` });
       case "no_answer":
         return tellEnd(id, notice.userId === null ? t("toast.nobody") : t("toast.noAnswer", { name: names.user(notice.userId) }));
-      // The tiles show it, and the live region says it.
+      // The tiles show it, and the live region announces it.
       case "joined":
       case "left":
         return;
@@ -64,7 +64,7 @@ export function Notices() {
   return <Toaster position="top-center" containerAriaLabel={t("toasts")} className="app-toaster" toastOptions={{ className: "app-toast" }} />;
 }
 
-/** Tells of the end of a call until another one rings or begins, which would be taken for the one that ended. */
+/** Shows that a call ended, until another one rings or begins, so that nobody takes that one for ended. */
 function useEnds(): (id: string, text: string) => void {
   const { store } = useStoa();
   const shown = useRef(new Set<string>());

@@ -1,4 +1,4 @@
-/** Everyone one can call: with presence, and two ways to do it. */
+/** Everyone you can call, with their presence and buttons to call them. */
 import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
 import { usePeople, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
 import { useEffect, useState } from "react";
@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { useErrorToast } from "../errors";
 import { linkTo, useRoute } from "../routes";
 
-/** `Heading`: of the page where the list is the page, of a part where it stands beside one. */
+/** `Heading`: `h1` when the list is the page, `h2` when it's beside one. */
 export function PeopleList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
   const { t } = useTranslation();
   const say = useSay();
@@ -47,7 +47,7 @@ export function PeopleList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
   );
 }
 
-/** What is typed is looked for on the server too, once the typing pauses. */
+/** Also searches the server once typing pauses. */
 function useSearchOnServer(query: string): void {
   const stoa = useStoa();
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Keeps the screen on during a call, where the browser can. */
+/** Keeps the screen on during a call, if the browser can. */
 import { useEffect } from "react";
 
 export function useWakeLock(wanted: boolean): void {
@@ -14,7 +14,7 @@ export function useWakeLock(wanted: boolean): void {
     };
     const onVisible = (): void => void hold();
     void hold();
-    // The browser takes it back when the tab is hidden.
+    // The browser releases the lock when the tab is hidden.
     document.addEventListener("visibilitychange", onVisible, { signal: gone.signal });
     return () => {
       gone.abort();

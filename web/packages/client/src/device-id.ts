@@ -1,36 +1,36 @@
 /**
- * A device is a browser tab. Its id survives a reload, and a tab that was closed or killed hands it on to the next one
- * that is opened, which can so take up the call; two tabs that are open never have the same.
+ * A device is a browser tab. Its ID survives a reload, and when a tab is closed or crashes, the next one that opens inherits
+ * its ID and can pick up the call. No two open tabs share an ID.
  *
- * The ids of this browser are kept as a list; a Web Lock, held for the tab's life, says which of them are in use.
+ * The browser keeps a list of its IDs. A Web Lock, held for as long as the tab lives, says which of them are in use.
  */
 
 const KEY = "stoa.device";
 const KEPT = "stoa.devices.known";
-/** Ids that are kept for reuse; more tabs than that get ids of their own that are forgotten. */
+/** How many IDs are kept for reuse. Further tabs get IDs that are forgotten when they close. */
 const MOST_KEPT = 8;
-/** A reload may ask for its lock before the page that goes has let it go. */
+/** Milliseconds between attempts: a reloaded page may ask for its lock before the old page has released it. */
 const RELOAD_PAUSES = [0, 60, 200];
 
 type Store = Pick<Storage, "getItem" | "setItem">;
 
 export interface DeviceIdHost {
-  /** Of this tab. */
+  /** This tab's storage. */
   session: Store;
-  /** Of this browser. */
+  /** This browser's storage. */
   local: Store;
   locks?: Pick<LockManager, "request"> | undefined;
   random: () => string;
 }
 
-/** The id of this tab, and the lock on it. */
+/** Gets this tab's ID and locks it. */
 export async function claimDeviceId(host: DeviceIdHost = browserHost()): Promise<string> {
   const id = (await claimOwn(host)) ?? (await claimFree(host)) ?? (await claimFresh(host));
   write(host.session, KEY, id);
   return id;
 }
 
-/** The one this tab had before a reload. */
+/** The ID this tab had before a reload. */
 async function claimOwn(host: DeviceIdHost): Promise<string | null> {
   const own = read(host.session, KEY);
   if (own === null) return null;
@@ -41,7 +41,7 @@ async function claimOwn(host: DeviceIdHost): Promise<string | null> {
   return null;
 }
 
-/** One whose tab is gone. Without locks nobody can say which that is. */
+/** An ID whose tab is gone. Without locks there's no telling which that is. */
 async function claimFree(host: DeviceIdHost): Promise<string | null> {
   if (!host.locks) return null;
   for (const id of known(host)) if (await claim(host, id)) return id;
@@ -88,13 +88,13 @@ function write(store: Store, key: string, value: string): void {
   try {
     store.setItem(key, value);
   } catch {
-    // Storage may be forbidden; the id then lasts as long as the page.
+    // Storage may be blocked; the ID then lasts as long as the page.
   }
 }
 
 function browserHost(): DeviceIdHost {
   const { locks } = navigator as { locks?: LockManager };
-  // Even naming a storage may throw; so it is named only where that is caught.
+  // Even reading `localStorage` may throw, so it's only read where that is caught.
   const store = (of: () => Storage): Store => ({
     getItem: (key) => of().getItem(key),
     setItem: (key, value) => of().setItem(key, value),
@@ -102,7 +102,7 @@ function browserHost(): DeviceIdHost {
   return { session: store(() => sessionStorage), local: store(() => localStorage), locks, random: randomId };
 }
 
-/** `crypto.randomUUID` needs a secure context; a phone on the LAN may have none. */
+/** `crypto.randomUUID` needs a secure context, which a phone on the LAN may not have. */
 function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `web-${Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")}`;

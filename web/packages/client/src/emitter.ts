@@ -1,9 +1,9 @@
-/** A typed event emitter: listeners are called in order and outlive one another's errors. */
+/** A typed event emitter. Listeners are called in order, and one that throws doesn't stop the others. */
 
 export class Emitter<T> {
   readonly #listeners = new Set<(value: T) => void>();
 
-  /** Subscribes; call the result to stop. */
+  /** Adds a listener. Call the result to remove it. */
   on(listener: (value: T) => void): () => void {
     this.#listeners.add(listener);
     return () => {

@@ -1,4 +1,4 @@
-/** The Socket.IO namespace in types: what arrives, what may be sent, and the acknowledgements. */
+/** The Socket.IO namespace as types: what arrives, what may be sent, and the acknowledgements. */
 import type { LineReport, QualityBand, TransferMode } from "./calls/marks";
 import type { Call, Channel, EndReason, Participant, Presence, Topology, User } from "./types";
 
@@ -13,7 +13,7 @@ interface Transfer {
   mode: TransferMode;
 }
 
-/** From one participant to another, carried by the server, which says from whom; what it holds is the sender's. */
+/** Relayed from one participant to another. The server vouches for `from`; the rest is the sender's. */
 interface Relayed {
   callId: string;
   from: string;
@@ -28,7 +28,7 @@ export interface ServerEvents {
   "call:cancelled": OfCall;
   "call:missed": OfCall & { callerId: string; type: string; channelId: string | null };
   "call:answered-elsewhere": OfCall & { deviceId: string | null };
-  /** Somebody is being rung into a call that is there. */
+  /** Somebody is being rung into an existing call. */
   "call:participant-invited": OfCall & { userId: string; by: string; participant: Participant };
   "call:participant-joined": OfCall & { userId: string; participant: Participant };
   "call:participant-left": OfCall & { userId: string; reason: EndReason };
@@ -38,7 +38,7 @@ export interface ServerEvents {
     isVideoEnabled: boolean;
     isScreenSharing: boolean;
   };
-  /** With what connects to the room, where the call goes by the server from now on. */
+  /** When the call moves to the server, it comes with the token and URL of the room. */
   "call:topology-changed": OfCall & { topology: Topology; token?: string | null; livekitUrl?: string | null };
   "call:waiting": OfCall & { call: Call; caller: User; ringUntil: string; activeCallId?: string };
   "call:held": OfCall & { userId: string; by: string };
@@ -47,7 +47,7 @@ export interface ServerEvents {
   "call:transfer-started": OfCall & Transfer;
   "call:transferred": OfCall & Transfer;
   "call:transfer-failed": OfCall & Transfer & { reason: string };
-  /** Two called each other at once: `mergedCallId` is now another name of this call. */
+  /** Two people called each other at once: `mergedCallId` is now another ID of this call. */
   "call:merged": OfCall & { call: Call; mergedCallId: string; token: string | null; livekitUrl: string | null };
   "call:quality": OfCall & { userId: string } & LineReport;
   "call:quality-alert": OfCall & { userId: string; band: QualityBand; since: string };
@@ -59,24 +59,24 @@ export interface ServerEvents {
   "presence:changed": { userId: string; presence: Presence; at: string };
   "channel:changed": { channel: Channel };
   "channel:deleted": { channelId: string };
-  /** The server takes no more of this user's devices, or these credentials no more; the connection is closed after it. */
+  /** The user has too many devices, or the credentials are no longer valid. The connection closes after this. */
   refused: { error: { code: string; message: string } };
-  /** Some events were lost on the way: what is shown has to be fetched anew. */
+  /** Some events were lost on the way: fetch everything again. */
   sync: { at: string };
 }
 
 export type ServerEventName = keyof ServerEvents;
 
-/** One event as it came in: a union to switch on. */
+/** Any event, as a union to switch on. */
 export type ServerEvent = { [K in ServerEventName]: { name: K; data: ServerEvents[K] } }[ServerEventName];
 
-/** The events about calls; what the call book is fed with. */
+/** The events about calls, which go to the call book. */
 export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` }>, PeerEvent>;
 
-/** What another participant's browser says to ours. */
+/** Signals from another participant's browser. */
 export type PeerEvent = Extract<ServerEvent, { name: "call:offer" | "call:answer" | "call:ice-candidate" }>;
 
-/** Client → server: each is answered by an `Ack`. */
+/** Client → server. Each is answered with an `Ack`. */
 export type ClientEventName = PeerEvent["name"] | "device:set" | "auth:refresh";
 
 export type Ack = { ok: true } | { ok: false; error: { code: string; message: string } };

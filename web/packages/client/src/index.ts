@@ -1,4 +1,4 @@
-/** @stoa/client: calls on a Stoa server, without a framework. */
+/** @stoa/client: calls on a Stoa server, for any framework or none. */
 export { createStoa, soundOf, Stoa, type StoaOptions } from "./stoa";
 export type { History, SessionPhase, StoaState } from "./state";
 export {

@@ -1,4 +1,4 @@
-/** The REST API, one method an operation: answers are unwrapped, refusals thrown as `StoaError`. Keeps no state. */
+/** The REST API, one method per operation. It returns what is inside the answer and throws a `StoaError` for a refusal. No state. */
 import createClient, { type Client } from "openapi-fetch";
 
 import type { TransferMode } from "./calls/marks";
@@ -8,11 +8,11 @@ import type { paths } from "./schema";
 import type { Call, Channel, Initiate, Initiated, Joined, Session, User } from "./types";
 
 export interface RestOptions {
-  /** Where the server is; empty for the page's own origin. */
+  /** The server's URL; empty for the page's own origin. */
   baseUrl?: string;
-  /** Names this device, so that the server can tell a user's devices apart. */
+  /** Tells this device apart from the user's other devices. */
   deviceId: string;
-  /** A bearer token for hosts; without it the session cookie counts. */
+  /** The host app's bearer token. Without one, the session cookie is used. */
   token?: (() => string | undefined) | undefined;
   fetch?: (request: Request) => Promise<Response>;
 }
@@ -93,7 +93,7 @@ export class Rest {
     return (await answer(this.#http.POST("/api/channels", { body: { name, members } }))).channel;
   }
 
-  /** Renames a channel or sets its members. */
+  /** Renames a channel, sets its members, or both. */
   async changeChannel(id: string, body: { name?: string; members?: string[] }): Promise<Channel> {
     return (await answer(this.#http.PATCH("/api/channels/{id}", { params: { path: { id } }, body }))).channel;
   }
@@ -184,7 +184,7 @@ export class Rest {
     return this.#act(id, "mute-all", { hard });
   }
 
-  /** Peer-to-peer does not connect. */
+  /** Reports that the peer-to-peer connection doesn't come up. */
   mediaFailed(id: string, reason: string): Promise<Call> {
     return this.#act(id, "media-failed", { reason });
   }
@@ -193,12 +193,12 @@ export class Rest {
     return this.#act(id, "quality", { reports });
   }
 
-  /** Says what one sends, where no room sees it. */
+  /** Tells the server what we send when no room sees it. */
   setMedia(id: string, media: { isMuted: boolean; isVideoEnabled: boolean; isScreenSharing: boolean }): Promise<Call> {
     return this.#act(id, "media", media, "PATCH");
   }
 
-  /** One act on a call, whose answer is the call. */
+  /** An action on a call that returns the call. */
   async #act(id: string, act: string, body: object = {}, method: "POST" | "PATCH" | "DELETE" = "POST"): Promise<Call> {
     const { baseUrl = "", deviceId, token, fetch: ask = (request: Request) => fetch(request) } = this.#options;
     const bearer = token?.();

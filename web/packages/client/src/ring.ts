@@ -1,4 +1,4 @@
-/** Ring tone, ringback and small signs, made by WebAudio: no sound file, nothing fetched. */
+/** Ringtone, ringback and short cues, made with Web Audio: no sound files, nothing to fetch. */
 
 export type Sound = "ring" | "ringback" | "knock";
 export type Sign = "joined" | "left" | "ended";
@@ -11,7 +11,7 @@ interface Note {
   gain: number;
 }
 
-/** A phrase that is played again each `every` seconds. */
+/** A phrase that repeats every `every` seconds. */
 interface Phrase {
   every: number;
   notes: readonly Note[];
@@ -19,7 +19,7 @@ interface Phrase {
 
 const note = (at: number, hertz: number, length: number, gain: number): Note => ({ at, hertz, length, gain });
 
-/** Lydian steps upward, struck softly like a lyre: heard across a room, and bearable for thirty seconds. */
+/** Steps up a Lydian scale, plucked softly like a lyre: loud enough across a room, bearable for thirty seconds. */
 const PHRASES: Record<Sound, Phrase> = {
   ring: {
     every: 3,
@@ -44,7 +44,7 @@ export class Ringer {
   #timer: ReturnType<typeof setInterval> | undefined;
   #out: GainNode | null = null;
 
-  /** Begins a sound, or ends all with null. */
+  /** Starts a sound; null stops it. */
   play(sound: Sound | null): void {
     if (sound === this.#playing) return;
     this.#hush();
@@ -57,7 +57,7 @@ export class Ringer {
     if (sound === "ring") vibrate([300, 150, 300]);
   }
 
-  /** A short sign, once. */
+  /** Plays a short cue once. */
   sign(sign: Sign): void {
     this.#strike(SIGNS[sign]);
   }
@@ -75,7 +75,7 @@ export class Ringer {
 
   #strike(notes: readonly Note[]): void {
     const context = this.#wake();
-    // A browser that saw no gesture yet keeps the sound; the next strike may have more luck.
+    // Before the first user gesture, browsers block sound. The next strike may have more luck.
     if (context?.state !== "running") return;
     const out = (this.#out ??= this.#output(context));
     for (const one of notes) pluck(context, out, one);
@@ -98,7 +98,7 @@ export class Ringer {
   }
 }
 
-/** A plucked note: a sine with a quiet octave above it that dies sooner. */
+/** A plucked note: a sine with quieter overtones that fade sooner. */
 function pluck(context: AudioContext, out: AudioNode, { at, hertz, length, gain }: Note): void {
   const start = context.currentTime + at + 0.01;
   for (const [multiple, share, life] of [[1, 1, 1], [2, 0.3, 0.5], [3, 0.08, 0.25]] as const) {
@@ -116,7 +116,7 @@ function pluck(context: AudioContext, out: AudioNode, { at, hertz, length, gain 
 }
 
 function vibrate(pattern: number[]): void {
-  // Not every browser has it, and those that do complain about it before the first gesture.
+  // Not every browser can, and those that can complain before the first gesture.
   const { userActivation } = navigator as { userActivation?: UserActivation };
   if (userActivation?.hasBeenActive === false) return;
   (navigator as { vibrate?: (pattern: number[]) => boolean }).vibrate?.(pattern);

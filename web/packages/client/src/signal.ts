@@ -1,13 +1,13 @@
-/** The Socket.IO session: connects, reconnects and hands on each event. Knows nothing of what the events mean. */
+/** The Socket.IO session: connects, reconnects and passes on each event without knowing what it means. */
 import { io, type Socket } from "socket.io-client";
 
 import { Emitter } from "./emitter";
 import { SERVER_EVENTS, type Ack, type ClientEventName, type ServerEvent, type ServerEvents } from "./events";
 
-/** Whether events arrive: `lost` after a session that stood has gone, until it is back. */
+/** Whether events arrive. `lost`: a session that was up is gone, and not back yet. */
 export type Link = "off" | "connecting" | "online" | "lost" | "refused";
 
-/** Milliseconds until a refused device asks again: another may have gone meanwhile. */
+/** Milliseconds until a refused device tries again: another one may have left by then. */
 const REFUSED_PAUSE = 15_000;
 const ACK_TIMEOUT = 5_000;
 
@@ -15,17 +15,17 @@ export interface SignalOptions {
   baseUrl?: string;
   deviceId: string;
   token?: (() => string | undefined) | undefined;
-  /** Whether a second call may knock while one is on. */
+  /** Whether a second call may ring during a call. */
   callWaiting?: () => boolean;
 }
 
 type Listen = { [K in keyof ServerEvents]: (data: ServerEvents[K]) => void } & {
-  /** A newer token keeps the session: answered here, and nobody else's matter. */
+  /** Answered right here with a newer token, which keeps the session. */
   "auth:expiring": (data: { at: string; expiresAt: string }) => void;
 };
 type Send = Record<ClientEventName, (data: object, ack: (answer: Ack) => void) => void>;
 
-/** How this browser can carry media. */
+/** The ways this browser can carry media. */
 function abilities(): string[] {
   return "RTCPeerConnection" in globalThis ? ["p2p", "sfu"] : [];
 }
@@ -33,7 +33,7 @@ function abilities(): string[] {
 export class Signal {
   readonly events = new Emitter<ServerEvent>();
   readonly link = new Emitter<Link>();
-  /** The server refused the session itself; trying again with the same credentials is of no use. */
+  /** The server refused the session. The same credentials won't work again. */
   readonly refused = new Emitter<string>();
 
   readonly #options: SignalOptions;
@@ -67,12 +67,12 @@ export class Signal {
       if (fresh !== undefined) void this.say("auth:refresh", { token: fresh });
     });
     socket.on("refused", ({ error }) => {
-      // Other credentials may do at once.
+      // Other credentials may work right away.
       turnedAway = error.code !== "unauthorized";
     });
     socket.on("disconnect", (reason) => {
       this.link.emit(turnedAway ? "refused" : "lost");
-      // The server put it out on purpose: the client must ask again itself.
+      // Disconnected by the server on purpose: Socket.IO won't reconnect by itself.
       if (reason === "io server disconnect") setTimeout(() => this.#socket?.connect(), turnedAway ? REFUSED_PAUSE : 1000);
     });
     socket.on("connect_error", (error) => {
@@ -84,12 +84,12 @@ export class Signal {
     }
   }
 
-  /** Says anew what this device can do and wants. */
+  /** Tells the server again what this device can do and wants. */
   declare(): void {
     void this.say("device:set", { media: abilities(), callWaiting: this.#options.callWaiting?.() ?? true });
   }
 
-  /** Says something to the server; false where it was not taken. */
+  /** Sends something to the server; false if it wasn't accepted. */
   async say(name: ClientEventName, data: object): Promise<boolean> {
     if (!this.#socket) return false;
     try {

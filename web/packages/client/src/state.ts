@@ -1,4 +1,4 @@
-/** The one store that views read: session, link, directory and call book. Changed only by `Stoa`. */
+/** The store that views read: session, link, directory and call book. Only `Stoa` changes it. */
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { emptyBook, type CallBook } from "./calls/book";
@@ -9,7 +9,7 @@ export type SessionPhase = "loading" | "unreachable" | "signed_out" | "signed_in
 
 export interface History {
   calls: readonly Call[];
-  /** Where the next page begins; null at the end. */
+  /** Where the next page begins; null after the last one. */
   next: string | null;
   phase: "unread" | "loading" | "read";
 }
@@ -19,11 +19,11 @@ export interface StoaState {
   session: Session | null;
   me: User | null;
   link: Link;
-  /** Why the server lets no more of this user's devices in, while `link` is `refused`. */
+  /** Why the server refused this device; set while `link` is `refused`. */
   refusal: string | null;
   users: Readonly<Record<string, User>>;
   channels: Readonly<Record<string, Channel>>;
-  /** Which of the two lists has been read: until then an empty one says nothing. */
+  /** Which of the two lists have been read. Until then, an empty one means nothing. */
   known: { users: boolean; channels: boolean };
   book: CallBook;
   history: History;
@@ -44,7 +44,7 @@ export function createStoaStore(): StoaStore {
   return createStore<StoaState>(() => ({ phase: "loading", session: null, link: "off", refusal: null, ...signedOut }));
 }
 
-/** What is left of the state once nobody is signed in. */
+/** The state once nobody is signed in. */
 export function forgetUser(): Partial<StoaState> {
   return { phase: "signed_out", ...signedOut };
 }
@@ -58,7 +58,7 @@ export function withPresence(users: StoaState["users"], changed: Readonly<Record
   return next;
 }
 
-/** Names learnt from calls and callers, for those whom the directory does not list. */
+/** Adds people from calls whom the directory doesn't list. */
 export function withNames(users: StoaState["users"], calls: readonly Call[]): StoaState["users"] {
   const unknown = calls.flatMap((call) => call.participants).filter((p) => !(p.userId in users));
   if (unknown.length === 0) return users;

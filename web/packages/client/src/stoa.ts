@@ -1,6 +1,6 @@
 /**
- * A Stoa server seen from one browser tab: sign in, directory, calls. Everything a view needs hangs here; views read the
- * stores and call the methods.
+ * A Stoa server, seen from one browser tab: signing in, the directory, calls. It's all a view needs: read the stores, call
+ * the methods.
  */
 import { CallController } from "./calls/controller";
 import type { CallTarget, Me, Notice } from "./calls/book";
@@ -21,16 +21,16 @@ import { TypingWatch } from "./typing";
 import type { Call, Channel, User } from "./types";
 
 export interface StoaOptions {
-  /** Where the server is; empty for the page's own origin. */
+  /** The server's URL; empty for the page's own origin. */
   baseUrl?: string;
-  /** A host app's bearer token; without it the session cookie counts. */
+  /** The host app's bearer token. Without one, the session cookie is used. */
   token?: () => string | undefined;
-  /** Names the device; by default each tab is one. */
+  /** This device's ID. By default, each tab is a device. */
   deviceId?: string;
 }
 
 const HISTORY_PAGE = 30;
-/** Milliseconds between looks at the directory: short in a small house, long in a large one. */
+/** Milliseconds between reads of the directory: the more people in it, the longer. */
 const DIRECTORY_PAUSE = { least: 4_000, perUser: 150, most: 30_000 };
 
 export class Stoa {
@@ -39,10 +39,10 @@ export class Stoa {
   readonly media = new MediaSession(() => this.devices.choice);
   readonly clock = new ServerClock();
   readonly notices = new Emitter<Notice>();
-  /** Whether somebody is typing here; whoever shows this `Stoa` has it follow the page. */
+  /** Whether the user is typing. Whoever renders this `Stoa` has it follow the page. */
   readonly typing = new TypingWatch();
 
-  /** This device, as the server and other devices know it. */
+  /** This device's ID, as the server and other devices know it. */
   readonly deviceId: string;
 
   readonly #rest: Rest;
@@ -67,12 +67,12 @@ export class Stoa {
     notices.on((notice) => this.#onNotice(notice));
     store.subscribe((state, before) => {
       this.#ringer.play(soundOf(state));
-      // A call one leaves may run on, which nothing else would tell the list of recent calls.
+      // A call we leave may go on, and nothing else would tell the list of recent calls.
       if (before.book.current && !state.book.current && state.phase === "signed_in") void this.readHistory().catch(() => undefined);
     });
   }
 
-  /** Learns who is signed in, and connects if somebody is. */
+  /** Finds out who is signed in, and connects if somebody is. */
   async start(): Promise<void> {
     try {
       const session = await this.#rest.session();
@@ -84,7 +84,7 @@ export class Stoa {
     }
   }
 
-  /** Asks once more to be let in, after the server refused one device too many. */
+  /** Connects again after the server refused this device as one too many. */
   tryAgain(): void {
     this.#signal.disconnect();
     this.#signal.connect();
@@ -118,19 +118,22 @@ export class Stoa {
     await this.start();
   }
 
+  /** Calls a person, several people, or a channel. */
   call(target: CallTarget, options: { video: boolean }): Promise<void> {
     return this.#calls.start(target, options.video);
   }
 
+  /** Accepts a ringing call on this device. */
   accept(callId: string, options: { video: boolean }): Promise<void> {
     return this.#calls.accept(callId, options.video);
   }
 
+  /** Joins a running call: late, or again after a reload. */
   enter(callId: string, options: { video: boolean }): Promise<void> {
     return this.#calls.enter(callId, options.video);
   }
 
-  /** Takes a call that waits; the present one is held. */
+  /** Accepts a waiting call and puts the current one on hold. */
   acceptAndHold(callId: string, options: { video: boolean }): Promise<void> {
     return this.#calls.acceptAndHold(callId, options.video);
   }
@@ -143,12 +146,12 @@ export class Stoa {
     return this.#calls.hold(false);
   }
 
-  /** Back to a call that was set aside. */
+  /** Returns to a parked call, and parks the current one. */
   switchTo(callId: string): Promise<void> {
     return this.#calls.switchTo(callId);
   }
 
-  /** Acts of the call this tab is in; each is refused by the server where one may not. */
+  /** Actions on the current call. The server refuses those you aren't allowed. */
   readonly acts = {
     invite: (userIds: readonly string[]) => this.#act((rest, id) => rest.invite(id, [...userIds])),
     remove: (userId: string) => this.#act((rest, id) => rest.remove(id, userId)),
@@ -169,11 +172,12 @@ export class Stoa {
     return this.#calls.decline(callId);
   }
 
+  /** Ends a one-to-one call, leaves a group, or cancels a call that still rings. */
   async hangUp(): Promise<void> {
     await this.#calls.hangUp();
   }
 
-  /** Chooses a device; a running call moves to it. */
+  /** Chooses a device. A running call switches to it. */
   async chooseDevice(change: Partial<CaptureChoice>): Promise<void> {
     this.devices.choose(change);
     const { microphone, camera, speaker, noiseSuppression, callWaiting } = change;
@@ -190,7 +194,7 @@ export class Stoa {
     return channel;
   }
 
-  /** Gives a channel another name, and the members named; who is not among them is out. */
+  /** Renames a channel and sets its members. Anyone not listed is removed. */
   async changeChannel(id: string, change: { name: string; members: readonly string[] }): Promise<void> {
     this.#putChannel(await this.#rest.changeChannel(id, { name: change.name, members: [...change.members] }));
   }
@@ -207,13 +211,13 @@ export class Stoa {
     });
   }
 
-  /** Asks the server for people by name, for those beyond the page that the directory holds. */
+  /** Searches the server for people by name, since the directory may not hold everyone. */
   async findPeople(query: string): Promise<void> {
     const found = await this.#rest.users(query);
     this.store.setState(({ users }) => ({ users: { ...users, ...byId(found) } }));
   }
 
-  /** Reads the newest calls, or with `more` the page after those read. */
+  /** Reads the newest calls, or with `more`, the next page. */
   async readHistory(more = false): Promise<void> {
     const { history } = this.store.getState();
     if (more && history.next === null) return;
@@ -242,7 +246,7 @@ export class Stoa {
   }
 
   async #sync(): Promise<void> {
-    // Each part stands by itself: one that fails does not keep the others from being seen.
+    // Each part stands alone: if one fails, the others still show.
     const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.readHistory()]);
     if (done.some((one) => one.status === "rejected" && codeOf(one.reason) === "unauthorized")) await this.start();
   }
@@ -257,7 +261,7 @@ export class Stoa {
     this.store.setState(({ known }) => ({ channels, known: { ...known, channels: true } }));
   }
 
-  /** People come and go whom no event tells of: those one shares nothing with yet. */
+  /** Reads the directory now and then: no event says when people you share nothing with come and go. */
   #lookAroundLater(): void {
     clearTimeout(this.#directoryTimer);
     if (this.store.getState().phase !== "signed_in") return;
@@ -330,12 +334,12 @@ export class Stoa {
   }
 }
 
-/** A `Stoa` whose device is this tab. */
+/** Creates a `Stoa` for this tab. */
 export async function createStoa(options: StoaOptions = {}): Promise<Stoa> {
   return new Stoa(options.deviceId ?? (await claimDeviceId()), options);
 }
 
-/** What should be heard: another's call, unless one talks, when it only knocks; or that one's own call rings. */
+/** What should sound: the ringtone for an incoming call, a knock if we're already in one, or ringback for our own call. */
 export function soundOf({ book }: Pick<StoaState, "book">): Sound | null {
   if (book.current) {
     if (book.current.phase === "ringing" && book.current.direction === "outgoing") return "ringback";

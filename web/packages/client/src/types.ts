@@ -1,4 +1,4 @@
-/** The server's words, taken from its OpenAPI document. This file is the only one that names the generated schema's parts. */
+/** The API's types, from its OpenAPI document. Only this file names parts of the generated schema. */
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -23,7 +23,7 @@ export type Session = Schemas["Session"];
 export type Topology = Schemas["Topology"];
 export type User = Schemas["User"];
 
-/** What connects a device to a call's room. */
+/** What a device needs to connect to a call's room. */
 export interface Connection {
   callId: string;
   livekitUrl: string;

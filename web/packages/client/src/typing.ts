@@ -1,18 +1,18 @@
 /**
- * Whether somebody is typing, so that what comes unasked (a ring, a toast, a menu) takes no key that was meant for a field.
- * Owns no view and no clock of its own.
+ * Whether the user is typing, so that nothing that pops up (a ringing call, a toast, a menu) takes a key meant for a field.
+ * It has no view and no clock of its own.
  */
 
-/** Milliseconds without a key after which typing has ended. */
+/** Milliseconds without a key until typing counts as over. */
 export const TYPING_REST = 1_500;
 
 export interface TypingClock {
   now(): number;
-  /** Calls back after so many milliseconds; call the result to call it off. */
+  /** Runs `act` after this many milliseconds. Call the result to cancel. */
   after(milliseconds: number, act: () => void): () => void;
 }
 
-/** Keys that say "I am done here": what follows them is meant. */
+/** Keys that say “I'm done here”: whatever follows them is intended. */
 const LEAVES: ReadonlySet<string> = new Set(["Escape", "Tab"]);
 
 export class TypingWatch {
@@ -29,18 +29,18 @@ export class TypingWatch {
     return this.#left > 0;
   }
 
-  /** A key went down. Once typing has begun every key goes on with it: the field may be gone before the sentence is. */
+  /** A key was pressed. Once typing has begun, every key continues it: the field may vanish in the middle of a sentence. */
   key(inField: boolean): void {
     if (inField || this.typing) this.#last = this.#clock.now();
   }
 
-  /** The pointer was pressed, or a key that leaves the field was let go. */
+  /** The pointer was pressed, or a key that leaves the field was released. */
   stop(): void {
     this.#last = Number.NEGATIVE_INFINITY;
     this.#wake();
   }
 
-  /** Calls once nobody types: at once, or after the rest. Call the result to no longer wait. */
+  /** Runs `act` once nobody is typing: now, or after the pause. Call the result to cancel. */
   whenRested(act: () => void): () => void {
     if (!this.typing) {
       act();
@@ -51,14 +51,14 @@ export class TypingWatch {
     return () => void this.#waiting.delete(act);
   }
 
-  /** Follows a page's keys, before anything on it hears them; call the result to stop. */
+  /** Follows a page's keys before anything on it sees them. Call the result to stop. */
   follow(page: Pick<Window, "addEventListener">): () => void {
     const gone = new AbortController();
     const options = { capture: true, passive: true, signal: gone.signal };
     page.addEventListener("keydown", (event) => this.key(takesText(event.composedPath()[0])), options);
-    // Dictation, and some keyboards on screens, press no keys.
+    // Dictation and some on-screen keyboards press no keys.
     page.addEventListener("input", (event) => this.key(takesText(event.composedPath()[0])), options);
-    // Let go, not pressed: the press itself must still find that somebody is typing.
+    // On release: the press itself must still count as typing.
     page.addEventListener("keyup", (event) => {
       if (LEAVES.has(event.key)) this.stop();
     }, options);
@@ -86,7 +86,7 @@ export class TypingWatch {
 
 const NO_TEXT: ReadonlySet<string> = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 
-/** Whether keys pressed on something write into it. */
+/** Whether keys pressed on an element write into it. */
 export function takesText(target: EventTarget | null | undefined): boolean {
   if (typeof HTMLElement === "undefined" || !(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLInputElement) return !NO_TEXT.has(target.type);

@@ -31,14 +31,14 @@ const ended = (change: Parameters<typeof call>[0], reason: Parameters<typeof end
 });
 
 describe("the caller", () => {
-  it("rings, then talks once the other accepts", () => {
+  it("rings, then is connected once the other accepts", () => {
     expect(ringing().current).toMatchObject({ phase: "ringing", since: null });
     const { book } = play(ringing(), me, accepted, joined);
     expect(book.current).toMatchObject({ phase: "active", since: AT });
     expect(book.current?.call?.participants[1]?.status).toBe("connected");
   });
 
-  it("does not miss an accept that outruns the answer to its own request", () => {
+  it("doesn't miss an accept that arrives before the answer to its own request", () => {
     const { book } = play({ ...emptyBook, current: dialing }, me, accepted);
     expect(enterCall(book, call(), me).current).toMatchObject({ phase: "active", since: AT });
   });
@@ -56,20 +56,20 @@ describe("the caller", () => {
     expect(book).toMatchObject({ current: null, running: {} });
   });
 
-  it("is told the length of a talk", () => {
+  it("is told how long the call was", () => {
     const { notices } = play(ringing(), me, accepted, ended({ duration: 75 }, "completed"));
     expect(notices).toEqual([{ kind: "ended", callId: "call-1", seconds: 75 }]);
   });
 });
 
-describe("the one called", () => {
-  it("rings once however often it is told", () => {
+describe("the callee", () => {
+  it("rings once, however often it's told", () => {
     const { book } = play(emptyBook, bob, incoming, incoming);
     expect(book.incoming).toHaveLength(1);
     expect(book.incoming[0]).toMatchObject({ callerName: "Alice" });
   });
 
-  it("stops and is told of a missed call when the caller gives up", () => {
+  it("stops ringing and shows a missed call when the caller gives up", () => {
     const { book, notices } = play(
       emptyBook, bob, incoming,
       { name: "call:cancelled", data: { callId: "call-1", at: AT } },
@@ -79,19 +79,19 @@ describe("the one called", () => {
     expect(notices).toEqual([{ kind: "missed", callId: "call-1", userId: "alice", channelId: null, video: true }]);
   });
 
-  it("stops when another device answers, and says so only where it rang", () => {
+  it("stops ringing when another device answers, and says so only if it rang", () => {
     const elsewhere: CallEvent = { name: "call:answered-elsewhere", data: { callId: "call-1", at: AT, deviceId: "phone" } };
     const { book, notices } = play(emptyBook, bob, incoming, elsewhere, elsewhere);
     expect(book.incoming).toEqual([]);
     expect(notices).toEqual([{ kind: "elsewhere", callId: "call-1" }]);
   });
 
-  it("takes no notice of its own device's answer", () => {
+  it("ignores its own device's answer", () => {
     const own: CallEvent = { name: "call:answered-elsewhere", data: { callId: "call-1", at: AT, deviceId: bob.deviceId } };
     expect(play(emptyBook, bob, incoming, own).book.incoming).toHaveLength(1);
   });
 
-  it("no longer rings once it has entered", () => {
+  it("stops ringing once it has joined", () => {
     const joining: Current = { callId: "call-1", call: null, direction: "incoming", phase: "joining", target: { callId: "call-1" }, since: null };
     const { book } = play(emptyBook, bob, incoming);
     const entered = enterCall({ ...book, current: joining }, call({ status: "connecting", startedAt: AT }), bob);
@@ -107,21 +107,21 @@ describe("a group", () => {
   });
   const inGroup = enterCall({ ...emptyBook, current: { ...dialing, target: { channelId: "choir" } } }, group, me);
 
-  it("tells of one who declines and goes on ringing the others", () => {
+  it("reports somebody who declines, and keeps ringing the others", () => {
     const declined: CallEvent = { name: "call:declined", data: { callId: "call-1", at: AT, userId: "bob", reason: "declined" } };
     const { book, notices } = play(inGroup, me, declined);
     expect(notices).toEqual([{ kind: "declined", callId: "call-1", userId: "bob" }]);
     expect(book.current?.phase).toBe("ringing");
   });
 
-  it("announces joins and leaves, but not the way back from a lost line", () => {
+  it("announces who joins and leaves, but not who comes back after losing the connection", () => {
     const left: CallEvent = { name: "call:participant-left", data: { callId: "call-1", at: AT, userId: "bob", reason: "completed" } };
     expect(play(inGroup, me, joined, left).notices.map((n) => n.kind)).toEqual(["joined", "left"]);
     const lost = { ...group, participants: [participant("alice", "connected"), participant("bob", "disconnected")] };
     expect(play(enterCall(inGroup, lost, me), me, joined).notices).toEqual([]);
   });
 
-  it("shows one who is being rung in, and who then declines", () => {
+  it("shows somebody being rung in, who then declines", () => {
     const invited: CallEvent = {
       name: "call:participant-invited", data: { callId: "call-1", at: AT, userId: "dora", by: "bob", participant: participant("dora", "invited") },
     };
@@ -132,7 +132,7 @@ describe("a group", () => {
     expect(play(book, me, declined).notices).toEqual([{ kind: "busy", callId: "call-1", userId: "dora" }]);
   });
 
-  it("learns of one nobody had named", () => {
+  it("learns of somebody who wasn't named before", () => {
     const dora: CallEvent = {
       name: "call:participant-joined", data: { callId: "call-1", at: AT, userId: "dora", participant: participant("dora", "connected") },
     };
@@ -141,8 +141,8 @@ describe("a group", () => {
   });
 });
 
-describe("a look at the server", () => {
-  it("makes what rings there ring here, and forgets what is over", () => {
+describe("a snapshot from the server", () => {
+  it("rings what is ringing there, and forgets what is over", () => {
     const { book } = play(emptyBook, bob, incoming);
     const other = call({ id: "call-2", participants: [participant("alice", "connecting"), participant("bob", "ringing")] });
     const next = applySnapshot(book, [other], bob);
@@ -154,7 +154,7 @@ describe("a look at the server", () => {
     expect(applySnapshot(emptyBook, [call()], me).incoming).toEqual([]);
   });
 
-  it("drops the current call that ended unheard, but not one still being asked for", () => {
+  it("drops a current call that ended unnoticed, but not one still being requested", () => {
     expect(applySnapshot(ringing(), [], me).current).toBeNull();
     expect(applySnapshot({ ...emptyBook, current: dialing }, [], me).current).toEqual(dialing);
   });
@@ -165,21 +165,21 @@ describe("a look at the server", () => {
   });
 });
 
-describe("a call of mine that runs without this tab", () => {
+describe("my call that this tab isn't in", () => {
   const held = (deviceId: string, status: "connected" | "disconnected" | "left") =>
     applySnapshot(emptyBook, [call({ status: "connected", participants: [participant("alice", status, { deviceId }), participant("bob", "connected")] })], me);
 
-  it("may be entered after a reload, and once the other device has lost its line", () => {
+  it("can be joined after a reload, or once the other device has lost its connection", () => {
     expect(rejoinable(held("tab-1", "connected"), me).map((c) => c.id)).toEqual(["call-1"]);
     expect(rejoinable(held("phone", "disconnected"), me)).toHaveLength(1);
   });
 
-  it("is watched, not offered, while another device has it", () => {
+  it("is watched but not offered while another device is in it", () => {
     const book = held("phone", "connected");
     expect([rejoinable(book, me).length, runsElsewhere(book, me)]).toEqual([0, true]);
   });
 
-  it("is over for one who left it", () => {
+  it("is over once I've left it", () => {
     const book = held("tab-1", "left");
     expect([rejoinable(book, me).length, runsElsewhere(book, me)]).toEqual([0, false]);
   });

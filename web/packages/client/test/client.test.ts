@@ -29,7 +29,7 @@ describe("the REST client, against a real socket", () => {
     return `http://127.0.0.1:${(started.address() as AddressInfo).port}`;
   }
 
-  it("names its device and brings its token", async () => {
+  it("sends its device and token", async () => {
     const seen: IncomingMessage[] = [];
     const baseUrl = await serve(200, JSON.stringify({ calls: [call()] }), seen);
     const calls = await new Rest({ baseUrl, deviceId: "tab-1", token: () => "secret" }).activeCalls();
@@ -44,12 +44,12 @@ describe("the REST client, against a real socket", () => {
     await expect(refused).rejects.toMatchObject({ name: "StoaError", code: "channel_call_active", status: 409, details: { callId: "x" } });
   });
 
-  it("makes do with an answer that is not the API's", async () => {
+  it("copes with an answer that isn't the API's", async () => {
     const baseUrl = await serve(502, JSON.stringify("bad gateway"));
     await expect(new Rest({ baseUrl, deviceId: "d" }).session()).rejects.toMatchObject({ code: "internal", status: 502 });
   });
 
-  it("calls a missing server a network error", async () => {
+  it("reports a missing server as a network error", async () => {
     const gone = new Rest({ baseUrl: "http://127.0.0.1:1", deviceId: "d" });
     await expect(gone.session()).rejects.toMatchObject({ code: "network", status: 0 });
     await expect(gone.session()).rejects.toBeInstanceOf(StoaError);
@@ -90,21 +90,21 @@ describe("a device id", () => {
     expect(await claimDeviceId(tab("one again", session))).toBe(first);
   });
 
-  it("passes from a tab that was killed to the next one opened", async () => {
+  it("passes from a tab that crashed to the next one that opens", async () => {
     const { tab, close } = browser();
     const first = await claimDeviceId(tab("one"));
     close("one");
     expect(await claimDeviceId(tab("two"))).toBe(first);
   });
 
-  it("is another in each tab that is open, a duplicated one too", async () => {
+  it("is different in every open tab, even a duplicated one", async () => {
     const { tab } = browser();
     const session = storage();
     const ids = [await claimDeviceId(tab("one", session)), await claimDeviceId(tab("two")), await claimDeviceId(tab("copy", session))];
     expect(new Set(ids).size).toBe(3);
   });
 
-  it("does without storage and without locks", async () => {
+  it("works without storage and locks", async () => {
     const forbidden = () => {
       throw new DOMException("no", "SecurityError");
     };
@@ -114,7 +114,7 @@ describe("a device id", () => {
 });
 
 describe("the server's clock", () => {
-  it("takes the quickest event as the truth", () => {
+  it("trusts the fastest event", () => {
     const clock = new ServerClock();
     const at = "2026-03-01T12:00:00.000Z";
     const zero = Date.parse(at);
@@ -127,14 +127,14 @@ describe("the server's clock", () => {
 });
 
 describe("small decisions", () => {
-  it("goes back into a room lost by accident only", () => {
+  it("only goes back into a room that was lost by accident", () => {
     expect([afterLoss("failure"), afterLoss("duplicate"), afterLoss("room_closed"), afterLoss("removed")])
       .toEqual(["rejoin", "taken_elsewhere", "await_end", "await_end"]);
     expect(["network", "unavailable", "internal"].some(isFinal)).toBe(false);
     expect(["call_over", "call_not_found", "unauthorized"].every(isFinal)).toBe(true);
   });
 
-  it("rings for others' calls, not while one talks; rings back for one's own", () => {
+  it("rings for incoming calls, except during a call, and plays ringback for our own", () => {
     const incoming = [{ call: call(), callerName: "Bob", ringUntil: "" }];
     const current = { callId: "c", call: null, direction: "outgoing", target: { userId: "bob" }, since: null } as const;
     expect(soundOf({ book: emptyBook })).toBeNull();
@@ -144,7 +144,7 @@ describe("small decisions", () => {
     expect(soundOf({ book: { ...emptyBook, current: { ...current, phase: "active" } } })).toBeNull();
   });
 
-  it("lists devices by kind, without aliases and those the browser hides", () => {
+  it("lists devices by kind, without aliases and hidden ones", () => {
     const all = [
       { kind: "audioinput", deviceId: "default", label: "Default" }, { kind: "audioinput", deviceId: "communications", label: "" },
       { kind: "videoinput", deviceId: "", label: "" }, { kind: "audiooutput", deviceId: "s", label: "Speaker" },
@@ -152,7 +152,7 @@ describe("small decisions", () => {
     expect(listed(all)).toEqual({ microphones: [{ id: "default", label: "Default" }], cameras: [], speakers: [{ id: "s", label: "Speaker" }] });
   });
 
-  it("keeps the choice of devices, and shrugs at a spoilt one", () => {
+  it("remembers the chosen devices, and ignores a broken record", () => {
     const kept = new Map<string, string>();
     const storage = { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
     new Devices(storage).choose({ camera: "front", noiseSuppression: false });
@@ -161,7 +161,7 @@ describe("small decisions", () => {
     expect(new Devices(storage).choice.camera).toBeNull();
   });
 
-  it("goes on telling the others when one listener fails", () => {
+  it("keeps calling the other listeners when one fails", () => {
     const reported: unknown[] = [];
     globalThis.reportError = (error: unknown) => void reported.push(error);
     const emitter = new Emitter<number>();

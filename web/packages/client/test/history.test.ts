@@ -18,14 +18,14 @@ describe("a past call as a line", () => {
     ["given up, seen by the called", past({ status: "cancelled" }), "bob", "incoming", "missed", null],
     ["given up, seen by the caller", past({ status: "cancelled" }), "alice", "outgoing", "cancelled", null],
     ["declined, seen by the caller", past({ status: "declined" }, "declined"), "alice", "outgoing", "declined", null],
-    ["declined, seen by who declined", past({ status: "declined" }, "declined"), "bob", "incoming", "declined", null],
+    ["declined, seen by the callee", past({ status: "declined" }, "declined"), "bob", "incoming", "declined", null],
     ["busy", past({ status: "busy" }, "busy"), "alice", "outgoing", "busy", null],
     ["still running", past({ status: "connected", connectedAt: AT }, "connected"), "alice", "outgoing", "running", null],
   ] as const)("%s", (_name, one, who, direction, result, seconds) => {
     expect(historyLine(one, who)).toMatchObject({ direction, result, seconds });
   });
 
-  it("says which running calls one may go into", () => {
+  it("says which running calls can be joined", () => {
     const running = (change: Partial<Call>, more = {}) => historyLine(past({ status: "connected", connectedAt: AT, kind: "group", ...change }, "left", more), "bob").enterable;
     expect(running({})).toBe(true);
     expect(running({}, { leftReason: "removed" }), "put out of it").toBe(false);
@@ -33,7 +33,7 @@ describe("a past call as a line", () => {
     expect(running({ status: "ended" })).toBe(false);
   });
 
-  it("counts one's own time in a group, the call's in a one-to-one", () => {
+  it("counts my own time in a group, and the call's in a one-to-one", () => {
     const group = past({ kind: "group", status: "ended", connectedAt: AT, duration: 300 }, "left", talked);
     expect(historyLine(group, "bob").seconds).toBe(42);
   });

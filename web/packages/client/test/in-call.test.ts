@@ -17,8 +17,8 @@ const book: CallBook = { ...emptyBook, running: { "call-1": talking }, current }
 const step = (from: CallBook, event: CallEvent) => applyEvent(from, event, me);
 const of = { callId: "call-1", at: AT };
 
-describe("what stands beside a call", () => {
-  it("is a hold, told to the one held by another", () => {
+describe("marks on a call", () => {
+  it("show a hold, and tell whoever was put on hold by somebody else", () => {
     const held = step(book, { name: "call:held", data: { ...of, userId: "alice", by: "bob" } });
     expect(held.book.marks["call-1"]?.held).toEqual({ alice: "bob" });
     expect(held.notices).toEqual([{ kind: "held", callId: "call-1", by: "bob" }]);
@@ -29,7 +29,7 @@ describe("what stands beside a call", () => {
     expect(step(book, { name: "call:held", data: { ...of, userId: "bob", by: "bob" } }).notices).toEqual([]);
   });
 
-  it("is a lock where one was muted for good, and not where one was only muted", () => {
+  it("show a lock for somebody who can't unmute, but not for a plain mute", () => {
     const mute = (hard: boolean, muted = true) => ({ name: "call:muted" as const, data: { ...of, userId: "alice", by: "bob", hard, muted } });
     const soft = step(book, mute(false));
     expect(soft.book.marks["call-1"]?.locked ?? {}).toEqual({});
@@ -41,19 +41,19 @@ describe("what stands beside a call", () => {
     expect(lifted.notices).toEqual([{ kind: "unlocked", callId: "call-1", by: "bob" }]);
   });
 
-  it("comes with the call for who joins late, and who did it stays known", () => {
+  it("come with the call for somebody who joins late, and still say who did it", () => {
     const late = call({ participants: [{ ...participant("bob", "connected"), isOnHold: true, isHardMuted: true } as never] });
     expect(marksOf(late)).toMatchObject({ held: { bob: "bob" }, locked: { bob: "" } });
     expect(marksOf(late, { ...noMarks, held: { bob: "alice", gone: "x" } })).toMatchObject({ held: { bob: "alice" } });
   });
 
-  it("shows a transfer to who comes while it is under way", () => {
+  it("show a transfer to somebody who joins while it's under way", () => {
     const transferring = { ...talking, transfer: { userId: "bob", targetUserId: "carol", mode: "blind" as const } };
     expect(marksOf(transferring).transfer).toEqual({ by: "bob", target: "carol", mode: "blind" });
     expect(marksOf({ ...talking, transfer: null } as never, { ...noMarks, transfer: { by: "bob", target: "carol", mode: "blind" } }).transfer).toBeNull();
   });
 
-  it("is a transfer until it is done or has failed", () => {
+  it("show a transfer until it's done or has failed", () => {
     const started = step(book, { name: "call:transfer-started", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended" } });
     expect(started.book.marks["call-1"]?.transfer).toEqual({ by: "alice", target: "carol", mode: "attended" });
     const failed = step(started.book, { name: "call:transfer-failed", data: { ...of, userId: "alice", targetUserId: "carol", mode: "attended", reason: "declined" } });
@@ -66,13 +66,13 @@ describe("what stands beside a call", () => {
     expect(done.notices).toEqual([{ kind: "transferred", callId: "call-1", userId: "carol", mine: true }]);
   });
 
-  it("shows on the tiles", () => {
+  it("show on the tiles", () => {
     expect(tilesOf(talking, [], "alice", { bob: "bob" }).map((t) => [t.userId, t.held])).toEqual([["bob", true]]);
   });
 });
 
-describe("leaving without asking", () => {
-  it("is being removed, which is told; a lost line is for the media to bring back", () => {
+describe("leaving involuntarily", () => {
+  it("tells you when you were removed; a lost connection is left to the media", () => {
     const left = (reason: "removed" | "connection_lost") => step(book, { name: "call:participant-left", data: { ...of, userId: "alice", reason } });
     expect(left("removed")).toMatchObject({ book: { current: null }, notices: [{ kind: "removed" }] });
     expect(left("connection_lost").book.current).not.toBeNull();
@@ -83,13 +83,13 @@ describe("a second call", () => {
   const second = call({ id: "call-2", initiatorId: "carol", participants: [participant("carol", "connecting"), participant("alice", "ringing")] });
   const knocks = { name: "call:waiting" as const, data: { callId: "call-2", at: AT, call: second, caller: { id: "carol", name: "Carol", avatarUrl: null, presence: "online", isGuest: false } as const, ringUntil: AT } };
 
-  it("knocks beside the one that goes on", () => {
+  it("waits during the first", () => {
     const { book: next } = step(book, knocks);
     expect(next.incoming.map((i) => [i.call.id, i.callerName])).toEqual([["call-2", "Carol"]]);
     expect(next.current?.callId).toBe("call-1");
   });
 
-  it("leaves the first one parked: no way back in is offered twice, and its end is told", () => {
+  it("parks the first one: the way back is offered once, and its end is reported", () => {
     const parked: CallBook = { ...book, current: null, parked: ["call-1"] };
     expect(rejoinable(parked, me)).toEqual([]);
     const gone = step(parked, { name: "call:ended", data: { ...of, call: { ...talking, status: "ended", duration: 7 }, reason: "completed", endedBy: "bob", duration: 7 } });
@@ -100,8 +100,8 @@ describe("a second call", () => {
   });
 });
 
-describe("two who call each other at once", () => {
-  it("are in the call that is left, whichever was theirs", () => {
+describe("two people who call each other at once", () => {
+  it("end up in the remaining call, whichever was theirs", () => {
     const winner = { ...talking, id: "call-0" };
     const merged = { name: "call:merged" as const, data: { callId: "call-0", at: AT, call: winner, mergedCallId: "call-1", token: null, livekitUrl: null } };
     const ringing: CallBook = { ...book, incoming: [{ call: winner, callerName: "Bob", ringUntil: AT }], current: { ...current, phase: "ringing", since: null } };
@@ -111,7 +111,7 @@ describe("two who call each other at once", () => {
     expect(Object.keys(next.running)).toEqual(["call-0"]);
   });
 
-  it("stop the ringing of a call that lost its name to the one asked for later", () => {
+  it("stop the ringing of a call that was merged into a later one", () => {
     const loser = call({ id: "call-9", initiatorId: "bob", participants: [participant("bob", "connecting"), participant("alice", "ringing")] });
     const rung = step(emptyBook, { name: "call:incoming", data: { callId: "call-9", at: AT, call: loser, caller: { id: "bob", name: "Bob", avatarUrl: null, presence: "online", isGuest: false }, ringUntil: AT } }).book;
     const dialing: CallBook = { ...rung, current: { ...current, call: null, phase: "dialing", since: null } };
@@ -124,7 +124,7 @@ describe("two who call each other at once", () => {
     expect(step(rung, { name: "call:merged", data: { ...of, call: talking, mergedCallId: "call-9", token: null, livekitUrl: null } }).book.incoming).toEqual([]);
   });
 
-  it("leave nothing behind under the name that was given up, and a call set aside keeps its place", () => {
+  it("leave nothing behind under the old ID, and a parked call stays parked", () => {
     const winner = { ...talking, id: "call-0" };
     const parked: CallBook = { ...book, current: null, parked: ["call-1"], marks: { "call-1": { ...noMarks, held: { alice: "alice" } } } };
     const { book: next } = step(parked, { name: "call:merged", data: { callId: "call-0", at: AT, call: winner, mergedCallId: "call-1", token: null, livekitUrl: null } });
@@ -136,7 +136,7 @@ describe("two who call each other at once", () => {
 describe("signals between browsers", () => {
   const from = { callId: "call-1", from: "bob" };
 
-  it("are understood as other clients write them too, and nonsense is not", () => {
+  it("are understood in other clients' forms too, and nonsense isn't", () => {
     const sdp = "v=0";
     const events: [PeerEvent, unknown][] = [
       [{ name: "call:offer", data: { ...from, session: "s", offer: { type: "offer", sdp } } }, { kind: "offer", session: "s", sdp }],
@@ -149,14 +149,14 @@ describe("signals between browsers", () => {
     for (const [event, wanted] of events) expect(signalOf(event)).toEqual(wanted);
   });
 
-  it("are kept until the line is open, so many and no more", () => {
+  it("are kept until the line is open, up to a limit", () => {
     const desk = new PeerDesk({ iceServers: () => Promise.reject(new Error("not asked")) }, { say: () => Promise.resolve(true) });
     for (let i = 0; i < 100; i += 1) desk.keep("call-1", i < 50 ? "bob" : "mallory", { kind: "candidate", session: "s", candidate: null });
     expect(desk.take("call-1", "bob"), "of the other one only").toHaveLength(50);
     expect(desk.take("call-1", "bob")).toEqual([]);
   });
 
-  it("ask for ICE servers anew once the credentials run out", async () => {
+  it("get new ICE servers once the credentials expire", async () => {
     let asked = 0;
     const fresh = { iceServers: [{ urls: ["turn:a"], username: "u2", credential: "c2" }], expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
     const desk = new PeerDesk({ iceServers: () => Promise.resolve((asked += 1, fresh) as never) }, { say: () => Promise.resolve(true) });
@@ -170,7 +170,7 @@ describe("signals between browsers", () => {
 });
 
 describe("the health of a peer-to-peer line", () => {
-  it("is counted between two looks", () => {
+  it("is measured between two samples", () => {
     const report = (bytes: number, received: number, lost: number) => [
       { type: "transport", bytesReceived: bytes },
       { type: "inbound-rtp", packetsReceived: received, packetsLost: lost, jitter: 0.012 },
@@ -183,7 +183,7 @@ describe("the health of a peer-to-peer line", () => {
     expect(lineQuality({ loss: 0, jitter: null, rtt: null })).toBe("excellent");
   });
 
-  it("hears what comes where the browser counts by pairs of candidates", () => {
+  it("counts bytes per candidate pair if that's all the browser has", () => {
     const firefox = [{ type: "transport" }, { type: "candidate-pair", bytesReceived: 700 }, { type: "candidate-pair", selected: true, bytesReceived: 50 }];
     expect(sampleOf(firefox, 0).bytesReceived).toBe(750);
     const chromium = [{ type: "transport", bytesReceived: 900 }, { type: "candidate-pair", bytesReceived: 700 }];
@@ -200,7 +200,7 @@ describe("the health of a peer-to-peer line", () => {
 });
 
 describe("chat", () => {
-  it("carries text and nothing else, each message once", () => {
+  it("carries only text, and each message once", () => {
     const sent = decodeChat(parse(encodeChat({ id: "1", text: " hello " })), "bob", 5);
     expect(sent).toEqual({ id: "1", userId: "bob", text: "hello", at: 5 });
     for (const bad of ["", "[]", "{", '{"t":"chat"}', '{"t":"chat","id":"1","text":"  "}', '{"t":"state"}']) expect(decodeChat(parse(bad), "bob", 5)).toBeNull();
@@ -217,7 +217,7 @@ describe("people while a call moves into the room", () => {
   });
   const [direct, roomy] = [handle("direct"), handle("room")];
 
-  it("are shown as they come browser to browser until the room has it", () => {
+  it("are shown as they arrive browser to browser until the room has them", () => {
     const peer = person("bob", { camera: direct, cameraOn: true, audio: [{ source: "microphone", track: direct }] });
     expect(mergePeople([person("me", { local: true })], peer, null).map((p) => p.userId)).toEqual(["bob", "me"]);
     const half = mergePeople([person("bob", { cameraOn: true })], peer, null)[0];

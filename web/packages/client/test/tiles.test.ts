@@ -18,26 +18,26 @@ const group = call({
 const shown = (people: Person[]) => tilesOf(group, people, "alice").map((t) => `${t.key} ${t.state}`);
 
 describe("tiles", () => {
-  it("shows who is there, who rings and who lost the line; never who declined; oneself last", () => {
+  it("show who is there, ringing or reconnecting, never who declined, and ourselves last", () => {
     expect(shown([person("alice"), person("bob")])).toEqual([
       "camera:bob connected", "camera:carol ringing", "camera:eve reconnecting", "camera:farid connecting", "camera:alice connected",
     ]);
   });
 
-  it("puts screens first and keeps their people", () => {
+  it("put screens first and keep their people", () => {
     expect(shown([person("alice"), person("bob", { screenOn: true })]).slice(0, 2)).toEqual(["screen:bob connected", "camera:bob connected"]);
   });
 
-  it("leaves one's own screen out, which would show itself in itself", () => {
+  it("leave out our own screen, which would mirror itself", () => {
     expect(shown([person("bob"), person("alice", { screenOn: true })])).not.toContain("screen:alice connected");
   });
 
-  it("does not move anyone for speaking", () => {
+  it("don't move when somebody speaks", () => {
     const quiet = shown([person("bob"), person("farid"), person("alice")]);
     expect(shown([person("farid", { speaking: true }), person("bob"), person("alice")])).toEqual(quiet);
   });
 
-  it("shows one whom the call does not know yet", () => {
+  it("show somebody the call doesn't know yet", () => {
     expect(shown([person("alice"), person("bob"), person("zoe")])).toContain("camera:zoe connected");
   });
 });
@@ -55,7 +55,7 @@ describe("the grid", () => {
     expect(gridFor(count, width, height, 10)).toEqual(grid);
   });
 
-  it("always has room for all", () => {
+  it("always has room for everyone", () => {
     for (let count = 0; count < 60; count += 1) {
       const { columns, rows } = gridFor(count, 1000, 700, 10);
       expect(columns * rows).toBeGreaterThanOrEqual(count);

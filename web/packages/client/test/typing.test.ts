@@ -31,7 +31,7 @@ function clock() {
 }
 
 describe("typing", () => {
-  it("begins with a key in a field, not with one elsewhere, and ends after a rest", () => {
+  it("begins with a key in a field, not elsewhere, and ends after a pause", () => {
     const time = clock();
     const watch = new TypingWatch(time);
     watch.key(false);
@@ -43,7 +43,7 @@ describe("typing", () => {
     expect(watch.typing).toBe(false);
   });
 
-  it("goes on where the field is gone before the sentence is", () => {
+  it("continues if the field vanishes in the middle of a sentence", () => {
     const time = clock();
     const watch = new TypingWatch(time);
     watch.key(true);
@@ -57,7 +57,7 @@ describe("typing", () => {
     expect(watch.typing, "a key after the rest is meant").toBe(false);
   });
 
-  it("keeps what comes unasked waiting until the last key has rested", () => {
+  it("makes pop-ups wait until the pause after the last key", () => {
     const time = clock();
     const watch = new TypingWatch(time);
     const came: string[] = [];
@@ -76,7 +76,7 @@ describe("typing", () => {
     expect([came.length, time.pending]).toEqual([2, 0]);
   });
 
-  it("ends at once where somebody turns to something else", () => {
+  it("ends at once when the user turns to something else", () => {
     const watch = new TypingWatch(clock());
     let came = 0;
     watch.key(true);
@@ -85,7 +85,7 @@ describe("typing", () => {
     expect([watch.typing, came]).toEqual([false, 1]);
   });
 
-  it("hears a page's keys before anything on it does, and Escape only once it is let go", () => {
+  it("sees a page's keys before anything on it does, and Escape only on release", () => {
     class Field extends EventTarget {
       constructor(readonly type: string) {
         super();

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { hueOf, initials } from "../src/components/avatar";
+import { lockText } from "../src/components/control-bar";
 import { reasonsOf, whichOf } from "../src/components/missing";
+import { figure } from "../src/components/quality";
 import { layoutOf } from "../src/components/stage";
 import { clockText } from "../src/hooks/call";
 import { namesOf } from "../src/hooks/names";
@@ -11,15 +13,26 @@ import { english, isolated, speak, type Phrase } from "../src/hooks/words";
 const say = (phrase: Phrase, values?: Record<string, string | number>) => speak(english, phrase, values);
 
 describe("words", () => {
-  it("fills the names in and leaves what it does not know", () => {
+  it("fill in names and leave what isn't given", () => {
     expect(say("incoming.videoIn", { name: "Bob", channel: "Choir" })).toBe("Incoming video call from Bob in Choir");
     expect(say("call.with")).toBe("Call with {{name}}");
   });
 
-  it("keeps a name that is written from the right apart from its sentence", () => {
+  it("use typographic apostrophes, quotes and ellipses", () => {
+    expect(Object.values(english).filter((text) => /['"`]|\.\.\./.test(text))).toEqual([]);
+  });
+
+  it("isolate a right-to-left name from its sentence", () => {
     expect(say("waiting.text", { name: "Bob" })).toBe("Bob is calling");
     expect(say("waiting.text", { name: "דנה" })).toBe("\u2068דנה\u2069 is calling");
     expect(isolated("سارة (1)")).toBe("\u2068سارة (1)\u2069");
+  });
+});
+
+describe("a microphone locked by somebody else", () => {
+  it("says who did it, or that the host did when this tab joined later", () => {
+    expect(lockText(say, "Alice")).toBe("Alice muted you. You can’t unmute until they allow it.");
+    expect(lockText(say, "")).toBe("The host muted you. You can’t unmute until they allow it.");
   });
 });
 
@@ -28,7 +41,7 @@ describe("names", () => {
   const channels = { choir: { id: "choir", name: "Choir", members: [], activeCallId: null, createdAt: "" } };
   const names = namesOf(users, channels, "me", say);
 
-  it("reads out people, several of them, channels, and ids for the rest", () => {
+  it("are those of people and channels, a count for several, and IDs for strangers", () => {
     expect(names.users(["bob"])).toBe("Bob");
     expect(names.users(["bob", "x", "y"])).toBe("Bob and 2 more");
     expect(names.other({ kind: "channel", id: "choir" })).toBe("Choir");
@@ -37,8 +50,8 @@ describe("names", () => {
   });
 });
 
-describe("what a call goes without", () => {
-  it("is named in one sentence where the cause is one, else in one for each", () => {
+describe("a missing camera or microphone", () => {
+  it("is explained in one sentence per cause", () => {
     expect([whichOf({}), whichOf({ microphone: "insecure" }), whichOf({ microphone: "microphone_denied", camera: "camera_missing" })]).toEqual([null, "microphone", "both"]);
     expect(reasonsOf(say, { microphone: "microphone_denied", camera: "camera_denied" })).toEqual([english["missing.denied.both"]]);
     expect(reasonsOf(say, { microphone: "microphone_denied", camera: "camera_missing" })).toEqual([english["missing.denied.microphone"], english["missing.absent.camera"]]);
@@ -47,7 +60,7 @@ describe("what a call goes without", () => {
 });
 
 describe("what views compare and show", () => {
-  it("keeps a part that is equal member by member", () => {
+  it("stays the same if its members are equal", () => {
     expect(alike({ a: 1, b: "x" }, { a: 1, b: "x" })).toBe(true);
     expect(alike({ a: 1 }, { a: 1, b: undefined })).toBe(false);
     expect(alike({ a: undefined }, { b: undefined })).toBe(false);
@@ -55,11 +68,15 @@ describe("what views compare and show", () => {
     expect(alike({ a: {} }, { a: {} })).toBe(false);
   });
 
-  it("writes lengths as people do", () => {
+  it("shows durations the way people write them", () => {
     expect([0, 9, 75, 3600, 3904].map(clockText)).toEqual(["0:00", "0:09", "1:15", "1:00:00", "1:05:04"]);
   });
 
-  it("abbreviates names of any script", () => {
+  it("writes units as English does", () => {
+    expect([figure(12, "ms", "–"), figure(0.46, "%", "–"), figure(null, "%", "–")]).toEqual(["12 ms", "0.5%", "–"]);
+  });
+
+  it("abbreviates names in any script", () => {
     expect(["Bob Lindqvist", "dan", "Αθηνά Παππά", "😀 Smile", "  ", "a b c"].map(initials)).toEqual(["BL", "D", "ΑΠ", "😀S", "", "AC"]);
     expect(hueOf("bob")).toBe(hueOf("bob"));
   });

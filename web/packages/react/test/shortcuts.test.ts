@@ -8,7 +8,7 @@ function storage(kept: Record<string, string> = {}) {
 }
 
 describe("single-key shortcuts", () => {
-  it("are there until they are turned off, and stay so in this browser", () => {
+  it("are on until they're turned off, and the browser remembers", () => {
     const disk = storage();
     const first = new Shortcuts(disk);
     let told = 0;
@@ -21,7 +21,7 @@ describe("single-key shortcuts", () => {
     expect([first.read(), new Shortcuts(disk).read(), told]).toEqual([true, true, 1]);
   });
 
-  it("can be turned off where nothing can be kept", () => {
+  it("can be turned off without storage", () => {
     const refuse = (): never => {
       throw new Error("SecurityError");
     };
@@ -33,7 +33,7 @@ describe("single-key shortcuts", () => {
     }
   });
 
-  it("are each one letter, and each listed with words", () => {
+  it("are one letter each, and each has a description", () => {
     const keys = CALL_KEYS.map(([key]) => key);
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys.every((key) => /^[A-Z]$/.test(key))).toBe(true);

@@ -1,12 +1,12 @@
 /**
- * The call book: what this tab knows of calls, and how each server event changes it. Pure: events in, the next book and
- * the notices worth telling a person out. It owns no socket, no media and no clock.
+ * The call book: what this tab knows about calls, and how each server event changes it. Pure: an event goes in, and the
+ * next book comes out with the notices worth showing. It owns no socket, no media and no clock.
  */
 import type { CallEvent } from "../events";
 import { markEvent, marksOf, noMarks, type Marks } from "./marks";
 import type { Call, CallStatus, EndReason, Participant, ParticipantStatus } from "../types";
 
-/** A call that rings on this device. */
+/** A call ringing on this device. */
 export interface Incoming {
   call: Call;
   callerName: string;
@@ -14,20 +14,20 @@ export interface Incoming {
 }
 
 /**
- * Where this tab stands in its call: `dialing` (asked for, no answer yet), `ringing` (others ring), `joining` (our own
- * entry is under way), `active`, `leaving` (hung up, the server has yet to say so).
+ * Where this tab is in its call: `dialing` (requested, the server hasn't answered), `ringing` (the others' devices ring),
+ * `joining` (we're on our way in), `active`, `leaving` (hung up, the server hasn't confirmed it).
  */
 export type CallPhase = "dialing" | "ringing" | "joining" | "active" | "leaving";
 
-/** The one call that this tab is in. Its id is chosen here, so that events that outrun the answer find it; `call` is null until then. */
+/** The call this tab is in. Its id is chosen here, so that events that arrive before the answer match it; until the answer, `call` is null. */
 export interface Current {
   callId: string;
   call: Call | null;
   direction: "outgoing" | "incoming";
   phase: CallPhase;
-  /** Whom it goes to, for the screen while there is no call yet. */
+  /** Who is being called, to show while there is no call yet. */
   target: CallTarget;
-  /** When the talk began, server time. */
+  /** When the conversation began, in server time. */
   since: string | null;
 }
 
@@ -36,16 +36,16 @@ export type CallTarget = { userId: string } | { userIds: string[] } | { channelI
 export interface CallBook {
   /** Ringing here, oldest first. */
   incoming: readonly Incoming[];
-  /** Calls of mine that ring or run, by id. */
+  /** My ringing and running calls, by ID. */
   running: Readonly<Record<string, Call>>;
   current: Current | null;
-  /** Calls of this tab that are set aside while another one goes on, in the order in which they were. */
+  /** This tab's calls that are parked while it is in another one, in the order they were parked. */
   parked: readonly string[];
-  /** What stands beside running calls, by id. */
+  /** Holds, locks, transfers and line quality of running calls, by ID. */
   marks: Readonly<Record<string, Marks>>;
 }
 
-/** Something to tell the person, once. */
+/** Something to tell the user, once. */
 export type Notice =
   | { kind: "missed"; callId: string; userId: string; channelId: string | null; video: boolean }
   | { kind: "declined" | "busy"; callId: string; userId: string }
@@ -66,7 +66,7 @@ export interface Step {
 
 export const emptyBook: CallBook = { incoming: [], running: {}, current: null, parked: [], marks: {} };
 
-/** Who is asking: the signed-in user on this device. */
+/** The signed-in user on this device. */
 export interface Me {
   userId: string;
   deviceId: string;
@@ -87,15 +87,15 @@ export function participantOf(call: Call, userId: string): Participant | undefin
 }
 
 /**
- * Calls of mine that run without this tab and that it may enter: after a reload (it is the same device), or once the line
- * of the device that had the call is lost.
+ * My running calls that this tab isn't in but may join: after a reload (it's the same device), or when the device that had
+ * the call has lost its connection.
  */
 export function rejoinable(book: CallBook, me: Me): Call[] {
   if (book.current) return [];
   return Object.values(book.running).filter((call) => !book.parked.includes(call.id) && placeOf(call, me) === "free");
 }
 
-/** Whether a call of mine goes on at another device of mine, whose end no event would tell. */
+/** Whether I'm in a call on another of my devices. No event would say that it ended there. */
 export function runsElsewhere(book: CallBook, me: Me): boolean {
   return !book.current && Object.values(book.running).some((call) => placeOf(call, me) === "taken");
 }
@@ -182,7 +182,7 @@ function told(book: CallBook, callId: string, notice: Notice | null): Step {
   return { book, notices: here && notice ? [notice] : [] };
 }
 
-/** Two who called each other are in one call now: where ours gave its name up, we are in the other. */
+/** Two people who called each other are now in one call. If ours was merged away, we're in the other. */
 function onMerged(book: CallBook, data: { callId: string; mergedCallId: string; call: Call }, me: Me): Step {
   const { call, mergedCallId } = data;
   const parked = book.parked.map((id) => (id === mergedCallId ? call.id : id));
@@ -193,7 +193,7 @@ function onMerged(book: CallBook, data: { callId: string; mergedCallId: string; 
   return quiet({ ...next, current: withCall({ ...current, callId: call.id }, call, me) });
 }
 
-/** The book after a full look at the server, as done at each connect: what is gone is gone, what rings rings. */
+/** The book after reading all calls from the server, as on every connect: calls that are gone go, calls that ring ring. */
 export function applySnapshot(book: CallBook, active: readonly Call[], me: Me): CallBook {
   const running = Object.fromEntries(active.map((call) => [call.id, call]));
   const { current } = book;
@@ -205,12 +205,12 @@ export function applySnapshot(book: CallBook, active: readonly Call[], me: Me): 
   });
   const parked = book.parked.filter((id) => id in running);
   const marks = Object.fromEntries(active.map((call) => [call.id, marksOf(call, book.marks[call.id])]));
-  // Not asked for yet, or the asking is under way: the answer will say.
+  // Not requested yet, or the request is under way: its answer decides.
   if (!current || current.call === null) return { ...book, incoming, running, parked, marks };
   return { incoming, running, parked, marks, current: kept ? withCall(current, kept, me) : null };
 }
 
-/** The book once this device is in `call` (the answer to accept, join or initiate). */
+/** The book once this device is in `call`, which came as the answer to accept, join or initiate. */
 export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
   const marks = { ...book.marks, [call.id]: marksOf(call, book.marks[call.id]) };
   const next = stopRinging({ ...book, marks, running: { ...book.running, [call.id]: call } }, call.id);
@@ -218,7 +218,7 @@ export function enterCall(book: CallBook, call: Call, me: Me): CallBook {
   return { ...next, current: withCall({ ...next.current, callId: call.id }, call, me) };
 }
 
-/** The call is over: by event, by the answer to our own hang-up, or because the server no longer knows it. */
+/** Ends a call: an event said so, or the answer to our own hang-up, or the server no longer knows it. */
 export function endCall(book: CallBook, call: Call, reason: EndReason, me: Me): Step {
   const set = book.parked.includes(call.id);
   const next = withoutCall(book, call.id);
@@ -264,7 +264,7 @@ function onDeclined(book: CallBook, data: { callId: string; userId: string; reas
   const status = data.reason === "busy" ? "busy" : "declined";
   const next = patchParticipant(book, data.callId, data.userId, { status });
   const { current } = next;
-  // In a one-to-one the call's end says it.
+  // In a one-to-one call, the end of the call says it.
   if (current?.callId !== data.callId || current.call?.kind !== "group") return quiet(next);
   return { book: next, notices: [{ kind: status, callId: data.callId, userId: data.userId }] };
 }
@@ -276,7 +276,7 @@ function onElsewhere(book: CallBook, data: { callId: string; deviceId: string | 
   return rang ? { book: next, notices: [{ kind: "elsewhere", callId: data.callId }] } : quiet(next);
 }
 
-/** One more rings in a call that is there, which is a group from now on. */
+/** Another person is rung into a call, which makes it a group. */
 function onInvited(book: CallBook, { callId, participant }: { callId: string; participant: Participant }): CallBook {
   return patchCall(book, callId, (call) => ({ ...call, kind: "group", participants: upsert(call.participants, participant) }));
 }
@@ -288,7 +288,7 @@ function onJoined(book: CallBook, data: { callId: string; userId: string; at: st
   const next = patchCall(book, callId, (call) => ({ ...call, participants: upsert(call.participants, participant) }));
   if (userId === me.userId) return quiet(next);
   const begun = begin(next, callId, at);
-  // One who only comes back from a lost connection did not join anew.
+  // Coming back after a lost connection isn't joining.
   if (begun.current?.callId !== callId || known?.status === "disconnected") return quiet(begun);
   return { book: begun, notices: [{ kind: "joined", callId, userId }] };
 }
@@ -301,7 +301,7 @@ function onLeft(book: CallBook, data: { callId: string; userId: string; reason: 
   return { book: next, notices: [{ kind: "left", callId, userId }] };
 }
 
-/** Removed, or released by a transfer: the call goes on without us. A lost line is for the media to bring back. */
+/** Removed, or released by a transfer: the call goes on without us. Recovering a lost connection is up to the media. */
 function onMyLeaving(book: CallBook, callId: string, reason: EndReason): Step {
   if (reason === "connection_lost" || reason === "server_failure") return quiet(book);
   const notices: Notice[] = reason === "removed" ? [{ kind: "removed", callId }] : [];
@@ -311,7 +311,7 @@ function onMyLeaving(book: CallBook, callId: string, reason: EndReason): Step {
   return { book: { ...book, current: null }, notices };
 }
 
-/** Somebody else is there: the talk begins, unless it had begun. */
+/** Somebody else is there: the conversation begins, unless it already has. */
 function begin(book: CallBook, callId: string, at: string): CallBook {
   const { current } = book;
   if (current?.callId !== callId) return book;
@@ -326,7 +326,7 @@ function withCall(current: Current, call: Call, me: Me): Current {
   return { ...current, call, phase, since: current.since ?? call.connectedAt ?? (others ? call.startedAt : null) };
 }
 
-/** Everything that is kept under a call's id is gone, but for the call one is in. */
+/** Drops everything kept under a call's ID, except for the call we're in. */
 function withoutCall(book: CallBook, callId: string): CallBook {
   const { [callId]: _gone, ...running } = book.running;
   const { [callId]: _marks, ...marks } = book.marks;

@@ -1,6 +1,6 @@
 /**
- * Carries calls out: asks the server, moves the book, and lets the media follow. It decides nothing that a pure function
- * of `book` or `rejoin` could decide, and owns the only timers of a call.
+ * Runs calls: talks to the server, updates the book, and has the media follow. It decides nothing that a pure function in
+ * `book` or `rejoin` could decide, and owns the only timers of a call.
  */
 import type { Emitter } from "../emitter";
 import { codeOf, StoaError } from "../errors";
@@ -17,10 +17,10 @@ import {
 import { PeerDesk, signalOf, type IceGrant } from "./peers";
 import { afterLoss, isFinal, REJOIN_DELAYS } from "./rejoin";
 
-/** Milliseconds between looks at a call that goes on at another device of ours: it may lose its line and be ours to take. */
+/** Milliseconds between checks on a call that another of our devices is in: if that device drops out, we can take the call. */
 const ELSEWHERE_PAUSE = 3_000;
 
-/** Milliseconds between two reports of how the line is, and how many are kept while they cannot be said. */
+/** Milliseconds between quality reports, and how many are kept while they can't be sent. */
 const QUALITY_PAUSE = 5_000;
 const MOST_REPORTS = 24;
 
@@ -33,15 +33,15 @@ export interface CallControllerParts {
   me: () => Me;
 }
 
-/** What the server answers to one who is in: the call, and both ways to its media. */
+/** The server's answer when it lets us in: the call, and both ways to its media. */
 type Answer = Connection & { call: Call } & Partial<IceGrant>;
 
 export class CallController {
   readonly #parts: CallControllerParts;
   readonly #peers: PeerDesk;
-  /** The rooms of calls that go browser to browser, should they have to move there. */
+  /** The rooms that peer-to-peer calls move to if they have to. */
   readonly #rooms = new Map<string, Connection>();
-  /** Hung up before the server had answered; told to it once it has. */
+  /** Hung up before the server answered; it's told once it does. */
   readonly #abandoned = new Set<string>();
   #unsaid: { callId: string; reports: readonly object[] } = { callId: "", reports: [] };
   #telling: ReturnType<typeof setTimeout> | undefined;
@@ -56,7 +56,7 @@ export class CallController {
     setInterval(() => void this.#reportQuality(), QUALITY_PAUSE);
   }
 
-  /** Calls a person, several, or a channel. */
+  /** Calls a person, several people, or a channel. */
   async start(target: CallTarget, video: boolean): Promise<void> {
     if ("callId" in target) return this.enter(target.callId, video);
     const { rest } = this.#parts;
@@ -68,18 +68,18 @@ export class CallController {
     } catch (error) {
       const running = runningCall(error);
       if (running === null) throw error;
-      // Somebody began the channel's call a moment ago: that is the one to be in.
+      // Somebody started the channel's call a moment ago: join that one.
       await this.enter(running, video);
     }
   }
 
-  /** Takes a ringing call on this device. */
+  /** Accepts a ringing call on this device. */
   async accept(callId: string, video: boolean): Promise<void> {
     const { rest } = this.#parts;
     await this.#take(this.#joining(callId), video, () => rest.accept(callId));
   }
 
-  /** Enters a running call: late, or again after a reload. */
+  /** Joins a running call: late, or again after a reload. */
   async enter(callId: string, video: boolean): Promise<void> {
     const { rest } = this.#parts;
     await this.#take(this.#joining(callId), video, () => rest.join(callId));
@@ -90,18 +90,18 @@ export class CallController {
     try {
       await this.#parts.rest.decline(callId);
     } catch (error) {
-      // It stopped ringing by itself meanwhile.
+      // It stopped ringing in the meantime.
       if (!isFinal(codeOf(error))) throw error;
     }
   }
 
-  /** Takes a call that waits, and sets the present one aside: the server holds it. */
+  /** Accepts a waiting call and parks the current one, which the server puts on hold. */
   async acceptAndHold(callId: string, video: boolean): Promise<void> {
     await this.#park();
     await this.accept(callId, video);
   }
 
-  /** Holds the present call, or goes on with it. */
+  /** Puts the current call on hold, or resumes it. */
   async hold(on: boolean): Promise<void> {
     const callId = this.#book.current?.callId;
     if (callId === undefined) return;
@@ -112,7 +112,7 @@ export class CallController {
     await media.of(callId)?.hold(on);
   }
 
-  /** Back to a call that was set aside; the present one is set aside in its place. */
+  /** Returns to a parked call, and parks the current one. */
   async switchTo(callId: string): Promise<void> {
     const { rest, media, me } = this.#parts;
     if (!this.#book.parked.includes(callId)) return;
@@ -141,7 +141,7 @@ export class CallController {
     this.#setBook((book) => ({ ...book, current: null, parked: [...book.parked.filter((id) => id !== callId), callId] }));
   }
 
-  /** Hangs up: ends a one-to-one, leaves a group, gives up while it rings. */
+  /** Hangs up: ends a one-to-one call, leaves a group, or cancels while it rings. */
   async hangUp(): Promise<void> {
     const { current } = this.#book;
     if (!current) return;
@@ -171,11 +171,11 @@ export class CallController {
     this.#setBook(() => book);
     this.#followMedia(event, before);
     for (const notice of notices) this.#parts.notices.emit(notice);
-    // Taken or refused there? The server knows, and a call that runs on another device may be moved here.
+    // Accepted or declined there? The server knows, and a call running on another device can be moved here.
     if (event.name === "call:answered-elsewhere") void this.sync().catch(() => undefined);
   }
 
-  /** What another participant's browser says to ours. */
+  /** A signal from another participant's browser. */
   onPeer(event: PeerEvent): void {
     const signal = signalOf(event);
     const { callId, from } = event.data;
@@ -184,39 +184,39 @@ export class CallController {
     if (!line?.hearPeer(from, signal) && !line?.inRoom) this.#peers.keep(callId, from, signal);
   }
 
-  /** Looks at the server anew: after each connect, since events may have been missed. */
+  /** Reads the calls again, as after every connect, since events may have been missed. */
   async sync(): Promise<void> {
     const active = await this.#parts.rest.activeCalls();
     const before = this.#book.current;
     const book = applySnapshot(this.#book, active, this.#parts.me());
     this.#setBook(() => book);
     if (!before || book.current || before.phase === "joining") return;
-    // Our call ended while we were not listening: the server still knows how.
+    // Our call ended while we were offline: the server still knows how.
     this.#parts.media.close();
     const call = await this.#parts.rest.call(before.callId).catch(() => null);
     const notice = call?.endReason ? endCall({ ...book, current: before }, call, call.endReason, this.#parts.me()).notices : [];
     for (const one of notice) this.#parts.notices.emit(one);
   }
 
-  /** The call as the server answered that it now is. */
+  /** Takes in the call as the server just returned it. */
   put(call: Call | undefined): void {
     const { me } = this.#parts;
     if (call && this.#isCurrent(call.id) && !isOver(call)) this.#setBook((book) => enterCall(book, call, me()));
   }
 
-  /** Leaves the present call without a word. */
+  /** Drops the current call without telling the server. */
   drop(): void {
     this.#parts.media.close();
     this.#setCurrent(null);
   }
 
-  /** Leaves everything without a word, for sign-out. */
+  /** Drops every call without telling the server, when signing out. */
   dropAll(): void {
     this.#parts.media.closeAll();
     this.#setBook((book) => ({ ...book, current: null, parked: [] }));
   }
 
-  /** Browser to browser the server sees no media: it is told what is on. */
+  /** The server sees no peer-to-peer media, so it has to be told what's on. */
   #tellMedia(now: MediaState, before: MediaState): void {
     const callId = this.#book.current?.callId;
     const same = now.microphoneOn === before.microphoneOn && now.cameraOn === before.cameraOn && now.screenOn === before.screenOn && now.path === before.path;
@@ -240,7 +240,7 @@ export class CallController {
     const reports = [...kept, { packetLoss: loss, ...(jitter === null ? {} : { jitterMs: jitter }), ...(rtt === null ? {} : { roundTripMs: rtt }) }];
     this.#unsaid = { callId, reports: [] };
     await this.#parts.rest.reportQuality(callId, reports).catch((error: unknown) => {
-      // What could not be said is said with the next.
+      // What couldn't be sent goes with the next report.
       if (!isFinal(codeOf(error))) this.#unsaid = { callId, reports: reports.slice(-MOST_REPORTS) };
     });
   }
@@ -259,7 +259,7 @@ export class CallController {
       throw error;
     }
     if (!this.#isCurrent(current.callId)) {
-      // Over before the answer came: hung up here, or busy there, which its own event has told.
+      // Over before the answer came: hung up here, or busy there, which has an event of its own.
       if (this.#abandoned.delete(current.callId)) await this.#say(answer.callId, answer.call, current.phase).catch(() => undefined);
       return;
     }
@@ -272,7 +272,7 @@ export class CallController {
     }
   }
 
-  /** Connects the call's line the way the call goes. */
+  /** Connects the media the way the call goes: peer to peer or through the room. */
   async #connect(answer: Answer, prepared: Promise<void>): Promise<void> {
     const { media, me } = this.#parts;
     const { call, livekitUrl, token } = answer;
@@ -285,17 +285,17 @@ export class CallController {
     line.connectPeer(other.userId, this.#peers.options(call.id, me().userId, other.userId, grant), prepared);
     const early = this.#peers.take(call.id, other.userId);
     for (const signal of early) line.hearPeer(other.userId, signal);
-    // Who comes offers to who is there.
+    // Whoever arrives makes the offer to whoever is there.
     if (early.length === 0 && isPresent(other)) line.beginPeer(true);
   }
 
-  /** The media goes by the server from now on. */
+  /** Moves the media to the server's room. */
   async #toRoom(callId: string, room = this.#rooms.get(callId), failed = false): Promise<void> {
     const line = this.#parts.media.of(callId);
     if (!line || line.path !== "p2p" || line.inRoom) return;
     if (failed) void this.#parts.rest.mediaFailed(callId, "ice").catch(() => undefined);
     try {
-      if (!room) throw new Error("no room is known");
+      if (!room) throw new Error("the call has no room");
       await line.connect(room.livekitUrl, room.token, Promise.resolve());
     } catch {
       if (this.#isCurrent(callId)) await this.#rejoin(callId);
@@ -316,7 +316,7 @@ export class CallController {
     }
   }
 
-  /** Asks to be let in again, with pauses that grow, until in or told that there is no way back. */
+  /** Tries to get back in, with growing pauses, until it works or the server says it never will. */
   async #rejoin(callId: string): Promise<void> {
     const { media, me, rest } = this.#parts;
     const { microphoneOn, cameraOn } = media.store.getState();
@@ -339,7 +339,7 @@ export class CallController {
     if (this.#isCurrent(callId)) this.#giveUp(callId);
   }
 
-  /** Where our own call gave its name up in a glare, the media moves to the one that is left. */
+  /** After a glare in which our call was merged away, moves the media to the call that remains. */
   async #merge(data: { call: Call; mergedCallId: string; token: string | null; livekitUrl: string | null }, was: string | undefined): Promise<void> {
     const { call, mergedCallId, token, livekitUrl } = data;
     if (was !== mergedCallId || !this.#isCurrent(call.id)) return;
@@ -356,7 +356,7 @@ export class CallController {
     }
   }
 
-  /** What an event means for the way the media goes. */
+  /** What an event means for the media. */
   #followMedia(event: CallEvent, before: CallBook): void {
     const { callId } = event.data;
     const { media, me } = this.#parts;
@@ -364,7 +364,7 @@ export class CallController {
     switch (event.name) {
       case "call:held":
       case "call:resumed":
-        // One that is set aside stays still until it is taken up again.
+        // A parked call stays on hold until we return to it.
         if (mine && !this.#book.parked.includes(callId)) void media.of(callId)?.hold(event.name === "call:held");
         return;
       case "call:muted":
@@ -375,7 +375,7 @@ export class CallController {
         return void this.#merge(event.data, before.current?.callId);
       case "call:accepted":
       case "call:participant-joined":
-        // They offer; from now on the connection has its time to come up.
+        // They make the offer; the time to connect starts now.
         if (!mine) media.of(callId)?.beginPeer(false);
         return;
       case "call:topology-changed": {
@@ -389,7 +389,7 @@ export class CallController {
     }
   }
 
-  /** What is kept for a call that nothing goes by any more. */
+  /** Drops what is kept for a call that is gone. */
   #forget(callId: string): void {
     this.#rooms.delete(callId);
     this.#peers.forget(callId);
@@ -408,7 +408,7 @@ export class CallController {
     return call.kind === "one_to_one" ? rest.end(callId) : rest.leave(callId);
   }
 
-  /** The answer to our own hang-up: the call as it now is, which for a group may run on without us. */
+  /** Takes in the answer to our own hang-up. A group call may go on without us. */
   #finish(call: Call): void {
     if (!this.#isCurrent(call.id)) return;
     const { me, notices } = this.#parts;
@@ -464,14 +464,14 @@ function bodyOf(target: Exclude<CallTarget, { callId: string }>, video: boolean)
   return { type, channelId: target.channelId };
 }
 
-/** The id of the call that runs in the channel already, if that is what the server objected to. */
+/** The ID of the channel's running call, if that's why the server refused. */
 function runningCall(error: unknown): string | null {
   if (!(error instanceof StoaError) || error.code !== "channel_call_active") return null;
   const details = error.details as { callId?: unknown } | null | undefined;
   return typeof details?.callId === "string" ? details.callId : null;
 }
 
-/** A version 4 UUID; `crypto.randomUUID` needs a secure context, which a phone on the LAN may not have. */
+/** A version 4 UUID. `crypto.randomUUID` needs a secure context, which a phone on the LAN may not have. */
 function randomCallId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;

@@ -1,4 +1,4 @@
-/** A past call as a line in a list: who it was with, which way it went, how it came out. Pure. */
+/** A past call as a line in a list: who it was with, who called, and how it ended. Pure. */
 import type { Call } from "../types";
 import { isOver, participantOf } from "./book";
 
@@ -9,13 +9,13 @@ export interface HistoryLine {
   callId: string;
   direction: "outgoing" | "incoming";
   result: CallResult;
-  /** Seconds talked; null when nobody talked. */
+  /** Seconds of conversation; null if there was none. */
   seconds: number | null;
   video: boolean;
   at: string;
-  /** It runs, and one may go into it (again). */
+  /** It's running, and I may join it (again). */
   enterable: boolean;
-  /** Whom a "call back" would reach. */
+  /** Who a call back would reach. */
   other: { kind: "user"; id: string } | { kind: "channel"; id: string } | { kind: "users"; ids: string[] };
 }
 
@@ -59,7 +59,7 @@ function resultOf(call: Call, outgoing: boolean, talked: boolean, mine: string |
   }
 }
 
-/** In a one-to-one the call's own length; in a group, how long I was in it. */
+/** The length of a one-to-one call; in a group, how long I was in it. */
 function lengthOf(call: Call, mine: number): number | null {
   return call.kind === "one_to_one" || mine === 0 ? call.duration : mine;
 }

@@ -1,4 +1,4 @@
-/** What stands beside a call while it runs: who is on hold, who may not unmute, a transfer under way, how good the lines are. Pure. */
+/** What goes with a running call: who is on hold, who can't unmute, a transfer under way, how good each connection is. Pure. */
 import type { CallEvent } from "../events";
 import type { Call } from "../types";
 
@@ -14,9 +14,9 @@ export interface LineReport {
 }
 
 export interface Marks {
-  /** Whose side is held, and by whom. */
+  /** User ID of everyone on hold → who put them there. */
   held: Readonly<Record<string, string>>;
-  /** Who was muted for good, and by whom. */
+  /** User ID of everyone who can't unmute → who muted them; empty if that isn't known. */
   locked: Readonly<Record<string, string>>;
   transfer: { by: string; target: string; mode: TransferMode } | null;
   quality: Readonly<Record<string, LineReport>>;
@@ -24,7 +24,7 @@ export interface Marks {
 
 export const noMarks: Marks = { held: {}, locked: {}, transfer: null, quality: {} };
 
-/** The parts of a participant and a call that say the same for who comes late. */
+/** The fields of a participant and a call that say the same to somebody who joins late. */
 interface Snapshot {
   isOnHold?: boolean;
   isHardMuted?: boolean;
@@ -34,7 +34,7 @@ interface WithTransfer {
   transfer?: { userId: string; targetUserId: string; mode: TransferMode } | null;
 }
 
-/** What a call as the server shows it says; who did it is not in it, so what is known of that stays. */
+/** Reads the marks from a call as the server returns it. That doesn't say who did it, so what was known stays. */
 export function marksOf(call: Call, before: Marks = noMarks): Marks {
   const held: Record<string, string> = {};
   const locked: Record<string, string> = {};

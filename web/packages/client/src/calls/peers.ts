@@ -1,6 +1,6 @@
 /**
- * Between the socket and the peers: their signals in the server's form, those that come before the line is open, and the
- * ICE servers, asked for anew before their credentials expire.
+ * Between the socket and the peers: translates signals to and from the server's form, keeps those that arrive before the
+ * line is open, and renews the ICE servers before their credentials expire.
  */
 import type { PeerEvent } from "../events";
 import type { PeerLinkOptions, PeerSignal } from "../media/peer-link";
@@ -8,10 +8,10 @@ import type { Rest } from "../rest";
 import type { Signal } from "../signal";
 import type { IceServer } from "../types";
 
-/** Signals kept for a line that is not open yet: an offer, and its candidates. */
+/** How many signals are kept for a line that isn't open yet: an offer and its candidates. */
 const MOST_EARLY = 60;
 const MOST_CALLS = 8;
-/** Credentials are renewed so long before they expire, in milliseconds. */
+/** Credentials are renewed this many milliseconds before they expire. */
 const EXPIRY_MARGIN = 60_000;
 
 export interface IceGrant {
@@ -30,7 +30,7 @@ export class PeerDesk {
     this.#signal = signal;
   }
 
-  /** What a connection to `other` needs; of two who offer at once, the one whose name sorts later gives way. */
+  /** The options of a connection to `other`. When both offer at once, the one whose ID sorts later gives way. */
   options(callId: string, me: string, other: string, grant: IceGrant): PeerLinkOptions {
     this.#grant = grant;
     return {
@@ -41,14 +41,14 @@ export class PeerDesk {
     };
   }
 
-  /** Keeps a signal until its call's line is open. */
+  /** Keeps a signal until the line of its call is open. */
   keep(callId: string, from: string, signal: PeerSignal): void {
     const list = this.#early.get(callId) ?? [];
     if (list.length >= MOST_EARLY || (list.length === 0 && this.#early.size >= MOST_CALLS)) return;
     this.#early.set(callId, [...list, { from, signal }]);
   }
 
-  /** What one participant said already. */
+  /** Takes out what a participant has sent so far. */
   take(callId: string, from: string): PeerSignal[] {
     const list = this.#early.get(callId) ?? [];
     this.#early.delete(callId);
@@ -67,7 +67,7 @@ export class PeerDesk {
   }
 }
 
-/** A participant's signal, or null for what is none. Clients write the description under several names. */
+/** A participant's signal, or null if it isn't one. Clients use several names for the description. */
 export function signalOf(event: PeerEvent): PeerSignal | null {
   const session = typeof event.data.session === "string" ? event.data.session.slice(0, 64) : null;
   if (event.name === "call:ice-candidate") {

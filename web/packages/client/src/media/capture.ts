@@ -1,4 +1,4 @@
-/** Opening the microphone and the camera, and saying plainly what went wrong. */
+/** Opens the microphone and camera, and says plainly what went wrong. */
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
 import { audioCapture, videoCapture, type CaptureChoice } from "./options";
@@ -13,8 +13,8 @@ export interface Captured {
 }
 
 /**
- * Opens what is wanted with one prompt. Where one of the two cannot be had the other still is: a call without a
- * camera is better than none.
+ * Opens what is wanted with a single prompt. If only one of the two can be opened, it still is: a call without a camera is
+ * better than no call.
  */
 export async function capture(
   livekit: LiveKit,
@@ -32,7 +32,7 @@ export async function capture(
     try {
       return sort(await open(livekit, want, choice), out);
     } catch {
-      // One of the two failed: ask for each alone, to learn which.
+      // One of the two failed: ask for each alone to find out which.
     }
   }
   for (const kind of kinds) {
@@ -71,7 +71,7 @@ function sort(tracks: LocalTrack[], into: Captured): Captured {
   return into;
 }
 
-/** Browsers hide the devices from pages without https (but for localhost). */
+/** Browsers hide devices from pages without https, except on localhost. */
 function hasDevices(): boolean {
   return (navigator as { mediaDevices?: MediaDevices }).mediaDevices !== undefined;
 }

@@ -1,10 +1,10 @@
-/** Words said beside the voices: their form on a data channel, the same peer to peer and in a room. Pure. */
+/** Chat messages: their format on a data channel, the same peer to peer and in a room. Pure. */
 
 export interface ChatMessage {
   id: string;
   userId: string;
   text: string;
-  /** Milliseconds on this machine's clock, when it was sent or came. */
+  /** When it was sent or received, in milliseconds on this machine's clock. */
   at: number;
 }
 
@@ -16,7 +16,7 @@ export function encodeChat(message: Pick<ChatMessage, "id" | "text">): string {
   return JSON.stringify({ t: "chat", id: message.id, text: message.text });
 }
 
-/** Null for what is no message. Who sent it is the channel's to know, not the message's. */
+/** Null if it isn't a message. The channel knows who sent it; the message doesn't get a say. */
 export function decodeChat(data: unknown, userId: string, at: number): ChatMessage | null {
   if (typeof data !== "object" || data === null) return null;
   const { t, id, text } = data as Record<string, unknown>;
@@ -25,13 +25,13 @@ export function decodeChat(data: unknown, userId: string, at: number): ChatMessa
   return trimmed === "" ? null : { id, userId, text: trimmed, at };
 }
 
-/** The list with one more: each message once, though it may come on both ways while a call moves. */
+/** The list with one more message. While a call moves, a message may come both ways; it's kept once. */
 export function withMessage(list: readonly ChatMessage[], message: ChatMessage): readonly ChatMessage[] {
   if (list.some((one) => one.id === message.id && one.userId === message.userId)) return list;
   return [...list, message].slice(-MOST_KEPT);
 }
 
-/** What a text says, or null where it is no JSON. */
+/** Parses JSON; null if it isn't any. */
 export function parse(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,11 +1,11 @@
-/** The microphones, cameras and speakers there are, and which of them the person chose. The choice outlives the page. */
+/** The available microphones, cameras and speakers, and the user's choice, which outlives the page. */
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import type { CaptureChoice } from "./options";
 
 export interface Device {
   id: string;
-  /** Empty until the browser was allowed to use devices. */
+  /** Empty until the user has allowed access to devices. */
   label: string;
 }
 
@@ -45,11 +45,11 @@ export class Devices {
     try {
       this.storage?.setItem(KEY, JSON.stringify(choice));
     } catch {
-      // Storage may be forbidden or full; the choice then lasts as long as the page.
+      // Storage may be blocked or full; the choice then lasts as long as the page.
     }
   }
 
-  /** Reads the list, and from then on keeps up with what is plugged in and out. */
+  /** Reads the list, and keeps it up to date as devices are plugged in and out. */
   async refresh(): Promise<void> {
     const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
     if (!mediaDevices) return;
@@ -61,7 +61,7 @@ export class Devices {
   }
 }
 
-/** Sorts the browser's list by kind; its aliases of other entries are left out. */
+/** Sorts the browser's list by kind, without its aliases for other entries. */
 export function listed(all: readonly Pick<MediaDeviceInfo, "kind" | "deviceId" | "label">[]) {
   const of = (kind: MediaDeviceKind): Device[] =>
     all

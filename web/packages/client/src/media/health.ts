@@ -1,15 +1,15 @@
-/** What a peer-to-peer connection's counters say: is it alive, how good is it, who speaks. Pure over plain numbers. */
+/** What a peer-to-peer connection's counters say: whether it's alive, and how good it is. Pure, over plain numbers. */
 import type { LineQuality } from "./types";
 
 /**
- * Milliseconds without a byte after which a new path is looked for, and after which the call goes by the server. Both sides
- * notice at once: the polite one leaves it to the other for a while, for two offers would meet.
+ * Milliseconds without a byte until a new path is looked for, and until the call moves to the server. Both sides notice at the
+ * same time, so the polite one waits a little longer: two offers would collide.
  */
 export const SILENCE = { restart: 2_000, politeRestart: 3_500, giveUp: 6_000 } as const;
-/** A connection that has not come up by then never will. */
+/** A connection that isn't up by then never will be. */
 export const CONNECT_TIMEOUT = 8_000;
 
-/** Counters of one moment. */
+/** The counters at one moment. */
 export interface Sample {
   at: number;
   bytesReceived: number;
@@ -22,7 +22,7 @@ export interface Sample {
   roundTrip: number | null;
 }
 
-/** What lies between two samples. */
+/** What happened between two samples. */
 export interface Measure {
   /** 0 to 100. */
   loss: number;
@@ -34,7 +34,7 @@ export interface Measure {
 
 type Entry = Record<string, unknown> & { type: string };
 
-/** Adds up a report of `getStats`. */
+/** Adds up a `getStats` report. */
 export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
   const out: Sample = { at, bytesReceived: 0, packetsReceived: 0, packetsLost: 0, framesDecoded: 0, jitter: null, roundTrip: null };
   let [byTransport, byPairs] = [null as number | null, 0];
@@ -54,7 +54,7 @@ export function sampleOf(entries: Iterable<unknown>, at: number): Sample {
       if (trip !== null) out.roundTrip = out.roundTrip === null ? trip : Math.min(out.roundTrip, trip);
     }
   }
-  // Firefox counts the bytes of each pair only.
+  // Firefox only counts bytes per candidate pair.
   out.bytesReceived = byTransport ?? byPairs;
   return out;
 }
@@ -70,7 +70,7 @@ export function measure(before: Sample | null, now: Sample): Measure {
   };
 }
 
-/** The band of a line, as the server sorts it too: the worst of the three counts. */
+/** Rates a connection by the worst of the three, as the server does. */
 export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
   if (loss > 8 || (jitter ?? 0) > 80 || (rtt ?? 0) > 500) return "poor";
   if (loss > 2 || (jitter ?? 0) > 35 || (rtt ?? 0) > 250) return "good";
@@ -79,18 +79,18 @@ export function lineQuality({ loss, jitter, rtt }: Measure): LineQuality {
 
 export type Verdict = "fine" | "restart" | "give_up";
 
-/** How a connection does. */
+/** How a connection is doing. */
 export interface Trouble {
   /** Milliseconds without a byte. */
   silentFor: number;
-  /** Milliseconds without a picture where there should be one. */
+  /** Milliseconds without a new frame while the camera is on. */
   frozenFor?: number;
-  /** A new path is being looked for. */
+  /** A new path is already being looked for. */
   renewing?: boolean;
   polite?: boolean;
 }
 
-/** What to do about a connection; a path that is being renewed is not renewed again. */
+/** What to do about a connection. A restart under way isn't started again. */
 export function verdict({ silentFor, frozenFor = 0, renewing = false, polite = false }: Trouble): Verdict {
   if (Math.max(silentFor, frozenFor) >= SILENCE.giveUp) return "give_up";
   return silentFor >= (polite ? SILENCE.politeRestart : SILENCE.restart) && !renewing ? "restart" : "fine";

@@ -1,13 +1,13 @@
-/** How loud one's own microphone is, for browsers whose counters do not say so. */
+/** How loud our own microphone is, for browsers whose stats don't say. */
 
-/** Power of two, the most there is: at 48 kHz as long as the time between two looks, and a little longer. */
+/** The largest power of two allowed: at 48 kHz, slightly longer than the time between two looks. */
 const WINDOW = 32_768;
-/** Samples over which loudness is taken: a syllable. */
+/** How many samples loudness is measured over: about a syllable. */
 const SYLLABLE = 2_048;
 
 type Entry = Record<string, unknown> & { type: string };
 
-/** The loudest of our own sources in a report of `getStats`; null where the browser does not measure them. */
+/** The loudest of our own sources in a `getStats` report; null if the browser doesn't measure them. */
 export function ownLevel(entries: Iterable<unknown>): number | null {
   let loudest: number | null = null;
   for (const entry of entries as Iterable<Entry>) {
@@ -42,7 +42,7 @@ export class LevelMeter {
     this.#source.connect(this.#analyser);
   }
 
-  /** How loud it was of late. */
+  /** How loud it has been recently. */
   level(): number {
     if (this.#context.state === "suspended") void this.#context.resume().catch(() => undefined);
     this.#analyser.getFloatTimeDomainData(this.#samples);

@@ -1,6 +1,6 @@
 /**
- * The media of one call, whichever way it goes: browser to browser or by the server's room, and from the one to the other
- * without a break. It knows rooms, peers and tracks, not calls.
+ * The media of one call, whichever way it goes: browser to browser or through the server's room, and from one to the other
+ * without a break. It knows rooms, peers and tracks, but not calls.
  */
 import type { DisconnectReason, RemoteTrack, Room } from "livekit-client";
 import { createStore, type StoreApi } from "zustand/vanilla";
@@ -20,12 +20,12 @@ import { idleMedia, type MediaLoss, type MediaProblem, type MediaState, type Mis
 
 type LiveKit = typeof import("livekit-client");
 
-/** How long the two ways are kept side by side at most while a call moves. */
+/** The longest both ways are kept open while a call moves. */
 const MOVE_PATIENCE = 12_000;
 
 let loading: Promise<LiveKit> | undefined;
 
-/** Loads the media code; call it early (when a ring begins) to have it ready. */
+/** Loads the media code. Call it early, as when a call starts ringing, to have it ready. */
 export function loadMedia(): Promise<LiveKit> {
   loading ??= import("livekit-client").catch((error: unknown) => {
     loading = undefined;
@@ -40,31 +40,31 @@ export interface LineParts {
   choice: () => CaptureChoice;
   problems: Emitter<MediaProblem>;
   lost: Emitter<{ callId: string; loss: MediaLoss }>;
-  /** The peer-to-peer way is gone: the call has to go by the server. */
+  /** The peer-to-peer connection is gone, so the call has to move to the server. */
   stranded: Emitter<string>;
 }
 
 export class Line {
   readonly store: StoreApi<MediaState> = createStore(() => idleMedia);
-  /** The call may turn out to be another one, where two called each other at once. */
+  /** Changes when two people called each other at once and the calls are merged. */
   callId: string;
 
   readonly #parts: LineParts;
   #local: LocalSources | null = null;
   #room: Room | null = null;
   #peer: PeerMedia | null = null;
-  /** What arrived by the room already, while the peer still sends too. */
+  /** Tracks that have arrived through the room while the peer still sends too. */
   readonly #arrived = new Set<RemoteTrack>();
   #peerDone = false;
   #saidMoved = false;
   #preparing = false;
   #drawing = false;
   #closed = false;
-  /** The tracks opened ahead are being published, or have been: from `settled` on the room's word counts. */
+  /** The tracks opened early are being published, or have been. Once `settled`, the room decides what's on. */
   #publishing = false;
   #settled = false;
   #entering: Promise<void> | null = null;
-  /** What goes out again once the call is resumed. */
+  /** What is sent again once the call is resumed. */
   #paused: { microphone: boolean; camera: boolean } | null = null;
   #turn: Promise<void> = Promise.resolve();
   #turns = 0;
@@ -83,7 +83,7 @@ export class Line {
     return this.#room !== null || this.#entering !== null;
   }
 
-  /** Opens microphone and camera ahead of the call, while the server is still being asked. */
+  /** Opens the microphone and camera early, while waiting for the server's answer. */
   async prepare(want: { audio: boolean; video: boolean }): Promise<void> {
     this.#set({ connection: "connecting", microphoneOn: want.audio, cameraOn: want.video });
     const livekit = await loadMedia();
@@ -96,7 +96,7 @@ export class Line {
       got.camera?.stop();
       return;
     }
-    // Either may have been switched off while the browser was asking.
+    // Either may have been turned off while the browser was asking.
     const { microphoneOn, cameraOn } = this.store.getState();
     local.microphone = got.microphone;
     if (cameraOn) local.camera = got.camera;
@@ -111,7 +111,7 @@ export class Line {
     this.#miss(got.missing);
   }
 
-  /** Connects to the other browser. `begin` says when the other is there. */
+  /** Prepares a connection to the other browser. Call `beginPeer` once the other side is there. */
   connectPeer(userId: string, options: PeerLinkOptions, prepared: Promise<void>): void {
     this.#peer?.close();
     this.#peerDone = this.#saidMoved = false;
@@ -143,13 +143,13 @@ export class Line {
     this.#peer?.begin(offers);
   }
 
-  /** False where no peer is awaited yet. What others than the peer say is not for this line. */
+  /** False if no peer is expected yet. Signals from anyone but the peer are ignored. */
   hearPeer(from: string, signal: PeerSignal): boolean {
     if (this.#peer?.userId === from) this.#peer.hear(signal);
     return this.#peer !== null;
   }
 
-  /** Enters the room and publishes what is there; a peer-to-peer connection stays until the room carries everything. */
+  /** Enters the room and publishes our tracks. A peer-to-peer connection stays open until the room carries everything. */
   connect(url: string, token: string, prepared: Promise<void>): Promise<void> {
     this.#entering ??= this.#enter(url, token, prepared).finally(() => {
       this.#entering = null;
@@ -161,7 +161,7 @@ export class Line {
     const livekit = await loadMedia();
     const room = new livekit.Room(roomOptions(livekit, this.#parts.choice()));
     this.#listen(livekit, room);
-    // Whichever comes second carries on; a refusal by the server counts before a slow prompt.
+    // Whichever comes second carries on. A refusal by the server doesn't wait for a slow prompt.
     await room.connect(url, token);
     if (this.#closed) return void room.disconnect();
     this.#room = room;
@@ -195,14 +195,14 @@ export class Line {
     return this.#alone((local) => local.setCamera(on));
   }
 
-  /** Asks once more for what could not be opened. */
+  /** Tries again to open what couldn't be opened. */
   async openMissing(): Promise<void> {
     const { missing } = this.store.getState();
     if (missing.microphone) await this.setMicrophone(true);
     if (missing.camera) await this.setCamera(true);
   }
 
-  /** Goes on without it. */
+  /** Continues without what couldn't be opened. */
   doWithout(): void {
     this.#set({ missing: {} });
   }
@@ -212,13 +212,13 @@ export class Line {
       if (this.#settled) await this.#room?.localParticipant.setScreenShareEnabled(on, screenCapture);
       else if (this.#peer && !this.#publishing) await this.#local?.setScreen(on, () => this.#afterScreen());
     } catch (error) {
-      // Closing the picker is an answer, not a problem.
+      // Closing the picker is a choice, not a problem.
       if (!(error instanceof DOMException && error.name === "NotAllowedError")) this.#parts.problems.emit("screen_failed");
     }
     this.#afterScreen();
   }
 
-  /** Stops what goes out and what is heard, and brings it back as it was. */
+  /** Stops what we send and hear, or brings it back as it was. */
   async hold(on: boolean): Promise<void> {
     if (on === (this.#paused !== null)) return;
     if (on) {
@@ -235,14 +235,14 @@ export class Line {
     if (before) await Promise.all([before.microphone ? this.setMicrophone(true) : null, before.camera ? this.setCamera(true) : null]);
   }
 
-  /** Moves a running call to another device. */
+  /** Switches a running call to another device. */
   async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
     if (kind === "audiooutput") pointSound(deviceId);
     if (this.#room) await this.#room.switchActiveDevice(kind, deviceId, deviceId !== "default");
     else await this.#local?.useDevice(kind, deviceId);
   }
 
-  /** Opens the microphone anew, for a change in how it is processed. */
+  /** Reopens the microphone after a change in how its sound is processed. */
   async restartMicrophone(): Promise<void> {
     const options = audioCapture(this.#parts.choice());
     for (const publication of this.#room?.localParticipant.audioTrackPublications.values() ?? []) {
@@ -256,7 +256,7 @@ export class Line {
     await this.#room?.startAudio();
   }
 
-  /** Says something to everyone in the call; false where nobody can be reached. */
+  /** Sends a chat message to everyone in the call; false if nobody can be reached. */
   async say(text: string): Promise<boolean> {
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
     const message: ChatMessage = { id, userId: this.#parts.userId, text: text.slice(0, LONGEST_TEXT).trim(), at: Date.now() };
@@ -269,18 +269,18 @@ export class Line {
     return true;
   }
 
-  /** How the line was since it was last asked; null where nothing can be measured. */
+  /** How the connection did since the last call; null if nothing can be measured. */
   async measure(): Promise<Measure | null> {
     const entries = await this.#stats();
     if (entries.length === 0) return null;
     const sample = sampleOf(entries, performance.now());
     const before = this.#sample;
     this.#sample = sample;
-    // The first look has nothing to compare with: what went before would count as now.
+    // The first sample has nothing to compare with: everything so far would count as just now.
     return before === null || sample.packetsReceived === before.packetsReceived ? null : measure(before, sample);
   }
 
-  /** Leaves and gives the devices back. */
+  /** Leaves, and releases the devices. */
   close(): void {
     this.#closed = true;
     const room = this.#room;
@@ -311,14 +311,14 @@ export class Line {
     return this.#local;
   }
 
-  /** Carries a switch out on tracks that are ours, one after the other; while they are being published it waits for the room. */
+  /** Turns one of our own tracks on or off, one change at a time. While they're being published, it waits for the room. */
   #alone(act: (local: LocalSources) => Promise<void>): Promise<void> {
     const local = this.#local;
     if (!local || this.#preparing || this.#publishing) {
       this.#draw();
       return Promise.resolve();
     }
-    // Before the browser has answered, `prepare` looks at the wish itself.
+    // Until the browser has answered, `prepare` looks at what was wanted.
     this.#turns += 1;
     this.#turn = this.#turn.then(() => act(local)).catch((error: unknown) => {
       reportError(error);
@@ -326,7 +326,7 @@ export class Line {
     return this.#turn.then(() => {
       this.#turns -= 1;
       if (this.#closed) return local.stop();
-      // What is still to be switched is not shown as it was before.
+      // A change still to come isn't shown as it was before.
       if (this.#turns === 0 && !this.#settled && !this.#publishing) this.#set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
       if (local.microphoneOn) this.#found("microphone");
       if (local.cameraOn) this.#found("camera");
@@ -339,7 +339,7 @@ export class Line {
     this.#show();
   }
 
-  /** Tells the other browser what is on, and draws it here. */
+  /** Tells the other browser what's on, and shows it here. */
   #show(): void {
     const local = this.#local;
     if (local && !this.#settled) this.#peer?.show({ microphone: local.microphoneOn, camera: local.cameraOn, screen: local.screenOn });
@@ -357,7 +357,7 @@ export class Line {
     if (!this.#entering) this.#parts.stranded.emit(this.callId);
   }
 
-  /** The peer-to-peer way is closed once the room carries both sides' media. */
+  /** Closes the peer-to-peer connection once the room carries both sides' media. */
   #maybeDropPeer(): void {
     const room = this.#room;
     const peer = this.#peer;
@@ -377,7 +377,7 @@ export class Line {
     this.#peer = null;
     this.#set({ path: "sfu" });
     this.#draw();
-    // The last word to the other side has to leave first.
+    // The last message to the other side has to get out first.
     setTimeout(() => peer.close(), 300);
   }
 
@@ -405,7 +405,7 @@ export class Line {
     await this.#settle(room, had);
   }
 
-  /** What was switched while publishing is carried out now. */
+  /** Carries out what was turned on or off while publishing. */
   async #settle(room: Room, had: { microphone: unknown; camera: unknown }): Promise<void> {
     const { microphoneOn, cameraOn } = this.store.getState();
     const { localParticipant: local } = room;
@@ -455,7 +455,7 @@ export class Line {
       })
       .on(RoomEvent.AudioPlaybackStatusChanged, () => this.#set({ soundBlocked: !room.canPlaybackAudio }))
       .on(RoomEvent.Disconnected, (reason) => {
-        // A connect that fails rejects its promise; only a room that stood can be lost.
+        // A failed connect rejects its promise; only a room that was up can be lost.
         if (room !== this.#room) return;
         this.#room = null;
         this.#publishing = this.#settled = false;
@@ -486,7 +486,7 @@ export class Line {
     if (was !== undefined) this.#set({ missing });
   }
 
-  /** Reads the room and the peer once for all the events of one turn. */
+  /** Reads the room and the peer once for all events of one turn. */
   #draw(): void {
     if (this.#drawing) return;
     this.#drawing = true;

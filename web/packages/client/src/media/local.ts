@@ -1,6 +1,6 @@
 /**
- * One's own microphone, camera and screen while no room owns them: before the call stands, and peer to peer. The same
- * tracks are handed to the room when the call moves there.
+ * Our own microphone, camera and screen while no room owns them: before the call is up, and peer to peer. When the call moves
+ * to a room, the same tracks go with it.
  */
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
@@ -12,7 +12,7 @@ import type { Missing } from "./types";
 type LiveKit = typeof import("livekit-client");
 
 export interface LocalEvents {
-  /** What a source sends has changed. */
+  /** A source now sends this track, or nothing. */
   sends: (source: PeerSource, track: MediaStreamTrack | null) => void;
   missing: (missing: Missing) => void;
 }
@@ -43,7 +43,7 @@ export class LocalSources {
     return [this.microphone, this.camera, this.screen, this.screenAudio].filter((track) => track !== null);
   }
 
-  /** What each source sends now. */
+  /** What each source is sending. */
   sending(): [PeerSource, MediaStreamTrack | null][] {
     return (["microphone", "camera", "screen", "screenAudio"] as const).map((source) => [source, this[source]?.mediaStreamTrack ?? null]);
   }
@@ -73,7 +73,7 @@ export class LocalSources {
     if (camera) this.events.sends("camera", camera.mediaStreamTrack);
   }
 
-  /** Throws what the browser threw: closing the picker is for the caller to judge. */
+  /** Throws whatever the browser throws. The caller decides what closing the picker means. */
   async setScreen(on: boolean, ended: () => void): Promise<void> {
     if (on === this.screenOn) return;
     if (!on) { this.#dropScreen(); return; }
@@ -104,7 +104,7 @@ export class LocalSources {
     if (this.microphone) await this.#restart("microphone", audioCapture(this.choice()));
   }
 
-  /** Gives the tracks away: whoever took them stops them. */
+  /** Lets go of the tracks: whoever took them over stops them. */
   forget(): void {
     this.microphone = this.screenAudio = null;
     this.camera = this.screen = null;

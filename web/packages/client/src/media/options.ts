@@ -1,4 +1,4 @@
-/** How media is captured and sent: the room's options and the presets behind them. Numbers are bits a second. */
+/** How media is captured and sent: the room's options and the presets behind them. Bitrates are in bits per second. */
 import type { RoomOptions, VideoPreset } from "livekit-client";
 
 type LiveKit = typeof import("livekit-client");
@@ -17,7 +17,7 @@ export interface CaptureChoice {
   camera: string | null;
   speaker: string | null;
   noiseSuppression: boolean;
-  /** Whether a second call may knock while one is on. */
+  /** Whether a second call may ring during a call. */
   callWaiting: boolean;
 }
 
@@ -27,7 +27,7 @@ export function roomOptions(livekit: LiveKit, choice: CaptureChoice): RoomOption
   return {
     adaptiveStream: true,
     dynacast: true,
-    // A reload is not a goodbye: the server holds the place until the tab is back or the window is over.
+    // A reload isn't leaving: the server keeps the place until the tab is back or the grace period ends.
     disconnectOnPageLeave: false,
     audioCaptureDefaults: audioCapture(choice),
     videoCaptureDefaults: videoCapture(choice),

@@ -1,14 +1,14 @@
 /**
- * One WebRTC connection to one other browser: perfect negotiation, ICE restarts, the four sources in fixed places, and a
- * data channel. It knows neither calls nor sockets: what is to be said to the other side goes out through `send`.
+ * One WebRTC connection to one other browser: perfect negotiation, ICE restarts, the four sources in fixed places, and a data
+ * channel. It knows nothing of calls or sockets: signals for the other side go out through `send`.
  */
 import { Emitter } from "../emitter";
 
 export type PeerSource = "microphone" | "camera" | "screen" | "screenAudio";
 
 /**
- * What the two sides tell each other on the way to a connection. `session` names one connection: a rejoined peer has a new
- * one. Peers that are no Stoa clients name none: theirs is the one that stands.
+ * What the two sides tell each other to get connected. `session` names a connection: a peer that rejoins has a new one. Clients
+ * other than Stoa's send none, which means the current one.
  */
 export type PeerSignal =
   | { kind: "offer" | "answer"; session: string | null; sdp: string }
@@ -18,16 +18,16 @@ export type PeerState = "connecting" | "connected" | "interrupted" | "failed";
 
 export interface PeerLinkOptions {
   iceServers: RTCIceServer[];
-  /** Gives way when both offer at once. */
+  /** Gives way if both offer at once. */
   polite: boolean;
   send: (signal: PeerSignal) => void;
-  /** Asked before each ICE restart: credentials of relays expire. */
+  /** Called before each ICE restart, since relay credentials expire. */
   freshServers?: () => Promise<RTCIceServer[]>;
 }
 
 export interface PeerEvent {
   state: Emitter<PeerState>;
-  /** A source's track came or went, was muted or unmuted by the network. */
+  /** A source's track came, went, or was muted or unmuted by the network. */
   tracks: Emitter<void>;
   message: Emitter<string>;
   /** The data channel is open. */
@@ -36,7 +36,7 @@ export interface PeerEvent {
 
 const KINDS: Record<PeerSource, "audio" | "video"> = { microphone: "audio", camera: "video", screen: "video", screenAudio: "audio" };
 const SOURCES: readonly PeerSource[] = ["microphone", "camera", "screen", "screenAudio"];
-/** In the order in which a peer that is no Stoa client would send them. */
+/** In the order that other clients would send them. */
 const BY_KIND: Record<string, readonly PeerSource[]> = { audio: ["microphone", "screenAudio"], video: ["camera", "screen"] };
 const MOST_WAITING_CANDIDATES = 100;
 const MAX_BITRATE: Partial<Record<PeerSource, number>> = { camera: 2_500_000, screen: 2_500_000 };
@@ -55,14 +55,14 @@ export class PeerLink {
   #ignoreOffer = false;
   #stood = false;
   #closed = false;
-  /** Signals are taken one after the other: each may wait for the browser. */
+  /** Signals are handled one at a time: each may have to wait for the browser. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
   }
 
-  /** A connection has been offered, by us or by them. */
+  /** Whether a connection has been offered, by us or by them. */
   get begun(): boolean {
     return this.#pc !== null;
   }
@@ -71,22 +71,22 @@ export class PeerLink {
     return this.#pc?.connectionState === "connected";
   }
 
-  /** Opens a connection of our own and offers it. */
+  /** Opens a connection and offers it to the other side. */
   offer(): void {
     this.#open(randomSession());
     for (const source of SOURCES) this.#place(source);
   }
 
-  /** What the other side says. */
+  /** Takes a signal from the other side. */
   hear(signal: PeerSignal): Promise<void> {
     this.#turn = this.#turn.then(() => this.#hear(signal)).catch((error: unknown) => {
-      // A peer that says nonsense gets no connection, and the timer sees to the rest.
-      if (!this.#closed && signal.kind !== "candidate") console.warn("a peer's signal was not understood", error);
+      // A peer that sends nonsense gets no connection; the timer takes care of the rest.
+      if (!this.#closed && signal.kind !== "candidate") console.warn("couldn't handle a signal from the peer", error);
     });
     return this.#turn;
   }
 
-  /** Sends this track from a source's place, or nothing. */
+  /** Sends this track in a source's place, or nothing. */
   async send(source: PeerSource, track: MediaStreamTrack | null): Promise<void> {
     if (track) this.#sending.set(source, track);
     else this.#sending.delete(source);
@@ -95,7 +95,7 @@ export class PeerLink {
     else if (track && this.#pc && this.#stood) this.#place(source);
   }
 
-  /** What the other side's source sends; null while there is no such place. */
+  /** What the other side sends from a source; null while that has no place yet. */
   track(source: PeerSource): MediaStreamTrack | null {
     return this.#places.get(source)?.receiver.track ?? null;
   }
@@ -114,7 +114,7 @@ export class PeerLink {
     return this.#pc?.getStats() ?? null;
   }
 
-  /** A new path for the same connection. */
+  /** Looks for a new path for the same connection. */
   async restart(): Promise<void> {
     const pc = this.#pc;
     if (!pc) return;
@@ -173,7 +173,7 @@ export class PeerLink {
         this.#options.send({ kind: "offer", session: this.#session, sdp: pc.localDescription.sdp });
       }
     } catch (error) {
-      if (pc === this.#pc) console.warn("no offer could be made", error);
+      if (pc === this.#pc) console.warn("couldn't make an offer", error);
     } finally {
       this.#makingOffer = false;
     }
@@ -203,12 +203,12 @@ export class PeerLink {
     const colliding = pc !== null && (this.#makingOffer || pc.signalingState !== "stable");
     this.#ignoreOffer = colliding && !this.#options.polite && (same || !this.#stood);
     if (this.#ignoreOffer) return;
-    // To take our own offer back is in vain: Chromium 156 decodes the pictures then and no longer shows them.
+    // Rolling back our offer is no use: Chromium 156 then decodes the video but no longer shows it.
     if (colliding && same && this.#stood) {
       this.events.state.emit("failed");
       return;
     }
-    // Another connection: the peer came back, or offered at the same time and we give way.
+    // A new connection: the peer came back, or both offered at once and we give way.
     if (!same || pc === null) pc = this.#open(session ?? randomSession());
     await pc.setRemoteDescription({ type: "offer", sdp });
     await this.#takePlaces(pc);
@@ -233,7 +233,7 @@ export class PeerLink {
     for (const { session, candidate } of waiting) if (this.#isOurs(session)) await this.#onCandidate(session, candidate);
   }
 
-  /** A place of our own for a source: offered with the next description. */
+  /** Makes a place for a source, to be offered with the next description. */
   #place(source: PeerSource): void {
     if (!this.#pc) return;
     const place = this.#pc.addTransceiver(KINDS[source], { direction: "sendrecv" });
@@ -242,7 +242,7 @@ export class PeerLink {
     if (track) void fill(place, source, track);
   }
 
-  /** The places that the other side offered, by kind and order, filled with what we send. */
+  /** Fills the places that the other side offered, by kind and order, with what we send. */
   async #takePlaces(pc: RTCPeerConnection): Promise<void> {
     const taken = new Set(this.#places.values());
     for (const place of pc.getTransceivers()) {
@@ -279,7 +279,7 @@ async function fill(place: RTCRtpTransceiver, source: PeerSource, track: MediaSt
   const most = MAX_BITRATE[source];
   if (!track || most === undefined) return;
   const parameters = place.sender.getParameters();
-  // Before the first negotiation there is nothing to set yet.
+  // Before the first negotiation there's nothing to set.
   if (parameters.encodings.length === 0) return;
   for (const encoding of parameters.encodings) encoding.maxBitrate = most;
   await place.sender.setParameters(parameters).catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * The other one of a peer-to-peer call, as media: their tracks and state read into a `Person`, the connection watched and
- * renewed, and given up where it does not come back.
+ * The other person in a peer-to-peer call: reads their tracks and state into a `Person`, watches the connection, restarts it,
+ * and gives up if it doesn't come back.
  */
 import { Emitter } from "../emitter";
 import { decodeChat, encodeChat, parse, type ChatMessage } from "./chat";
@@ -11,12 +11,12 @@ import { trackHandle } from "./raw-track";
 import type { LineQuality, Person } from "./types";
 
 const LOOK_EVERY = 500;
-/** How long one who just came is waited for: it is theirs to offer, but not every client knows. */
+/** How long to wait for whoever just arrived to make the offer, as they should. Not every client does. */
 const OFFER_PATIENCE = 1_500;
 const SPEAKS = 0.02;
 const SPEAKS_ON_FOR = 600;
 
-/** What one shows the other of oneself. */
+/** What we tell the other side is on. */
 export interface PeerState {
   microphone: boolean;
   camera: boolean;
@@ -29,7 +29,7 @@ export class PeerMedia {
   readonly changed = new Emitter<void>();
   readonly life = new Emitter<PeerLife>();
   readonly chat = new Emitter<ChatMessage>();
-  /** The other side sees our room tracks: this connection is no longer needed by them. */
+  /** The other side sees our tracks in the room and no longer needs this connection. */
   readonly moved = new Emitter<void>();
   readonly link: PeerLink;
 
@@ -40,7 +40,7 @@ export class PeerMedia {
   #speaking = false;
   #selfSpeaking = false;
   #spokeAt = 0;
-  /** What our own microphone sends, and its loudness where the browser does not count it. */
+  /** What our own microphone sends, and a meter if the browser doesn't measure it. */
   #microphone: MediaStreamTrack | null = null;
   #meter: LevelMeter | null = null;
   #quality: LineQuality = "unknown";
@@ -61,7 +61,7 @@ export class PeerMedia {
     const { state, tracks, message, open } = this.link.events;
     state.on((now) => {
       if (now === "connected") return this.#live("connected");
-      // The wire may be cut for a moment only: the watch decides.
+      // It may only be a brief cut; the watch decides.
       if (now === "interrupted") return this.#live("reconnecting");
       if (now === "failed") this.#live("dead");
     });
@@ -78,7 +78,7 @@ export class PeerMedia {
     return this.#life === "connected";
   }
 
-  /** The other is there: from now on the connection has so long to come up. `offers` where it is ours to begin. */
+  /** The other side is there: the time to connect starts now. `offers`: it's up to us to make the offer. */
   begin(offers: boolean): void {
     if (offers && !this.link.begun) this.link.offer();
     this.#patience ??= setTimeout(() => {
@@ -91,7 +91,7 @@ export class PeerMedia {
 
   hear(signal: PeerSignal): void {
     this.begin(false);
-    // The other side looks for a new path already.
+    // The other side is already looking for a new path.
     if (signal.kind === "offer") this.#renewing = true;
     void this.link.hear(signal);
   }
@@ -159,7 +159,7 @@ export class PeerMedia {
 
   #live(life: PeerLife): void {
     if (this.#life === life || this.#life === "dead") return;
-    // One that never stood has nothing to come back to.
+    // A connection that was never up has nothing to come back to.
     if (life === "reconnecting" && this.#life === "connecting") return;
     this.#life = life;
     if (life === "connected") this.#watch();
@@ -195,7 +195,7 @@ export class PeerMedia {
     const report = await Promise.resolve(this.link.stats()).catch(() => null);
     if (this.#life === "dead") return;
     if (!report) {
-      // Without a connection nothing is heard, and nothing would ever end the wait for it.
+      // Without a connection nothing arrives, and nothing else would end the wait.
       const now = performance.now();
       this.#decide(now - (this.#heardAt ?? now), 0);
       return;
@@ -211,7 +211,7 @@ export class PeerMedia {
         this.#live("connected");
       }
     }
-    // Sound may come through where the picture does not.
+    // Sound may get through when video doesn't.
     if (!this.#theirs?.camera || sample.framesDecoded === 0 || sample.framesDecoded !== before?.framesDecoded) this.#sawAt = now;
     this.#sample = sample;
     this.#decide(now - (this.#heardAt ?? now), now - (this.#sawAt ?? now));
@@ -236,7 +236,7 @@ export class PeerMedia {
     }
   }
 
-  /** Whether who speaks has changed. */
+  /** Updates who is speaking; true if that changed. */
   #hears(entries: readonly unknown[], now: number): boolean {
     const levels = entries as readonly { type: string; kind?: string; audioLevel?: number }[];
     if (levels.some((e) => e.type === "inbound-rtp" && e.kind === "audio" && (e.audioLevel ?? 0) > SPEAKS)) this.#spokeAt = now;

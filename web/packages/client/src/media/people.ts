@@ -1,4 +1,4 @@
-/** The room as plain data: LiveKit's participants read into `Person`s. The only reader of LiveKit's objects for display. */
+/** The room as plain data: turns LiveKit's participants into `Person`s. Nothing else reads LiveKit's objects for display. */
 import type { LocalParticipant, Participant, Room, Track, TrackPublication } from "livekit-client";
 
 import type { AudioSource, Person, TrackHandle } from "./types";
@@ -6,7 +6,7 @@ import type { AudioSource, Person, TrackHandle } from "./types";
 const handles = new WeakMap<Track, TrackHandle>();
 let made = 0;
 
-/** The same track always gives the same handle, so that views can compare by identity. */
+/** The same track always has the same handle, so views can compare by identity. */
 export function handleOf(track: Track): TrackHandle {
   const known = handles.get(track);
   if (known) return known;
@@ -20,13 +20,13 @@ export function handleOf(track: Track): TrackHandle {
   return handle;
 }
 
-/** `arrived`, while a call moves into the room: of the others' tracks only those that have begun to arrive count. */
+/** While a call moves into the room, `arrived` holds the remote tracks that have begun to arrive; no others count. */
 export function peopleIn(room: Room, arrived?: ReadonlySet<Track>): Person[] {
   const remote = Array.from(room.remoteParticipants.values(), (p) => personOf(p, false, arrived));
   return [...remote, personOf(room.localParticipant, true)];
 }
 
-/** Oneself without a room: the picture is there already. */
+/** Ourselves before there is a room: our own picture is already there. */
 export function selfAlone(
   userId: string,
   local: { camera: Track | null; screen: Track | null } | null,
@@ -50,7 +50,7 @@ export function selfAlone(
   };
 }
 
-/** The people of a room into which a call is moving: whoever still sends browser to browser is shown so until the room has it all. */
+/** The people in a room while a call moves into it: what still comes browser to browser is shown until the room has it all. */
 export function mergePeople(inRoom: readonly Person[], peer: Person, self: Person | null): Person[] {
   const merged = inRoom.map((person) => {
     if (person.local) return self ?? person;
@@ -107,7 +107,7 @@ function sound(
   return publication && counts(publication.track) ? [{ source, track: handleOf(publication.track) }] : [];
 }
 
-/** Whether two looks at the room show the same, so that nothing needs drawing. */
+/** Whether two readings of the room show the same thing, so that nothing needs to be drawn. */
 export function samePeople(a: readonly Person[], b: readonly Person[]): boolean {
   return a.length === b.length && a.every((person, index) => samePerson(person, b[index]));
 }

@@ -1,4 +1,4 @@
-/** A browser's own track as a handle that attaches and detaches; remembers where sound plays, to move it or wake it. */
+/** Wraps a browser's track in a handle, and remembers where sound plays so that it can be moved or started. */
 import type { TrackHandle } from "./types";
 
 const handles = new WeakMap<MediaStreamTrack, TrackHandle>();
@@ -8,7 +8,7 @@ let made = 0;
 let speaker: string | null = null;
 let onBlocked: ((blocked: boolean) => void) | null = null;
 
-/** The same track always gives the same handle. */
+/** The same track always has the same handle. */
 export function trackHandle(track: MediaStreamTrack): TrackHandle {
   const known = handles.get(track);
   if (known) return known;
@@ -38,7 +38,7 @@ export function pointSound(deviceId: string | null): void {
   for (const element of playing) void point(element);
 }
 
-/** Told when the browser wants a gesture before it plays. */
+/** The listener hears when the browser needs a gesture before it plays sound. */
 export function watchBlocked(listener: (blocked: boolean) => void): void {
   onBlocked = listener;
 }

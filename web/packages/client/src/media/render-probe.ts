@@ -1,10 +1,10 @@
-/** Says when a room's track has begun to arrive: for video its first frame, for sound its first packet. */
+/** Waits until a room's track arrives: for video its first frame, for sound its first packet. */
 import type { RemoteTrack } from "livekit-client";
 
 const PATIENCE = 10_000;
 
 /**
- * A picture is only sent while something shows it, so a small one is shown where nobody looks until the real one takes over.
+ * Video is only sent while something shows it, so a tiny, all but invisible element shows it until the real one takes over.
  */
 export function firstFrame(track: RemoteTrack): Promise<void> {
   return track.kind === "video" ? firstPicture(track) : firstPacket(track.mediaStreamTrack);
@@ -36,7 +36,7 @@ function firstPicture(track: RemoteTrack): Promise<void> {
       resolve();
     });
   }).finally(() => {
-    // The real one is attached in this turn; the room must not think that nobody looks in between.
+    // The real one is attached in this turn. The room mustn't think that nobody is watching in between.
     setTimeout(() => {
       track.detach(probe);
       probe.remove();

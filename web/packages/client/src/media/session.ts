@@ -1,6 +1,5 @@
 /**
- * The media of this tab: the line of the call one is in, shown as one store whichever call that is, and the lines of calls
- * that are parked while another one goes on.
+ * This tab's media: the line of the current call, behind one store whichever call that is, and the lines of parked calls.
  */
 import { createStore, type StoreApi } from "zustand/vanilla";
 
@@ -15,7 +14,7 @@ export class MediaSession {
   readonly store: StoreApi<MediaState> = createStore(() => idleMedia);
   readonly problems = new Emitter<MediaProblem>();
   readonly lost = new Emitter<{ callId: string; loss: MediaLoss }>();
-  /** A call's peer-to-peer way is gone; it has to go by the server. */
+  /** A call's peer-to-peer connection is gone, so it has to move to the server. */
   readonly stranded = new Emitter<string>();
 
   readonly #choice: () => CaptureChoice;
@@ -27,7 +26,7 @@ export class MediaSession {
     this.#choice = choice;
   }
 
-  /** A fresh line for a call, which becomes the one shown; the one before is closed unless it was parked. */
+  /** Opens a new line for a call and shows it. The previous one is closed unless it's parked. */
   open(callId: string, userId: string): Line {
     const { chat, missing } = this.of(callId)?.store.getState() ?? idleMedia;
     this.#line?.close();
@@ -40,12 +39,12 @@ export class MediaSession {
     return line;
   }
 
-  /** The line of a call, shown or parked. */
+  /** A call's line, current or parked. */
   of(callId: string): Line | null {
     return this.#line?.callId === callId ? this.#line : (this.#parked.get(callId) ?? null);
   }
 
-  /** Sets the present call's line aside, its devices still. */
+  /** Parks the current call's line and puts it on hold. */
   async park(): Promise<void> {
     const line = this.#line;
     if (!line) return;
@@ -54,7 +53,7 @@ export class MediaSession {
     await line.hold(true);
   }
 
-  /** Brings a parked call's line back; false where there is none. */
+  /** Brings a parked call's line back; false if there is none. */
   unpark(callId: string): boolean {
     const line = this.#parked.get(callId);
     if (!line) return false;
@@ -83,12 +82,12 @@ export class MediaSession {
     return this.#line?.setScreen(on) ?? Promise.resolve();
   }
 
-  /** Asks once more for the microphone or camera that could not be opened. */
+  /** Tries again to open the camera or microphone that couldn't be opened. */
   async openMissing(): Promise<void> {
     await this.#line?.openMissing();
   }
 
-  /** Goes on without it. */
+  /** Continues without what couldn't be opened. */
   doWithout(): void {
     this.#line?.doWithout();
   }
@@ -105,12 +104,12 @@ export class MediaSession {
     await this.#line?.allowSound();
   }
 
-  /** Says something to everyone in the call; false where nobody can be reached yet. */
+  /** Sends a chat message to everyone in the call; false if nobody can be reached yet. */
   say(text: string): Promise<boolean> {
     return this.#line?.say(text) ?? Promise.resolve(false);
   }
 
-  /** Leaves one call's media; without an id those of the call shown. */
+  /** Closes a call's media; by default, the current call's. */
   close(callId = this.#line?.callId): void {
     if (callId === undefined) return;
     if (this.#line?.callId === callId) {

@@ -1,4 +1,4 @@
-/** Which tiles a call shows, and in what grid. Pure: the call's participants and the room's people in, tiles out. */
+/** Which tiles a call shows, and in what grid. Pure: participants and people in the room go in, tiles come out. */
 import { isPresent, isRinging } from "../calls/book";
 import type { Call } from "../types";
 import type { LineQuality, Person, TrackHandle } from "./types";
@@ -9,7 +9,7 @@ export interface Tile {
   key: string;
   kind: "camera" | "screen";
   userId: string;
-  /** What the media knows; the directory may know better. */
+  /** The name the media knows; the directory may know a better one. */
   name: string | null;
   local: boolean;
   state: TileState;
@@ -23,9 +23,9 @@ export interface Tile {
 }
 
 /**
- * The others' screens first, then the others in the order they came, oneself last: nobody moves because somebody speaks.
- * One's own screen is no tile: it would show itself in itself without end.
- * Who is in the call but not yet in the room has a tile that says so.
+ * Other people's screens first, then everyone else in the order they came, and ourselves last: tiles don't move when somebody
+ * speaks. Our own screen isn't shown, since it would mirror itself without end. Somebody who is in the call but not yet in the
+ * room has a tile that says so.
  */
 export function tilesOf(call: Call | null, people: readonly Person[], me: string, held: Readonly<Record<string, string>> = {}): Tile[] {
   const marked = (tile: Tile): Tile => (tile.userId in held ? { ...tile, held: true } : tile);
@@ -63,7 +63,7 @@ function absentTile(userId: string, name: string, state: TileState): Tile {
   };
 }
 
-/** Columns and rows that give `count` tiles of the given shape the most room in a box. */
+/** The columns and rows that make `count` tiles of the given shape as large as possible in a box. */
 export function gridFor(count: number, width: number, height: number, gap: number, shape = 16 / 9): { columns: number; rows: number } {
   let best = { columns: 1, rows: Math.max(count, 1), area: -1 };
   for (let columns = 1; columns <= Math.max(count, 1); columns += 1) {

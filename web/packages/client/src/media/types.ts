@@ -1,27 +1,27 @@
-/** What the media side shows of itself: plain data, and tracks as handles that only attach and detach. */
+/** The state of the media: plain data, and tracks as handles that only attach and detach. */
 import type { ChatMessage } from "./chat";
 
 export interface TrackHandle {
-  /** Stable as long as the track is. */
+  /** Stays the same for as long as the track lives. */
   readonly key: string;
   attach(element: HTMLMediaElement): void;
   detach(element: HTMLMediaElement): void;
 }
 
-/** What one is heard and seen by. */
+/** What captures a person's voice and picture. */
 export type Source = "microphone" | "camera";
 export type AudioSource = "microphone" | "screen_share_audio";
 export type LineQuality = "excellent" | "good" | "poor" | "lost" | "unknown";
 
-/** One person in the room, as media sees them. */
+/** A person in the room, as the media sees them. */
 export interface Person {
   userId: string;
   name: string | null;
   local: boolean;
   speaking: boolean;
-  /** True as well when no microphone is published. */
+  /** Also true when no microphone is published. */
   muted: boolean;
-  /** Null while the camera is off or its track has not arrived. */
+  /** Null while the camera is off or its track hasn't arrived. */
   camera: TrackHandle | null;
   cameraOn: boolean;
   screen: TrackHandle | null;
@@ -31,7 +31,7 @@ export interface Person {
 }
 
 export type MediaConnection = "idle" | "connecting" | "connected" | "reconnecting";
-/** Which way the media goes: browser to browser, or by the server. */
+/** Which way the media goes: browser to browser, or through the server. */
 export type MediaPath = "p2p" | "sfu";
 
 export interface MediaState {
@@ -41,12 +41,12 @@ export interface MediaState {
   microphoneOn: boolean;
   cameraOn: boolean;
   screenOn: boolean;
-  /** The browser wants a gesture before it plays sound. */
+  /** The browser won't play sound before a user gesture. */
   soundBlocked: boolean;
-  /** On hold, by us: nothing is sent and nothing is to be heard. */
+  /** We put the call on hold: nothing is sent or played. */
   held: boolean;
   chat: readonly ChatMessage[];
-  /** Why microphone and camera are not there although they were asked for, until they are or one goes on without. */
+  /** Why a camera or microphone that was asked for isn't there, until it is or the user continues without it. */
   missing: Missing;
 }
 
@@ -63,20 +63,11 @@ export const idleMedia: MediaState = {
   missing: {},
 };
 
-/** Why a person's wish for media could not be met. */
+/** Why the browser couldn't open what the user asked for. */
 export type MediaProblem = "microphone_denied" | "camera_denied" | "microphone_missing" | "camera_missing" | "screen_failed" | "insecure";
 
-/** What was asked for and could not be had, and why. */
+/** What was asked for but couldn't be opened, and why. */
 export type Missing = Readonly<Partial<Record<Source, MediaProblem>>>;
 
-/** Why a room was left without our asking. */
+/** Why we left a room without asking to. */
 export type MediaLoss = "room_closed" | "removed" | "duplicate" | "failure";
-
-/** A measure of one line over the last seconds, as the server takes it. */
-export interface QualitySample {
-  /** Whose media was measured; null for the line as a whole. */
-  at: string;
-  packetLoss: number;
-  jitter: number | null;
-  rtt: number | null;
-}

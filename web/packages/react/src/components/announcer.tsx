@@ -1,4 +1,4 @@
-/** Says joins and leaves to those who do not see the tiles: a polite live region. */
+/** Announces who joins and leaves to screen readers, in a polite live region. */
 import { useState } from "react";
 
 import { useSay } from "../hooks/context";

@@ -1,4 +1,4 @@
-/** Where the others are heard: one audio element a track, in the document, seen by nobody. */
+/** Plays the others' sound: one hidden audio element per track. */
 import type { TrackHandle } from "@stoa/client";
 import { useEffect, useRef } from "react";
 

@@ -1,4 +1,4 @@
-/** A person as a figure in a niche: an arch with initials or a picture, and their presence at its foot. */
+/** A person as a figure in a niche: an arch with a picture or initials, and their presence at its foot. */
 import type { Presence } from "@stoa/client";
 import { useState } from "react";
 
@@ -14,7 +14,7 @@ export function Avatar({ name, id, url, size = "medium", presence }: AvatarProps
   const [broken, setBroken] = useState(false);
   return (
     <span className="stoa-avatar" data-size={size} data-hue={hueOf(id)} aria-hidden="true">
-      {/* Drawn by the styles: a picture, not a text that a button's name would have to hold (WCAG 2.5.3). */}
+      {/* The styles draw the initials, so they're no text that a button's name would have to contain (WCAG 2.5.3). */}
       <span className="stoa-avatar-niche" data-initials={url && !broken ? undefined : initials(name)}>
         {url && !broken ? <img src={url} alt="" onError={() => setBroken(true)} /> : null}
       </span>
@@ -23,7 +23,7 @@ export function Avatar({ name, id, url, size = "medium", presence }: AvatarProps
   );
 }
 
-/** One of the six colours of the painted porch, always the same for the same person. */
+/** One of the six colours of the painted porch; each person always has the same one. */
 export function hueOf(id: string): number {
   let sum = 7;
   for (const char of id) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 9973;

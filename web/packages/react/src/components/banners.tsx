@@ -1,4 +1,4 @@
-/** Ways into a call that runs already: back into one's own, or late into a channel's. */
+/** Ways into a running call: back into your own, or late into a channel's. */
 import type { Channel } from "@stoa/client";
 
 import { useRejoinableCalls, useTalking } from "../hooks/call";

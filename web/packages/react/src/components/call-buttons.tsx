@@ -1,4 +1,4 @@
-/** Voice and video call to somebody: two named buttons, as icons in a row or with words on a page. */
+/** Buttons to start a voice or video call: icons in a list, or with text on a page. */
 import type { CallTarget } from "@stoa/client";
 
 import { useSay, useStoa } from "../hooks/context";
@@ -7,7 +7,7 @@ import { Icon } from "./icons";
 
 export interface CallButtonsProps {
   target: CallTarget;
-  /** Names the buttons for a list, where there are many. Without it they carry words. */
+  /** In a list, names the icon buttons. Without it, the buttons show text. */
   name?: string;
   onError: (error: unknown) => void;
 }

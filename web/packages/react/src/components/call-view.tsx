@@ -1,4 +1,4 @@
-/** The call of this tab, whole: heading, stage, controls, sound; the same screen while it rings, joins and runs. */
+/** This tab's call: heading, stage, controls and sound. It's the same screen while it rings, joins and runs. */
 import type { Current, MediaConnection } from "@stoa/client";
 import { useEffect, useRef, useState } from "react";
 
@@ -88,7 +88,7 @@ function statusText(say: Say, current: Current, ringing: boolean, connection: Me
   return current.since === null ? say("call.waiting") : "";
 }
 
-/** Before anyone is there: whom it goes to, and one's own picture in the corner. */
+/** Until somebody answers: who is being called, with your own picture in the corner. */
 function Calling({ name, current }: { name: string; current: Current }) {
   const id = "userId" in current.target ? current.target.userId : (current.call?.participants[1]?.userId ?? name);
   return (
@@ -113,7 +113,7 @@ function Preview() {
   return track ? <video className="stoa-preview" ref={element} data-mirrored autoPlay playsInline muted /> : null;
 }
 
-/** Some browsers play nothing before a gesture: one button makes it good. */
+/** Some browsers play no sound before a user gesture. This button is one. */
 function SoundUnblock() {
   const { media } = useStoa();
   const say = useSay();

@@ -1,9 +1,9 @@
-/** The controls of a call: each says its state, each has a key; arrows go from one to the next. */
+/** The controls of a call. Each shows its state and has a key; arrow keys move between them. */
 import { Toolbar } from "radix-ui";
 import { useMemo, useState } from "react";
 
 import { useChat, useMarks } from "../hooks/call";
-import { useSay, useStoa } from "../hooks/context";
+import { useSay, useStoa, type Say } from "../hooks/context";
 import { useCallControls, useCallKeys } from "../hooks/controls";
 import { useNames } from "../hooks/names";
 import { useShortcuts, type CallKey } from "../hooks/shortcuts";
@@ -14,7 +14,7 @@ import { Icon, type IconName } from "./icons";
 import type { PanelKind } from "./panel";
 
 export interface ControlBarProps {
-  /** While it rings, leaving is giving up. */
+  /** While it rings, leaving means cancelling. */
   ringing: boolean;
   panel: PanelKind | null;
   onPanel: (panel: PanelKind | null) => void;
@@ -50,7 +50,7 @@ export function ControlBar({ ringing, panel, onPanel, onError }: ControlBarProps
     <Toolbar.Root className="stoa-controls" aria-label={say("control.bar")}>
       <Control
         icon={microphone.on ? "mic" : "micOff"} label={say("control.microphone")} pressed={microphone.on} onPress={microphone.toggle}
-        title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : say("control.locked", { name: lockedBy })} keys="M"
+        title={lockedBy === null ? say(microphone.on ? "control.mute" : "control.unmute") : lockText(say, lockedBy)} keys="M"
         disabled={lockedBy !== null || heldBy !== null} badge={lockedBy === null ? null : "lock"}
       />
       <Control
@@ -101,7 +101,7 @@ interface ControlProps {
   title: string;
   keys: CallKey;
   pressed: boolean;
-  /** Shown as something that goes on, not as something that is merely there. */
+  /** Highlighted: this is active, not just available. */
   lit?: boolean;
   disabled?: boolean;
   badge?: number | "lock" | null;
@@ -110,7 +110,7 @@ interface ControlProps {
 
 function Control({ icon, label, title, keys, pressed, lit = false, disabled = false, badge = null, onPress }: ControlProps) {
   const withKey = useWithKey();
-  // Can be reached while it cannot be used: the reason is in its title.
+  // It can be focused even when it can't be used: its title says why.
   return (
     <Toolbar.Button
       className="stoa-control" aria-label={label} {...(disabled ? { title } : withKey(title, keys))} aria-pressed={pressed} data-key={keys}
@@ -122,14 +122,19 @@ function Control({ icon, label, title, keys, pressed, lit = false, disabled = fa
   );
 }
 
-/** What a control says of its key, where single keys work. */
+/** Adds a control's key to its title while single keys are on. */
 function useWithKey(): (act: string, key: CallKey) => { title: string; "aria-keyshortcuts"?: CallKey } {
   const say = useSay();
   const [on] = useShortcuts();
   return (act, key) => (on ? { title: say("control.withKey", { act, key }), "aria-keyshortcuts": key } : { title: act });
 }
 
-/** Who muted me for good; null where nobody did. */
+/** Why the microphone can't be turned on. Without a name when this tab joined after the mute: the call doesn't say who did it. */
+export function lockText(say: Say, by: string): string {
+  return by === "" ? say("control.lockedByHost") : say("control.locked", { name: by });
+}
+
+/** Who muted me so that I can't unmute: empty when unknown, null when nobody did. */
 function useLockedBy(): string | null {
   const me = useStoaState((s) => s.me?.id ?? "");
   const names = useNames();
@@ -137,7 +142,7 @@ function useLockedBy(): string | null {
   return by === undefined ? null : names.user(by);
 }
 
-/** Messages of others since the chat was last looked at. */
+/** How many messages from others have come since the chat was last open. */
 function useUnread(looking: boolean): number {
   const me = useStoaState((s) => s.me?.id ?? "");
   const { messages } = useChat();

@@ -1,4 +1,4 @@
-/** Microphone, camera and speaker, chosen in a small dialog; a running call moves to the choice at once. */
+/** A small dialog to choose the microphone, camera and speaker. A running call switches right away. */
 import type { CaptureChoice, Device } from "@stoa/client";
 import { Popover } from "radix-ui";
 import { useEffect, useId, type ReactNode } from "react";
@@ -21,7 +21,7 @@ export function DevicesPopover({ open, onOpenChange, children }: DevicesPopoverP
     <Popover.Root open={open} onOpenChange={onOpenChange}>
       <Popover.Trigger asChild>{children}</Popover.Trigger>
       <Popover.Portal>
-        {/* A toast that goes may take the focus with it; that is no wish to close this. */}
+        {/* A toast that disappears may take the focus with it. That's no reason to close this. */}
         <Popover.Content
           className="stoa-popover" side="top" sideOffset={12} collisionPadding={12} aria-label={say("control.devices")}
           onFocusOutside={(event) => event.preventDefault()}

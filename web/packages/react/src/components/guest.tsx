@@ -1,4 +1,4 @@
-/** The mark of one who signed in by name alone, beside their name wherever it is shown. */
+/** Marks somebody who signed in with just a name, beside that name wherever it's shown. */
 import { useSay } from "../hooks/context";
 
 export function GuestMark() {

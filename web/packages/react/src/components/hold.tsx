@@ -1,11 +1,11 @@
-/** Over the stage while one's own side is on hold: who did it, and the way back where it is one's own. */
+/** Covers the stage while you're on hold: who put you there, and a way back if it was you. */
 import { useMarks } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { useNames } from "../hooks/names";
 import { useStoaState } from "../hooks/store";
 import { Icon } from "./icons";
 
-/** Who holds me: myself, another, or nobody. */
+/** Who put me on hold: me, somebody else, or nobody (null). */
 export function useHeldBy(): "me" | { userId: string } | null {
   const me = useStoaState((s) => s.me?.id ?? "");
   const { held } = useMarks();

@@ -1,4 +1,4 @@
-/** The icons, drawn here: 24 by 24, one stroke width, the colour of the text. Always beside words or in a named control. */
+/** The icons, drawn here: 24 by 24, one stroke width, the colour of the text. Always beside text or in a control with a name. */
 import type { ReactNode } from "react";
 
 const shapes = {

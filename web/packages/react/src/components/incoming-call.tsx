@@ -1,4 +1,4 @@
-/** The ringing dialog: an alertdialog that takes the focus once nobody types, with three ways to answer. Esc declines. */
+/** The incoming call: an alertdialog that takes the focus once nobody is typing, with three ways to respond. Esc declines. */
 import { participantOf, type Incoming } from "@stoa/client";
 import { AlertDialog } from "radix-ui";
 import { useRef, type MouseEvent } from "react";
@@ -12,7 +12,7 @@ import { Avatar } from "./avatar";
 import { GuestMark } from "./guest";
 import { Icon } from "./icons";
 
-/** Milliseconds for which a key that was on its way to something else when the dialog took the focus answers no call. */
+/** Milliseconds after the dialog takes the focus in which keys are ignored: they were meant for something else. */
 const DEAF_MS = 500;
 
 export function IncomingCall({ onError }: { onError: (error: unknown) => void }) {
@@ -50,7 +50,7 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
           {...(guest ? {} : { "aria-describedby": undefined })}
           onEscapeKeyDown={(event) => {
             event.preventDefault();
-            // While somebody types it is meant for what they type.
+            // While somebody is typing, Esc is meant for what they type.
             if (!stoa.typing.typing) decline();
           }}
           {...focus}

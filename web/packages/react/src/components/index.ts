@@ -1,4 +1,4 @@
-/** @stoa/react/components: the styled parts of a call; bring `@stoa/react/styles.css`. */
+/** @stoa/react/components: styled components for calls. They need `@stoa/react/styles.css`. */
 export { Announcer } from "./announcer";
 export { Avatar, hueOf, initials, type AvatarProps } from "./avatar";
 export { RejoinBanner, RunningBanner } from "./banners";

@@ -1,4 +1,4 @@
-/** What this call goes without although it was asked for: why, what to do about it, and both ways on. */
+/** Says which of camera and microphone couldn't be opened, why, and what to do: try again, or continue without. */
 import type { Missing } from "@stoa/client";
 import { useState } from "react";
 
@@ -44,7 +44,7 @@ export function whichOf({ microphone, camera }: Missing): Which | null {
   return camera ? "camera" : null;
 }
 
-/** One sentence for each cause; both are named in one where they share it. */
+/** One sentence per cause. If camera and microphone share a cause, one sentence names both. */
 export function reasonsOf(say: Say, missing: Missing): string[] {
   const causeOf = { microphone_denied: "denied", camera_denied: "denied", microphone_missing: "absent", camera_missing: "absent" } as const;
   const causes = { denied: {}, absent: {} } as Record<"denied" | "absent", Missing>;

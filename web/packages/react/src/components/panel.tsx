@@ -1,4 +1,4 @@
-/** Beside the stage: who is in the call and what may be done with them, or what is written. */
+/** Beside the stage: the people in the call with the actions for them, or the chat. */
 import { isRinging, type ChatMessage, type Participant } from "@stoa/client";
 import { DropdownMenu } from "radix-ui";
 import { useEffect, useEffectEvent, useRef, useState, type SubmitEvent } from "react";
@@ -28,7 +28,7 @@ export function Panel({ kind, onClose, onError }: PanelProps) {
     onClose();
   };
   const onKey = useEffectEvent((event: KeyboardEvent): void => {
-    // Whatever lies over the panel comes first, and says so; a method of input has its own use for the key.
+    // Whatever is open over the panel handles the key first; input methods use it for themselves.
     if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
     event.preventDefault();
     close();
@@ -137,7 +137,7 @@ function ChatLog({ onError }: { onError: (error: unknown) => void }) {
       setFailed(!sent);
       if (!sent) return;
       setText("");
-      // Its button can do nothing now, and would lose the focus.
+      // The send button is disabled now and would lose the focus.
       input.current?.focus();
     }, onError);
   };

@@ -1,4 +1,4 @@
-/** Choosing people for the call: several to invite, or one to hand it over to. */
+/** Picks people for the call: several to invite, or one to transfer it to. */
 import type { User } from "@stoa/client";
 import { Dialog } from "radix-ui";
 import { useState, type ReactNode } from "react";
@@ -100,8 +100,8 @@ function PeopleChoice({ kind, chosen, onChoose }: ChoiceProps) {
         <Icon name="search" size={17} />
         <input type="search" aria-label={say("pick.find")} placeholder={say("pick.find")} value={search} onChange={(e) => setSearch(e.target.value)} />
       </label>
-      {people.length === 0 ? <p className="stoa-empty">{say("pick.nobody")}</p> : null}
-      <div className="stoa-picks" role={kind === "radio" ? "radiogroup" : "group"} aria-label={say("pick.find")}>
+      {people.length === 0 ? <p className="stoa-empty">{say(search.trim() === "" ? "pick.nobody" : "pick.noMatch")}</p> : null}
+      <div className="stoa-picks" role={kind === "radio" ? "radiogroup" : "group"} aria-label={say("pick.people")}>
         {people.map((user) => <Pick key={user.id} user={user} kind={kind} checked={chosen.includes(user.id)} onChoose={onChoose} />)}
       </div>
     </>

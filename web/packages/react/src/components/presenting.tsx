@@ -1,4 +1,4 @@
-/** Says to who shares a screen that they do, and ends it: one's own screen is not shown to oneself. */
+/** Reminds you that you're sharing your screen, which you don't see as a tile, and lets you stop. */
 import { useCallControls } from "../hooks/controls";
 import { useSay } from "../hooks/context";
 import { Icon } from "./icons";

@@ -1,4 +1,4 @@
-/** How good the line is: bars in the head of the call, and the numbers behind them. */
+/** How good the connection is: bars in the header of the call, and the numbers behind them. */
 import type { LineQuality, LineReport, QualityBand } from "@stoa/client";
 import { Popover } from "radix-ui";
 
@@ -6,7 +6,7 @@ import { useMarks } from "../hooks/call";
 import { useSay } from "../hooks/context";
 import { useMediaState, useStoaState } from "../hooks/store";
 
-/** How a line is; `lost` where there is none at the moment, whatever was measured before. */
+/** How the connection is. `lost`: there is none right now, whatever was measured before. */
 type Band = QualityBand | "unknown" | "lost";
 
 const BARS: Record<Band, number> = { excellent: 4, good: 3, fair: 2, poor: 1, unknown: 0, lost: 0 };
@@ -43,11 +43,13 @@ export function QualityIndicator() {
   );
 }
 
-function figure(value: LineReport["jitterMs"] | undefined, unit: string, none: string): string {
-  return value === null || value === undefined ? none : `${Math.round(value * 10) / 10} ${unit}`;
+/** A number with its unit, to one decimal: 12 ms, 0.5%. */
+export function figure(value: LineReport["jitterMs"] | undefined, unit: "ms" | "%", none: string): string {
+  if (value === null || value === undefined) return none;
+  return `${Math.round(value * 10) / 10}${unit === "%" ? "" : " "}${unit}`;
 }
 
-/** What the media itself saw, while the server has yet to say. */
+/** What the media itself has seen, until the server reports. */
 function worst(lines: readonly LineQuality[]): QualityBand | "unknown" {
   if (lines.includes("lost") || lines.includes("poor")) return "poor";
   if (lines.includes("good")) return "good";

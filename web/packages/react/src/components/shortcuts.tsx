@@ -1,4 +1,4 @@
-/** The keys of a call, listed, and the choice to have them or not. */
+/** A list of the keyboard shortcuts in a call, and the choice to turn single keys off. */
 import { Dialog } from "radix-ui";
 
 import { useSay } from "../hooks/context";
@@ -35,7 +35,7 @@ export function ShortcutsDialog({ open, onOpenChange }: ShortcutsDialogProps) {
   );
 }
 
-/** Single keys, on or off in this browser. */
+/** Turns single-key shortcuts on or off in this browser. */
 export function ShortcutsCheck() {
   const say = useSay();
   const [on, set] = useShortcuts();

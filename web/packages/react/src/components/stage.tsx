@@ -1,4 +1,4 @@
-/** The tiles of a call, laid out: one other fills the stage, a screen takes most of it, else an even grid. */
+/** Lays out the tiles of a call: one other person fills the stage, a screen takes most of it, and otherwise it's an even grid. */
 import type { Tile } from "@stoa/client";
 import { useState, type CSSProperties } from "react";
 

@@ -1,4 +1,4 @@
-/** One tile: a camera or a screen, with what is to be known of its person. */
+/** A tile: a camera or a screen, with what there is to know about its person. */
 import type { Tile, TrackHandle } from "@stoa/client";
 import { memo, useEffect, useRef, useState, type RefObject } from "react";
 
@@ -33,7 +33,7 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
       data-video={showsVideo} data-held={tile.held}
     >
       <Video track={tile.video} mirrored={tile.local && !screen} element={element} />
-      {/* The picture stays beneath while it is waited for: one that is not shown is not sent. */}
+      {/* The video stays underneath while we wait for it: video that isn't shown isn't sent. */}
       {showsVideo && !waits ? null : (
         <div className="stoa-tile-still">
           <Avatar name={listed ?? tile.name ?? person} id={tile.userId} url={avatar} size={slot === "main" ? "huge" : "large"} />
@@ -57,14 +57,14 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   );
 });
 
-/** Milliseconds without a new frame after which a camera's picture is no longer one. */
+/** Milliseconds without a new frame until a camera counts as frozen. */
 const FROZEN_AFTER = 3_000;
 
 type Picture = "none" | "moving" | "frozen";
 
 /**
- * What a track shows: nothing yet, or pictures, or always the same one: its tab may be gone long before the server can
- * know. Frames are counted here as well, since Firefox counts none of a stream's by itself.
+ * Whether a track shows nothing yet, moving video, or one frozen frame: its tab may be gone long before the server can know.
+ * Frames are counted here too, since Firefox's own count leaves out those of a stream.
  */
 function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHandle | null): Picture {
   const [picture, setPicture] = useState<Picture>("none");
@@ -76,7 +76,7 @@ function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHan
     const look = (): void => {
       const frames = counted + video.getVideoPlaybackQuality().totalVideoFrames;
       const now = performance.now();
-      // A hidden page is shown no frames; that says nothing of the sender.
+      // A hidden page gets no frames; that says nothing about the sender.
       if (frames !== last.frames || document.hidden) last = { frames, at: now };
       setPicture(counted === 0 ? "none" : now - last.at >= FROZEN_AFTER ? "frozen" : "moving");
     };
@@ -89,7 +89,7 @@ function usePicture(element: RefObject<HTMLVideoElement | null>, track: TrackHan
     const timer = setInterval(look, 500);
     return () => {
       clearInterval(timer);
-      // One track in another's place, as when the call moves, is given until the next look: nothing is to flash.
+      // When another track takes over, as when the call moves, nothing changes until the next look: it would flash.
       video.cancelVideoFrameCallback(request);
     };
   }, [element, track]);
@@ -111,7 +111,7 @@ function labelOf(say: Say, tile: Tile, person: string): string {
   return tile.local ? say("tile.yourScreen") : say("tile.screenOf", { name: person });
 }
 
-/** The media may know of a lost line before the call does. */
+/** The media may know about a lost connection before the call does. */
 function stateOf(tile: Tile): Tile["state"] {
   return tile.state === "connected" && !tile.local && tile.quality === "lost" ? "reconnecting" : tile.state;
 }

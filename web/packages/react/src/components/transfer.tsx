@@ -1,4 +1,4 @@
-/** A transfer under way: to whom, and for the one who transfers the two ways it may end. */
+/** A transfer under way: who it goes to, and buttons to complete or cancel it for whoever started it. */
 import { participantOf, isPresent } from "@stoa/client";
 
 import { useMarks } from "../hooks/call";

@@ -1,4 +1,4 @@
-/** Calls beside the one that goes on: one that knocks, and those that are set aside. */
+/** Calls besides the current one: a waiting call, and parked calls. */
 import { participantOf } from "@stoa/client";
 
 import { useParkedCalls, useWaitingCall } from "../hooks/call";

@@ -1,4 +1,4 @@
-/** The call this tab is in, the ones that ring, the ones one could be in. */
+/** The call this tab is in, the calls that ring, and those it could join. */
 import {
   gridFor, isPresent, isRinging, noMarks, rejoinable, tilesOf, type Call, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
 } from "@stoa/client";
@@ -7,32 +7,32 @@ import { useEffect, useMemo, useState } from "react";
 import { useStoa } from "./context";
 import { useMediaState, useStoaState } from "./store";
 
-/** The current call, while it is to be shown. */
+/** The current call, for as long as it should be shown. */
 export function useCurrentCall(): Current | null {
   return useStoaState((s) => (s.book.current?.phase === "leaving" ? null : s.book.current));
 }
 
-/** The call that rings here longest; while one talks, calls only knock. */
+/** The call that has been ringing here the longest. During a call there is none: further calls wait. */
 export function useIncomingCall(): Incoming | null {
   return useStoaState((s) => (s.book.current ? null : (s.book.incoming[0] ?? null)));
 }
 
-/** The call that knocks while another one goes on. */
+/** The call that is waiting during the current one. */
 export function useWaitingCall(): Incoming | null {
   return useStoaState((s) => (s.book.current ? (s.book.incoming[0] ?? null) : null));
 }
 
-/** Calls of this tab that are set aside. */
+/** This tab's parked calls. */
 export function useParkedCalls(): readonly Call[] {
   return useStoaState((s) => s.book.parked.flatMap((id) => s.book.running[id] ?? []));
 }
 
-/** What stands beside the current call: holds, locks, a transfer, how good the lines are. */
+/** What goes with the current call: holds, locks, a transfer, and how good the connections are. */
 export function useMarks(): Marks {
   return useStoaState((s) => (s.book.current && s.book.marks[s.book.current.callId]) ?? noMarks);
 }
 
-/** Whether I may mute and remove: the one who called, or, once they left, who came first; and who runs the server. */
+/** Whether I may mute and remove people: as the caller, as the first to join once the caller has left, or as an administrator. */
 export function useIsHost(): boolean {
   const me = useStoaState((s) => s.me?.id ?? "");
   const admin = useStoaState((s) => s.session?.permissions.includes("admin") ?? false);
@@ -47,7 +47,7 @@ export function hostOf(call: Call): string | null {
   return first?.userId ?? null;
 }
 
-/** Who is in the current call or is being rung into it. */
+/** Everyone who is in the current call or being rung into it. */
 export function useParticipants(): readonly Participant[] {
   const call = useStoaState((s) => s.book.current?.call ?? null);
   return useMemo(() => call?.participants.filter((p) => isPresent(p) || isRinging(p)) ?? [], [call]);
@@ -55,7 +55,7 @@ export function useParticipants(): readonly Participant[] {
 
 export interface Chat {
   messages: readonly ChatMessage[];
-  /** False where nobody can be reached yet. */
+  /** Sends a message; false if nobody can be reached yet. */
   say: (text: string) => Promise<boolean>;
 }
 
@@ -65,13 +65,13 @@ export function useChat(): Chat {
   return useMemo(() => ({ messages, say: (text) => media.say(text) }), [media, messages]);
 }
 
-/** Calls of mine that run without this tab and that it may enter. */
+/** My running calls that this tab isn't in but may join. */
 export function useRejoinableCalls(): readonly Call[] {
   const { deviceId } = useStoa();
   return useStoaState((s) => rejoinable(s.book, { userId: s.me?.id ?? "", deviceId }));
 }
 
-/** How many talk in a channel's running call, as far as this tab knows; null when it knows nothing of it. */
+/** How many people are in a channel's running call; null if this tab doesn't know. */
 export function useTalking(callId: string | null): number | null {
   return useStoaState((s) => {
     const call = callId === null ? undefined : s.book.running[callId];
@@ -87,7 +87,7 @@ export function useTiles(): readonly Tile[] {
   return useMemo(() => tilesOf(call, people, me, held), [call, people, me, held]);
 }
 
-/** Whole seconds since a server time, counting. */
+/** Whole seconds since a server time, counting up. */
 export function useSecondsSince(since: string | null): number | null {
   const { clock } = useStoa();
   const [now, setNow] = useState(() => Date.now());
@@ -102,14 +102,14 @@ export function useSecondsSince(since: string | null): number | null {
   return Math.max(0, Math.floor((now - clock.toLocal(since, now)) / 1000));
 }
 
-/** `m:ss`, with hours where there are any. */
+/** `m:ss`, or `h:mm:ss` from an hour on. */
 export function clockText(seconds: number): string {
   const two = (n: number): string => String(n).padStart(2, "0");
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** The grid for so many tiles in an element, kept right as it changes size. */
+/** The best grid for `count` tiles in an element, updated as its size changes. */
 export function useGrid(element: HTMLElement | null, count: number, gap: number): { columns: number; rows: number } {
   const [size, setSize] = useState({ width: 16, height: 9 });
   useEffect(() => {
@@ -120,7 +120,7 @@ export function useGrid(element: HTMLElement | null, count: number, gap: number)
     observer.observe(element);
     return () => observer.disconnect();
   }, [element]);
-  // A tall window shows tall tiles: faces fit in them.
+  // A tall window gets square tiles, which fit faces better.
   const shape = size.width < size.height ? 1 : 16 / 9;
   return gridFor(count, size.width, size.height, gap, shape);
 }

@@ -1,10 +1,10 @@
-/** Where the hooks find their `Stoa`, and the words the components speak. */
+/** Gives the hooks their `Stoa` and the components their words. */
 import type { Stoa } from "@stoa/client";
 import { createContext, use, useEffect, type ReactNode } from "react";
 
 import { english, speak, type Phrase, type Words } from "./words";
 
-/** Says a phrase; the values fill its `{{names}}`. */
+/** Returns a phrase with `values` filled in for its `{{names}}`. */
 export type Say = (phrase: Phrase, values?: Record<string, string | number>) => string;
 
 const StoaContext = createContext<Stoa | null>(null);
@@ -12,9 +12,9 @@ const SayContext = createContext<Say>((phrase, values) => speak(english, phrase,
 
 export interface StoaProviderProps {
   stoa: Stoa;
-  /** Another language: the catalogue of `english`, translated. Phrases left out stay English. */
+  /** Another language: a translation of `english`. Phrases you leave out stay in English. */
   words?: Partial<Words>;
-  /** Or a translator of the host app's own. */
+  /** Or the host app's own translate function. */
   say?: Say;
   children: ReactNode;
 }

@@ -1,4 +1,4 @@
-/** The controls of a call as state and toggles, and the keys that work them. */
+/** The controls of a call as state and toggles, and their keys. */
 import { takesText } from "@stoa/client";
 import { useEffect } from "react";
 
@@ -30,7 +30,10 @@ export function useCallControls(): CallControls {
   };
 }
 
-/** Single keys, unless they are turned off, while nothing is being typed (or was just now, where its field is gone) and nothing is open that has keys of its own. */
+/**
+ * Runs single keys unless they're turned off. They do nothing while the user is typing (or just was, in a field that's gone) or
+ * while something with keys of its own has the focus.
+ */
 export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
   const { typing } = useStoa();
   const [on] = useShortcuts();
@@ -49,7 +52,7 @@ export function useCallKeys(keys: Readonly<Record<string, () => void>>): void {
   }, [keys, on, typing]);
 }
 
-/** Whether what has the focus belongs to something open that has keys of its own. */
+/** Whether an element is inside something open with keys of its own. */
 function inOverlay(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("[role=dialog], [role=alertdialog], [role=menu]") !== null;
 }

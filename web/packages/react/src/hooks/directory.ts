@@ -1,4 +1,4 @@
-/** People and channels, sorted for reading. */
+/** People and channels, sorted for display. */
 import type { Channel, User } from "@stoa/client";
 import { useMemo } from "react";
 
@@ -6,7 +6,7 @@ import { useStoaState } from "./store";
 
 const byName = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name);
 
-/** Everyone but me: who can be reached first. */
+/** Everyone but me, people who are online first. */
 export function usePeople(search = ""): readonly User[] {
   const users = useStoaState((s) => s.users);
   const me = useStoaState((s) => s.me?.id ?? "");

@@ -1,9 +1,9 @@
-/** Keeps the focus from falling out of the page: who works by keyboard would begin at its top again. */
+/** Keeps the focus from getting lost, which would send keyboard users back to the top of the page. */
 import { useEffect, useEffectEvent } from "react";
 
 /**
- * When what has the focus goes away or can no longer have it, the focus comes to `home`: a part of the page that a key does not
- * press, since it may be on its way. Where `home` cannot have it, as behind a dialog, nothing happens.
+ * When the focused element goes away or can no longer have the focus, moves the focus to `home`. That should be a part of the
+ * page that keys don't press, since one may be on its way. If `home` can't be focused, as behind a dialog, nothing happens.
  */
 export function useFocusHome(home: () => HTMLElement | null): void {
   const findHome = useEffectEvent(home);
@@ -17,7 +17,7 @@ export function useFocusHome(home: () => HTMLElement | null): void {
       frame = 0;
       const { activeElement, body } = document;
       const lost = activeElement === null || activeElement === body || !mayHaveFocus(activeElement);
-      // Who takes the focus away from something that is still there wants it nowhere.
+      // If the focus left something that is still there, it's meant to be nowhere.
       if (!lost || last === null || mayHaveFocus(last)) return;
       const place = findHome();
       if (place && mayHaveFocus(place)) place.focus({ preventScroll: true });

@@ -1,4 +1,4 @@
-/** @stoa/react/hooks: calls as headless React hooks. */
+/** @stoa/react/hooks: headless React hooks for calls. */
 export { StoaProvider, useSay, useStoa, type Say, type StoaProviderProps } from "./context";
 export { english, isolated, speak, type Phrase, type Words } from "./words";
 export { useDevicesState, useMediaState, useReadable, useStoaState } from "./store";

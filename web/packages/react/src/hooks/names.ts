@@ -1,4 +1,4 @@
-/** Names as they are read out: of people, of calls, of those one calls. */
+/** Display names of people, channels and calls. */
 import { participantOf, type Call, type CallTarget, type Channel, type HistoryLine, type User } from "@stoa/client";
 import { useMemo } from "react";
 
@@ -9,7 +9,7 @@ export interface Names {
   user: (id: string) => string;
   channel: (id: string) => string;
   users: (ids: readonly string[]) => string;
-  /** Whom a call is with, seen from me; its channel's name where it has one. */
+  /** Who a call is with from my side, or the name of its channel. */
   call: (call: Call) => { name: string; inChannel: boolean };
   target: (target: CallTarget, call: Call | null) => { name: string; inChannel: boolean };
   other: (other: HistoryLine["other"]) => string;

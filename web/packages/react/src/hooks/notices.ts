@@ -1,4 +1,4 @@
-/** What happened, told once: for toasts and for the live region. */
+/** Things that happened, each reported once, for toasts and the live region. */
 import type { MediaProblem, Notice } from "@stoa/client";
 import { useEffect, useEffectEvent } from "react";
 

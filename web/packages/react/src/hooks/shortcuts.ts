@@ -1,9 +1,9 @@
-/** The keys of a call, and whether single ones do anything: who dictates, or hits keys unawares, turns them off (WCAG 2.1.4). Kept in this browser. */
+/** A call's keyboard shortcuts, and whether single keys are on. People who dictate or press keys by accident can turn them off (WCAG 2.1.4); this browser remembers. */
 import { useSyncExternalStore } from "react";
 
 import type { Phrase } from "./words";
 
-/** Each key, as it is written on keyboards, and what it does. */
+/** Each key, as it's labelled on keyboards, and what it does. */
 export const CALL_KEYS = [
   ["M", "shortcuts.microphone"],
   ["V", "shortcuts.camera"],
@@ -33,7 +33,7 @@ export class Shortcuts {
 
   readonly set = (on: boolean): void => {
     this.#on = on;
-    // Without storage the choice lasts as long as the page.
+    // Without storage, the choice lasts as long as the page.
     attempt(() => this.#storage?.setItem(STORED, on ? "on" : OFF));
     for (const listener of this.#listeners) listener();
   };
@@ -46,7 +46,7 @@ export class Shortcuts {
 
 const shortcuts = new Shortcuts(attempt(() => localStorage) ?? null);
 
-/** Whether single keys work, and how to change it. */
+/** Whether single keys are on, and a function to change that. */
 export function useShortcuts(): [on: boolean, set: (on: boolean) => void] {
   return [useSyncExternalStore(shortcuts.subscribe, shortcuts.read), shortcuts.set];
 }

@@ -1,4 +1,4 @@
-/** The bridge from the framework-free stores to React. */
+/** Connects the framework-free stores to React. */
 import type { DevicesState, MediaState, StoaState } from "@stoa/client";
 import { useRef, useSyncExternalStore } from "react";
 
@@ -9,7 +9,7 @@ interface Readable<S> {
   subscribe(listener: () => void): () => void;
 }
 
-/** Follows a part of a store. A part that is equal member by member keeps its identity, so nothing is drawn for it. */
+/** Follows a part of a store. If its members are all equal it keeps its identity, so nothing renders again. */
 export function useReadable<S, T>(store: Readable<S>, select: (state: S) => T): T {
   const last = useRef<{ state: S; select: (state: S) => T; part: T } | null>(null);
   const read = (): T => {
@@ -36,7 +36,7 @@ export function useDevicesState<T>(select: (state: DevicesState) => T): T {
   return useReadable(useStoa().devices.store, select);
 }
 
-/** Equal, or arrays or plain records of equal members. */
+/** Whether two values are equal, or are arrays or plain objects with equal members. */
 export function alike(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

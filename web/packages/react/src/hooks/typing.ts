@@ -1,4 +1,4 @@
-/** How what comes unasked behaves while somebody types: it waits with taking the focus, and gives it back as it was. */
+/** Manners for dialogs that open by themselves: they don't take the focus from somebody typing, and give it back afterwards. */
 import { useEffect, useRef } from "react";
 
 import { useStoa } from "./context";
@@ -9,8 +9,8 @@ export interface UnaskedFocus {
 }
 
 /**
- * For a dialog that opens by itself. The focus comes to the dialog and to none of its buttons, so that a key that was on
- * its way elsewhere presses nothing; `onFocus` is told when.
+ * For a dialog that opens by itself. Once nobody is typing, the dialog itself takes the focus, and none of its buttons, so that
+ * a key meant for something else presses nothing. Then `onFocus` is called.
  */
 export function useUnaskedFocus(onFocus: () => void): UnaskedFocus {
   const { typing } = useStoa();
@@ -29,13 +29,13 @@ export function useUnaskedFocus(onFocus: () => void): UnaskedFocus {
     },
     onCloseAutoFocus: (event) => {
       event.preventDefault();
-      // Not selected, as it would be else: the next letter must not take the place of those before it.
+      // Without selecting its text: the next letter mustn't replace what's already there.
       if (isNowhere(document.activeElement) && before.current instanceof HTMLElement) before.current.focus({ preventScroll: true });
     },
   };
 }
 
-/** Nobody chose to be there: the page itself, or a part of it that only keeps the focus from getting lost. */
+/** Whether the focus is somewhere nobody chose: the page itself, or a part of it that only keeps the focus from getting lost. */
 function isNowhere(element: Element | null): boolean {
   return element === null || element === document.body || element.getAttribute("tabindex") === "-1";
 }
