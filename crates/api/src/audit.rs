@@ -84,6 +84,6 @@ pub(crate) async fn note(
         details,
     };
     if let Err(error) = state.handle().store().audit(&record, at - KEPT).await {
-        tracing::error!(%error, ?record, "an administrator's act could not be written to the audit log");
+        tracing::error!(%error, ?record, "cannot write an administrator's action to the audit log");
     }
 }

@@ -48,7 +48,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
 }
 
 pub(crate) fn too_large() -> ApiError {
-    ApiError::new(ErrorCode::BodyTooLarge, format!("a body has at most {LONGEST_BODY} bytes"))
+    ApiError::new(ErrorCode::BodyTooLarge, format!("the body must not exceed {LONGEST_BODY} bytes"))
 }
 
 /// Whether a body could not be read since the rest of it did not come in time.
@@ -64,7 +64,7 @@ pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn late() -> ApiError {
-    ApiError::new(ErrorCode::RequestTimeout, "the body did not come in time")
+    ApiError::new(ErrorCode::RequestTimeout, "the body did not arrive in time")
 }
 
 fn refuse_json(rejection: &JsonRejection) -> ApiError {
@@ -74,12 +74,12 @@ fn refuse_json(rejection: &JsonRejection) -> ApiError {
             ApiError::new(ErrorCode::UnsupportedMediaType, "send JSON, with Content-Type: application/json")
         }
         JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
-            ApiError::new(ErrorCode::InvalidRequest, "the body is not what is taken here")
+            ApiError::new(ErrorCode::InvalidRequest, "the body does not match what this endpoint expects")
                 .with_details(json!({"reason": reason}))
         }
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         other if is_late(other) => late(),
-        _ => ApiError::new(ErrorCode::InvalidRequest, "the body could not be read"),
+        _ => ApiError::new(ErrorCode::InvalidRequest, "cannot read the body"),
     }
 }
 
@@ -91,7 +91,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         Query::<T>::from_request_parts(parts, state).await.map(|Query(params)| Params(params)).map_err(|rejection| {
-            ApiError::new(ErrorCode::InvalidRequest, "the query is not what is taken here")
+            ApiError::new(ErrorCode::InvalidRequest, "the query does not match what this endpoint expects")
                 .with_details(json!({"reason": rejection.body_text()}))
         })
     }
@@ -136,7 +136,7 @@ impl<S: Send + Sync> FromRequestParts<S> for UuidPath {
         let text: String = path(parts, state).await?;
         let id = if text.len() == 36 { uuid::Uuid::try_parse(&text).ok() } else { None };
         id.map(Self)
-            .ok_or_else(|| ApiError::new(ErrorCode::InvalidId, "id: not a UUID").with_details(json!({"field": "id"})))
+            .ok_or_else(|| ApiError::new(ErrorCode::InvalidId, "id: must be a UUID").with_details(json!({"field": "id"})))
     }
 }
 

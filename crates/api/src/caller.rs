@@ -35,7 +35,7 @@ impl Caller {
         if self.may(permission) {
             return Ok(());
         }
-        Err(ApiError::new(ErrorCode::Forbidden, format!("this takes the permission {permission}")))
+        Err(ApiError::new(ErrorCode::Forbidden, format!("this needs the permission {permission}")))
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn named_device(headers: &HeaderMap) -> ApiResult<DeviceId> {
     match headers.get(DEVICE_HEADER) {
         None => Ok(DeviceId::unnamed()),
         Some(value) => {
-            let text = value.to_str().map_err(|_| ApiError::invalid("Stoa-Device", "not a text"))?;
+            let text = value.to_str().map_err(|_| ApiError::invalid("Stoa-Device", "must be plain text"))?;
             DeviceId::new(text).map_err(|error| ApiError::invalid_id("Stoa-Device", &error))
         }
     }
@@ -138,7 +138,7 @@ pub(crate) fn check_csrf(parts: &Parts) -> ApiResult<()> {
     if parts.method.is_safe() || !with_cookie_alone || auth::may_change_state(request_origin(parts)) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::CsrfRejected, "a request with a cookie must come from our own pages"))
+    Err(ApiError::new(ErrorCode::CsrfRejected, "a request with a session cookie must come from this server's own pages"))
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -181,5 +181,5 @@ pub(crate) fn check_foreign_page(parts: &Parts) -> ApiResult<()> {
     if auth::may_open_socket(request_origin(parts)) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::CsrfRejected, "signing in is for our own pages"))
+    Err(ApiError::new(ErrorCode::CsrfRejected, "only this server's own pages can sign in"))
 }

@@ -99,21 +99,21 @@ impl ApiConfig {
     }
 }
 
-/// Feature flags, as clients see them. The call core enforces those that concern calls.
+/// Feature flags. The server enforces those that concern calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Features {
-    /// Calls with sound only.
+    /// Voice calls are allowed.
     pub voice_calls: bool,
-    /// Calls with a camera.
+    /// Video calls are allowed.
     pub video_calls: bool,
-    /// Calls of more than two.
+    /// Calls of more than two people are allowed.
     pub group_calls: bool,
-    /// Sharing a screen.
+    /// Screen sharing is allowed.
     pub screen_sharing: bool,
-    /// Recording calls.
+    /// Call recording is allowed.
     pub call_recording: bool,
-    /// The most participants a call may have.
+    /// The most participants a call can have.
     pub max_call_participants: usize,
 }
 

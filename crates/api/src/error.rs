@@ -59,11 +59,11 @@ impl ApiError {
     }
 
     pub fn not_found() -> Self {
-        Self::new(ErrorCode::NotFound, "there is nothing here")
+        Self::new(ErrorCode::NotFound, "nothing was found at this path")
     }
 
     pub fn internal() -> Self {
-        Self::new(ErrorCode::Internal, "something failed on the server")
+        Self::new(ErrorCode::Internal, "something went wrong on the server")
     }
 
     pub fn body(&self) -> ErrorBody {
@@ -92,8 +92,8 @@ impl From<ControlError> for ApiError {
                 }
             }
             ControlError::Store(error @ (StoreError::Unavailable(_) | StoreError::Damaged(_))) => {
-                tracing::warn!(%error, "a request found the store unavailable");
-                Self { retry_after: Some(1), ..Self::new(code, "the store is not available, try again") }
+                tracing::warn!(%error, "a request failed because the store is unavailable");
+                Self { retry_after: Some(1), ..Self::new(code, "the server cannot store this right now; try again") }
             }
             ControlError::Store(StoreError::Refused(reason) | StoreError::Fault(reason)) => {
                 tracing::error!(%reason, "the store failed a request");
@@ -151,20 +151,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Every refusal.
+/// Any error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
     error: ErrorParts,
 }
 
-/// What was refused, and why.
+/// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorParts {
-    /// Stable: what a client switches on.
+    /// A stable code that programs can rely on.
     code: String,
-    /// For people; may change.
+    /// A message for people. It may change.
     message: String,
-    /// More, by code.
+    /// More information, depending on the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Value>,
 }

@@ -73,7 +73,7 @@ impl IceDirectory {
                 servers
             }
             Ok(Err(error)) => {
-                tracing::debug!(%error, "ICE servers could not be read");
+                tracing::debug!(%error, "cannot read the ICE servers");
                 known.map(|(servers, _)| servers).unwrap_or_default()
             }
             Err(_) => known.map(|(servers, _)| servers).unwrap_or_default(),
@@ -117,7 +117,7 @@ impl IceDirectory {
             expires_at: Timestamp(expires),
         };
         if self.issued.try_send(issued).is_err() {
-            tracing::warn!("more TURN credentials are handed out than can be written down");
+            tracing::warn!("handing out more TURN credentials than can be recorded");
         }
     }
 }
@@ -126,7 +126,7 @@ async fn write_down(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<IssuedTur
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, WAITING).await > 0 {
         if let Err(error) = store.note_turn_credentials(&batch).await {
-            tracing::warn!(%error, count = batch.len(), "credentials that were handed out could not be written down");
+            tracing::warn!(%error, count = batch.len(), "cannot record the TURN credentials that were handed out");
         }
         batch.clear();
     }

@@ -86,7 +86,7 @@ impl Keys {
             // Behind the request's back: a store that is slow to write keeps nobody waiting.
             tokio::spawn(async move {
                 if let Err(error) = store.touch_api_key(id, now).await {
-                    tracing::debug!(%error, "when a key was used could not be kept");
+                    tracing::debug!(%error, "cannot record when a key was used");
                 }
             });
         }
@@ -117,7 +117,7 @@ pub(crate) async fn caller(state: &AppState, parts: &Parts, secret: &str, device
     count(parts, state.limits.keys.check(&itself)?);
     let scope = scope_of(&parts.method, parts.uri.path());
     if !key.scopes.iter().any(|held| *held == scope || *held == Scope::Admin) {
-        let message = format!("this takes a key with the scope {scope}");
+        let message = format!("this needs a key with the scope {scope}");
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
     match scope {
@@ -134,10 +134,10 @@ const CALLS: &[Permission] = &[Permission::CallsCreate, Permission::CallsJoin, P
 fn spoken_for(parts: &Parts) -> ApiResult<UserId> {
     let named = parts.headers.get(USER_HEADER).and_then(|value| value.to_str().ok());
     let named =
-        named.ok_or_else(|| ApiError::invalid("Stoa-User", "a key acts on calls in a user's name: say whose"))?;
+        named.ok_or_else(|| ApiError::invalid("Stoa-User", "an API key acts for a user here: name that user in this header"))?;
     let user = UserId::new(named).map_err(|error| ApiError::invalid_id("Stoa-User", &error))?;
     if named.starts_with(ACTOR) {
-        return Err(ApiError::invalid("Stoa-User", "a key is no user"));
+        return Err(ApiError::invalid("Stoa-User", "must be a user, not an API key"));
     }
     Ok(user)
 }

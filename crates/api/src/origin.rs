@@ -38,7 +38,7 @@ pub(crate) async fn check_host(State(state): State<AppState>, mut request: Reque
             next.run(request).await
         }
         Err(header) => {
-            let why = "must be given once, as a host with or without a port";
+            let why = "must appear once and be a host, with or without a port";
             ApiError::invalid(header, why).into_response()
         }
     }

@@ -115,8 +115,8 @@ impl People {
                     users.iter().for_each(|user| self.remember(user));
                     shown.extend(users.iter().map(|user| (user.id.clone(), Person::from(user))));
                 }
-                Ok(Err(error)) => tracing::debug!(%error, "names could not be read"),
-                Err(_) => tracing::debug!("names could not be read in time"),
+                Ok(Err(error)) => tracing::debug!(%error, "cannot read names"),
+                Err(_) => tracing::debug!("reading names took too long"),
             }
         }
         Shown(shown)
@@ -129,7 +129,7 @@ impl People {
         if !joined {
             for id in &claims.channels {
                 if let Err(error) = self.0.handle.join_channel(id, user).await {
-                    tracing::warn!(%error, channel = %id, "a channel of a token could not be joined");
+                    tracing::warn!(%error, channel = %id, "cannot add a user to a channel that their token names");
                     return;
                 }
             }
@@ -263,13 +263,13 @@ async fn tell_the_store(people: Weak<Inside>, mut moves: watch::Receiver<()>) {
             let is_away = match people.tell(&user, &news).await {
                 Err(error) if error.code() == ErrorCode::Unavailable => {
                     if !complained {
-                        tracing::warn!(%error, "what tokens say of their users cannot be kept yet");
+                        tracing::warn!(%error, "cannot store what tokens say about their users yet; trying again");
                     }
                     true
                 }
                 told => {
                     if let Err(error) = told {
-                        tracing::error!(%error, %user, "what a token says of its user cannot be kept");
+                        tracing::error!(%error, %user, "cannot store what a token says about its user");
                     }
                     people.with(|known| known.told(&user, &news));
                     false

@@ -23,9 +23,9 @@ impl Refusals {
     pub fn note(&self, kind: &'static str, refusal: &Refusal) {
         let skew_seconds = refusal.skew();
         if refusal.is_for_holder() || self.lines.check().is_ok() {
-            tracing::info!(kind, cause = %refusal, skew_seconds, "a token was refused");
+            tracing::info!(kind, cause = %refusal, skew_seconds, "refused a token");
         } else {
-            tracing::debug!(kind, cause = %refusal, skew_seconds, "a token was refused");
+            tracing::debug!(kind, cause = %refusal, skew_seconds, "refused a token");
         }
     }
 }

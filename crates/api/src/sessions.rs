@@ -69,7 +69,7 @@ impl Sessions {
                 None
             }
             Err(error) => {
-                tracing::debug!(%error, "a session could not be read");
+                tracing::debug!(%error, "cannot read a session");
                 cached.map(|(holder, _)| holder)
             }
         }

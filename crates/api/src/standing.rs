@@ -168,7 +168,7 @@ impl Standings {
     /// A session was closed: its connections end.
     pub fn end_session(&self, closed: &[u8; 32]) {
         let of_it = |standing: &Standing| matches!(&standing.proof, Proof::Session { hash, .. } if hash == closed);
-        self.end("the session is over", of_it);
+        self.end("the session has ended", of_it);
     }
 
     /// A user was erased: their connections end.
@@ -238,7 +238,7 @@ impl Standings {
         self.with(|list| {
             let Some(standing) = list.all.get_mut(&number) else { return };
             if matches!(&standing.proof, Proof::Token { text, .. } if text.reveal() == refused.reveal()) {
-                standing.over = Some("the token is not taken any more");
+                standing.over = Some("the token is no longer accepted");
                 list.set_due(number, Timestamp(i64::MIN));
             }
         });

@@ -37,8 +37,8 @@ pub(crate) async fn revoke(state: &AppState, user: &UserId) -> ApiResult<()> {
     let revoked = user.clone();
     let done = tokio::task::spawn_blocking(move || turn.revoke(&revoked)).await;
     done.map_err(io::Error::other).flatten().map_err(|error| {
-        tracing::error!(%error, "a revocation of TURN credentials could not be written down");
-        ApiError::new(ErrorCode::Internal, "revoked until the next restart only: it could not be written down")
+        tracing::error!(%error, "cannot record a revocation of TURN credentials");
+        ApiError::new(ErrorCode::Internal, "revoked only until the next restart: the server could not record it")
     })
 }
 

@@ -10,7 +10,7 @@ pub enum KeySetError {
     #[error("not a JSON Web Key Set: {0}")]
     Malformed(String),
     /// No key in it is one for RS256, ES256 or EdDSA.
-    #[error("the key set holds no RS256, ES256 or EdDSA key")]
+    #[error("the key set has no RS256, ES256 or EdDSA key")]
     NothingUsable,
 }
 

@@ -104,7 +104,7 @@ impl Claims {
             Value::Array(names) => names.iter().any(|name| name == wanted),
             _ => false,
         };
-        let wrong = || Refusal::Claim { claim: claim.to_owned(), wanted: "what this server is set to take" };
+        let wrong = || Refusal::Claim { claim: claim.to_owned(), wanted: "the value this server is set to accept" };
         if is_named { Ok(()) } else { Err(wrong()) }
     }
 
@@ -118,7 +118,7 @@ impl Claims {
                 serde_json::from_value::<T>(Value::Object(alone)).is_err()
             };
             let wrong = claims.iter().find(is_wrong).map(|(name, _)| quoted(name));
-            Refusal::Claim { claim: wrong.unwrap_or_default(), wanted: "of its type" }
+            Refusal::Claim { claim: wrong.unwrap_or_default(), wanted: "of the right type" }
         })
     }
 }

@@ -28,13 +28,13 @@ const RESERVED: [&str; 8] = ["admin", "administrator", "moderator", "root", "sto
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing of it can be seen, or too much.
-    #[error("1 to {LONGEST_TYPED_NAME} characters that can be seen")]
+    #[error("must have 1 to {LONGEST_TYPED_NAME} visible characters")]
     Form,
     /// Not of the form of a user name.
-    #[error("2 to 64 letters, digits or any of . _ - @ +")]
+    #[error("must be 2 to 64 letters, digits or any of . _ - @ +")]
     Username,
     /// Looks like that of whoever runs the server.
-    #[error("this name is kept for those who run the server")]
+    #[error("this name is reserved for administrators")]
     Reserved,
 }
 

@@ -7,34 +7,34 @@ use crate::{LEEWAY_SECONDS, LONGEST_TOKEN};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Longer than is looked at.
-    #[error("longer than {LONGEST_TOKEN} bytes")]
+    #[error("it is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
     /// Not a JWT that can be read.
-    #[error("not a signed token that can be read")]
+    #[error("it is not a readable signed token")]
     Malformed,
     /// Its header has `crit` (RFC 7515 §4.1.11), and we understand none of the extensions that it may demand.
-    #[error("its header demands extensions (crit) that are not understood")]
+    #[error("its header requires extensions (crit) that Stoa does not support")]
     Critical,
     /// Signed by another algorithm than its key is for.
-    #[error("signed by an algorithm that is not taken")]
+    #[error("it is signed with an algorithm that is not accepted")]
     Algorithm,
     /// Its `iss` is no API key of ours; the beginning of what it is.
-    #[error("its API key {0:?} is not known")]
+    #[error("its API key {0:?} is unknown")]
     UnknownKey(String),
     /// No key of the host app's set is of its algorithm and `kid`.
-    #[error("no public key is of its algorithm and kid")]
+    #[error("no public key matches its algorithm and kid")]
     NoPublicKey,
     /// The key that it names did not sign it.
-    #[error("wrong secret or changed content: the signature does not hold")]
+    #[error("the signature does not match: the secret is wrong, or the content was changed")]
     Signature,
     /// Past `exp`, by more than the leeway.
-    #[error("token is expired (exp), by {seconds} s where {LEEWAY_SECONDS} are forgiven")]
+    #[error("token is expired (exp): {seconds} s ago, and only {LEEWAY_SECONDS} s are allowed")]
     Expired {
         /// How long ago it expired.
         seconds: u64,
     },
     /// Before `nbf`, by more than the leeway.
-    #[error("token not valid yet (nbf), for another {seconds} s where {LEEWAY_SECONDS} are forgiven")]
+    #[error("token not valid yet (nbf): {seconds} s ahead, and only {LEEWAY_SECONDS} s are allowed")]
     NotYetValid {
         /// How far ahead of us its maker's clock is.
         seconds: u64,

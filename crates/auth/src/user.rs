@@ -77,7 +77,7 @@ impl UserVerifier {
         let claims: Claims = claims.read()?;
         let user = UserId::new(claims.sub.ok_or(Refusal::Missing("sub"))?);
         Ok(UserClaims {
-            user: user.map_err(|_| Refusal::Claim { claim: "sub".to_owned(), wanted: "the id of a user" })?,
+            user: user.map_err(|_| Refusal::Claim { claim: "sub".to_owned(), wanted: "a valid user ID" })?,
             name: claims.name.as_deref().and_then(shown_name),
             avatar_url: claims.avatar_url,
             permissions: match claims.permissions {

@@ -70,7 +70,7 @@ impl Switchboard {
                 self.transition(now, id, Change::Returned { user: user.clone(), device });
             }
             PartState::Joined(_) => {}
-            PartState::Gone { .. } => return Err(CommandError::InvalidState("the call no longer rings for you")),
+            PartState::Gone { .. } => return Err(CommandError::InvalidState("the call is no longer ringing for you")),
         }
         self.joined_answer(id, &user)
     }
@@ -123,10 +123,10 @@ impl Switchboard {
             }
             Some(PartState::Joined(_)) => {}
             Some(PartState::Gone { how: Gone::Left(EndReason::Removed), .. }) => {
-                return Err(CommandError::Forbidden("removed from the call"));
+                return Err(CommandError::Forbidden("you were removed from the call"));
             }
             Some(PartState::Gone { .. }) if call.is_waiting() => {
-                return Err(CommandError::InvalidState("the call no longer rings for you"));
+                return Err(CommandError::InvalidState("the call is no longer ringing for you"));
             }
             Some(PartState::Gone { .. }) | None => self.come_in(now, id, &user, device)?,
         }
@@ -166,7 +166,7 @@ impl Switchboard {
             _ if call.is_over() => return Err(CommandError::CallOver(call.status())),
             PartState::Invited | PartState::Ringing => self.transition(now, id, Change::Declined { user, busy }),
             PartState::Joined(_) if call.initiator == user => {
-                return Err(CommandError::InvalidState("it is your own call: cancel or leave it"));
+                return Err(CommandError::InvalidState("this is your own call: cancel or leave it"));
             }
             PartState::Joined(_) => return Err(CommandError::AnsweredElsewhere),
             PartState::Gone { how: Gone::Left(_), .. } => {}
@@ -177,12 +177,12 @@ impl Switchboard {
     pub(crate) fn cancel(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
         let call = self.seen_by(id, &user)?;
         if call.initiator != user {
-            return Err(CommandError::Forbidden("only the caller may cancel"));
+            return Err(CommandError::Forbidden("only the caller can cancel the call"));
         }
         if call.is_waiting() {
             self.transition(now, id, Change::Ended(cancelled(&user, now)));
         } else if call.is_running() {
-            return Err(CommandError::InvalidState("the call was answered: leave or end it"));
+            return Err(CommandError::InvalidState("the call has been answered: leave or end it"));
         } else if call.status() != CallStatus::Cancelled {
             return Err(CommandError::CallOver(call.status()));
         }
@@ -232,7 +232,7 @@ impl Switchboard {
                 self.transition(now, id, Change::Ended(Ending { by: Some(user), note, ..ending }));
             }
             PartState::Gone { .. } if call.is_waiting() => {}
-            PartState::Gone { .. } => return Err(CommandError::Forbidden("only who is in the call may end it")),
+            PartState::Gone { .. } => return Err(CommandError::Forbidden("only someone in the call can end it")),
         }
         self.answer(id)
     }
@@ -256,7 +256,7 @@ impl Switchboard {
             return Err(CommandError::FeatureDisabled("screen sharing"));
         }
         if wish.is_muted == Some(false) && part.is_hard_muted {
-            return Err(CommandError::Forbidden("muted by the host"));
+            return Err(CommandError::Forbidden("the host has muted you"));
         }
         let state = wish.over(part.media);
         if state != part.media {

@@ -363,7 +363,7 @@ pub enum CommandError {
     #[error("the call is over ({0})")]
     CallOver(model::CallStatus),
     /// Another device of this user has it.
-    #[error("answered on another device")]
+    #[error("the call was answered on another device")]
     AnsweredElsewhere,
     /// Does not fit where the call stands.
     #[error("{0}")]
@@ -372,28 +372,28 @@ pub enum CommandError {
     #[error("{0}")]
     Forbidden(&'static str),
     /// The id was used for another request.
-    #[error("the call id was used for another request")]
+    #[error("this call ID was used for a different request")]
     CallIdConflict,
     /// The channel has a running call.
-    #[error("the channel has a running call")]
+    #[error("the channel already has a running call")]
     ChannelCallActive(CallId),
     /// No room for one more.
-    #[error("a call has at most {0} participants")]
+    #[error("the call is full: it can have at most {0} participants")]
     CallFull(usize),
     /// The caller is in another call.
-    #[error("already in another call")]
+    #[error("you are already in another call")]
     AlreadyInCall(CallId),
     /// Nobody to call.
-    #[error("nobody to call")]
+    #[error("there is nobody to call")]
     NobodyToCall,
     /// No way of media that all devices can do.
-    #[error("the devices have no way of media in common")]
+    #[error("the devices share no way to exchange media")]
     NoCommonMedia,
     /// Nobody of that name is in the call.
     #[error("no such participant")]
     ParticipantNotFound,
     /// A feature flag forbids it.
-    #[error("{0} is switched off here")]
+    #[error("{0} is turned off on this server")]
     FeatureDisabled(&'static str),
 }
 

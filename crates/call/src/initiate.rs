@@ -229,7 +229,7 @@ impl Switchboard {
             return Err(CommandError::CallOver(call.status()));
         }
         if !call.part(&by).is_some_and(Part::is_joined) {
-            return Err(CommandError::Forbidden("only who is in the call may invite"));
+            return Err(CommandError::Forbidden("only someone in the call can invite others"));
         }
         let mut seen = BTreeSet::from([&by]);
         let named: Vec<&UserId> = users.iter().filter(|user| seen.insert(user)).collect();

@@ -25,7 +25,7 @@ impl Switchboard {
         let known = match call.part(&user).map(|part| &part.state) {
             None => return self.turn_out(CommandError::CallNotFound, remove),
             Some(PartState::Gone { .. }) => {
-                return self.turn_out(CommandError::InvalidState("not in the call any more"), remove);
+                return self.turn_out(CommandError::InvalidState("you are no longer in the call"), remove);
             }
             Some(PartState::Invited | PartState::Ringing) => {
                 if let Err(full) = self.take(now, id, &user, device.clone()) {
@@ -59,7 +59,7 @@ impl Switchboard {
         }
         let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
         match link {
-            None => Err(CommandError::InvalidState("not in the call")),
+            None => Err(CommandError::InvalidState("you are not in the call")),
             Some(Link::Up) => Ok(Answer::Done),
             Some(Link::Absent { .. } | Link::InRoom | Link::Lost { .. }) => {
                 self.transition(now, id, Change::MediaUp { user });

@@ -71,7 +71,7 @@ impl Switchboard {
         }
         match host.admin || is_host(call, &host.user) {
             true => Ok(call),
-            false => Err(CommandError::Forbidden("only the host may do this")),
+            false => Err(CommandError::Forbidden("only the host can do this")),
         }
     }
 

@@ -22,7 +22,7 @@ impl Switchboard {
     ) -> Result<Answer, CommandError> {
         let id = stored.id;
         if self.calls.contains_key(&id) {
-            return Err(CommandError::InvalidState("the call is here already"));
+            return Err(CommandError::InvalidState("the call is already here"));
         }
         let seen = seen.unwrap_or_else(|| latest(&stored)).min(now);
         let call = self.rebuild(now, stored, seen);

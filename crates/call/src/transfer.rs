@@ -56,13 +56,13 @@ impl Switchboard {
             return Err(CommandError::InvalidState("nobody has answered yet"));
         }
         if call.transfer.is_some() {
-            return Err(CommandError::InvalidState("a transfer is under way"));
+            return Err(CommandError::InvalidState("a transfer is already in progress"));
         }
         if target == by {
             return Err(CommandError::NobodyToCall);
         }
         if call.part(&target).is_some_and(Part::is_engaged) {
-            return Err(CommandError::InvalidState("they are in the call already"));
+            return Err(CommandError::InvalidState("they are already in the call"));
         }
         let others: Vec<&Part> = call.parts.iter().filter(|part| part.is_joined() && part.user != by).collect();
         if others.is_empty() {
@@ -93,8 +93,8 @@ impl Switchboard {
         let call = self.in_it(id, user)?;
         match &call.transfer {
             Some(transfer) if &transfer.by == user => Ok(call),
-            Some(_) => Err(CommandError::Forbidden("only who began the transfer may end it")),
-            None => Err(CommandError::InvalidState("no transfer is under way")),
+            Some(_) => Err(CommandError::Forbidden("only the person who started the transfer can end it")),
+            None => Err(CommandError::InvalidState("no transfer is in progress")),
         }
     }
 

@@ -278,7 +278,7 @@ impl Handle {
     /// Whether this identity may enter this room: a call's room asks the call; another room needs no call.
     /// `Ok(true)`: a call's room. `Ok(false)`: a room that no call made. `Err`: refused.
     pub async fn admit(&self, room: &RoomName, identity: &str) -> Result<bool, ControlError> {
-        const REFUSED: ControlError = ControlError::Forbidden("not allowed into this call's room");
+        const REFUSED: ControlError = ControlError::Forbidden("you are not allowed into this call's room");
         let Ok(mut call) = room.as_str().parse::<CallId>() else { return Ok(false) };
         if let Some(winner) = self.merged_into_running(call).await? {
             call = winner;
@@ -319,7 +319,7 @@ impl Handle {
     pub async fn create_account(&self, account: Account, name: &str) -> Result<User, ControlError> {
         self.shared.store.create_account(&account, name, self.now()).await?;
         let mut users = self.users(std::slice::from_ref(&account.user)).await?;
-        users.pop().ok_or(ControlError::Internal("an account without its user"))
+        users.pop().ok_or(ControlError::Internal("an account has no user"))
     }
     /// An account by name.
     pub async fn account(&self, username: &str) -> Result<Option<Account>, ControlError> {
@@ -421,7 +421,7 @@ impl Handle {
         }
         let durable = *self.shared.durable.borrow();
         if !self.wait_for_store(durable, FLUSH).await {
-            tracing::warn!("the store has not taken every record; the next start takes them over from the journal");
+            tracing::warn!("some records are not in the store yet; the next start copies them from the journal");
         }
     }
 }
@@ -459,14 +459,14 @@ impl Handle {
     pub(crate) async fn call_of(&self, command: Command) -> Result<CallSnapshot, ControlError> {
         match self.command(command).await? {
             Answer::Call(call) | Answer::Joined { call, .. } => Ok(*call),
-            Answer::Done => Err(ControlError::Internal("an answer without its call")),
+            Answer::Done => Err(ControlError::Internal("an answer has no call")),
         }
     }
 
     async fn joined_of(&self, command: Command) -> Result<Joined, ControlError> {
         match self.command(command).await? {
             Answer::Joined { call, participant } => Ok(Joined { call: *call, participant: *participant }),
-            Answer::Call(_) | Answer::Done => Err(ControlError::Internal("an answer without its participant")),
+            Answer::Call(_) | Answer::Done => Err(ControlError::Internal("an answer has no participant")),
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) enum JournalError {
     #[error("the journal {} is in use by another process; stop that process and start again", .0.display())]
     InUse(PathBuf),
     /// Of another format.
-    #[error("the journal segment {} is of a format that this program does not know; use a newer stoa", .0.display())]
+    #[error("the journal segment {} has a format that this version does not know; use a newer stoa", .0.display())]
     UnknownFormat(PathBuf),
     /// The disk.
     #[error("cannot use the journal {}: {source}; make it writable", .path.display())]
@@ -449,9 +449,9 @@ fn scan(path: &Path, newest: bool) -> Result<Option<u64>, JournalError> {
         let bytes = length - place.offset;
         if newest {
             cut(path, place.offset).map_err(failed)?;
-            tracing::warn!(segment = %path.display(), bytes, "cut the torn end of the journal; nobody had been told of it");
+            tracing::warn!(segment = %path.display(), bytes, "cut off an incomplete record at the end of the journal; it had not been acknowledged");
         } else {
-            tracing::warn!(segment = %path.display(), bytes, "passed over the end of a journal segment that does not check");
+            tracing::warn!(segment = %path.display(), bytes, "skipped the end of a journal segment whose checksum is wrong");
         }
     }
     Ok(last)

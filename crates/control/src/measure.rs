@@ -72,7 +72,7 @@ impl Handle {
         let id = self.call(call, user).await.map_or(call, |call| call.id);
         self.settle().await;
         if let Err(error) = self.shared.store.put_quality(id, &samples).await {
-            tracing::debug!(%error, "raw quality reports are not kept");
+            tracing::debug!(%error, "cannot store quality reports");
         }
         Ok(())
     }
@@ -101,8 +101,8 @@ pub(crate) async fn sweep(
         let before = clock.now() - keep;
         match store.sweep_quality(before).await {
             Ok(0) => {}
-            Ok(swept) => tracing::debug!(swept, "old quality reports are deleted"),
-            Err(error) => tracing::debug!(%error, "old quality reports could not be deleted"),
+            Ok(swept) => tracing::debug!(swept, "deleted old quality reports"),
+            Err(error) => tracing::debug!(%error, "cannot delete old quality reports"),
         }
     }
 }

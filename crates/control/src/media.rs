@@ -79,7 +79,7 @@ pub enum ConnectError {
     #[error("the room is full")]
     RoomFull,
     /// The workers are stopping or overloaded.
-    #[error("no worker can take this")]
+    #[error("no media worker can handle this")]
     Unavailable,
 }
 

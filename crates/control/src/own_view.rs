@@ -58,7 +58,7 @@ impl OwnView {
                 return;
             }
             if let Err(error) = store.put_quality(call, &[sample]).await {
-                tracing::debug!(%error, %call, "what the server measured is not kept");
+                tracing::debug!(%error, %call, "cannot store the server's own measurements");
             }
         });
     }

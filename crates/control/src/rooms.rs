@@ -35,7 +35,7 @@ pub(crate) async fn carry_out(media: Arc<dyn MediaPlane>, mut jobs: mpsc::Unboun
         match job {
             RoomJob::Act(act) => {
                 if tokio::time::timeout(PATIENCE, perform(&*media, &act)).await.is_err() {
-                    tracing::warn!(?act, "the media side did not answer in time");
+                    tracing::warn!(?act, "the media server did not answer in time");
                 }
             }
             RoomJob::Answer(reply, answer) => drop(reply.send(answer)),
@@ -55,14 +55,14 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
                 sources: vec![TrackSource::Microphone],
             };
             if let Err(refused) = media.ask(&RoomName::from(*call), request).await {
-                tracing::debug!(?refused, %call, "nobody to mute in the room");
+                tracing::debug!(?refused, %call, "could not mute a participant in the room");
             }
         }
         RoomAct::LiftMute { .. } => {}
         RoomAct::Hold { call, user, on } => {
             let request = RoomRequest::Hold { identity: user.as_str().to_owned(), on: *on };
             if let Err(refused) = media.ask(&RoomName::from(*call), request).await {
-                tracing::debug!(?refused, %call, "the room was not told who is on hold");
+                tracing::debug!(?refused, %call, "could not tell the room who is on hold");
             }
         }
         RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
@@ -106,7 +106,7 @@ async fn put_out_if_refused(
         | CommandError::InvalidState(_)
         | CommandError::NoCommonMedia
         | CommandError::CallFull(_) => {
-            tracing::debug!(room = %notice.room, %error, "putting out a participant whom the call does not take");
+            tracing::debug!(room = %notice.room, %error, "removing a participant whom the call does not admit");
             media.remove_participant(&notice.room, &notice.identity).await;
         }
         // A UUID may be the name of a room that no call made.

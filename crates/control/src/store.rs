@@ -13,7 +13,7 @@ use crate::trouble::Cause;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Cannot be reached or written now, and may be again: full, locked, away.
-    #[error("the store is not available: {0}")]
+    #[error("the store is unavailable: {0}")]
     Unavailable(Outage),
     /// What is on the disk does not make sense. Waiting mends nothing, and writing on may do harm: an operator has to look.
     #[error("the store is damaged: {0}")]
@@ -22,7 +22,7 @@ pub enum StoreError {
     #[error("already taken")]
     Conflict,
     /// The data can never be stored as it is: it breaks a rule of the schema.
-    #[error("the store refuses it: {0}")]
+    #[error("the store refused it: {0}")]
     Refused(String),
     /// A row does not read back, or a statement is wrong: a fault of ours, which says nothing about the data.
     #[error("store: {0}")]

@@ -64,7 +64,7 @@ impl StoreWriter {
         self.prune();
         let waiting = self.refused.count();
         if waiting > 0 {
-            tracing::warn!(waiting, file = %self.refused.path().display(), "records that the store refused wait for `stoa journal replay`");
+            tracing::warn!(waiting, file = %self.refused.path().display(), "the store refused some records; run `stoa journal replay` to try them again");
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ impl StoreWriter {
                 let done = match self.step(until).await {
                     Ok(false) => Err(Halt::Journal(std::io::Error::new(
                         std::io::ErrorKind::InvalidData,
-                        format!("records {} to {until} are not where they were written", self.applied + 1),
+                        format!("records {} to {until} are missing from the journal", self.applied + 1),
                     ))),
                     Ok(true) => Ok(()),
                     Err(halt) => Err(halt),
@@ -126,7 +126,7 @@ impl StoreWriter {
         if let Err(error) = self.reader.prune(self.applied)
             && self.prune_nag.due()
         {
-            tracing::warn!(%error, "a journal segment that is no longer needed cannot be removed");
+            tracing::warn!(%error, "cannot delete a journal segment that is no longer needed");
         }
     }
 
@@ -147,13 +147,13 @@ impl StoreWriter {
             Ok(()) => {}
             Err(error) if error.remedy() == Remedy::PutAside => {
                 self.refused.put_aside(sequence, record, &error.to_string()).map_err(|why| {
-                    let text = format!("a record that the store refuses ({error}) cannot be put aside: {why}");
+                    let text = format!("cannot set aside a record that the store refuses ({error}): {why}");
                     StoreError::unavailable(Cause::of_io(&why), text)
                 })?;
                 self.store.pass_over(sequence).await?;
                 tracing::error!(
                     sequence, call = %record.call.id, event = record.event, %error, file = %self.refused.path().display(),
-                    "the store refuses a record; it is put aside, and `stoa journal replay` tries it again"
+                    "the store refused a record; it was set aside, and `stoa journal replay` tries it again"
                 );
             }
             Err(error) => return Err(error),
@@ -173,7 +173,7 @@ impl StoreWriter {
         match halt {
             Halt::Journal(error) => {
                 if self.health.note(Watcher::JournalReader, Some(Cause::of_io(error)), now) {
-                    tracing::error!(%error, "the journal cannot be taken over into the store");
+                    tracing::error!(%error, "cannot copy the journal into the store");
                 }
             }
             Halt::Store(error) => {
@@ -182,11 +182,11 @@ impl StoreWriter {
                 match error.remedy() {
                     Remedy::Hold if say => tracing::error!(
                         %error,
-                        "the store cannot go on, and waiting will not mend it: calls go on, their records are kept in the journal"
+                        "the store needs attention, waiting will not fix it: calls continue, and the journal keeps their records"
                     ),
                     Remedy::Again | Remedy::PutAside if say => tracing::warn!(
                         %error,
-                        "the store cannot be written: calls go on, their records are kept in the journal until it can"
+                        "cannot write to the store: calls continue, and the journal keeps their records until it works again"
                     ),
                     Remedy::Hold | Remedy::Again | Remedy::PutAside => {}
                 }
@@ -214,7 +214,7 @@ pub(crate) async fn look_after(
         let cause = found.as_ref().err().and_then(StoreError::cause);
         let say = health.note(Watcher::StoreCheck, cause, clock.now());
         if say && let Err(error) = found {
-            tracing::error!(%error, "the store cannot be written");
+            tracing::error!(%error, "cannot write to the store");
         }
     }
 }

@@ -72,7 +72,7 @@ enum Effect {
 }
 
 /// The answer to a call that could not be written down.
-const UNRECORDED: ControlError = ControlError::Unavailable("new calls cannot be recorded at present");
+const UNRECORDED: ControlError = ControlError::Unavailable("the server cannot record new calls right now");
 
 /// What the thread works with; made by [`crate::Control::start`].
 pub(crate) struct Owner {
@@ -138,7 +138,7 @@ impl Owner {
             let now = self.clock.now();
             let taken = catch_unwind(AssertUnwindSafe(|| self.switchboard.restore(now, call, seen)));
             if !matches!(taken, Ok(Ok(_))) {
-                tracing::error!(call = %id, ?taken, "could not take up a call that was running");
+                tracing::error!(call = %id, ?taken, "cannot restore a call that was running");
             }
             self.drain();
         }
@@ -244,7 +244,7 @@ impl Owner {
             Ok(answer) => answer.map_err(ControlError::Call),
             Err(_) => {
                 tracing::error!("a command panicked in the switchboard");
-                Err(ControlError::Internal("a command could not be carried out"))
+                Err(ControlError::Internal("the command failed"))
             }
         }
     }
@@ -345,13 +345,13 @@ impl Owner {
             Ok(last) => {
                 self.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last);
                 if say {
-                    tracing::error!("the journal has no more room on the disk: calls go on, new ones are refused");
+                    tracing::error!("the journal is out of disk space: running calls continue, new ones are refused");
                 }
             }
             Err(error) => {
                 if say {
                     let given_up = self.journal.given_up();
-                    tracing::error!(%error, given_up, "the journal cannot be written: calls go on, new ones are refused");
+                    tracing::error!(%error, given_up, "cannot write the journal: running calls continue, new ones are refused");
                 }
                 self.take_back();
             }

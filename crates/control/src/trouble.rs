@@ -141,8 +141,8 @@ impl Health {
         }
         if is_well && nag.calm() {
             match part {
-                Part::Journal => tracing::info!("the journal is written again"),
-                Part::Store => tracing::info!("the store takes records again"),
+                Part::Journal => tracing::info!("the journal works again"),
+                Part::Store => tracing::info!("the store works again"),
             }
         }
         false

@@ -31,7 +31,7 @@ impl Mailbox {
         while self.bytes > MOST_WAITING_DATA {
             let Some(oldest) = self.waiting.pop_front() else { break };
             self.bytes -= oldest.len();
-            tracing::debug!("a receiver is too slow for reliable data: the oldest packet is dropped");
+            tracing::debug!("a receiver is too slow for reliable data: dropped the oldest packet");
         }
     }
 

@@ -44,7 +44,7 @@ impl Room {
         let negotiated = match self.media.accept_offer(self.now, peer, &offer.sdp) {
             Ok(negotiated) => negotiated,
             Err(error) => {
-                tracing::debug!(%error, "an offer was refused");
+                tracing::debug!(%error, "refused an offer");
                 self.depart(key, Departure::Offence("unacceptable offer"));
                 return;
             }
@@ -192,7 +192,7 @@ impl Room {
                 return;
             }
             (Err(error), last) => {
-                tracing::warn!(%error, "no offer could be made");
+                tracing::warn!(%error, "cannot make an offer");
                 negotiation.offer = last;
                 return;
             }
@@ -228,7 +228,7 @@ impl Room {
         match offer.outstanding.take() {
             Some(Outstanding::Stack) => {
                 if let Err(error) = self.media.accept_answer(self.now, subscriber, &answer.sdp) {
-                    tracing::debug!(%error, "an answer was refused");
+                    tracing::debug!(%error, "refused an answer");
                     self.depart(key, Departure::Offence("unacceptable answer"));
                     return;
                 }
@@ -264,7 +264,7 @@ impl Room {
             && let Err(error) = self.media.add_remote_candidate(self.now, peer, candidate)
         {
             // Host names of mDNS, foreign transports: others will do.
-            tracing::trace!(%error, "a candidate was passed over");
+            tracing::trace!(%error, "skipped a candidate");
         }
     }
 

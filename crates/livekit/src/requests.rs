@@ -152,7 +152,7 @@ pub enum RoomRefusal {
     #[error("too many requests are under way")]
     Busy,
     /// The workers are stopping, or the room failed.
-    #[error("no worker can take this")]
+    #[error("no media worker can handle this")]
     Unavailable,
 }
 

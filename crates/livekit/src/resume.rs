@@ -79,7 +79,7 @@ impl Room {
         }
         // The other connection falls silent with it, if a moment later.
         peers.all().for_each(|peer| self.pulses.forget(peer));
-        tracing::debug!("the path of a busy connection is dead: its client is told to resume");
+        tracing::debug!("the path of a busy connection is dead: telling its client to resume");
         self.send_to(connection, leave(DisconnectReason::ConnectionTimeout, Action::Resume));
         self.out(Output::Close(connection, "media path lost"));
         self.handle_disconnect(self.now, connection);

@@ -154,7 +154,7 @@ pub enum DecodeError {
     #[error("join_request is not base64url")]
     Base64,
     /// Unpacks past the limit.
-    #[error("join_request unpacks past {0} bytes")]
+    #[error("join_request unpacks to more than {0} bytes")]
     TooLarge(usize),
     /// Not gzip though it says so.
     #[error("join_request is not gzip")]

@@ -11,16 +11,16 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The text is empty.
-    #[error("an id may not be empty")]
+    #[error("an ID must not be empty")]
     Empty,
     /// The text is longer than the id allows.
-    #[error("an id has at most {0} characters")]
+    #[error("an ID must not exceed {0} characters")]
     TooLong(usize),
     /// The text holds a control character.
-    #[error("an id may not hold control characters")]
+    #[error("an ID must not contain control characters")]
     Control,
     /// The text is not a UUID.
-    #[error("not a UUID")]
+    #[error("must be a UUID")]
     NotUuid,
 }
 

@@ -45,13 +45,13 @@ impl Acme {
         tokio::spawn(async move {
             while let Some(event) = state.next().await {
                 match event {
-                    Ok(EventOk::DeployedNewCert) => tracing::info!(domain, "a new certificate is in use"),
-                    Ok(EventOk::DeployedCachedCert) => tracing::info!(domain, "the certificate on disk is in use"),
+                    Ok(EventOk::DeployedNewCert) => tracing::info!(domain, "using a new certificate"),
+                    Ok(EventOk::DeployedCachedCert) => tracing::info!(domain, "using the certificate from disk"),
                     Ok(event) => tracing::debug!(domain, ?event, "ACME"),
                     Err(error) => tracing::warn!(
                         domain,
                         %error,
-                        "no certificate yet; the domain must lead here and its port 443 to --https; trying again"
+                        "no certificate yet: the domain must point to this server, and its port 443 to --https; trying again"
                     ),
                 }
             }

@@ -75,10 +75,10 @@ impl Overdue {
 
     const fn fault(self) -> Option<&'static str> {
         match self {
-            Overdue::Handshake => Some("a connection was closed: its handshake took too long"),
-            Overdue::Head => Some("a connection was closed: it did not send a request's head in time"),
-            Overdue::Body => Some("a connection was closed: it did not send a request's body in time"),
-            Overdue::Answer => Some("a connection was closed: it did not take its answer in time"),
+            Overdue::Handshake => Some("closed a connection: its handshake took too long"),
+            Overdue::Head => Some("closed a connection: it did not send a request's headers in time"),
+            Overdue::Body => Some("closed a connection: it did not send a request's body in time"),
+            Overdue::Answer => Some("closed a connection: it did not read its response in time"),
             Overdue::Idle => None,
         }
     }
@@ -128,14 +128,14 @@ struct Held {
 
 /// Says what the counters mean.
 pub fn describe() {
-    describe_gauge!("stoa_connections", "Connections open, by what they came for.");
-    describe_counter!("stoa_connections_refused_total", "Connections refused, by reason.");
+    describe_gauge!("stoa_connections", "Open connections, by listener.");
+    describe_counter!("stoa_connections_refused_total", "Refused connections, by reason.");
     describe_counter!(
         "stoa_connections_timed_out_total",
-        "Connections closed since their client did not do this in time."
+        "Connections closed because the client was too slow, by what it was slow at."
     );
-    describe_counter!("stoa_connections_made_room_total", "Connections that waited, closed to let others in.");
-    describe_counter!("stoa_accept_errors_total", "Times the kernel would not hand over a connection.");
+    describe_counter!("stoa_connections_made_room_total", "Waiting connections closed to make room for new ones.");
+    describe_counter!("stoa_accept_errors_total", "Failed attempts to accept a connection.");
 }
 
 impl Admission {
@@ -172,7 +172,7 @@ impl Admission {
                 door,
                 %error,
                 more,
-                "the system hands over no more connections; where it says \"too many open files\", raise the limit (nofile)"
+                "cannot accept connections; if the error is \"too many open files\", raise the limit (nofile)"
             );
         }
         self.make_room(&mut self.held(), None);
@@ -211,10 +211,10 @@ impl Admission {
         let Some(more) = throttle.may_say(Instant::now()) else { return };
         match reason {
             "address" => {
-                tracing::warn!(door, %peer, limit, more, "a connection was refused: its address has as many as one may have")
+                tracing::warn!(door, %peer, limit, more, "refused a connection: its address has reached the limit")
             }
             _ => {
-                tracing::warn!(door, %peer, limit, more, "a connection was refused: there are as many as there may be")
+                tracing::warn!(door, %peer, limit, more, "refused a connection: the server has reached its limit")
             }
         }
     }
@@ -252,7 +252,7 @@ impl Admission {
                 closed,
                 one_address,
                 more,
-                "as many connections as there may be: those that kept the server waiting longest were closed"
+                "the server has reached its connection limit: closed those that had kept it waiting longest"
             );
         }
         true
@@ -488,7 +488,7 @@ impl Connection {
     pub fn check(&self, cx: &mut std::task::Context<'_>) -> io::Result<()> {
         self.waker.register(cx.waker());
         if self.shown_out.load(Ordering::Acquire) && !self.is_kept() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "closed to let others in"));
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "closed to make room for others"));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub fn banner(
     match admin_code {
         Some(code) => {
             let _ = writeln!(text, "  admin           {}", link(urls.best(), code));
-            let _ = writeln!(text, "                  good once, for ten minutes; another: {another}");
+            let _ = writeln!(text, "                  works once, within ten minutes; for another: {another}");
         }
         None => {
             let _ = writeln!(text, "  admin           {another}");
@@ -40,9 +40,9 @@ pub fn banner(
     }
     let _ = writeln!(text, "  data            {}", config.data_dir.display());
     if config.dev {
-        let _ = writeln!(text, "\n  --dev: anyone may sign in by a name, LiveKit key devkey/secret is accepted.");
+        let _ = writeln!(text, "\n  --dev is on: anyone can sign in with just a name, and the LiveKit key devkey/secret works.");
         if config.https.is_some() && config.certificate.is_none() {
-            let _ = writeln!(text, "  https is signed by itself: a browser asks once whether to trust it.");
+            let _ = writeln!(text, "  The https certificate is self-signed: browsers ask once whether to trust it.");
         }
     }
     if let Some(url) = urls.elsewhere.first()

@@ -28,33 +28,33 @@ struct Cli {
 enum Cmd {
     /// Run the server: web app, API, signalling and media
     Serve(Box<ServeFlags>),
-    /// Print an access token, signed with the secrets of the data directory
+    /// Print an access token, signed with the secrets in the data directory
     #[command(subcommand)]
     Token(TokenCmd),
-    /// The built-in TURN server
+    /// Manage the built-in TURN server
     #[command(subcommand)]
     Turn(TurnCmd),
-    /// Look for what keeps calls from working here, and say what to change
+    /// Find out what stops calls from working here, and how to fix it
     Doctor(ServeFlags),
-    /// Bring the database up to date (a start does so, too)
+    /// Bring the database up to date (`stoa serve` also does this)
     Migrate(Place),
-    /// What could not be written to the database
+    /// Recover records that the database refused
     #[command(subcommand)]
     Journal(JournalCmd),
-    /// Load a server with rooms and measure it
+    /// Load-test a server and measure it
     #[command(args_conflicts_with_subcommands = true)]
     Bench(bench::Options),
-    /// List every setting of stoa.toml and the environment
+    /// List every setting, with its name in stoa.toml and in the environment
     Settings,
 }
 
 /// Where the installation is.
 #[derive(Debug, Args, Clone)]
 struct Place {
-    /// Where everything is kept [default: ./data]
+    /// Folder that holds all data [default: ./data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// Settings [default: ./stoa.toml where there is one]
+    /// Settings file [default: ./stoa.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -63,69 +63,70 @@ struct Place {
 struct ServeFlags {
     #[command(flatten)]
     place: Place,
-    /// Development: sign-in by name alone, LiveKit key devkey/secret, https with a self-signed certificate
+    /// For development: sign in with just a name, LiveKit key devkey/secret, https with a self-signed certificate
     #[arg(long)]
     dev: bool,
-    /// Address of the web app and the API [default: 7880]
+    /// Port or address for the web app and the API [default: 7880]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Address of the same over TLS, or "off" [default: 7843 with --dev, 443 with --domain, otherwise off]
+    /// Port or address for the same over TLS, or "off" [default: 7843 with --dev, 443 with --domain, otherwise off]
     #[arg(long, value_name = "ADDR")]
     https: Option<String>,
-    /// Address of the metrics, or "off" [default: 127.0.0.1:7879]
+    /// Port or address for metrics, or "off" [default: 127.0.0.1:7879]
     #[arg(long, value_name = "ADDR")]
     admin_http: Option<String>,
-    /// Media threads [default: one a core]
+    /// Number of media threads [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
-    /// Media ports, one a worker: 7882 (from there on) or 7882-7889 [default: 7882]
+    /// UDP ports for media, one per worker: 7882 (and up) or 7882-7889 [default: 7882]
     #[arg(long, value_name = "PORTS")]
     udp_ports: Option<String>,
-    /// Media over TCP, 0 for none [default: 7881]
+    /// Port for media over TCP, or 0 for none [default: 7881]
     #[arg(long, value_name = "PORT")]
     tcp_port: Option<String>,
-    /// The built-in STUN and TURN server, UDP and TCP, or "off" [default: 3478]
+    /// Port for the built-in STUN and TURN server (UDP and TCP), or "off" [default: 3478]
     #[arg(long, value_name = "PORT")]
     turn_port: Option<String>,
-    /// TURN over TLS, besides the https port, or "off" [default: 5349 with a certificate]
+    /// Port for TURN over TLS, in addition to the https port, or "off" [default: 5349 if there is a certificate]
     #[arg(long, value_name = "PORT")]
     turn_tls_port: Option<String>,
-    /// Addresses told to clients [default: those of the interfaces]
+    /// IP addresses that clients are told to use [default: those of this machine's interfaces]
     #[arg(long, value_name = "IP[,IP]")]
     announce: Option<String>,
-    /// The server's domain: its addresses are announced, its URL is https://DOMAIN, its certificate is asked for
+    /// The server's domain: clients use its addresses and https://DOMAIN, and Stoa gets its certificate
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// How clients reach the server
+    /// URL at which clients reach the server
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// error, warn, info, debug or trace [default: info]
+    /// How much to log: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// Log one JSON object a line
+    /// Log JSON, one object per line
     #[arg(long)]
     log_json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenCmd {
-    /// A user's token for the REST API and Socket.IO
+    /// Print a user's token for the REST API and Socket.IO
     User(UserToken),
-    /// A LiveKit access token for a room
+    /// Print a LiveKit access token for a room
     Livekit(LivekitToken),
-    /// A link that signs in to the web app as the administrator: once, within ten minutes; the one before it is good no longer
+    /// Print a link that signs you in to the web app as the administrator. It works once, within ten minutes, and
+    /// replaces any earlier link
     Admin(Place),
 }
 
 #[derive(Debug, Subcommand)]
 enum TurnCmd {
-    /// Put a new secret in the place of the one that credentials are made with, which stays good for those handed out
+    /// Replace the secret that signs TURN credentials; credentials already handed out work until they expire
     Rotate(Place),
 }
 
 #[derive(Debug, Subcommand)]
 enum JournalCmd {
-    /// Take the records that the database refused into it again; the server may run meanwhile
+    /// Try again to store the records that the database refused; the server may be running
     Replay(Place),
 }
 
@@ -133,20 +134,20 @@ enum JournalCmd {
 struct UserToken {
     #[command(flatten)]
     place: Place,
-    /// The user's id in your app
+    /// The user's ID in your app
     #[arg(long)]
     id: String,
-    /// What people see
+    /// Name that other people see
     #[arg(long)]
     name: Option<String>,
-    /// calls:create, calls:join, calls:record, streams:create, streams:moderate or admin; may be repeated
+    /// Permission to grant: calls:create, calls:join, calls:record, streams:create, streams:moderate or admin; may be repeated
     /// [default: calls:create and calls:join]
     #[arg(long = "permission", value_name = "P")]
     permissions: Vec<String>,
-    /// A channel the user is a member of; may be repeated
+    /// Channel the user belongs to; may be repeated
     #[arg(long = "channel", value_name = "ID")]
     channels: Vec<String>,
-    /// How long it is good for
+    /// How long the token is valid
     #[arg(long, default_value = "1h", value_name = "TIME")]
     ttl: String,
 }
@@ -155,41 +156,41 @@ struct UserToken {
 struct LivekitToken {
     #[command(flatten)]
     place: Place,
-    /// The room
+    /// Room to join
     #[arg(long)]
     room: String,
-    /// Who
+    /// The participant's identity in the room
     #[arg(long)]
     identity: String,
-    /// What people see [default: the identity]
+    /// Name that other people see [default: the identity]
     #[arg(long)]
     name: Option<String>,
-    /// For the other participants to read
+    /// Metadata that the other participants can read
     #[arg(long)]
     metadata: Option<String>,
-    /// May publish tracks
+    /// Allow publishing tracks
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     can_publish: bool,
-    /// May receive tracks
+    /// Allow subscribing to tracks
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     can_subscribe: bool,
-    /// May send data
+    /// Allow sending data
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     can_publish_data: bool,
-    /// May change its own name and metadata
+    /// Allow the participant to change its own name and metadata
     #[arg(long)]
     can_update_own_metadata: bool,
-    /// Not shown to the others
+    /// Hide the participant from the others
     #[arg(long)]
     hidden: bool,
-    /// How long it is good for
+    /// How long the token is valid
     #[arg(long, default_value = "6h", value_name = "TIME")]
     ttl: String,
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // What the program writes is for its owner alone, whatever the shell's habit.
+    // Files the program writes are for their owner alone, whatever umask the shell has.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -216,7 +217,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What the parser says, in one line.
+/// The parser's error, in one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     match error.kind() {
@@ -296,7 +297,7 @@ fn server_layers(flags: &ServeFlags) -> Result<Layer, Failure> {
     Ok(layers(&flags.place, given)?)
 }
 
-/// Everything that the sources say, unchecked: a command refuses only what it uses.
+/// Everything that the sources say, unchecked: a command checks only the settings it uses.
 fn layers(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) -> Result<Layer, ConfigError> {
     given.extend(place.data_dir.clone().map(|dir| ("data_dir", "--data-dir", dir)));
     let file = place.config.clone().or_else(|| std::env::var_os("STOA_CONFIG").map(PathBuf::from));
@@ -310,13 +311,13 @@ fn layers(place: &Place, mut given: Vec<(&'static str, &'static str, String)>) -
     Ok(file.over(config::environment(variables)).over(config::flags(given)?))
 }
 
-/// The settings and the secrets that a token is signed with.
+/// The settings, and the secrets that sign a token.
 fn signing(place: &Place) -> Result<(Layer, Secrets), Failure> {
     let layers = layers(place, Vec::new())?;
     let data_dir = config::data_dir(&layers)?;
     let secrets = Secrets::read(&data_dir)?.ok_or_else(|| {
         let dir = data_dir.display();
-        Failure::Setup(format!("there are no secrets in {dir}; start `stoa serve` there first, or give its --data-dir"))
+        Failure::Setup(format!("there are no secrets in {dir}; start `stoa serve` there first, or pass the server's --data-dir"))
     })?;
     Ok((layers, secrets))
 }
@@ -327,7 +328,7 @@ fn now() -> Timestamp {
 
 fn ttl(text: &str) -> Result<Duration, Failure> {
     let ttl = parse_duration(text).filter(|ttl| !ttl.is_zero());
-    ttl.ok_or_else(|| Failure::Setup(format!("--ttl: {text:?} is not a time such as 90s, 15m, 1h or 30d")))
+    ttl.ok_or_else(|| Failure::Setup(format!("--ttl: {text:?} is not a duration such as 90s, 15m, 1h or 30d")))
 }
 
 fn user_token(token: &UserToken) -> Result<(), Failure> {
@@ -336,7 +337,7 @@ fn user_token(token: &UserToken) -> Result<(), Failure> {
     let permission = |text: &String| {
         let known = || Permission::ALL.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ");
         text.parse::<Permission>()
-            .map_err(|()| Failure::Setup(format!("--permission: {text:?} is none of {}", known())))
+            .map_err(|()| Failure::Setup(format!("--permission: {text:?} is not one of {}", known())))
     };
     let channel = |text: &String| ChannelId::new(text).map_err(|e| Failure::Setup(format!("--channel: {e}")));
     let permissions: Vec<Permission> = token.permissions.iter().map(permission).collect::<Result<_, _>>()?;
@@ -359,7 +360,7 @@ fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
     let seconds = |at: Timestamp| at.as_millis().div_euclid(1_000).unsigned_abs();
     for (flag, text) in [("--room", &token.room), ("--identity", &token.identity)] {
         if text.is_empty() {
-            return Err(Failure::Setup(format!("{flag}: may not be empty")));
+            return Err(Failure::Setup(format!("{flag}: must not be empty")));
         }
     }
     let claims = auth::LiveKitClaims {
@@ -389,7 +390,7 @@ fn admin_token(place: &Place) -> Result<(), Failure> {
     let data_dir = config::data_dir(&layers(place, Vec::new())?)?;
     let url = noted_url(&data_dir).ok_or_else(|| {
         let dir = data_dir.display();
-        Failure::Setup(format!("no server has run in {dir}; start `stoa serve` there first, or give its --data-dir"))
+        Failure::Setup(format!("no server has run in {dir} yet; start `stoa serve` there first, or pass the server's --data-dir"))
     })?;
     println!("{}", link(&url, &AdminCodes::new(&data_dir).issue(now())?));
     Ok(())
@@ -399,15 +400,15 @@ fn admin_token(place: &Place) -> Result<(), Failure> {
 fn rotate_turn(place: &Place) -> Result<(), Failure> {
     let layers = layers(place, Vec::new())?;
     if config::has_turn_secret(&layers)? {
-        return Err(Failure::Setup("turn.secret is set in the settings: change it there".to_owned()));
+        return Err(Failure::Setup("turn.secret is set in your settings; change it there".to_owned()));
     }
     let data_dir = config::data_dir(&layers)?;
     if !data_dir.is_dir() {
         let dir = data_dir.display();
-        return Err(Failure::Setup(format!("there is no {dir}; give the server's --data-dir")));
+        return Err(Failure::Setup(format!("{dir} does not exist; pass the server's --data-dir")));
     }
     TurnSecrets::rotate(&data_dir)?;
-    println!("rotated; credentials of the secret before it stay good until they expire");
+    println!("rotated; credentials made with the old secret work until they expire");
     Ok(())
 }
 
@@ -420,7 +421,7 @@ fn migrate(place: &Place) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
     std::fs::create_dir_all(&data_dir).map_err(|error| {
         let dir = data_dir.display();
-        Failure::Setup(format!("cannot write to {dir}: {error}; make it writable or choose another with --data-dir"))
+        Failure::Setup(format!("cannot write to {dir}: {error}; make it writable, or choose another with --data-dir"))
     })?;
     let path = data_dir.join("stoa.db");
     let report = runtime.block_on(store::migrate(&path)).map_err(Failure::setup)?;
@@ -432,7 +433,7 @@ fn migrate(place: &Place) -> Result<(), Failure> {
 }
 
 fn list_settings() {
-    println!("Settings, from weakest to strongest: stoa.toml, the environment, flags.\n");
+    println!("Stoa reads stoa.toml, then the environment, then flags. Later ones win. Defaults are in parentheses.\n");
     for key in KEYS {
         println!("{}", key.name);
         let alias = key.alias.map(|alias| format!(" or {alias}")).unwrap_or_default();

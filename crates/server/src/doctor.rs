@@ -1,4 +1,4 @@
-//! `stoa doctor`: what keeps calls from working here, and what to change. Looks, changes nothing.
+//! `stoa doctor`: what stops calls from working here, and how to fix it. It only looks and changes nothing.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -34,7 +34,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let mut findings = Vec::new();
     let running = data_dir(config, &mut findings);
     if running {
-        findings.push(Finding::Good("a stoa is running here, so its ports were not tried".to_owned()));
+        findings.push(Finding::Good("a server is running here, so its ports were not tried".to_owned()));
         doctor_turn::running(config, &mut findings);
     } else {
         ports(config, &mut findings);
@@ -46,16 +46,16 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     findings.push(open_files(&fs::read_to_string("/proc/self/limits").unwrap_or_default()));
     for finding in &findings {
         match finding {
-            Finding::Good(what) => println!("good  {what}"),
-            Finding::Mind(what, change) => println!("mind  {what}\n      → {change}"),
-            Finding::Bad(what, change) => println!("bad   {what}\n      → {change}"),
+            Finding::Good(what) => println!("ok    {what}"),
+            Finding::Mind(what, change) => println!("warn  {what}\n      → {change}"),
+            Finding::Bad(what, change) => println!("fail  {what}\n      → {change}"),
         }
     }
     let bad = findings.iter().filter(|finding| matches!(finding, Finding::Bad(..))).count();
     match bad {
         0 => Ok(()),
-        1 => Err(Failure::Fault("one thing keeps calls from working here; it is marked bad above".to_owned())),
-        _ => Err(Failure::Fault(format!("{bad} things keep calls from working here; they are marked bad above"))),
+        1 => Err(Failure::Fault("one problem stops calls from working here; it is marked \"fail\" above".to_owned())),
+        _ => Err(Failure::Fault(format!("{bad} problems stop calls from working here; they are marked \"fail\" above"))),
     }
 }
 
@@ -65,8 +65,8 @@ fn data_dir(config: &Config, findings: &mut Vec<Finding>) -> bool {
     let shown = dir.display();
     if !dir.exists() {
         findings.push(Finding::Mind(
-            format!("{shown} is not there yet"),
-            "`stoa serve` makes it at its first start".to_owned(),
+            format!("data directory {shown} does not exist yet"),
+            "`stoa serve` creates it when it first starts".to_owned(),
         ));
         return false;
     }
@@ -93,8 +93,8 @@ fn data_dir(config: &Config, findings: &mut Vec<Finding>) -> bool {
 
 fn secrets_mode(path: &Path) -> Finding {
     match fs::metadata(path).map(|meta| meta.permissions().mode() & 0o077) {
-        Ok(0) => Finding::Good("secrets are readable by their owner alone".to_owned()),
-        _ => Finding::Mind(format!("others may read {}", path.display()), format!("chmod 600 {}", path.display())),
+        Ok(0) => Finding::Good("only the owner can read the secrets".to_owned()),
+        _ => Finding::Mind(format!("other users can read {}", path.display()), format!("chmod 600 {}", path.display())),
     }
 }
 
@@ -104,7 +104,7 @@ fn ports(config: &Config, findings: &mut Vec<Finding>) {
             Ok(_) => Finding::Good(format!("{what} port {} is free", address.port())),
             Err(error) => Finding::Bad(
                 format!("{what} port {}: {error}", address.port()),
-                format!("stop the program that has it (ss -ltnp), or choose another with {flag}"),
+                format!("stop the program that uses it (ss -ltnp), or choose another with {flag}"),
             ),
         });
     };
@@ -126,10 +126,10 @@ fn ports(config: &Config, findings: &mut Vec<Finding>) {
             tcp("TURN TLS", any(port), "--turn-tls-port");
         }
         findings.push(match UdpPort::bind(false, turn.port) {
-            Ok(_) => Finding::Good(format!("TURN UDP port {} is free; start the server to try relaying", turn.port)),
+            Ok(_) => Finding::Good(format!("TURN UDP port {} is free; start the server to test relaying", turn.port)),
             Err(error) => Finding::Bad(
                 format!("TURN UDP port {}: {error}", turn.port),
-                "stop the program that has it (ss -lunp), or choose another with --turn-port".to_owned(),
+                "stop the program that uses it (ss -lunp), or choose another with --turn-port".to_owned(),
             ),
         });
     }
@@ -138,7 +138,7 @@ fn ports(config: &Config, findings: &mut Vec<Finding>) {
             Ok(_) => Finding::Good(format!("media UDP port {port} is free")),
             Err(error) => Finding::Bad(
                 format!("media UDP port {port}: {error}"),
-                "stop the program that has it (ss -lunp), or choose others with --udp-ports".to_owned(),
+                "stop the program that uses it (ss -lunp), or choose others with --udp-ports".to_owned(),
             ),
         });
     }
@@ -149,7 +149,7 @@ fn sockets(findings: &mut Vec<Finding>) {
         Ok(socket) => socket,
         Err(error) => {
             findings
-                .push(Finding::Bad(format!("no UDP socket can be opened: {error}"), "look at ulimit -n".to_owned()));
+                .push(Finding::Bad(format!("cannot open a UDP socket: {error}"), "check ulimit -n".to_owned()));
             return;
         }
     };
@@ -157,20 +157,20 @@ fn sockets(findings: &mut Vec<Finding>) {
     findings.push(receive_buffer(socket.receive_buffer().unwrap_or(0) / 2));
     findings.push(match socket.most_segments() {
         0 | 1 => Finding::Mind(
-            "the kernel does not cut datagrams (UDP GSO)".to_owned(),
-            "Linux 4.18 or newer sends several times as many packets with the same CPU".to_owned(),
+            "the kernel does not support UDP GSO".to_owned(),
+            "with Linux 4.18 or newer, the same CPU sends several times as many packets".to_owned(),
         ),
-        most => Finding::Good(format!("the kernel sends up to {most} packets in one call (UDP GSO)")),
+        most => Finding::Good(format!("the kernel sends up to {most} packets in one system call (UDP GSO)")),
     });
 }
 
 fn receive_buffer(bytes: usize) -> Finding {
     let kib = bytes >> 10;
     if bytes >= SMALL_BUFFER {
-        return Finding::Good(format!("UDP receive buffers of {kib} KiB"));
+        return Finding::Good(format!("UDP receive buffers hold {kib} KiB"));
     }
     Finding::Mind(
-        format!("UDP receive buffers of {kib} KiB lose packets when many send at once"),
+        format!("UDP receive buffers hold only {kib} KiB, so packets get lost when many people send at once"),
         "sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608 (and in /etc/sysctl.d)".to_owned(),
     )
 }
@@ -181,12 +181,12 @@ fn addresses(config: &Config, findings: &mut Vec<Finding>) {
     let announced = if named { config.announce.clone() } else { announce_by_default(&local, config.dev) };
     let addresses = Addresses::new(&announced, &local);
     let list = addresses.announced().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-    findings.push(Finding::Good(format!("clients are told {list}")));
+    findings.push(Finding::Good(format!("clients are told to use {list}")));
     for ip in addresses.announced().iter().filter(|ip| addresses.source_for(**ip).is_some()) {
         if let Err(error) = reaches_itself(*ip) {
             findings.push(Finding::Bad(
-                format!("a UDP packet to {ip} did not come back: {error}"),
-                "let UDP through in the firewall of this host, or announce other addresses with --announce".to_owned(),
+                format!("a UDP packet sent to {ip} did not come back: {error}"),
+                "allow UDP in this host's firewall, or announce other addresses with --announce".to_owned(),
             ));
         }
     }
@@ -197,8 +197,8 @@ fn addresses(config: &Config, findings: &mut Vec<Finding>) {
         let ports = config.udp_ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
         let tcp = config.tcp_port.map(|port| format!(" and TCP {port}")).unwrap_or_default();
         findings.push(Finding::Mind(
-            format!("{elsewhere:?} are not on an interface of this host"),
-            format!("forward UDP {ports}{tcp} there to this host, each to the same port"),
+            format!("no interface of this host has {elsewhere:?}"),
+            format!("forward UDP {ports}{tcp} from there to this host, each to the same port"),
         ));
     }
 }
@@ -211,14 +211,14 @@ fn reach(announced: &[IpAddr], dev: bool) -> Option<Finding> {
     };
     if announced.iter().all(IpAddr::is_loopback) {
         return Some(Finding::Mind(
-            "only this computer can take part in calls".to_owned(),
-            "connect it to a network, or name an address with --announce".to_owned(),
+            "only this computer can join calls".to_owned(),
+            "connect it to a network, or set an address with --announce".to_owned(),
         ));
     }
     (announced.iter().all(private) && !dev).then(|| {
         Finding::Mind(
             "only the local network can reach these addresses".to_owned(),
-            "for callers from elsewhere announce the public one: --announce PUBLIC_IP".to_owned(),
+            "for callers from outside, announce the public address: --announce PUBLIC_IP".to_owned(),
         )
     })
 }
@@ -242,30 +242,30 @@ fn certificate(config: &Config, findings: &mut Vec<Finding>) {
                     Ok(_) => Finding::Good(format!("{} can be read", path.display())),
                     Err(error) => Finding::Bad(
                         format!("{}: {error}", path.display()),
-                        "check tls.cert and tls.key and who may read them".to_owned(),
+                        "check tls.cert and tls.key, and who can read them".to_owned(),
                     ),
                 });
             }
         }
         (Some(_), None, _) => findings.push(Finding::Mind(
-            "https is signed by the server itself: browsers warn once".to_owned(),
-            "for the open internet give tls.cert and tls.key, or put a proxy in front".to_owned(),
+            "the https certificate is self-signed: browsers warn once".to_owned(),
+            "for the open internet, set domain, or tls.cert and tls.key, or put a proxy in front".to_owned(),
         )),
         (None, _, Some(url)) if url.starts_with("https://") => {
-            findings.push(Finding::Good(format!("{url} is served by a proxy in front of {}", config.http.address)));
+            findings.push(Finding::Good(format!("a proxy in front of {} serves {url}", config.http.address)));
         }
         (None, _, _) => findings.push(Finding::Mind(
-            "without https browsers give camera and microphone to pages on this computer only".to_owned(),
-            "serve https: --https 7843, or a proxy in front and --public-url https://…".to_owned(),
+            "without https, browsers allow camera and microphone only for pages on this computer".to_owned(),
+            "use --domain or --https 7843, or put a proxy in front and set --public-url https://…".to_owned(),
         )),
     }
 }
 
 fn clock(now: i64) -> Finding {
     if now >= EARLIEST {
-        return Finding::Good("the clock is plausible".to_owned());
+        return Finding::Good("the clock looks right".to_owned());
     }
-    Finding::Bad("the clock is years behind: every token looks unborn".to_owned(), "set it, best by NTP".to_owned())
+    Finding::Bad("the clock is years behind, so every token looks as if it came from the future".to_owned(), "set it, preferably with NTP".to_owned())
 }
 
 /// From the text of /proc/self/limits.
@@ -274,10 +274,10 @@ fn open_files(limits: &str) -> Finding {
     let soft = line.and_then(|line| line.split_whitespace().next()).unwrap_or("unlimited");
     match soft.parse::<u64>() {
         Ok(files) if files < FEW_FILES => Finding::Mind(
-            format!("at most {files} files may be open: about as many people may be connected"),
-            "raise it: ulimit -n 65536, or LimitNOFILE=65536 in the service".to_owned(),
+            format!("only {files} files can be open: that limits how many people can be connected"),
+            "raise the limit: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit".to_owned(),
         ),
-        _ => Finding::Good(format!("up to {soft} files may be open")),
+        _ => Finding::Good(format!("up to {soft} files can be open")),
     }
 }
 

@@ -17,7 +17,7 @@ pub fn running(config: &Config, findings: &mut Vec<Finding>) {
     let Some(turn) = &config.turn else {
         findings.push(Finding::Mind(
             "the built-in TURN server is off".to_owned(),
-            "callers behind strict firewalls need it, or servers under ice_servers".to_owned(),
+            "callers behind strict firewalls need it, or TURN servers of your own in ice_servers".to_owned(),
         ));
         return;
     };
@@ -27,7 +27,7 @@ pub fn running(config: &Config, findings: &mut Vec<Finding>) {
     };
     let Ok(Some(secrets)) = secrets else {
         findings.push(Finding::Bad(
-            "the TURN secret cannot be read".to_owned(),
+            "cannot read the TURN secret".to_owned(),
             "restore turn-secret.json in the data directory".to_owned(),
         ));
         return;
@@ -66,26 +66,26 @@ fn judge(transport: Transport, server: SocketAddr, credentials: &Credentials) ->
     };
     let port = server.port();
     match probe(server, transport, credentials) {
-        Ok(took) => Finding::Good(format!("TURN over {name} at {server} relays ({} µs)", took.as_micros())),
+        Ok(took) => Finding::Good(format!("TURN over {name} at {server} works ({} µs)", took.as_micros())),
         Err(error) => {
             let change = match &error {
                 ProbeError::Unreachable(_) if transport == Transport::Udp => {
                     format!(
-                        "let UDP {port} through to this host: in its firewall, and forwarded where it is behind a NAT"
+                        "allow UDP {port} in this host's firewall; behind a NAT, also forward it to this host"
                     )
                 }
                 ProbeError::Unreachable(_) => {
                     format!(
-                        "let TCP {port} through to this host: in its firewall, and forwarded where it is behind a NAT"
+                        "allow TCP {port} in this host's firewall; behind a NAT, also forward it to this host"
                     )
                 }
                 ProbeError::Refused(486 | 508) => {
-                    "it is full: raise turn.allocations, or look who uses it on the metrics page".to_owned()
+                    "it is full: raise turn.allocations, or check the metrics to see how it is used".to_owned()
                 }
                 ProbeError::Refused(_) => {
-                    "restart the server: it has another secret than its data directory".to_owned()
+                    "restart the server: its secret is not the one in the data directory".to_owned()
                 }
-                ProbeError::NotRelayed(_) => "name an address that clients reach with --announce".to_owned(),
+                ProbeError::NotRelayed(_) => "set an address that clients can reach with --announce".to_owned(),
             };
             Finding::Bad(format!("TURN over {name} at {server}: {error}"), change)
         }

@@ -79,19 +79,19 @@ async fn fetch_again_and_again(url: String, auth: Auth, secret: String, current:
     let client = match client() {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(%error, "key sets cannot be fetched");
+            tracing::error!(%error, "cannot fetch key sets");
             return;
         }
     };
     loop {
         let pause = match fetch(&client, &url).await {
             Ok(keys) => {
-                tracing::debug!(keys = keys.len(), "key set fetched");
+                tracing::debug!(keys = keys.len(), "fetched the key set");
                 current.store(Arc::new(verifier(&auth, &secret).with_keys(keys)));
                 FETCH_AGAIN
             }
             Err(error) => {
-                tracing::warn!(%error, "the key set of auth.jwks_url could not be fetched; what was known stays");
+                tracing::warn!(%error, "cannot fetch the key set from auth.jwks_url; the last known keys stay in use");
                 FETCH_AFTER_FAILURE
             }
         };

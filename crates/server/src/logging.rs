@@ -32,7 +32,7 @@ fn may_be_said(line: &Metadata<'_>) -> bool {
 pub fn start(log: &Log) -> Result<(), Failure> {
     let text = format!("{QUIET},{}", log.filter);
     let filter = EnvFilter::try_new(text).map_err(|_| {
-        Failure::Setup(format!("log.level: {:?} is not a level such as info, nor a filter", log.filter))
+        Failure::Setup(format!("log.level: {:?} is neither a level such as info nor a tracing filter", log.filter))
     })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours());
     let lines = if log.json { lines.json().boxed() } else { lines.with_target(false).boxed() };

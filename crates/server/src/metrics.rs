@@ -17,27 +17,27 @@ use crate::turn::{TurnPlane, metrics as turn_metrics};
 type Reading = (&'static str, fn(&Gauges) -> &AtomicU64, &'static str);
 
 const NOW: &[Reading] = &[
-    ("stoa_rooms", |g| &g.rooms, "Rooms open."),
+    ("stoa_rooms", |g| &g.rooms, "Open rooms."),
     ("stoa_participants", |g| &g.participants, "Participants in rooms."),
-    ("stoa_signal_connections", |g| &g.connections, "Signalling connections of rooms."),
-    ("stoa_media_tcp_connections", |g| &g.tcp_connections, "TCP connections that carry media."),
+    ("stoa_signal_connections", |g| &g.connections, "LiveKit signalling connections."),
+    ("stoa_media_tcp_connections", |g| &g.tcp_connections, "TCP connections carrying media."),
 ];
 
 const TOTALS: &[Reading] = &[
     ("stoa_udp_datagrams_in_total", |g| &g.datagrams_in, "UDP datagrams received."),
     ("stoa_udp_bytes_in_total", |g| &g.bytes_in, "UDP bytes received."),
-    ("stoa_udp_receives_total", |g| &g.receives, "System calls that received."),
+    ("stoa_udp_receives_total", |g| &g.receives, "System calls that received datagrams."),
     ("stoa_udp_datagrams_out_total", |g| &g.datagrams_out, "UDP datagrams sent."),
     ("stoa_udp_bytes_out_total", |g| &g.bytes_out, "UDP bytes sent."),
-    ("stoa_udp_sends_total", |g| &g.sends, "System calls that sent."),
-    ("stoa_media_refused_total", |g| &g.refused, "Datagrams that the kernel or a slow TCP reader did not take."),
-    ("stoa_media_unrouted_total", |g| &g.unrouted, "Datagrams for no peer."),
+    ("stoa_udp_sends_total", |g| &g.sends, "System calls that sent datagrams."),
+    ("stoa_media_refused_total", |g| &g.refused, "Datagrams dropped because the kernel or a slow TCP reader did not take them."),
+    ("stoa_media_unrouted_total", |g| &g.unrouted, "Datagrams that match no peer."),
     ("stoa_rtp_packets_in_total", |g| &g.rtp_in, "RTP packets received."),
     ("stoa_rtp_packets_out_total", |g| &g.rtp_out, "RTP packets forwarded."),
     ("stoa_rtp_packets_dropped_total", |g| &g.rtp_dropped, "RTP packets dropped before forwarding."),
-    ("stoa_keyframe_requests_total", |g| &g.keyframe_requests, "Keyframes asked of publishers."),
-    ("stoa_room_panics_total", |g| &g.panics, "Rooms ended by a fault in them."),
-    ("stoa_worker_busy_microseconds_total", |g| &g.busy_micros, "Time a worker was not waiting."),
+    ("stoa_keyframe_requests_total", |g| &g.keyframe_requests, "Keyframes requested from publishers."),
+    ("stoa_room_panics_total", |g| &g.panics, "Rooms closed by a fault in them."),
+    ("stoa_worker_busy_microseconds_total", |g| &g.busy_micros, "Time that a worker was busy."),
 ];
 
 /// Renders the metrics page.
@@ -61,9 +61,9 @@ impl Metrics {
         for (name, _, help) in TOTALS {
             describe_counter!(*name, *help);
         }
-        describe_gauge!("stoa_process_resident_bytes", "Memory of the process.");
+        describe_gauge!("stoa_process_resident_bytes", "Resident memory of the process.");
         describe_gauge!("stoa_process_cpu_seconds", "CPU time of the process, user and system.");
-        describe_gauge!("stoa_process_open_files", "Descriptors the process has open.");
+        describe_gauge!("stoa_process_open_files", "File descriptors that the process has open.");
         crate::admission::describe();
         if turn.is_some() {
             turn_metrics::describe();

@@ -15,7 +15,7 @@ pub fn run(data_dir: &Path) -> Result<(), Failure> {
     let database = data_dir.join("stoa.db");
     if !database.is_file() {
         let dir = data_dir.display();
-        return Err(Failure::Setup(format!("there is no database in {dir}; give the server's --data-dir")));
+        return Err(Failure::Setup(format!("there is no database in {dir}; pass the server's --data-dir")));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
     let done = runtime.block_on(async {
@@ -24,13 +24,13 @@ pub fn run(data_dir: &Path) -> Result<(), Failure> {
         store.close().await;
         done.map_err(|error| match error {
             ReplayError::InUse(_) | ReplayError::Io { .. } => Failure::setup(error),
-            ReplayError::Store(_) => Failure::Fault(format!("{error}; what was not taken stays: try again")),
+            ReplayError::Store(_) => Failure::Fault(format!("{error}; the remaining records are kept: try again")),
         })
     })?;
     println!("{}", counts(&done));
     match done.refused {
         0 => Ok(()),
-        refused => Err(Failure::Fault(format!("{refused} records are still refused and stay where they are"))),
+        refused => Err(Failure::Fault(format!("the database still refuses {refused} records; they stay where they are"))),
     }
 }
 
@@ -49,6 +49,6 @@ fn progress(replay: Replay) {
 fn counts(replay: &Replay) -> String {
     let Replay { found, taken, known, refused, unreadable } = replay;
     format!(
-        "{found} records: {taken} taken, {known} there already, {refused} refused again, {unreadable} lines unreadable"
+        "{found} records: {taken} stored, {known} already there, {refused} refused again, {unreadable} lines unreadable"
     )
 }

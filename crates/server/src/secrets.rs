@@ -61,7 +61,7 @@ pub fn noted_url(data_dir: &Path) -> Option<String> {
 pub fn take_data_dir(data_dir: &Path) -> Result<DataDirLock, Failure> {
     let cannot = |error: io::Error| {
         let dir = data_dir.display();
-        Failure::Setup(format!("cannot write to {dir}: {error}; make it writable or choose another with --data-dir"))
+        Failure::Setup(format!("cannot write to {dir}: {error}; make it writable, or choose another with --data-dir"))
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(cannot)?;
     let path = data_dir.join(LOCK);
@@ -69,7 +69,7 @@ pub fn take_data_dir(data_dir: &Path) -> Result<DataDirLock, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(DataDirLock { file }),
         Err(fs::TryLockError::WouldBlock) => Err(Failure::Setup(format!(
-            "{} is in use by another stoa; stop that one or choose another with --data-dir",
+            "{} is in use by another stoa; stop that one, or choose another with --data-dir",
             data_dir.display()
         ))),
         Err(fs::TryLockError::Error(error)) => Err(cannot(error)),
@@ -85,7 +85,7 @@ impl Secrets {
         let secrets = Self::make();
         secrets.write(data_dir).map_err(|error| {
             Failure::Setup(format!(
-                "cannot write to {}: {error}; make it writable or choose another with --data-dir",
+                "cannot write to {}: {error}; make it writable, or choose another with --data-dir",
                 data_dir.display()
             ))
         })?;
@@ -104,7 +104,7 @@ impl Secrets {
         let stored: Stored = serde_json::from_str(&text).map_err(|error| {
             let (path, line) = (path.display(), error.line());
             Failure::Setup(format!(
-                "{path} is damaged (line {line}); restore it, or remove it to have new secrets made"
+                "{path} is damaged (line {line}); restore it, or delete it and Stoa makes new secrets"
             ))
         })?;
         Ok(Some(Self {

@@ -103,7 +103,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         web.serve(&metrics.router(), bound, &doors.admin).map_err(Failure::fault)?;
     }
     if let Err(error) = lock.note_url(&web_app_url(&config, &local)) {
-        tracing::debug!(%error, "where the web app is could not be written down");
+        tracing::debug!(%error, "cannot note the web app's URL in the data directory");
     }
     let code = is_first_start.then(|| AdminCodes::new(&config.data_dir).issue(handle.now())).transpose()?;
     // Whoever started it may have stopped reading.
@@ -160,9 +160,9 @@ async fn addresses(config: &Config, local: &[IpAddr]) -> Addresses {
         match tokio::time::timeout(RESOLVE, lookup_host((domain.as_str(), 0))).await {
             Ok(Ok(found)) => announced.extend(found.map(|address| address.ip())),
             Ok(Err(error)) => {
-                tracing::warn!(domain, %error, "the domain does not resolve; its address is not announced")
+                tracing::warn!(domain, %error, "cannot resolve the domain; its addresses are not announced")
             }
-            Err(_) => tracing::warn!(domain, "the domain does not resolve in time; its address is not announced"),
+            Err(_) => tracing::warn!(domain, "resolving the domain took too long; its addresses are not announced"),
         }
     }
     announced.extend(media::announce_by_default(local, config.dev));
@@ -199,7 +199,7 @@ impl Doors {
                 wanted,
                 web,
                 descriptors,
-                "fewer web connections than limits.connections: raise the limit of open files (nofile)"
+                "limits.connections is higher than the limit on open files allows: raise that limit (nofile)"
             );
         }
         let most = |connections: usize| {
@@ -208,7 +208,7 @@ impl Doors {
             Most { connections, of_address }
         };
         let admin = Most { connections: ADMIN_CONNECTIONS, of_address: None };
-        tracing::debug!(descriptors, web, media = shares.media, "connections there may be");
+        tracing::debug!(descriptors, web, media = shares.media, "connection limits");
         Self {
             web: Admission::new("web", most(web), config.patience),
             media: Admission::new("media", most(shares.media), config.patience),
@@ -224,7 +224,7 @@ fn admin_http(config: &Config) -> Result<Option<Bound>, Failure> {
         Ok(bound) => Ok(Some(bound)),
         Err(failure) if admin.chosen => Err(failure),
         Err(Failure::Setup(reason) | Failure::Fault(reason)) => {
-            tracing::warn!(reason, "there are no metrics");
+            tracing::warn!(reason, "metrics are off");
             Ok(None)
         }
     }
@@ -277,7 +277,7 @@ pub fn port_failure(error: PortError) -> Failure {
     let (protocol, port) = (error.protocol, error.port);
     Failure::Setup(match error.error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
-            "{protocol} port {port} is taken by another program; stop that one or choose another port with {flag}"
+            "{protocol} port {port} is in use by another program; stop that one, or choose another port with {flag}"
         ),
         _ => format!("cannot open {protocol} port {port}: {}; choose another port with {flag}", error.error),
     })

@@ -47,12 +47,12 @@ async fn watch(cert: PathBuf, key: PathBuf, config: RustlsConfig) {
         match read(&cert, &key) {
             Ok(fresh) => {
                 config.reload_from_config(Arc::new(fresh));
-                tracing::info!(cert = %cert.display(), "the certificate was replaced");
+                tracing::info!(cert = %cert.display(), "reloaded the certificate");
                 known = now;
             }
             // Half written, perhaps: looked at again.
             Err(error) => {
-                tracing::warn!(cert = %cert.display(), error, "the certificate that is there now is of no use")
+                tracing::warn!(cert = %cert.display(), error, "cannot use the new certificate; the old one stays in use")
             }
         }
     }
@@ -82,7 +82,7 @@ pub fn self_signed(data_dir: &Path, names: &[String], addresses: &[IpAddr]) -> R
     let config = read(&files.cert, &files.key).map_err(|error| {
         let dir = files.dir.display();
         Failure::Setup(format!(
-            "cannot use the certificate in {dir}: {error}; remove the folder to have a new one made"
+            "cannot use the certificate in {dir}: {error}; delete the folder and Stoa makes a new one"
         ))
     })?;
     Ok(RustlsConfig::from_config(Arc::new(config)))

@@ -81,7 +81,7 @@ impl Webhooks {
     pub async fn stop(self) {
         drop(self.sender);
         if tokio::time::timeout(LAST_WORDS, self.running).await.is_err() {
-            tracing::warn!("webhooks were left undelivered");
+            tracing::warn!("stopped with webhooks still undelivered");
         }
     }
 }
@@ -104,7 +104,7 @@ async fn distribute(mut events: mpsc::Receiver<Hook>, targets: Vec<Arc<Target>>)
     while let Some(event) = events.recv().await {
         for (at, target) in targets.iter().enumerate() {
             if target.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
-                tracing::warn!(url = %host(&target.url), event = event.event, "a webhook was dropped: too many wait");
+                tracing::warn!(url = %host(&target.url), event = event.event, "dropped a webhook: too many are waiting");
                 continue;
             }
             target.waiting.fetch_add(1, Ordering::Relaxed);
@@ -166,11 +166,11 @@ impl Target {
             };
             match pauses.next().filter(|_| again) {
                 Some(pause) => {
-                    tracing::debug!(url = %host(&self.url), event = event.event, why, "a webhook is tried again");
+                    tracing::debug!(url = %host(&self.url), event = event.event, why, "trying a webhook again");
                     tokio::time::sleep(*pause).await;
                 }
                 None => {
-                    tracing::warn!(url = %host(&self.url), event = event.event, why, "a webhook was not delivered");
+                    tracing::warn!(url = %host(&self.url), event = event.event, why, "gave up delivering a webhook");
                     return;
                 }
             }

@@ -257,7 +257,7 @@ impl MediaRoom {
         self.guarded(now, (), |room| {
             let Some(known) = room.peers.get_mut(peer).filter(|peer| peer.participant == subscriber) else { return };
             let Some((slot, codecs)) = known.line(&mid) else {
-                tracing::debug!(peer = peer.0, mid = mid.0, "no such m-line for a subscription");
+                tracing::debug!(peer = peer.0, mid = mid.0, "a subscription names an m-line that does not exist");
                 return;
             };
             let line = Line { egress: Egress { peer, slot }, mid, codecs };
@@ -524,7 +524,7 @@ impl MediaRoom {
 
     fn break_down(&mut self, panic: &Box<dyn std::any::Any + Send>) {
         let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(panic = what.unwrap_or("unknown"), "a media room panicked; its connections are closed");
+        tracing::error!(panic = what.unwrap_or("unknown"), "a media room panicked; closed its connections");
         self.broken = true;
         self.events.clear();
         self.dirty.clear();

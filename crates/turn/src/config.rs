@@ -100,7 +100,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The realm is empty or too long.
-    #[error("the TURN realm must have 1 to 8 bytes and no quotes, colons or control characters")]
+    #[error("the TURN realm must have 1 to 8 bytes, and no quotes, colons or control characters")]
     Realm,
     /// A secret is too short to be one.
     #[error("a TURN secret must have at least 16 bytes")]
@@ -109,7 +109,7 @@ pub enum ConfigError {
     #[error("TURN needs an announced address")]
     NoRelayAddress,
     /// The address to relay from is no address that a peer could reach.
-    #[error("TURN cannot relay from {0}: announce an address that others reach")]
+    #[error("TURN cannot relay from {0}: announce an address that others can reach")]
     RelayAddress(IpAddr),
     /// A range of ports is empty, begins below 1024, or overlaps another one.
     #[error("the relay ports {from}-{to} are empty, below 1024, or overlap other ports of this server")]

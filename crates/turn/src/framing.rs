@@ -14,7 +14,7 @@ pub enum FrameError {
     #[error("neither STUN nor ChannelData")]
     Unknown,
     /// A STUN message with a length that is no multiple of four.
-    #[error("a STUN length that is no multiple of four")]
+    #[error("a STUN length is not a multiple of four")]
     Length,
 }
 

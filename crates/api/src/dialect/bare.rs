@@ -40,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ice_servers_under_api))
 }
 
-/// Where a call stands, in five words.
+/// The state of a call, as one of five words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = BareCallStatus)]
@@ -81,7 +81,7 @@ impl Status {
     }
 }
 
-/// What a call was started with, in the two words there are.
+/// What kind of call it is, as one of two words.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = BareCallType)]
@@ -100,17 +100,17 @@ pub(crate) struct Call {
     channel_id: Option<String>,
     call_type: Kind,
     status: Status,
-    /// Who called.
+    /// The user who started the call.
     started_by: String,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = schema::Time)]
     started_at: String,
     #[schema(required, value_type = Option<schema::Time>)]
     ended_at: Option<String>,
-    /// Seconds, once it is over.
+    /// Length in seconds, once the call is over.
     #[schema(required)]
     duration: Option<u64>,
-    /// The client's own.
+    /// The client's own data.
     metadata: Value,
 }
 
@@ -139,7 +139,7 @@ impl Kind {
     }
 }
 
-/// A call with those in it.
+/// A call with its participants.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BareCallWithParticipants)]
 pub(crate) struct WholeCall {
@@ -155,7 +155,7 @@ impl WholeCall {
     }
 }
 
-/// One user's part in a call.
+/// One participant of a call.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BareParticipant)]
@@ -163,7 +163,7 @@ pub(crate) struct Part {
     id: String,
     call_id: String,
     user_id: String,
-    /// Null for one who has not come.
+    /// Null for someone who has not joined.
     #[schema(required, value_type = Option<schema::Time>)]
     joined_at: Option<String>,
     #[schema(required, value_type = Option<schema::Time>)]
@@ -173,7 +173,7 @@ pub(crate) struct Part {
     user: PartUser,
 }
 
-/// Who it is.
+/// The user behind a participant.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BareUser)]
@@ -182,7 +182,7 @@ pub(crate) struct PartUser {
     name: String,
     #[schema(required)]
     avatar_url: Option<String>,
-    /// Signed in by name alone.
+    /// Whether they signed in with just a name.
     is_guest: bool,
 }
 
@@ -210,15 +210,15 @@ impl Part {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ChannelCalls {
-    /// `ringing`, `active`, `ended`, `missed`, `declined`, in either case, separated by commas.
+    /// `ringing`, `active`, `ended`, `missed`, `declined`, in upper or lower case, separated by commas.
     status: Option<String>,
-    /// Only calls before this one.
+    /// Only calls older than this one.
     before: Option<String>,
-    /// At most so many: 1 to 100, usually 50.
+    /// The most calls to return: 1 to 100, by default 50.
     limit: Option<usize>,
 }
 
-/// One server for a peer connection; one URL each.
+/// One server for a peer connection, with one URL.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BareIceServer)]
 pub(crate) struct Server {
@@ -244,7 +244,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(Call::new(&call))))
 }
 
-/// Takes a call that rings, or enters one that runs.
+/// Accepts a ringing call, or joins a running one.
 #[utoipa::path(post, path = "/calls/{id}/join", operation_id = "bareJoin", tag = "dialects",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Call), (status = "default", body = ErrorBody)))]
@@ -260,7 +260,7 @@ async fn leave(State(state): State<AppState>, caller: Caller, CallPath(id): Call
     Ok(Json(Call::new(&state.handle().leave(id, &caller.user).await?)))
 }
 
-/// Ends a call for all.
+/// Ends a call for everyone.
 #[utoipa::path(post, path = "/calls/{id}/end", operation_id = "bareEnd", tag = "dialects", request_body = Option<End>,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Call), (status = "default", body = ErrorBody)))]
@@ -274,7 +274,7 @@ async fn end(
     Ok(Json(Call::new(&state.handle().end(id, &caller.user, reason).await?)))
 }
 
-/// One call.
+/// Returns one call.
 #[utoipa::path(get, path = "/calls/{id}", operation_id = "bareCall", tag = "dialects",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = WholeCall), (status = "default", body = ErrorBody)))]
@@ -284,7 +284,7 @@ async fn one(State(state): State<AppState>, caller: Caller, CallPath(id): CallPa
     Ok(Json(WholeCall::new(&call, &shown)))
 }
 
-/// A channel's calls, newest first: for its members all, for others those they had a part in.
+/// Lists a channel's calls, newest first. Members see all of them, others only those they took part in.
 #[utoipa::path(get, path = "/channels/{id}/calls", operation_id = "bareChannelCalls", tag = "dialects",
     params(("id" = String, Path, description = "The channel"), ChannelCalls),
     responses((status = 200, body = Vec<WholeCall>), (status = "default", body = ErrorBody)))]
@@ -313,14 +313,14 @@ async fn of_channel(
     Ok(Json(calls.iter().map(|call| WholeCall::new(call, &shown)).collect()))
 }
 
-/// STUN and TURN servers for a peer connection.
+/// Lists STUN and TURN servers for a peer connection.
 #[utoipa::path(get, path = "/webrtc/ice-servers", operation_id = "bareIceServers", tag = "dialects",
     responses((status = 200, body = Vec<Server>), (status = "default", body = ErrorBody)))]
 async fn ice_servers(State(state): State<AppState>, caller: Caller, parts: Parts) -> ApiResult<Json<Vec<Server>>> {
     servers(&state, &caller, &parts).await
 }
 
-/// The same below `/api`.
+/// The same, under `/api`.
 #[utoipa::path(get, path = "/api/webrtc/ice-servers", operation_id = "bareIceServersUnderApi", tag = "dialects",
     responses((status = 200, body = Vec<Server>), (status = "default", body = ErrorBody)))]
 async fn ice_servers_under_api(
@@ -346,7 +346,7 @@ fn statuses(list: Option<&str>) -> ApiResult<Vec<CallStatus>> {
     let mut found = Vec::new();
     for word in words {
         let status = Status::parse(word)
-            .ok_or_else(|| ApiError::invalid("status", "ringing, active, ended, missed or declined"))?;
+            .ok_or_else(|| ApiError::invalid("status", "must be ringing, active, ended, missed or declined"))?;
         found.extend(status.ours());
     }
     Ok(found)

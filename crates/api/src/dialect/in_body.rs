@@ -26,14 +26,14 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(end_named))
 }
 
-/// The call that is taken.
+/// The call to accept.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NamedCall {
     call_id: String,
 }
 
-/// The call that is refused, and why.
+/// The call to decline, and why.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NamedDecline {
@@ -41,26 +41,26 @@ pub(crate) struct NamedDecline {
     reason: Option<DeclineReason>,
 }
 
-/// The call that is to end.
+/// The call to end.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NamedEnd {
     call_id: String,
     reason: Option<String>,
-    /// Taken and not used: the server measures.
+    /// Accepted but ignored: the server measures the duration itself.
     #[serde(rename = "duration")]
     #[allow(dead_code)]
     duration: Option<f64>,
 }
 
-/// The caller's own part, in the words of a table's columns.
+/// The caller as a participant, with the names of the table's columns.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AcceptedRow {
     success: bool,
     participant: ParticipantRow,
 }
 
-/// One user's part in a call.
+/// One participant of a call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ParticipantRow)]
 pub(crate) struct ParticipantRow {
@@ -75,7 +75,7 @@ pub(crate) struct ParticipantRow {
     joined_at: Option<String>,
     #[schema(required, value_type = Option<schema::Time>)]
     left_at: Option<String>,
-    /// Seconds with the call.
+    /// Seconds they spent in the call.
     duration: u64,
     is_muted: bool,
     is_video_enabled: bool,
@@ -104,7 +104,7 @@ impl ParticipantRow {
     }
 }
 
-/// Starts a call; another path of `initiate`.
+/// Starts a call. The same as `initiate`.
 #[utoipa::path(post, path = "/api/calls", operation_id = "createCall", tag = "calls", request_body = Initiate,
     responses((status = 201, body = Initiated), (status = "default", body = ErrorBody)))]
 async fn create_call(
@@ -116,7 +116,7 @@ async fn create_call(
     ring::initiate(state, caller, parts, body).await
 }
 
-/// This device takes the call that the body names.
+/// Accepts the call named in the body, on this device.
 #[utoipa::path(post, path = "/api/calls/accept", operation_id = "acceptNamed", tag = "dialects", request_body = NamedCall,
     responses((status = 200, body = AcceptedRow), (status = "default", body = ErrorBody)))]
 async fn accept_named(
@@ -128,7 +128,7 @@ async fn accept_named(
     Ok(Json(AcceptedRow { success: true, participant: ParticipantRow::new(joined.call.id, &joined.participant) }))
 }
 
-/// Refuses the call that the body names.
+/// Declines the call named in the body.
 #[utoipa::path(post, path = "/api/calls/decline", operation_id = "declineNamed", tag = "dialects", request_body = NamedDecline,
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
 async fn decline_named(
@@ -141,7 +141,7 @@ async fn decline_named(
     ring::answer(&state, &call).await
 }
 
-/// Ends the call that the body names.
+/// Ends the call named in the body.
 #[utoipa::path(post, path = "/api/calls/end", operation_id = "endNamed", tag = "dialects", request_body = NamedEnd,
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
 async fn end_named(

@@ -170,7 +170,7 @@ fn raw_message(signal: &Signal) -> Value {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MeetingView {
     pub call: CallId,
-    /// What a client said last; `new` before.
+    /// The last state that a client reported, or `new` before any report.
     pub state: String,
     pub candidates: u64,
     pub since: Timestamp,

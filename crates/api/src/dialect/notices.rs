@@ -17,7 +17,7 @@ pub(crate) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
         match notices.recv().await {
             Ok(notice) => take(&state, &notice),
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "seats missed notices and are looked through");
+                tracing::warn!(missed, "some notices were missed; checking every seat");
                 sweep(&state).await;
             }
             Err(RecvError::Closed) => return,

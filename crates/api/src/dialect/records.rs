@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(initiate)).routes(routes!(accept)).routes(routes!(active))
 }
 
-/// Where a call stands, in three words.
+/// The state of a call, as one of three words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RecordStatus)]
@@ -50,12 +50,12 @@ impl Status {
     }
 }
 
-/// A new call: the words of `initiate`, or their names in snake_case.
+/// A new call: the fields of `initiate`, or their names in snake_case.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewRecord {
     #[serde(flatten)]
     body: Initiate,
-    /// One user: the call is one-to-one.
+    /// One user to call. The call is one-to-one.
     target_user_id: Option<String>,
     /// Another name for `target_user_id`.
     callee_id: Option<String>,
@@ -81,10 +81,10 @@ impl NewRecord {
 #[schema(as = CallRecord)]
 pub(crate) struct Record {
     id: String,
-    /// The same.
+    /// The same as `id`.
     call_id: String,
     caller_id: String,
-    /// The one who is called; null where there is more than one.
+    /// The user being called. Null if there is more than one.
     #[schema(required)]
     callee_id: Option<String>,
     #[schema(required)]
@@ -97,19 +97,19 @@ pub(crate) struct Record {
     started_at: Option<String>,
     #[schema(required, value_type = Option<schema::Time>)]
     ended_at: Option<String>,
-    /// Seconds, from connected on.
+    /// Seconds since the call connected.
     #[schema(required)]
     duration: Option<u64>,
     participants: Vec<Part>,
 }
 
-/// One user's part in a call.
+/// One participant of a call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RecordParticipant)]
 pub(crate) struct Part {
     user_id: String,
     name: String,
-    /// Signed in by name alone.
+    /// Whether they signed in with just a name.
     is_guest: bool,
     #[schema(value_type = schema::ParticipantStatus)]
     status: ParticipantStatus,
@@ -140,7 +140,7 @@ impl Record {
     }
 }
 
-/// Starts a call; it is pending.
+/// Starts a call. Its status is `pending`.
 #[utoipa::path(post, path = "/calls/initiate", operation_id = "recordInitiate", tag = "dialects", request_body = NewRecord,
     responses((status = 201, body = Record), (status = "default", body = ErrorBody)))]
 async fn initiate(
@@ -152,7 +152,7 @@ async fn initiate(
     Ok((StatusCode::CREATED, Json(record(&state, &call).await)))
 }
 
-/// This device takes the call; it is ongoing.
+/// Accepts the call, on this device. Its status becomes `ongoing`.
 #[utoipa::path(post, path = "/calls/accept/{id}", operation_id = "recordAccept", tag = "dialects",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Record), (status = "default", body = ErrorBody)))]
@@ -161,7 +161,7 @@ async fn accept(State(state): State<AppState>, caller: Caller, CallPath(id): Cal
     Ok(Json(record(&state, &joined.call).await))
 }
 
-/// The caller's newest call that rings or runs, or null. Clients without a socket ask this to learn of a ring.
+/// Returns the caller's newest call that is ringing or running, or null. Clients without a socket poll this to notice a call.
 #[utoipa::path(get, path = "/calls/active", operation_id = "recordActive", tag = "dialects",
     responses((status = 200, body = Option<Record>), (status = "default", body = ErrorBody)))]
 async fn active(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<Option<Record>>> {

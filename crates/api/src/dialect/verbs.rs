@@ -21,23 +21,23 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(answer)).routes(routes!(reject)).routes(routes!(turn_credentials))
 }
 
-/// The TURN server's credentials, and the whole list that a peer connection takes.
+/// Credentials for the TURN server, and the complete list for a peer connection.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TurnCredentials {
-    /// TURN user name; null where there is no TURN server.
+    /// TURN user name. Null if there is no TURN server.
     #[schema(required)]
     username: Option<String>,
-    /// Its password.
+    /// TURN password.
     #[schema(required)]
     credential: Option<String>,
     /// `turn:` and `turns:` URLs.
     urls: Vec<String>,
-    /// STUN and TURN.
+    /// STUN and TURN servers.
     ice_servers: Vec<IceServer>,
 }
 
-/// This device takes the call.
+/// Accepts the call, on this device.
 #[utoipa::path(post, path = "/api/calls/{id}/answer", operation_id = "answer", tag = "dialects",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Joined), (status = "default", body = ErrorBody)))]
@@ -51,7 +51,7 @@ async fn answer(
     Ok(Json(ring::joined(&state, &caller, joined, &parts).await))
 }
 
-/// Refuses a call.
+/// Declines a call.
 #[utoipa::path(post, path = "/api/calls/{id}/reject", operation_id = "reject", tag = "dialects", request_body = Option<Decline>,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -66,7 +66,7 @@ async fn reject(
     ring::answer(&state, &call).await
 }
 
-/// TURN credentials.
+/// Returns TURN credentials.
 #[utoipa::path(get, path = "/api/calls/turn-credentials", operation_id = "turnCredentials", tag = "dialects",
     responses((status = 200, body = TurnCredentials), (status = "default", body = ErrorBody)))]
 async fn turn_credentials(

@@ -105,13 +105,13 @@ async fn leave(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
 
 async fn mute(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
     let body = letter.read::<OfCall>()?;
-    let muted = body.is_muted.ok_or_else(|| ApiError::invalid("isMuted", "true or false"))?;
+    let muted = body.is_muted.ok_or_else(|| ApiError::invalid("isMuted", "must be true or false"))?;
     media(state, seat, letter, body.id()?, Some(muted), None).await
 }
 
 async fn video(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
     let body = letter.read::<OfCall>()?;
-    let video = body.is_video_enabled.ok_or_else(|| ApiError::invalid("isVideoEnabled", "true or false"))?;
+    let video = body.is_video_enabled.ok_or_else(|| ApiError::invalid("isVideoEnabled", "must be true or false"))?;
     media(state, seat, letter, body.id()?, None, Some(video)).await
 }
 
@@ -169,7 +169,7 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
         }
     }
     // A socket of another call and one that does not exist are not told apart.
-    Err(ApiError::new(ErrorCode::NotFound, "no such participant in your call"))
+    Err(ApiError::new(ErrorCode::NotFound, "your call has no such participant"))
 }
 
 fn not_joined() -> ApiError {

@@ -65,15 +65,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Credentials {
-    /// A user's token; a bearer token or our own page's session do as well.
+    /// A user's token. A bearer token, or the session cookie on Stoa's own pages, works as well.
     token: Option<String>,
-    /// The device, where the user has several.
+    /// The device, if the user has several.
     #[serde(rename = "deviceId")]
     #[param(rename = "deviceId")]
     device_id: Option<String>,
 }
 
-/// The signalling WebSocket of a call.
+/// Opens the signalling WebSocket of a call.
 #[utoipa::path(get, path = "/ws/webrtc/{call_id}", operation_id = "signallingSocket", tag = "dialects",
     params(("call_id" = String, Path, description = "The call"), Credentials),
     responses((status = 101, description = "The WebSocket"), (status = "default", body = ErrorBody)))]
@@ -89,7 +89,7 @@ async fn connect(
     caller.require(Permission::CallsJoin)?;
     let CallPath(id) = call?;
     let call = signalling_call(&state, id, &caller.user).await?.id;
-    let no_upgrade = || ApiError::invalid("upgrade", "this is a WebSocket");
+    let no_upgrade = || ApiError::invalid("upgrade", "connect to this path with a WebSocket");
     let upgrade = IncomingUpgrade::from_request_parts(&mut parts, &state).await.map_err(|_| no_upgrade())?;
     let (answer, upgraded) = upgrade.upgrade(OPTIONS.clone()).map_err(|_| no_upgrade())?;
     tokio::spawn(serve(state, Entry { caller, proof, call, arrival }, upgraded));
@@ -197,7 +197,7 @@ impl Peer {
                 () = until(self.read_after), if self.read_after.is_some() => self.read_after = None,
                 _ = pings.tick() => {
                     if self.heard.elapsed() > SILENCE && self.read_after.is_none() {
-                        return Some(End(close_code::POLICY, "nothing was heard for 30 seconds"));
+                        return Some(End(close_code::POLICY, "no message or pong for 30 seconds"));
                     }
                     self.write(Frame::ping("")).await?;
                 }
@@ -210,7 +210,7 @@ impl Peer {
         // What is wrong with the protocol, its close frame included, is the library's to say.
         let frame = frame.map_err(|_: WebSocketError| None)?;
         if frame.payload().len() > LONGEST_MESSAGE {
-            return Err(Some(End(close_code::SIZE, "a message has at most 64 KiB")));
+            return Err(Some(End(close_code::SIZE, "a message must not exceed 64 KiB")));
         }
         self.heard = Instant::now();
         match self.pace.handle_frame(self.heard) {
@@ -221,9 +221,9 @@ impl Peer {
         let result = match frame.opcode() {
             OpCode::Text => match std::str::from_utf8(frame.payload()) {
                 Ok(text) => self.handle_text(text).await,
-                Err(_) => Err(ApiError::invalid("message", "not UTF-8")),
+                Err(_) => Err(ApiError::invalid("message", "must be UTF-8")),
             },
-            OpCode::Binary | OpCode::Continuation => Err(ApiError::invalid("message", "text frames only")),
+            OpCode::Binary | OpCode::Continuation => Err(ApiError::invalid("message", "must be a text frame")),
             OpCode::Ping | OpCode::Pong => return Ok(()),
             OpCode::Close => return Err(None),
         };
@@ -301,43 +301,43 @@ enum Said {
 
 /// Reads a message. Descriptions and candidates stay opaque: peers need not be browsers.
 fn parse(text: &str) -> ApiResult<Said> {
-    let message: Value = serde_json::from_str(text).map_err(|_| ApiError::invalid("message", "not JSON"))?;
+    let message: Value = serde_json::from_str(text).map_err(|_| ApiError::invalid("message", "must be JSON"))?;
     let part = |name: &str| message.get(name).cloned().unwrap_or(Value::Null);
     let description = |name: &'static str| match part(name) {
         Value::Object(object) if object.get("sdp").is_some_and(Value::is_string) => Ok(Value::Object(object)),
-        _ => Err(ApiError::invalid(name, "an object with sdp")),
+        _ => Err(ApiError::invalid(name, "must be an object with sdp")),
     };
     let signal = match message.get("type").and_then(Value::as_str) {
         Some("auth_refresh") => match part("token") {
             Value::String(token) => return Ok(Said::Refresh(token)),
-            _ => Err(ApiError::invalid("token", "a text")),
+            _ => Err(ApiError::invalid("token", "must be a string")),
         },
         Some("offer") => Ok(Signal::Offer(description("offer")?)),
         Some("answer") => Ok(Signal::Answer(description("answer")?)),
         Some("ice_candidate") => match part("candidate") {
             candidate @ (Value::Object(_) | Value::Null) => Ok(Signal::Candidate(candidate)),
-            _ => Err(ApiError::invalid("candidate", "an object, or null")),
+            _ => Err(ApiError::invalid("candidate", "must be an object or null")),
         },
         Some("text") => match part("message") {
             Value::String(text) if text.chars().count() <= LONGEST_TEXT => {
                 Ok(Signal::Text { message: Value::String(text), timestamp: part("timestamp") })
             }
-            _ => Err(ApiError::invalid("message", "a text of at most 4096 characters")),
+            _ => Err(ApiError::invalid("message", "must be a string of at most 4096 characters")),
         },
         Some("connection_state") => match part("state") {
             Value::String(state) if STATES.contains(&state.as_str()) => Ok(Signal::State(state)),
-            _ => Err(ApiError::invalid("state", "a state of a peer connection")),
+            _ => Err(ApiError::invalid("state", "must be a state of a peer connection")),
         },
-        _ => Err(ApiError::invalid("type", "offer, answer, ice_candidate, text, connection_state or auth_refresh")),
+        _ => Err(ApiError::invalid("type", "must be offer, answer, ice_candidate, text, connection_state or auth_refresh")),
     };
     signal.map(Said::Signal)
 }
 
-/// The signalling of all calls.
+/// The signalling connections of all calls.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ActiveConnections {
     total_calls: usize,
-    /// By call.
+    /// Connections by call.
     connections: std::collections::BTreeMap<String, ConnectionState>,
 }
 
@@ -345,7 +345,7 @@ pub(crate) struct ActiveConnections {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConnectionState {
     call_id: String,
-    /// What a client said last; `new` before.
+    /// The last state that a client reported, or `new` before any report.
     connection_state: String,
     ice_candidates_count: u64,
     #[schema(value_type = schema::Time)]
@@ -366,7 +366,7 @@ impl From<MeetingView> for ConnectionState {
     }
 }
 
-/// Calls with signalling connections; for administrators.
+/// Lists calls with signalling connections. For administrators.
 #[utoipa::path(get, path = "/ws/webrtc/active-connections", operation_id = "recordConnections", tag = "dialects",
     responses((status = 200, body = ActiveConnections), (status = "default", body = ErrorBody)))]
 async fn active_connections(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<ActiveConnections>> {
@@ -377,7 +377,7 @@ async fn active_connections(State(state): State<AppState>, caller: Caller) -> Ap
     Ok(Json(ActiveConnections { total_calls: connections.len(), connections }))
 }
 
-/// How the signalling of one call stands; for administrators.
+/// Returns the state of one call's signalling. For administrators.
 #[utoipa::path(get, path = "/ws/webrtc/connection-state/{call_id}", operation_id = "recordConnectionState", tag = "dialects",
     params(("call_id" = String, Path, description = "The call")),
     responses((status = 200, body = ConnectionState), (status = "default", body = ErrorBody)))]
@@ -388,7 +388,7 @@ async fn connection_state(
 ) -> ApiResult<Json<ConnectionState>> {
     caller.require(Permission::Admin)?;
     let view = state.meetings.views().into_iter().find(|view| view.call == id);
-    let view = view.ok_or_else(|| ApiError::new(model::ErrorCode::CallNotFound, "no such call with connections"))?;
+    let view = view.ok_or_else(|| ApiError::new(model::ErrorCode::CallNotFound, "no call with that ID has connections"))?;
     Ok(Json(view.into()))
 }
 

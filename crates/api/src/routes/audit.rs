@@ -26,34 +26,34 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AuditParams {
-    /// Only this actor's: a user's id, or `api-key:` and a key's.
+    /// Only entries of this actor: a user's ID, or `api-key:` and a key's ID.
     #[param(nullable = false)]
     actor: Option<String>,
-    /// Only this kind of act, such as `user.erased`.
+    /// Only this kind of action, such as `user.erased`.
     #[param(nullable = false)]
     action: Option<String>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(nullable = false, pattern = "^[0-9]{1,18}$")]
     before: Option<String>,
-    /// At most so many: 1 to 200, usually 50.
+    /// The most entries to return: 1 to 200, by default 50.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
 
-/// What an administrator or a host app did.
+/// What an administrator or a backend did.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditView {
-    /// Ascending.
+    /// Increases with each entry.
     id: String,
     #[schema(value_type = schema::Time)]
     at: String,
-    /// A user's id, or `api-key:` and a key's.
+    /// A user's ID, or `api-key:` and a key's ID.
     actor: String,
-    /// From where.
+    /// The IP address it came from.
     #[schema(required)]
     address: Option<String>,
     action: String,
-    /// To what.
+    /// What it was done to.
     #[schema(required)]
     target: Option<String>,
     details: Value,
@@ -78,12 +78,12 @@ impl From<AuditEntry> for AuditView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     entries: Vec<AuditView>,
-    /// Give this as `before` for the next page.
+    /// Pass this as `before` to get the next page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// What administrators and host apps did, newest first.
+/// Lists what administrators and backends did, newest first.
 #[utoipa::path(get, path = "/api/admin/audit", operation_id = "auditLog", tag = "admin", params(AuditParams),
     responses((status = 200, body = AuditPage), (status = "default", body = ErrorBody)))]
 async fn audit_log(
@@ -93,7 +93,7 @@ async fn audit_log(
 ) -> ApiResult<Json<AuditPage>> {
     let limit = page_size(params.limit, USUAL_PAGE, LONGEST_PAGE)?;
     let before = params.before.map(|text| text.parse::<i64>()).transpose();
-    let before = before.map_err(|_| ApiError::invalid("before", "the next of a page"))?;
+    let before = before.map_err(|_| ApiError::invalid("before", "must be the `next` of a page"))?;
     let query = AuditQuery { actor: params.actor, action: params.action, before, limit: limit + 1 };
     let mut found = state.handle().store().audit_log(&query).await?;
     let more = found.len() > limit;

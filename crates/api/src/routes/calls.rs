@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallPage {
     calls: Vec<Call>,
-    /// Give this as `before` for the next page.
+    /// Pass this as `before` to get the next page.
     #[schema(required)]
     next: Option<String>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct CallEvents {
     events: Vec<CallEvent>,
 }
 
-/// A participant's own media state; what is left out stays.
+/// The caller's media state. Fields left out stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MediaState {
@@ -65,19 +65,19 @@ pub(crate) struct MediaState {
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct HistoryParams {
-    /// Statuses, separated by commas.
+    /// Only calls with one of these statuses, separated by commas.
     status: Option<String>,
-    /// Only calls of this channel.
+    /// Only calls in this channel.
     channel_id: Option<String>,
     /// Only calls with this other user.
     user_id: Option<String>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     before: Option<String>,
-    /// At most so many: 1 to 100, usually 50.
+    /// The most calls to return: 1 to 100, by default 50.
     limit: Option<usize>,
 }
 
-/// The caller's history.
+/// Lists the caller's call history.
 #[utoipa::path(get, path = "/api/calls", operation_id = "listCalls", tag = "calls", params(HistoryParams),
     responses((status = 200, body = CallPage), (status = "default", body = ErrorBody)))]
 async fn list_calls(
@@ -106,7 +106,7 @@ async fn list_calls(
     Ok(Json(CallPage { calls: views(&state, &page.calls).await, next }))
 }
 
-/// The caller's calls that ring or run.
+/// Lists the caller's calls that are ringing or running.
 #[utoipa::path(get, path = "/api/calls/active", operation_id = "activeCalls", tag = "calls",
     responses((status = 200, body = CallList), (status = "default", body = ErrorBody)))]
 async fn active_calls(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<CallList>> {
@@ -114,7 +114,7 @@ async fn active_calls(State(state): State<AppState>, caller: Caller) -> ApiResul
     Ok(Json(CallList { calls: views(&state, &calls).await }))
 }
 
-/// One call.
+/// Returns one call.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -127,7 +127,7 @@ async fn one_call(
     answer(&state, &call).await
 }
 
-/// A call's event log.
+/// Returns a call's event log.
 #[utoipa::path(get, path = "/api/calls/{id}/events", operation_id = "callEvents", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallEvents), (status = "default", body = ErrorBody)))]
@@ -140,7 +140,7 @@ async fn call_events(
     Ok(Json(CallEvents { events: events.into_iter().map(CallEvent::from).collect() }))
 }
 
-/// Says what the caller's own client sends.
+/// Updates the caller's own media state: microphone, camera and screen.
 #[utoipa::path(patch, path = "/api/calls/{id}/media", operation_id = "media", tag = "calls", request_body = MediaState,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -163,7 +163,7 @@ fn statuses(list: Option<&str>) -> ApiResult<Vec<CallStatus>> {
         .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
-        .map(|word| word.parse().map_err(|()| ApiError::invalid("status", "statuses of calls, separated by commas")))
+        .map(|word| word.parse().map_err(|()| ApiError::invalid("status", "must be call statuses, separated by commas")))
         .collect()
 }
 

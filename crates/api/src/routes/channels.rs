@@ -47,26 +47,26 @@ impl ChannelAnswer {
     }
 }
 
-/// A new channel, or, with an id that exists, its new state.
+/// A new channel. With an ID that exists, the channel's new state.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateChannel {
     #[schema(min_length = 1, max_length = 128)]
     id: Option<String>,
     #[schema(min_length = 1, max_length = 120, pattern = "^[A-Za-z0-9]")]
     name: String,
-    /// User ids; whoever makes the channel is added.
+    /// The members' user IDs. Whoever creates the channel is added.
     #[serde(default)]
     members: Vec<String>,
 }
 
-/// What is to change.
+/// The changes to make.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PatchChannel {
     name: Option<String>,
     members: Option<Vec<String>>,
 }
 
-/// The caller's channels.
+/// Lists the caller's channels.
 #[utoipa::path(get, path = "/api/channels", operation_id = "listChannels", tag = "channels",
     responses((status = 200, body = ChannelList), (status = "default", body = ErrorBody)))]
 async fn list_channels(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<ChannelList>> {
@@ -74,7 +74,7 @@ async fn list_channels(State(state): State<AppState>, caller: Caller) -> ApiResu
     Ok(Json(ChannelList { channels: channels.iter().map(Channel::from).collect() }))
 }
 
-/// Makes a channel.
+/// Creates a channel.
 #[utoipa::path(post, path = "/api/channels", operation_id = "createChannel", tag = "channels", request_body = CreateChannel,
     responses((status = 201, body = ChannelAnswer), (status = "default", body = ErrorBody)))]
 async fn create_channel(
@@ -97,7 +97,7 @@ async fn create_channel(
     Ok((StatusCode::CREATED, ChannelAnswer::json(&channel)))
 }
 
-/// One channel.
+/// Returns one channel.
 #[utoipa::path(get, path = "/api/channels/{id}", operation_id = "getChannel", tag = "channels",
     params(("id" = String, Path, description = "The channel")),
     responses((status = 200, body = ChannelAnswer), (status = "default", body = ErrorBody)))]
@@ -109,7 +109,7 @@ async fn channel(
     Ok(ChannelAnswer::json(&seen(&state, &caller, &id).await?))
 }
 
-/// Renames a channel or sets its members.
+/// Renames a channel, or sets its members.
 #[utoipa::path(patch, path = "/api/channels/{id}", operation_id = "patchChannel", tag = "channels", request_body = PatchChannel,
     params(("id" = String, Path, description = "The channel")),
     responses((status = 200, body = ChannelAnswer), (status = "default", body = ErrorBody)))]
@@ -128,7 +128,7 @@ async fn patch_channel(
     Ok(ChannelAnswer::json(&channel))
 }
 
-/// Deletes a channel; its calls stay in the history.
+/// Deletes a channel. Its calls stay in the history.
 #[utoipa::path(delete, path = "/api/channels/{id}", operation_id = "deleteChannel", tag = "channels",
     params(("id" = String, Path, description = "The channel")),
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
@@ -147,7 +147,7 @@ async fn delete_channel(
 
 /// Adds a member.
 #[utoipa::path(put, path = "/api/channels/{id}/members/{userId}", operation_id = "addMember", tag = "channels",
-    params(("id" = String, Path, description = "The channel"), ("userId" = String, Path, description = "Whom")),
+    params(("id" = String, Path, description = "The channel"), ("userId" = String, Path, description = "The user")),
     responses((status = 200, body = ChannelAnswer), (status = "default", body = ErrorBody)))]
 async fn add_member(
     State(state): State<AppState>,
@@ -164,9 +164,9 @@ async fn add_member(
     Ok(ChannelAnswer::json(&channel))
 }
 
-/// Removes a member; oneself, too.
+/// Removes a member, which can be the caller.
 #[utoipa::path(delete, path = "/api/channels/{id}/members/{userId}", operation_id = "removeMember", tag = "channels",
-    params(("id" = String, Path, description = "The channel"), ("userId" = String, Path, description = "Whom")),
+    params(("id" = String, Path, description = "The channel"), ("userId" = String, Path, description = "The user")),
     responses((status = 200, body = ChannelAnswer), (status = "default", body = ErrorBody)))]
 async fn remove_member(
     State(state): State<AppState>,
@@ -215,7 +215,7 @@ async fn put(state: &AppState, channel: NewChannel) -> ApiResult<control::Channe
 
 fn name(text: &str) -> ApiResult<String> {
     let name = auth::shown_name(text).filter(|name| name.chars().count() <= LONGEST_NAME);
-    name.ok_or_else(|| ApiError::invalid("name", "1 to 120 characters that can be seen"))
+    name.ok_or_else(|| ApiError::invalid("name", "must have 1 to 120 visible characters"))
 }
 
 fn members(ids: &[String]) -> ApiResult<Vec<UserId>> {

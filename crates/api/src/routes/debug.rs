@@ -29,11 +29,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 pub(crate) struct Connections {
     /// Open Socket.IO connections.
     sockets: usize,
-    /// Calls that ring or run.
+    /// Calls that are ringing or running.
     active_calls: usize,
-    /// The newest of them, at most 500.
+    /// The newest of those calls, at most 500.
     calls: Vec<CallConnections>,
-    /// Open media rooms, calls' and others'.
+    /// Open media rooms, of calls and others.
     rooms: Vec<RoomConnections>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct RoomConnections {
     participants: usize,
 }
 
-/// Who is connected, everywhere.
+/// Lists who is connected, across the whole server.
 #[utoipa::path(get, path = "/api/debug/connections", operation_id = "connections", tag = "admin",
     responses((status = 200, body = Connections), (status = "default", body = ErrorBody)))]
 async fn connections(State(state): State<AppState>, _: Admin) -> ApiResult<Json<Connections>> {
@@ -77,7 +77,7 @@ async fn connections(State(state): State<AppState>, _: Admin) -> ApiResult<Json<
     Ok(Json(Connections { sockets: state.sockets.count(None), active_calls, calls, rooms }))
 }
 
-/// Who is connected in one running call.
+/// Lists who is connected in one running call.
 #[utoipa::path(get, path = "/api/debug/connections/{callId}", operation_id = "callConnections", tag = "admin",
     params(("callId" = String, Path, format = Uuid, description = "The call")),
     responses((status = 200, body = CallConnections), (status = "default", body = ErrorBody)))]
@@ -87,7 +87,7 @@ async fn call_connections(
     CallPath(id): CallPath,
 ) -> ApiResult<Json<CallConnections>> {
     let call = state.handle().running_call(id).await?;
-    let call = call.ok_or_else(|| ApiError::new(ErrorCode::CallNotFound, "no such call runs"))?;
+    let call = call.ok_or_else(|| ApiError::new(ErrorCode::CallNotFound, "no such call is running"))?;
     let rooms = rooms(&state).await;
     Ok(Json(view(&state, &call, &rooms).await))
 }

@@ -25,10 +25,10 @@ pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A user's token, or a host app's API key: on calls it speaks for the user in `Stoa-User`."))
+        .description(Some("A user's token, or your backend's API key. On calls, a key acts for the user named in `Stoa-User`."))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let cookie = ApiKeyValue::with_description("stoa_session", "The web app's session, from our own pages alone.");
+    let cookie = ApiKeyValue::with_description("stoa_session", "The web app's session cookie. It works only from this server's own pages.");
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
 }
 
@@ -58,16 +58,16 @@ fn refusals(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let changes = !matches!(method, HttpMethod::Get);
     let is_health = operation.operation_id.as_deref() == Some("health");
     for (status, may_be, description) in [
-        ("400", has_input, "What was sent is not what is taken here"),
-        ("401", !is_health, "Not signed in, or no longer"),
-        ("403", !is_health, "Not allowed, or switched off here"),
-        ("404", names_something, "No such thing, or none of the asker's"),
-        ("409", changes, "Does not fit how things stand"),
+        ("400", has_input, "The request does not match what this endpoint expects"),
+        ("401", !is_health, "Not signed in, or the token or session has ended"),
+        ("403", !is_health, "Not allowed, or turned off on this server"),
+        ("404", names_something, "Not found, or not visible to the caller"),
+        ("409", changes, "Conflicts with the current state"),
         ("413", has_body, "The body is too large"),
-        ("415", has_body, "The body is no JSON"),
-        ("429", !is_health, "Too many requests; Retry-After says when to come back"),
-        ("500", !is_health, "A fault of the server's"),
-        ("503", !is_health, "Not at present; try again"),
+        ("415", has_body, "The body is not JSON"),
+        ("429", !is_health, "Too many requests; Retry-After says when to try again"),
+        ("500", !is_health, "Something went wrong on the server"),
+        ("503", !is_health, "Unavailable right now; try again"),
     ] {
         if may_be {
             let mut refusal: Response = usual.clone();

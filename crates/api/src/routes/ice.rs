@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(revoke_turn_credentials))
 }
 
-/// How clients authenticate with a server.
+/// How clients authenticate with an ICE server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AuthWord {
@@ -45,7 +45,7 @@ pub(crate) enum AuthWord {
     Expiring,
 }
 
-/// A STUN or TURN server as an administrator sees it; its credential is never shown.
+/// A STUN or TURN server as an administrator sees it. Its credential is never shown.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredIceServer {
@@ -87,7 +87,7 @@ impl From<&IceServerEntry> for StoredIceServer {
     }
 }
 
-/// Servers, in the order in which clients are told of them.
+/// ICE servers, in the order in which clients get them.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StoredIceServers {
     servers: Vec<StoredIceServer>,
@@ -100,37 +100,37 @@ pub(crate) struct IceServerAnswer {
     server: StoredIceServer,
 }
 
-/// A new server.
+/// A new ICE server.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewIceServer {
-    /// `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:…`; STUN and TURN not mixed.
+    /// `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:…`. STUN and TURN must not be mixed.
     #[schema(min_items = 1, max_items = 8, example = json!(["turn:turn.example.org:3478?transport=udp"]))]
     urls: Vec<String>,
-    /// Where it is left out: `static` with a username, `expiring` for other TURN servers, `none` for STUN servers.
+    /// If left out: `static` with a username, `expiring` for other TURN servers, `none` for STUN servers.
     #[schema(nullable = false)]
     auth: Option<AuthWord>,
-    /// For `static`.
+    /// For `static` only.
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     username: Option<String>,
-    /// For `static`.
+    /// For `static` only.
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     credential: Option<String>,
-    /// Clients that name this region are told of it first.
+    /// Clients that ask for this region get this server first.
     #[schema(max_length = 256)]
     region: Option<String>,
-    /// Lower comes first; usually 100.
+    /// Lower numbers come first. By default 100.
     #[schema(nullable = false, minimum = 0, maximum = 10_000)]
     priority: Option<i32>,
-    /// Told to those who are not signed in, too; usually not.
+    /// Whether to offer it without signing in. By default false.
     #[schema(nullable = false)]
     is_public: Option<bool>,
-    /// Usually so.
+    /// Whether to offer it at all. By default true.
     #[schema(nullable = false)]
     is_active: Option<bool>,
 }
 
-/// What is to change of a server; what is left out stays.
+/// The changes to make. Fields left out stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PatchIceServer {
@@ -152,7 +152,7 @@ pub(crate) struct PatchIceServer {
     is_active: Option<bool>,
 }
 
-/// Every server of the store.
+/// Lists every stored ICE server.
 #[utoipa::path(get, path = "/api/admin/ice-servers", operation_id = "listIceServers", tag = "admin",
     responses((status = 200, body = StoredIceServers), (status = "default", body = ErrorBody)))]
 async fn list_ice_servers(State(state): State<AppState>, _: Admin) -> ApiResult<Json<StoredIceServers>> {
@@ -160,7 +160,7 @@ async fn list_ice_servers(State(state): State<AppState>, _: Admin) -> ApiResult<
     Ok(Json(StoredIceServers { servers: servers.iter().map(StoredIceServer::from).collect() }))
 }
 
-/// Adds a server.
+/// Adds an ICE server.
 #[utoipa::path(post, path = "/api/ice-servers", operation_id = "createIceServer", tag = "admin", request_body = NewIceServer,
     responses((status = 201, body = IceServerAnswer), (status = "default", body = ErrorBody)))]
 async fn create_ice_server(
@@ -169,7 +169,7 @@ async fn create_ice_server(
     Body(body): Body<NewIceServer>,
 ) -> ApiResult<(StatusCode, Json<IceServerAnswer>)> {
     if state.handle().store().ice_servers().await?.len() >= MOST_SERVERS {
-        return Err(ApiError::new(ErrorCode::TooMany, format!("at most {MOST_SERVERS} ICE servers")));
+        return Err(ApiError::new(ErrorCode::TooMany, format!("there can be at most {MOST_SERVERS} ICE servers")));
     }
     let now = state.handle().now();
     let auth = auth(&state, body.auth, &body.urls, body.username, body.credential, None)?;
@@ -188,7 +188,7 @@ async fn create_ice_server(
     Ok((StatusCode::CREATED, answer))
 }
 
-/// One server.
+/// Returns one ICE server.
 #[utoipa::path(get, path = "/api/ice-servers/{id}", operation_id = "getIceServer", tag = "admin",
     params(("id" = String, Path, format = Uuid, description = "The server")),
     responses((status = 200, body = IceServerAnswer), (status = "default", body = ErrorBody)))]
@@ -200,7 +200,7 @@ async fn ice_server(
     Ok(Json(IceServerAnswer { success: true, server: (&find(&state, id).await?).into() }))
 }
 
-/// Changes a server.
+/// Changes an ICE server.
 #[utoipa::path(patch, path = "/api/ice-servers/{id}", operation_id = "patchIceServer", tag = "admin", request_body = PatchIceServer,
     params(("id" = String, Path, format = Uuid, description = "The server")),
     responses((status = 200, body = IceServerAnswer), (status = "default", body = ErrorBody)))]
@@ -226,7 +226,7 @@ async fn patch_ice_server(
     put(&state, &admin, "ice_server.changed", &server).await
 }
 
-/// Deletes a server.
+/// Deletes an ICE server.
 #[utoipa::path(delete, path = "/api/ice-servers/{id}", operation_id = "deleteIceServer", tag = "admin",
     params(("id" = String, Path, format = Uuid, description = "The server")),
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
@@ -243,8 +243,8 @@ async fn delete_ice_server(
     Ok(Done::YES)
 }
 
-/// Ends what a user relays through the built-in TURN server, and refuses the credentials handed out to them so far. They are given
-/// new ones when they ask.
+/// Ends everything a user relays through the built-in TURN server, and revokes the credentials handed out to them so far. They can
+/// still ask for new ones.
 #[utoipa::path(delete, path = "/api/users/{id}/turn-credentials", operation_id = "revokeTurnCredentials", tag = "admin",
     params(("id" = String, Path, description = "The user, or the identity in LiveKit tokens")),
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
@@ -304,9 +304,9 @@ fn auth(
     };
     match word {
         AuthWord::None => Ok(IceAuth::None),
-        AuthWord::Expiring if !is_turn => Err(ApiError::invalid("auth", "a STUN server takes no credentials")),
+        AuthWord::Expiring if !is_turn => Err(ApiError::invalid("auth", "must be none: STUN servers use no credentials")),
         AuthWord::Expiring if state.config.turn.secret.is_none() => {
-            Err(ApiError::invalid("auth", "credentials that expire take turn.secret, which is not set here"))
+            Err(ApiError::invalid("auth", "expiring credentials need turn.secret, which is not set on this server"))
         }
         AuthWord::Expiring => Ok(IceAuth::Expiring),
         AuthWord::Static => {
@@ -319,16 +319,16 @@ fn auth(
                 Some(word) => Some(Secret::new(text("credential", Some(word))?)),
                 None => old_word,
             };
-            let credential = credential.ok_or_else(|| ApiError::invalid("credential", "static takes one"))?;
+            let credential = credential.ok_or_else(|| ApiError::invalid("credential", "is required with auth static"))?;
             Ok(IceAuth::Fixed { username, credential })
         }
     }
 }
 
 fn text(field: &'static str, value: Option<String>) -> ApiResult<String> {
-    let value = value.ok_or_else(|| ApiError::invalid(field, "static takes one"))?;
+    let value = value.ok_or_else(|| ApiError::invalid(field, "is required with auth static"))?;
     if value.is_empty() || value.len() > LONGEST_TEXT || value.chars().any(char::is_control) {
-        return Err(ApiError::invalid(field, "1 to 256 characters"));
+        return Err(ApiError::invalid(field, "must have 1 to 256 characters"));
     }
     Ok(value)
 }
@@ -350,7 +350,7 @@ fn priority(priority: i32) -> ApiResult<i32> {
 /// Whether they are TURN servers; an error where they are neither or both.
 fn check_urls(urls: &[String]) -> ApiResult<bool> {
     if urls.is_empty() || urls.len() > MOST_URLS {
-        return Err(ApiError::invalid("urls", "1 to 8 URLs"));
+        return Err(ApiError::invalid("urls", "must have 1 to 8 URLs"));
     }
     let mut kinds = urls.iter().map(|url| is_turn(url));
     let first = kinds.next().flatten();
@@ -358,7 +358,7 @@ fn check_urls(urls: &[String]) -> ApiResult<bool> {
         Some(first) if kinds.all(|kind| kind == Some(first)) => Ok(first),
         _ => Err(ApiError::invalid(
             "urls",
-            "all stun:host[:port], or all turn: or turns:host[:port][?transport=udp|tcp]",
+            "must all be stun:host[:port], or all turn: or turns:host[:port][?transport=udp|tcp]",
         )),
     }
 }

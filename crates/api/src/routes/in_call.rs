@@ -40,30 +40,30 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(report_quality, quality))
 }
 
-/// To whom, and how.
+/// Whom to transfer to, and how.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Transfer {
     pub target_user_id: String,
-    /// Blind where nothing is said.
+    /// By default `blind`.
     #[schema(value_type = Option<schema::TransferMode>)]
     pub mode: Option<TransferMode>,
 }
 
-/// How one is muted.
+/// How to mute.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct Mute {
-    /// They cannot unmute themselves until it is lifted.
+    /// Whether they cannot unmute themselves until the mute is lifted.
     pub hard: Option<bool>,
 }
 
-/// What does not connect; for the log.
+/// Why peer-to-peer does not connect, for the log.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct MediaFailed {
     reason: Option<String>,
 }
 
-/// What a client measured, oldest first; at most 60 reports.
+/// What a client measured, oldest first. At most 60 reports.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct QualityReports {
     pub reports: Vec<Report>,
@@ -73,14 +73,14 @@ pub(crate) struct QualityReports {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// Percent of the packets that were lost, 0 to 100.
+    /// Packet loss in percent, 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
     packet_loss: Option<f64>,
     #[schema(minimum = 0, maximum = 600_000)]
     jitter_ms: Option<f64>,
     #[schema(minimum = 0, maximum = 600_000)]
     round_trip_ms: Option<f64>,
-    /// Bits a second.
+    /// Bits per second.
     bitrate_up: Option<u64>,
     bitrate_down: Option<u64>,
     frame_width: Option<u32>,
@@ -100,14 +100,14 @@ pub(crate) struct Done {
     success: bool,
 }
 
-/// How good a call was.
+/// The quality of a call.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CallQuality {
     call_id: String,
-    /// Averages by participant; who never reported is left out.
+    /// Averages by participant. Participants who never reported are left out.
     participants: Vec<ParticipantQuality>,
-    /// The newest raw reports, at most 1,000, oldest first.
+    /// The latest raw reports, at most 1,000, oldest first.
     reports: Vec<StoredReport>,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct CallQuality {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ParticipantQuality {
     user_id: String,
-    /// The last report's.
+    /// The band of the last report.
     #[schema(value_type = schema::QualityBand)]
     band: model::QualityBand,
     reports: u64,
@@ -151,7 +151,7 @@ pub(crate) struct StoredReport {
     bitrate_down: Option<u64>,
 }
 
-/// Holds one's own side.
+/// Puts the caller's side of the call on hold.
 #[utoipa::path(post, path = "/api/calls/{id}/hold", operation_id = "hold", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -160,7 +160,7 @@ async fn hold(State(state): State<AppState>, caller: Caller, CallPath(id): CallP
     answer(&state, &call).await
 }
 
-/// Resumes one's own side.
+/// Takes the caller's side of the call off hold.
 #[utoipa::path(post, path = "/api/calls/{id}/resume", operation_id = "resume", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -169,7 +169,7 @@ async fn resume(State(state): State<AppState>, caller: Caller, CallPath(id): Cal
     answer(&state, &call).await
 }
 
-/// Hands the call to someone else.
+/// Transfers the call to someone else.
 #[utoipa::path(post, path = "/api/calls/{id}/transfer", operation_id = "transfer", tag = "calls", request_body = Transfer,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -196,7 +196,7 @@ pub(crate) async fn start_transfer(
     Ok(state.handle().transfer(id, &caller.user, target, mode).await?)
 }
 
-/// Ends an attended transfer: the transferrer leaves the others to talk.
+/// Completes an attended transfer: the person transferring leaves the call to the others.
 #[utoipa::path(post, path = "/api/calls/{id}/transfer/complete", operation_id = "completeTransfer", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -209,7 +209,7 @@ async fn complete_transfer(
     answer(&state, &call).await
 }
 
-/// Takes a transfer back: the target goes.
+/// Cancels a transfer. The target leaves the call.
 #[utoipa::path(post, path = "/api/calls/{id}/transfer/cancel", operation_id = "cancelTransfer", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -222,9 +222,9 @@ async fn cancel_transfer(
     answer(&state, &call).await
 }
 
-/// Takes someone out of the call, or stops ringing them: the host and administrators.
+/// Removes someone from the call, or stops ringing them. For the host and administrators.
 #[utoipa::path(delete, path = "/api/calls/{id}/participants/{userId}", operation_id = "removeParticipant", tag = "calls",
-    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "Whom")),
+    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "The user")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
 async fn remove(
     State(state): State<AppState>,
@@ -238,10 +238,10 @@ async fn remove(
     answer(&state, &call).await
 }
 
-/// Mutes someone: the host and administrators.
+/// Mutes someone. For the host and administrators.
 #[utoipa::path(post, path = "/api/calls/{id}/participants/{userId}/mute", operation_id = "muteParticipant", tag = "calls",
     request_body = Option<Mute>,
-    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "Whom")),
+    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "The user")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
 async fn mute(
     State(state): State<AppState>,
@@ -257,9 +257,9 @@ async fn mute(
     answer(&state, &call).await
 }
 
-/// Lifts a hard mute; unmutes nobody.
+/// Lifts a hard mute. This does not unmute the user.
 #[utoipa::path(delete, path = "/api/calls/{id}/participants/{userId}/mute", operation_id = "liftMute", tag = "calls",
-    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "Whose")),
+    params(("id" = String, Path, description = "The call"), ("userId" = String, Path, description = "The user")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
 async fn lift_mute(
     State(state): State<AppState>,
@@ -273,7 +273,7 @@ async fn lift_mute(
     answer(&state, &call).await
 }
 
-/// Mutes everyone else: the host and administrators.
+/// Mutes everyone else. For the host and administrators.
 #[utoipa::path(post, path = "/api/calls/{id}/mute-all", operation_id = "muteAll", tag = "calls", request_body = Option<Mute>,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -290,7 +290,7 @@ async fn mute_all(
     answer(&state, &call).await
 }
 
-/// Lifts every hard mute; unmutes nobody.
+/// Lifts every hard mute. This unmutes nobody.
 #[utoipa::path(delete, path = "/api/calls/{id}/mute-all", operation_id = "liftMuteAll", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -305,7 +305,7 @@ async fn lift_mute_all(
     answer(&state, &call).await
 }
 
-/// Peer-to-peer does not connect: the call's media goes through the server from now on.
+/// Reports that peer-to-peer does not connect. From then on, the call's media goes through the server.
 #[utoipa::path(post, path = "/api/calls/{id}/media-failed", operation_id = "mediaFailed", tag = "calls",
     request_body = Option<MediaFailed>,
     params(("id" = String, Path, description = "The call")),
@@ -317,12 +317,12 @@ async fn media_failed(
     OptionalBody(body): OptionalBody<MediaFailed>,
 ) -> ApiResult<Json<CallAnswer>> {
     let reason: String = body.reason.unwrap_or_default().chars().take(super::ring::LONGEST_REASON).collect();
-    tracing::debug!(call = %id, reason = reason.escape_debug().to_string(), "peer-to-peer does not connect");
+    tracing::debug!(call = %id, reason = reason.escape_debug().to_string(), "a client cannot connect peer-to-peer");
     let call = state.handle().media_failed(id, &caller.user).await?;
     answer(&state, &call).await
 }
 
-/// Takes in what the caller's client measured.
+/// Reports what the caller's client measured.
 #[utoipa::path(post, path = "/api/calls/{id}/quality", operation_id = "reportQuality", tag = "calls",
     request_body = QualityReports,
     params(("id" = String, Path, description = "The call")),
@@ -349,12 +349,12 @@ pub(crate) async fn take_reports(state: &AppState, caller: &Caller, id: CallId, 
 
 fn sample(report: Report, caller: &Caller, at: Timestamp) -> ApiResult<QualitySample> {
     let within = |field: &'static str, value: Option<f64>, most: f64| match value {
-        Some(value) if !(0.0..=most).contains(&value) => Err(ApiError::invalid(field, format!("0 to {most}"))),
+        Some(value) if !(0.0..=most).contains(&value) => Err(ApiError::invalid(field, format!("must be from 0 to {most}"))),
         value => Ok(value),
     };
     for (field, codec) in [("audioCodec", &report.audio_codec), ("videoCodec", &report.video_codec)] {
         if codec.as_ref().is_some_and(|codec| codec.len() > LONGEST_CODEC) {
-            return Err(ApiError::invalid(field, "at most 64 bytes"));
+            return Err(ApiError::invalid(field, "must not exceed 64 bytes"));
         }
     }
     let numbers = QualityReport {
@@ -379,7 +379,7 @@ fn sample(report: Report, caller: &Caller, at: Timestamp) -> ApiResult<QualitySa
     })
 }
 
-/// How good a call is or was.
+/// Returns the quality of a call.
 #[utoipa::path(get, path = "/api/calls/{id}/quality", operation_id = "callQuality", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallQuality), (status = "default", body = ErrorBody)))]

@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_api_keys, create_api_key)).routes(routes!(revoke_api_key))
 }
 
-/// A host app's key; the key itself is shown once, when it is made.
+/// A backend's API key. The key itself is shown only once, when it is created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyView {
@@ -36,12 +36,12 @@ pub(crate) struct KeyView {
     name: String,
     #[schema(value_type = Vec<schema::Scope>)]
     scopes: Vec<Scope>,
-    /// A user's id, or `api-key:` and a key's.
+    /// A user's ID, or `api-key:` and a key's ID.
     #[schema(required)]
     created_by: Option<String>,
     #[schema(value_type = schema::Time)]
     created_at: String,
-    /// To the minute.
+    /// Accurate to the minute.
     #[schema(required, value_type = Option<schema::Time>)]
     last_used_at: Option<String>,
     #[schema(required, value_type = Option<schema::Time>)]
@@ -72,17 +72,17 @@ pub(crate) struct KeyList {
     api_keys: Vec<KeyView>,
 }
 
-/// A new key.
+/// The key that was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewKeyAnswer {
     success: bool,
     api_key: KeyView,
-    /// The key: a bearer token. Shown this once.
+    /// The key, a bearer token. It is shown only this once.
     key: String,
 }
 
-/// What a key is for.
+/// A new API key.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewKey {
@@ -90,12 +90,12 @@ pub(crate) struct NewKey {
     name: String,
     #[schema(value_type = Vec<schema::Scope>, min_items = 1)]
     scopes: Vec<Scope>,
-    /// Good for so many days; left out: until it is revoked.
+    /// Days until it expires. If left out, it works until it is revoked.
     #[schema(minimum = 1, maximum = 3_650)]
     expires_in_days: Option<u32>,
 }
 
-/// Every key, revoked ones included.
+/// Lists every API key, including revoked ones.
 #[utoipa::path(get, path = "/api/admin/api-keys", operation_id = "listApiKeys", tag = "admin",
     responses((status = 200, body = KeyList), (status = "default", body = ErrorBody)))]
 async fn list_api_keys(State(state): State<AppState>, _: Admin) -> ApiResult<Json<KeyList>> {
@@ -103,7 +103,7 @@ async fn list_api_keys(State(state): State<AppState>, _: Admin) -> ApiResult<Jso
     Ok(Json(KeyList { api_keys: keys.iter().map(KeyView::from).collect() }))
 }
 
-/// Makes a key.
+/// Creates an API key.
 #[utoipa::path(post, path = "/api/admin/api-keys", operation_id = "createApiKey", tag = "admin", request_body = NewKey,
     responses((status = 201, body = NewKeyAnswer), (status = "default", body = ErrorBody)))]
 async fn create_api_key(
@@ -116,7 +116,7 @@ async fn create_api_key(
         return Err(ApiError::invalid("name", "1 to 120 characters"));
     }
     if body.scopes.is_empty() {
-        return Err(ApiError::invalid("scopes", "at least one"));
+        return Err(ApiError::invalid("scopes", "must have at least one scope"));
     }
     let life = body.expires_in_days;
     if life.is_some_and(|days| !(1..=LONGEST_LIFE_DAYS).contains(&days)) {
@@ -125,7 +125,7 @@ async fn create_api_key(
     let now = state.handle().now();
     let there = state.handle().store().api_keys().await?;
     if there.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
-        return Err(ApiError::new(ErrorCode::TooMany, format!("at most {MOST_KEYS} keys; revoke one")));
+        return Err(ApiError::new(ErrorCode::TooMany, format!("there can be at most {MOST_KEYS} keys; revoke one first")));
     }
     let mut scopes = body.scopes;
     scopes.sort_unstable();
@@ -147,9 +147,9 @@ async fn create_api_key(
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-/// Takes a key out of use, at once.
+/// Revokes an API key, effective at once.
 #[utoipa::path(delete, path = "/api/admin/api-keys/{id}", operation_id = "revokeApiKey", tag = "admin",
-    params(("id" = String, Path, format = Uuid, description = "The key's id")),
+    params(("id" = String, Path, format = Uuid, description = "The key's ID")),
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
 async fn revoke_api_key(State(state): State<AppState>, admin: Admin, UuidPath(id): UuidPath) -> ApiResult<Json<Done>> {
     if !state.handle().store().revoke_api_key(id, state.handle().now()).await? {

@@ -35,18 +35,18 @@ pub(crate) use ring::{call_view, joined, way_in};
     info(
         title = "Stoa",
         version = "0.1.0",
-        description = "Calls: ringing, media rooms, history. Times are RFC 3339 in UTC; every refusal is an ErrorBody with a stable code.",
+        description = "Voice and video calls: ringing, media rooms and history. Times are RFC 3339 in UTC. Every error is an ErrorBody with a stable code.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(ErrorBody)),
     tags(
         (name = "session", description = "Signing in to the web app"),
         (name = "users", description = "People"),
-        (name = "channels", description = "Groups of people that may call each other"),
+        (name = "channels", description = "Groups of people who can call each other"),
         (name = "calls", description = "Calls and their history"),
         (name = "server", description = "The server itself"),
-        (name = "dialects", description = "The same calls under the paths and in the shapes of other backends"),
-        (name = "admin", description = "ICE servers, API keys, the audit log and what runs, for administrators")
+        (name = "dialects", description = "The same calls, under the paths and in the shapes of other backends"),
+        (name = "admin", description = "ICE servers, API keys, the audit log and live connections, for administrators")
     )
 )]
 struct Document;
@@ -102,5 +102,5 @@ async fn unknown() -> ApiError {
 }
 
 async fn method_not_allowed() -> ApiError {
-    ApiError::new(model::ErrorCode::MethodNotAllowed, "this path does not take that method")
+    ApiError::new(model::ErrorCode::MethodNotAllowed, "this path does not support that method")
 }

@@ -29,17 +29,17 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(export_user)).routes(routes!(erase_user))
 }
 
-/// Everything that is held of a user.
+/// Everything stored about a user.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserExport {
     user: ExportedUser,
-    /// The name of their local account.
+    /// The user name of their local account.
     #[schema(required)]
     username: Option<String>,
-    /// Every call they had a part in, oldest first.
+    /// Every call they took part in, oldest first.
     calls: Vec<Call>,
-    /// Channels, devices, sessions, TURN credentials, quality reports, connections, events of calls, entries of the audit log; times in
+    /// Channels, devices, sessions, TURN credentials, quality reports, connections, call events and audit log entries. Times are in
     /// milliseconds since 1970.
     records: std::collections::BTreeMap<String, Vec<Value>>,
 }
@@ -57,20 +57,20 @@ pub(crate) struct ExportedUser {
     created_at: String,
 }
 
-/// What an erasure came to.
+/// The result of an erasure.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErasedAnswer {
     success: bool,
-    /// Who stands in their place in the calls of others.
+    /// The alias that replaces them in other people's calls.
     alias: String,
-    /// Calls that are kept, for the others.
+    /// Calls kept because other people took part.
     kept_calls: u64,
-    /// Calls that went, since nobody else is left in them.
+    /// Calls deleted because nobody else is left in them.
     dropped_calls: u64,
 }
 
-/// Everything that is held of a user. They may have it themselves; others take `admin`, or a key for users.
+/// Exports everything stored about a user. Users can export their own data. Anyone else needs `admin`, or a key with the scope `users`.
 #[utoipa::path(get, path = "/api/users/{id}/export", operation_id = "exportUser", tag = "users",
     params(("id" = String, Path, description = "The user")),
     responses((status = 200, body = UserExport), (status = "default", body = ErrorBody)))]
@@ -86,8 +86,8 @@ async fn export_user(
     let (pieces, reader) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         if let Err(error) = write(&state, &id, records, &pieces).await {
-            tracing::warn!(%error, "an export was broken off");
-            _ = pieces.send(Err(std::io::Error::other("broken off"))).await;
+            tracing::warn!(%error, "an export was interrupted");
+            _ = pieces.send(Err(std::io::Error::other("interrupted"))).await;
         }
     });
     let body = Body::from_stream(futures_util::stream::unfold(reader, async |mut reader| {
@@ -97,7 +97,8 @@ async fn export_user(
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_DISPOSITION, name)], body).into_response())
 }
 
-/// Erases a user: out of running calls and channels, account and sessions gone; in the calls of others an alias takes their place.
+/// Erases a user: removes them from running calls and channels, and deletes their account and sessions. An alias takes their place in
+/// other people's calls.
 #[utoipa::path(delete, path = "/api/users/{id}", operation_id = "eraseUser", tag = "users",
     params(("id" = String, Path, description = "The user")),
     responses((status = 200, body = ErasedAnswer), (status = "default", body = ErrorBody)))]
@@ -112,7 +113,7 @@ async fn erase_user(
     state.people.forget(&id);
     state.sessions.forget(&id);
     if let Err(error) = crate::turn::revoke(&state, &id).await {
-        tracing::error!(?error, "the TURN credentials of an erased user are refused until the next restart only");
+        tracing::error!(?error, "the TURN credentials of an erased user are refused only until the next restart");
     }
     state.standings.end_user(&id);
     // One who erased themselves is not named in the log either.

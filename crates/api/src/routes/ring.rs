@@ -42,12 +42,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(invite))
 }
 
-/// A new call. Whom it is for: `targetUserId`, `targetUserIds` and `participants` together, or, where there are none, the
+/// A new call. It rings the users in `targetUserId`, `targetUserIds` and `participants` together or, without any of these, the
 /// members of the channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Initiate {
-    /// The client's own UUID: the same request with it again gives the same call.
+    /// A UUID that the client chooses. Repeating the request with it returns the same call.
     call_id: Option<String>,
     #[serde(rename = "type")]
     #[schema(value_type = Option<schema::CallType>)]
@@ -55,24 +55,24 @@ pub(crate) struct Initiate {
     /// Another name for `type`.
     #[schema(value_type = Option<schema::CallType>)]
     pub call_type: Option<String>,
-    /// One user: the call is one-to-one.
+    /// One user to call. The call is one-to-one.
     pub target_user_id: Option<String>,
     target_user_ids: Option<Vec<String>>,
     participants: Option<Vec<String>>,
     pub channel_id: Option<String>,
-    /// An object of the client's own, at most 16 KiB.
+    /// An object for your app's own use, at most 16 KiB.
     metadata: Option<Value>,
-    /// Seconds, 5 to 180.
+    /// How long to ring, in seconds: 5 to 180.
     ring_timeout: Option<u64>,
 }
 
-/// Why the call is refused.
+/// Why the call is declined.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct Decline {
     pub reason: Option<DeclineReason>,
 }
 
-/// Busy, or simply no.
+/// Either busy or simply declined.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeclineReason {
@@ -80,17 +80,17 @@ pub(crate) enum DeclineReason {
     Declined,
 }
 
-/// What the client says of the end.
+/// What the client reports about the end of the call.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct End {
     pub reason: Option<String>,
-    /// Taken and not used: the server measures.
+    /// Accepted but ignored: the server measures the duration itself.
     #[serde(rename = "duration")]
     #[allow(dead_code)]
     duration: Option<f64>,
 }
 
-/// Whom to ring in.
+/// Whom to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Invite {
@@ -113,7 +113,7 @@ pub(crate) struct Connection {
     pub token: String,
     pub livekit_url: String,
     ice_servers: Vec<IceServer>,
-    /// The token's end.
+    /// When the token expires.
     #[schema(value_type = schema::Time)]
     expires_at: String,
 }
@@ -123,13 +123,13 @@ pub(crate) struct Connection {
 pub(crate) struct Initiated {
     success: bool,
     call: Call,
-    /// How many take part, the caller included.
+    /// The number of participants, including the caller.
     participants: usize,
     #[serde(flatten)]
     connection: Connection,
 }
 
-/// The call, the caller's own part in it, and the way into its room.
+/// The call, the caller as its participant, and the way into its room.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Joined {
@@ -167,7 +167,7 @@ pub(crate) async fn start(state: &AppState, caller: &Caller, body: Initiate) -> 
     Ok(state.handle().initiate(request(body, caller)?).await?)
 }
 
-/// This device takes the call.
+/// Accepts the call, on this device.
 #[utoipa::path(post, path = "/api/calls/{id}/accept", operation_id = "accept", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Joined), (status = "default", body = ErrorBody)))]
@@ -182,7 +182,7 @@ async fn accept(
     Ok(Json(joined(&state, &caller, answer, &parts).await))
 }
 
-/// Enters or re-enters a running call; for one who is being rung this is accept.
+/// Joins or rejoins a running call. For someone being called, this is `accept`.
 #[utoipa::path(post, path = "/api/calls/{id}/join", operation_id = "join", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = Joined), (status = "default", body = ErrorBody)))]
@@ -197,7 +197,7 @@ async fn join(
     Ok(Json(joined(&state, &caller, answer, &parts).await))
 }
 
-/// Refuses a call.
+/// Declines a call.
 #[utoipa::path(post, path = "/api/calls/{id}/decline", operation_id = "decline", tag = "calls", request_body = Option<Decline>,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -212,7 +212,7 @@ async fn decline(
     answer(&state, &call).await
 }
 
-/// The caller gives up while it rings.
+/// Cancels the caller's own call while it rings.
 #[utoipa::path(post, path = "/api/calls/{id}/cancel", operation_id = "cancel", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -230,7 +230,7 @@ async fn leave(State(state): State<AppState>, caller: Caller, CallPath(id): Call
     answer(&state, &call).await
 }
 
-/// Ends a call for all; while it rings, this is cancel by the caller and decline by one who is called.
+/// Ends a call for everyone. While it rings, this is `cancel` for the caller and `decline` for anyone being called.
 #[utoipa::path(post, path = "/api/calls/{id}/end", operation_id = "end", tag = "calls", request_body = Option<End>,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -245,7 +245,7 @@ async fn end(
     answer(&state, &call).await
 }
 
-/// Rings more people in.
+/// Invites more people into the call.
 #[utoipa::path(post, path = "/api/calls/{id}/invite", operation_id = "invite", tag = "calls", request_body = Invite,
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, body = CallAnswer), (status = "default", body = ErrorBody)))]
@@ -258,7 +258,7 @@ async fn invite(
     caller.require(Permission::CallsCreate)?;
     let users = user_ids("userIds", &body.user_ids)?;
     if users.is_empty() {
-        return Err(ApiError::invalid("userIds", "name at least one user"));
+        return Err(ApiError::invalid("userIds", "must name at least one user"));
     }
     let call = state.handle().invite(id, &caller.user, users).await?;
     answer(&state, &call).await
@@ -272,7 +272,7 @@ fn request(body: Initiate, caller: &Caller) -> ApiResult<InitiateCall> {
     let ring_timeout = match body.ring_timeout {
         None => None,
         Some(seconds) if RING_SECONDS.contains(&seconds) => Some(Duration::from_secs(seconds)),
-        Some(_) => return Err(ApiError::invalid("ringTimeout", "5 to 180 seconds")),
+        Some(_) => return Err(ApiError::invalid("ringTimeout", "must be from 5 to 180 seconds")),
     };
     let channel =
         body.channel_id.map(ChannelId::new).transpose().map_err(|error| ApiError::invalid_id("channelId", &error))?;
@@ -287,7 +287,7 @@ fn request(body: Initiate, caller: &Caller) -> ApiResult<InitiateCall> {
         Some(channel) if users.is_empty() && body.target_user_id.is_none() => Target::Channel(channel),
         channel => {
             if users.is_empty() {
-                return Err(ApiError::invalid("targetUserId", "name whom to call, or a channel"));
+                return Err(ApiError::invalid("targetUserId", "name a user or a channel to call"));
             }
             let one_to_one = body.target_user_id.is_some() && users.len() == 1;
             Target::Users { users, channel, one_to_one }
@@ -311,7 +311,7 @@ fn media(word: Option<&str>) -> ApiResult<(CallMedia, bool)> {
         Some("audio") => Ok((CallMedia::Voice, true)),
         Some(word) => match word.parse() {
             Ok(media) => Ok((media, false)),
-            Err(()) => Err(ApiError::invalid("type", "voice, audio, video or screen_share")),
+            Err(()) => Err(ApiError::invalid("type", "must be voice, audio, video or screen_share")),
         },
     }
 }
@@ -320,11 +320,11 @@ fn metadata(given: Option<Value>, is_audio: bool) -> ApiResult<Value> {
     let mut object = match given {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(object)) => object,
-        Some(_) => return Err(ApiError::invalid("metadata", "an object")),
+        Some(_) => return Err(ApiError::invalid("metadata", "must be an object")),
     };
     object.remove(AUDIO_MARK);
     if Value::Object(object.clone()).to_string().len() > LONGEST_METADATA {
-        return Err(ApiError::invalid("metadata", "at most 16 KiB"));
+        return Err(ApiError::invalid("metadata", "must not exceed 16 KiB"));
     }
     if is_audio {
         object.insert(AUDIO_MARK.to_owned(), json!("audio"));
@@ -334,7 +334,7 @@ fn metadata(given: Option<Value>, is_audio: bool) -> ApiResult<Value> {
 
 fn user_ids(field: &'static str, ids: &[String]) -> ApiResult<Vec<UserId>> {
     if ids.len() > MOST_TARGETS {
-        return Err(ApiError::invalid(field, "too many users"));
+        return Err(ApiError::invalid(field, "has too many users"));
     }
     ids.iter().map(|id| UserId::new(id).map_err(|error| ApiError::invalid_id(field, &error))).collect()
 }

@@ -45,12 +45,12 @@ pub(crate) struct Health {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct IceParams {
-    /// Servers of this region come first.
+    /// Servers in this region come first.
     #[param(nullable = false)]
     region: Option<String>,
 }
 
-/// STUN and TURN servers for peer connections, with credentials that expire; the public ones for those who are not signed in.
+/// Lists STUN and TURN servers for peer connections, with credentials that expire. Without signing in, only public servers.
 #[utoipa::path(get, path = "/api/ice-servers", operation_id = "iceServers", tag = "server", params(IceParams),
     responses((status = 200, body = IceServers), (status = "default", body = ErrorBody)))]
 async fn ice_servers(
@@ -63,13 +63,13 @@ async fn ice_servers(
     Json(IceServers { ice_servers: ice_servers_for(&state, client, None, params.region.as_deref()).await })
 }
 
-/// What a client can try to find out which ways to the server are open to it.
+/// What a client can test to find out which paths to the server work.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionCheck {
     /// As at `/api/ice-servers`.
     ice_servers: Vec<IceServer>,
-    /// Where media goes to; empty for those who are not signed in.
+    /// The media server's ports. Empty without signing in.
     media: Vec<MediaPort>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct ConnectionCheck {
 pub(crate) struct MediaPort {
     transport: MediaTransport,
     port: u16,
-    /// The port as an ICE server, by each announced address: one that is reached is enough.
+    /// The port as an ICE server, at each announced address. Reaching one of them is enough.
     server: IceServer,
 }
 
@@ -91,7 +91,7 @@ pub(crate) enum MediaTransport {
     Tcp,
 }
 
-/// The ways to the server, for a client that wants to know which of them are open to it.
+/// Lists the paths to this server, so that a client can test which of them work for it.
 #[utoipa::path(get, path = "/api/connection-check", operation_id = "connectionCheck", tag = "server",
     responses((status = 200, body = ConnectionCheck), (status = "default", body = ErrorBody)))]
 async fn connection_check(
@@ -128,14 +128,14 @@ fn media_ports(config: &ApiConfig, ice_servers: &[IceServer]) -> Vec<MediaPort> 
     ports.udp.iter().map(stun).chain(turn).collect()
 }
 
-/// Whether the server is up; whatever is asked of it, `/readyz` says.
+/// Answers while the server is up. Whether it can take work, `/readyz` says.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "server",
     responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Whether what is asked of the server can be kept: `unavailable`, with `details.troubles`, where the journal or the store cannot be written.
+/// Says whether the server can take work. Answers `unavailable`, with `details.troubles`, if it cannot write the journal or the store.
 #[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = "server",
     responses((status = 200, body = Health), (status = "default", body = ErrorBody)))]
 async fn ready(State(state): State<AppState>) -> ApiResult<Json<Health>> {

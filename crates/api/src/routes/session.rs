@@ -44,15 +44,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Session {
-    /// Nobody is signed in: null.
+    /// Null if nobody is signed in.
     #[schema(required)]
     user: Option<User>,
     #[schema(value_type = Vec<schema::Permission>)]
     permissions: Vec<Permission>,
     features: Features,
-    /// Sign-in by name alone is on.
+    /// Whether anyone can sign in with just a name.
     dev: bool,
-    /// Anyone may make an account.
+    /// Whether anyone can create an account.
     sign_up: bool,
     server: Server,
 }
@@ -64,14 +64,14 @@ pub(crate) struct Server {
     version: String,
 }
 
-/// Who is now signed in; the session is in the cookie.
+/// Who is now signed in. The session is in the cookie.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedIn {
     success: bool,
     user: User,
 }
 
-/// It was done.
+/// The request succeeded.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Done {
     success: bool,
@@ -84,18 +84,19 @@ impl Done {
 /// A new account.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignUp {
-    /// 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. One that looks like another's is taken.
+    /// 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`. Upper and lower case count as the same. A name that looks like an
+    /// existing one counts as taken.
     #[schema(min_length = 2, max_length = 64, pattern = r"^[A-Za-z0-9._@+-]{2,64}$")]
     username: String,
     /// 8 to 256 characters.
     #[schema(min_length = 8, max_length = 256)]
     password: String,
-    /// What people see, without what cannot be seen; the user name where it is left out.
+    /// The name that people see. Invisible characters are removed. By default the user name.
     #[schema(max_length = 80)]
     name: Option<String>,
 }
 
-/// Name and password.
+/// User name and password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignIn {
     username: String,
@@ -105,7 +106,7 @@ pub(crate) struct SignIn {
 /// A name.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Guest {
-    /// What people see, without what cannot be seen.
+    /// The name that people see. Invisible characters are removed.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
@@ -116,7 +117,7 @@ pub(crate) struct AdminCode {
     code: String,
 }
 
-/// Who is signed in.
+/// Returns who is signed in.
 #[utoipa::path(get, path = "/api/session", operation_id = "session", tag = "session",
     responses((status = 200, body = Session), (status = "default", body = ErrorBody)))]
 async fn session(State(state): State<AppState>, MaybeCaller(caller): MaybeCaller) -> ApiResult<Json<Session>> {
@@ -134,7 +135,7 @@ async fn session(State(state): State<AppState>, MaybeCaller(caller): MaybeCaller
     }))
 }
 
-/// Makes an account and signs in.
+/// Creates an account and signs in.
 #[utoipa::path(post, path = "/api/session/sign-up", operation_id = "signUp", tag = "session", request_body = SignUp,
     responses((status = 201, body = SignedIn), (status = "default", body = ErrorBody)))]
 async fn sign_up(
@@ -144,12 +145,12 @@ async fn sign_up(
     Body(body): Body<SignUp>,
 ) -> ApiResult<Response> {
     if !state.config.sign_up {
-        return Err(ApiError::new(ErrorCode::FeatureDisabled, "accounts are made by the administrator here"));
+        return Err(ApiError::new(ErrorCode::FeatureDisabled, "only the administrator can create accounts on this server"));
     }
     let username = auth::username(&body.username)?;
     let length = body.password.chars().count();
     if !PASSWORD_LENGTH.contains(&length) {
-        return Err(ApiError::invalid("password", "8 to 256 characters"));
+        return Err(ApiError::invalid("password", "must have 8 to 256 characters"));
     }
     let name = match &body.name {
         Some(name) if !name.trim().is_empty() => own_name(name)?,
@@ -165,7 +166,7 @@ async fn sign_up(
     signed_in(&state, &parts, StatusCode::CREATED, &user.id, Person::from(&user), &permissions).await
 }
 
-/// Signs in with name and password.
+/// Signs in with user name and password.
 #[utoipa::path(post, path = "/api/session/sign-in", operation_id = "signIn", tag = "session", request_body = SignIn,
     responses((status = 200, body = SignedIn), (status = "default", body = ErrorBody)))]
 async fn sign_in(
@@ -177,20 +178,20 @@ async fn sign_in(
     let account = state.handle().account(&auth::username_key(&body.username)).await?;
     let password = body.password.chars().take(*PASSWORD_LENGTH.end() + 1).collect();
     if !verify(&state, password, account.as_ref().map(|a| a.password_hash.clone())).await? {
-        return Err(ApiError::new(ErrorCode::InvalidCredentials, "name and password do not belong together"));
+        return Err(ApiError::new(ErrorCode::InvalidCredentials, "wrong user name or password"));
     }
     let account = account.ok_or_else(ApiError::internal)?;
     let person = state.people.show(&[&account.user]).await.of(&account.user);
     signed_in(&state, &parts, StatusCode::OK, &account.user, person, &account.permissions).await
 }
 
-/// Signs in by name alone; with `--dev` only.
+/// Signs in with just a name. Works with `--dev` only.
 #[utoipa::path(post, path = "/api/session/guest", operation_id = "guest", tag = "session", request_body = Guest,
     responses((status = 201, body = SignedIn), (status = "default", body = ErrorBody)))]
 async fn guest(State(state): State<AppState>, parts: Parts, Body(body): Body<Guest>) -> ApiResult<Response> {
     check_foreign_page(&parts)?;
     if !state.config.dev {
-        return Err(ApiError::new(ErrorCode::FeatureDisabled, "guests are let in with --dev only"));
+        return Err(ApiError::new(ErrorCode::FeatureDisabled, "guests can sign in with --dev only"));
     }
     let name = own_name(&body.name)?;
     let id = new_user_id("guest");
@@ -199,7 +200,7 @@ async fn guest(State(state): State<AppState>, parts: Parts, Body(body): Body<Gue
     signed_in(&state, &parts, StatusCode::CREATED, &id, Person::from(&user), auth::DEFAULT_PERMISSIONS).await
 }
 
-/// Exchanges the admin link's code, which is good once, for a session.
+/// Exchanges the admin link's one-time code for a session.
 #[utoipa::path(post, path = "/api/session/admin", operation_id = "adminSession", tag = "session", request_body = AdminCode,
     responses((status = 200, body = SignedIn), (status = "default", body = ErrorBody)))]
 async fn admin_session(

@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserPage {
     users: Vec<User>,
-    /// Give this as `after` for the next page.
+    /// Pass this as `after` to get the next page.
     #[schema(required)]
     next: Option<String>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct UserAnswer {
     user: User,
 }
 
-/// What the host app says of a user; what is left out stays.
+/// What your app says about a user. Fields left out stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UpsertUser {
@@ -54,15 +54,15 @@ pub(crate) struct UpsertUser {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct UserQuery {
-    /// Part of a name.
+    /// Only users whose name contains this.
     query: Option<String>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     after: Option<String>,
-    /// At most so many: 1 to 200, usually 50.
+    /// The most entries to return: 1 to 200, by default 50.
     limit: Option<usize>,
 }
 
-/// Users by name.
+/// Lists users by name.
 #[utoipa::path(get, path = "/api/users", operation_id = "listUsers", tag = "users", params(UserQuery),
     responses((status = 200, body = UserPage), (status = "default", body = ErrorBody)))]
 async fn list_users(
@@ -84,7 +84,7 @@ async fn list_users(
     Ok(Json(UserPage { users, next }))
 }
 
-/// Makes a user or takes over what is newly known of them.
+/// Creates or updates a user.
 #[utoipa::path(post, path = "/api/users", operation_id = "upsertUser", tag = "users", request_body = UpsertUser,
     responses((status = 200, body = UserAnswer), (status = "default", body = ErrorBody)))]
 async fn upsert_user(
@@ -94,7 +94,7 @@ async fn upsert_user(
 ) -> ApiResult<Json<UserAnswer>> {
     let id = UserId::new(&body.id).map_err(|error| ApiError::invalid_id("id", &error))?;
     if body.name.as_ref().is_some_and(|name| name.chars().count() > 256) {
-        return Err(ApiError::invalid("name", "at most 256 characters"));
+        return Err(ApiError::invalid("name", "must not exceed 256 characters"));
     }
     let patch = UserPatch { name: body.name, avatar_url: body.avatar_url, is_guest: false };
     let user = state.people.upsert(&id, patch).await?;
@@ -104,7 +104,7 @@ async fn upsert_user(
     Ok(Json(UserAnswer { success: true, user }))
 }
 
-/// One user.
+/// Returns one user.
 #[utoipa::path(get, path = "/api/users/{id}", operation_id = "getUser", tag = "users",
     params(("id" = String, Path, description = "The user")),
     responses((status = 200, body = UserAnswer), (status = "default", body = ErrorBody)))]

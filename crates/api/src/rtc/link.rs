@@ -68,7 +68,7 @@ impl Link {
                 // The client has closed, or is gone.
                 None => _ = to_client.close().await,
                 Some(End(code, reason)) => {
-                    tracing::debug!(code, reason, "a LiveKit connection is closed");
+                    tracing::debug!(code, reason, "closing a LiveKit connection");
                     let frame = CloseFrame { code, reason: reason.into() };
                     if to_client.send(Message::Close(Some(frame))).await.is_err() {
                         return;
@@ -114,12 +114,12 @@ impl Link {
                 () = until(self.read_after), if self.read_after.is_some() => self.read_after = None,
                 _ = pings.tick() => {
                     if self.heard.elapsed() > SILENCE && reads {
-                        return Some(End(close_code::POLICY, "nothing was heard of the client"));
+                        return Some(End(close_code::POLICY, "no signal or pong from the client"));
                     }
                     self.write(Message::Ping(Default::default())).await?;
                 }
                 () = until(Some(started + FIRST_ANSWER)), if !self.answered => {
-                    return Some(End(close_code::AGAIN, "the room does not answer"));
+                    return Some(End(close_code::AGAIN, "the room did not answer"));
                 }
             }
         }
@@ -176,5 +176,5 @@ async fn until(at: Option<Instant>) {
 
 /// What a broken read means: too long, or gone. The error's type is that of a crate behind axum; its text is tested.
 fn unreadable(error: &axum::Error) -> Option<End> {
-    error.to_string().contains("too long").then_some(End(close_code::SIZE, "a frame has at most 1 MiB"))
+    error.to_string().contains("too long").then_some(End(close_code::SIZE, "a frame must not exceed 1 MiB"))
 }

@@ -36,7 +36,7 @@ const LONGEST_FRAME: usize = 1024 * 1024;
 /// Clients take this text, with a 404, for a room that is missing rather than a version that is.
 const NO_ROOM: &str = "requested room does not exist";
 
-const IS_WEBSOCKET: &str = "this is a WebSocket";
+const IS_WEBSOCKET: &str = "connect to this path with a WebSocket";
 
 /// LiveKit's longest identity and room name, in characters.
 const LONGEST_IDENTITY: usize = 256;
@@ -85,8 +85,8 @@ async fn connect_v1(State(state): State<AppState>, query: Pairs, parts: Parts) -
 fn joining(query: &Pairs) -> Option<Result<ClientParameters, Refusal>> {
     let decoded = livekit::decode_join_request(value(query, "join_request")?);
     Some(decoded.map_err(|error| {
-        tracing::debug!(%error, "a join_request was refused");
-        bad_request("join_request cannot be read")
+        tracing::debug!(%error, "refused a join_request");
+        bad_request("cannot read join_request")
     }))
 }
 
@@ -110,7 +110,7 @@ async fn connect(
     let join = Join { claims: entry.claims, client, ice_servers };
     let identity = join.claims.sub.clone();
     let link = state.handle().media().connect(entry.room.clone(), join, entry.create).await.map_err(refuse)?;
-    tracing::debug!(room = %entry.room, %identity, "a LiveKit client connects");
+    tracing::debug!(room = %entry.room, %identity, "a LiveKit client is connecting");
     let limits = state.config.limits;
     let upgrade = upgrade.max_frame_size(LONGEST_FRAME).max_message_size(LONGEST_FRAME);
     Ok(upgrade.on_upgrade(move |socket| Link::new(socket, link, &limits).run()))
@@ -151,11 +151,11 @@ async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<E
     };
     let claims = verify(state, token)?;
     let room = joined_room(&claims).inspect_err(|(_, text)| {
-        tracing::info!(cause = %text, key = claims.iss, "a LiveKit token lets nobody into a room");
+        tracing::info!(cause = %text, key = claims.iss, "a LiveKit token does not grant entry to a room");
     })?;
     let room = state.handle().room_of(room).await;
     let is_call = state.handle().admit(&room, &claims.sub).await.map_err(|error| {
-        tracing::debug!(%error, %room, "a LiveKit client was refused");
+        tracing::debug!(%error, %room, "refused a LiveKit client");
         if error.code().status() >= 500 { TRY_AGAIN } else { NOT_ALLOWED }
     })?;
     let create = is_call || state.config.auto_create_rooms || claims.video.room_create;
@@ -190,7 +190,7 @@ fn joined_room(claims: &auth::LiveKitClaims) -> Result<RoomName, Refusal> {
         IdError::TooLong(longest) => {
             (StatusCode::BAD_REQUEST, format!("room name length exceeds limits: max length {longest}").into())
         }
-        IdError::Control | IdError::NotUuid => bad_request("the room name holds control characters"),
+        IdError::Control | IdError::NotUuid => bad_request("the room name contains control characters"),
     })
 }
 

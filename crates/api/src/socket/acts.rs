@@ -88,7 +88,7 @@ pub(super) fn listen(socket: &SocketRef) {
         },
     );
     socket.on_fallback(async |socket: SocketRef, seat: Extension<Seat>, Event(_): Event, ack: AckSender| {
-        let refused = seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "there is no such event"));
+        let refused = seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "this server has no such event"));
         answer(ack, Err(refused));
     });
 }
@@ -103,7 +103,7 @@ pub(super) async fn act<T: DeserializeOwned>(
 ) {
     let result = async {
         seat.count(socket)?;
-        let body = data.map_err(|_| ApiError::invalid("payload", "not what this event takes"))?;
+        let body = data.map_err(|_| ApiError::invalid("payload", "does not match what this event expects"))?;
         carry_out(body).await
     };
     answer(ack, result.await);
@@ -152,7 +152,7 @@ async fn leave(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> 
 
 async fn presence(state: &AppState, body: OfUsers) -> ApiResult<Value> {
     if body.user_ids.len() > MOST_USERS {
-        return Err(ApiError::invalid("userIds", "at most 500"));
+        return Err(ApiError::invalid("userIds", "must not exceed 500 users"));
     }
     let ids: Result<Vec<UserId>, _> = body.user_ids.iter().map(UserId::new).collect();
     let ids = ids.map_err(|error| ApiError::invalid_id("userIds", &error))?;

@@ -31,7 +31,7 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
                 }
             }
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "sockets missed notices and are told to fetch anew");
+                tracing::warn!(missed, "sockets missed some notices; telling them to fetch again");
                 state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
             }
             Err(RecvError::Closed) => return,

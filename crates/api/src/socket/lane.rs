@@ -36,7 +36,7 @@ impl Letter {
 }
 
 fn unreadable() -> ApiError {
-    ApiError::invalid("payload", "not what this event takes")
+    ApiError::invalid("payload", "does not match what this event expects")
 }
 
 /// Where handlers put their events. What reads them begins with the first event, since most sockets only listen, and ends when the

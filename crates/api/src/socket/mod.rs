@@ -200,7 +200,7 @@ impl Seat {
             return Ok(());
         }
         if self.0.strikes.fetch_add(1, Ordering::Relaxed) == MOST_STRIKES {
-            tracing::info!(user = %self.caller().user, "a socket is cut off for sending too many events");
+            tracing::info!(user = %self.caller().user, "disconnecting a socket that sent too many events");
             _ = socket.clone().disconnect();
         }
         Err(ApiError::rate_limited(1))
@@ -262,10 +262,10 @@ pub(crate) async fn arrive(state: &AppState, sockets: &Registry, socket: &Socket
     // In the registry first: announcing the device may make calls ring on it.
     sockets.add(&caller, socket);
     if let Err(error) = seat.0.says.declare(state, &caller).await {
-        tracing::debug!(?error, "what a device says of itself is not known");
+        tracing::debug!(?error, "cannot read what a device says about itself");
     }
     if let Err(error) = state.handle().device_connected(&caller.user, &caller.device).await {
-        tracing::debug!(%error, "a device could not be announced");
+        tracing::debug!(%error, "cannot register a device");
         // The reason first: a bare disconnect looks like a lost line.
         _ = socket.emit("refused", &json!(ApiError::from(error).body()));
         _ = socket.clone().disconnect();

@@ -46,7 +46,7 @@ async fn refresh(state: &AppState, seat: &Seat, body: Fresh) -> ApiResult<Value>
 pub(crate) async fn renewed(state: &AppState, known: &Caller, token: &str) -> ApiResult<(Caller, Proof)> {
     let (caller, expires) = caller::by_token_until(state, token, known.device.clone()).await?;
     if caller.user != known.user {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the token is another user's"));
+        return Err(ApiError::new(ErrorCode::Forbidden, "the token belongs to another user"));
     }
     Ok((caller, Proof::token(token, expires)))
 }

@@ -89,7 +89,7 @@ impl Registry {
 /// A client too slow to take what it is sent is cut off: it connects again and fetches what it missed.
 pub(super) fn send(socket: SocketRef, event: &str, data: &Value) {
     if socket.emit(event, data).is_err() && socket.connected() {
-        tracing::debug!(socket = %socket.id, "a slow socket is cut off");
+        tracing::debug!(socket = %socket.id, "disconnecting a slow socket");
         _ = socket.disconnect();
     }
 }

@@ -34,7 +34,7 @@ async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
 
 async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
     let Value::Object(mut payload) = letter.read()? else {
-        return Err(ApiError::invalid("payload", "an object"));
+        return Err(ApiError::invalid("payload", "must be an object"));
     };
     let caller = seat.caller();
     let id = payload.get("callId").and_then(Value::as_str).unwrap_or_default();
@@ -42,7 +42,7 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     let to = match payload.get("to") {
         None | Some(Value::Null) => None,
         Some(Value::String(to)) => Some(UserId::new(to).map_err(|error| ApiError::invalid_id("to", &error))?),
-        Some(_) => return Err(ApiError::invalid("to", "a user's id")),
+        Some(_) => return Err(ApiError::invalid("to", "must be a user's ID")),
     };
     let call = signalling_call(state, id, &caller.user).await?;
     let to = addressee(&call, &caller.user, to)?;
@@ -64,7 +64,7 @@ pub(crate) async fn note_peer(state: &AppState, call: &CallSnapshot, user: &User
     if call.topology == Topology::Sfu
         && let Err(error) = state.handle().peer_signalled(call.id, user).await
     {
-        tracing::debug!(%error, call = %call.id, "signalled without being in the call");
+        tracing::debug!(%error, call = %call.id, "a user signalled without being in the call");
     }
 }
 
@@ -77,11 +77,11 @@ fn addressee(call: &CallSnapshot, from: &UserId, to: Option<UserId>) -> ApiResul
     match (others.next(), others.next()) {
         (Some(other), None) => Ok(other.user.clone()),
         (None, _) if call.kind == CallKind::OneToOne => Err(not_here()),
-        _ => Err(ApiError::invalid("to", "name the participant it is for")),
+        _ => Err(ApiError::invalid("to", "must name a participant")),
     }
 }
 
 /// One who is not in the call and one who does not exist are not told apart.
 fn not_here() -> ApiError {
-    ApiError::new(model::ErrorCode::NotFound, "no such participant in this call")
+    ApiError::new(model::ErrorCode::NotFound, "this call has no such participant")
 }

@@ -20,11 +20,11 @@ pub(crate) const AUDIO_MARK: &str = "stoa.type";
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
-    /// UUID; also the name of its room.
+    /// A UUID. Also the name of the call's room.
     id: String,
     #[schema(value_type = schema::CallKind)]
     kind: CallKind,
-    /// The word it was started with; `audio` is another word for `voice`.
+    /// The word the call was started with. `audio` means the same as `voice`.
     #[serde(rename = "type")]
     #[schema(value_type = schema::CallType)]
     pub call_type: String,
@@ -34,39 +34,39 @@ pub(crate) struct Call {
     topology: Topology,
     #[schema(value_type = schema::CallStatus)]
     status: CallStatus,
-    /// Who called.
+    /// The user who started the call.
     initiator_id: String,
-    /// Where.
+    /// The channel it belongs to.
     #[schema(required)]
     channel_id: Option<String>,
     #[schema(value_type = schema::Time)]
     created_at: String,
-    /// First accept.
+    /// When someone first accepted.
     #[schema(required, value_type = Option<schema::Time>)]
     started_at: Option<String>,
-    /// Two with media.
+    /// When two people first had media.
     #[schema(required, value_type = Option<schema::Time>)]
     connected_at: Option<String>,
     #[schema(required, value_type = Option<schema::Time>)]
     ended_at: Option<String>,
-    /// Seconds from connected to ended, or to now.
+    /// Seconds from `connectedAt` to the end, or until now.
     #[schema(required)]
     duration: Option<u64>,
     #[schema(required, value_type = Option<schema::EndReason>)]
     end_reason: Option<EndReason>,
-    /// Who ended it, if a person.
+    /// The user who ended it, if a person did.
     #[schema(required)]
     ended_by: Option<String>,
-    /// When the ringing ends by itself.
+    /// When the ringing times out.
     #[schema(value_type = schema::Time)]
     ring_until: String,
     max_participants: usize,
-    /// A transfer that is under way.
+    /// The transfer in progress, if any.
     #[schema(required)]
     transfer: Option<Transfer>,
-    /// The client's own.
+    /// The client's own data.
     metadata: Value,
-    /// The caller first.
+    /// The caller comes first.
     participants: Vec<Participant>,
 }
 
@@ -110,22 +110,22 @@ pub(crate) fn type_and_metadata(call: &CallSnapshot) -> (String, Value) {
     (word, metadata)
 }
 
-/// One user's part in a call.
+/// One participant of a call.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Participant {
     id: String,
     call_id: String,
     user_id: String,
-    /// What people see.
+    /// The name that people see.
     name: String,
     #[schema(required)]
     avatar_url: Option<String>,
-    /// Signed in by name alone: nobody has checked that they are who they say.
+    /// Whether they signed in with just a name: nobody has checked who they are.
     is_guest: bool,
     #[schema(value_type = schema::ParticipantStatus)]
     status: ParticipantStatus,
-    /// The device that took the call.
+    /// The device that accepted the call.
     #[schema(required)]
     device_id: Option<String>,
     #[schema(value_type = schema::Time)]
@@ -136,28 +136,28 @@ pub(crate) struct Participant {
     left_at: Option<String>,
     #[schema(required, value_type = Option<schema::EndReason>)]
     left_reason: Option<EndReason>,
-    /// Seconds with the call.
+    /// Seconds they spent in the call.
     duration: u64,
     is_muted: bool,
     is_video_enabled: bool,
     is_screen_sharing: bool,
     #[schema(value_type = schema::VideoQuality)]
     video_quality: VideoQuality,
-    /// Their side is held.
+    /// Whether their side is on hold.
     is_on_hold: bool,
-    /// Muted by the host, and cannot undo it.
+    /// Whether the host muted them so that they cannot unmute themselves.
     is_hard_muted: bool,
-    /// How good the connection was last said to be.
+    /// The connection quality last reported.
     #[schema(required, value_type = Option<schema::QualityBand>)]
     connection_quality: Option<QualityBand>,
 }
 
-/// A transfer that is under way.
+/// The transfer in progress, if any.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CallTransfer)]
 pub(crate) struct Transfer {
-    /// Who hands the call over.
+    /// The user transferring the call.
     user_id: String,
     target_user_id: String,
     #[schema(value_type = schema::TransferMode)]
@@ -192,7 +192,7 @@ impl Participant {
     }
 }
 
-/// Seconds with the call. `seconds` has the stays that are over; for one who has never been away the running one starts
+/// Seconds they spent in the call. `seconds` has the stays that are over; for one who has never been away the running one starts
 /// at `joined_at`.
 fn seconds_in(part: &ParticipantSnapshot, now: Timestamp) -> u64 {
     match (part.status, part.joined_at) {
@@ -203,16 +203,16 @@ fn seconds_in(part: &ParticipantSnapshot, now: Timestamp) -> u64 {
     }
 }
 
-/// A row of a call's event log.
+/// An entry of a call's event log.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CallEvent {
-    /// Ascending.
+    /// Increases with each entry.
     id: String,
     #[schema(value_type = schema::Time)]
     at: String,
     event: String,
-    /// Who made it happen, if a person.
+    /// The user who caused it, if a person did.
     #[schema(required)]
     user_id: Option<String>,
     payload: Value,

@@ -12,17 +12,17 @@ use crate::people::Person;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
-    /// The host app's id.
+    /// Your app's ID for the user.
     id: String,
-    /// What people see.
+    /// The name that people see.
     name: String,
-    /// A picture.
+    /// URL of a picture.
     #[schema(required)]
     avatar_url: Option<String>,
-    /// Whether they can be reached.
+    /// Whether the user can be reached.
     #[schema(value_type = schema::Presence)]
     presence: PresenceState,
-    /// Signed in by name alone: nobody has checked that they are who they say.
+    /// Whether they signed in with just a name: nobody has checked who they are.
     is_guest: bool,
 }
 
@@ -38,20 +38,20 @@ impl User {
     }
 }
 
-/// A group of users that may call each other.
+/// A group of users who can call each other.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Channel {
-    /// The host app's id, or ours.
+    /// Your app's ID, or one that Stoa made.
     id: String,
-    /// What people see.
+    /// The name that people see.
     name: String,
-    /// User ids.
+    /// The members' user IDs.
     members: Vec<String>,
-    /// The call that runs in it.
+    /// The call running in the channel.
     #[schema(required)]
     active_call_id: Option<String>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = schema::Time)]
     created_at: String,
 }

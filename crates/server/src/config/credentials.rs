@@ -64,7 +64,7 @@ pub(super) fn auth(read: &Reader<'_>, dev: bool) -> Result<Auth, ConfigError> {
         livekit_others: livekit_keys(read, dev)?,
     };
     if auth.jwks_url.is_some() && auth.jwks_file.is_some() {
-        return Err(read.refuse("auth.jwks_file", "give either auth.jwks_url or auth.jwks_file"));
+        return Err(read.refuse("auth.jwks_file", "set either auth.jwks_url or auth.jwks_file, not both"));
     }
     Ok(auth)
 }
@@ -76,8 +76,8 @@ fn livekit_key(read: &Reader<'_>, dev: bool) -> Result<Option<LiveKitKey>, Confi
             Err(why) => Err(read.refuse("livekit.api_secret", &why)),
         },
         (None, None) => Ok(None),
-        (Some(_), None) => Err(read.refuse("livekit.api_key", "needs livekit.api_secret, too")),
-        (None, Some(_)) => Err(read.refuse("livekit.api_secret", "needs livekit.api_key, too")),
+        (Some(_), None) => Err(read.refuse("livekit.api_key", "needs livekit.api_secret as well")),
+        (None, Some(_)) => Err(read.refuse("livekit.api_secret", "needs livekit.api_key as well")),
     }
 }
 
@@ -85,7 +85,7 @@ fn livekit_key(read: &Reader<'_>, dev: bool) -> Result<Option<LiveKitKey>, Confi
 fn long_enough(key: &str, secret: &str, dev: bool) -> Result<(), String> {
     match (key, secret) == DEV_PAIR {
         true if dev => Ok(()),
-        true => Err(format!("{}/{} is for --dev only; set a secret of your own", DEV_PAIR.0, DEV_PAIR.1)),
+        true => Err(format!("{}/{} works with --dev only; set a secret of your own", DEV_PAIR.0, DEV_PAIR.1)),
         false if secret.len() < SHORTEST_SECRET => Err(too_short()),
         false => Ok(()),
     }
@@ -98,11 +98,11 @@ fn livekit_keys(read: &Reader<'_>, dev: bool) -> Result<Vec<LiveKitKey>, ConfigE
         let pair = text.split_once(':').map(|(key, secret)| (key.trim().to_owned(), secret.trim().to_owned()));
         let (key, secret) = pair
             .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| read.refuse("livekit.keys", "each must be written \"KEY:SECRET\""))?;
+            .ok_or_else(|| read.refuse("livekit.keys", "write each one as \"KEY:SECRET\""))?;
         long_enough(&key, &secret, dev)
             .map_err(|why| read.refuse("livekit.keys", &format!("the secret of {key:?}: {why}")))?;
         if keys.iter().any(|known| known.key == key) {
-            return Err(read.refuse("livekit.keys", &format!("{key:?} is there twice")));
+            return Err(read.refuse("livekit.keys", &format!("{key:?} is listed twice")));
         }
         keys.push(LiveKitKey { key, secret: Secret::new(secret) });
     }

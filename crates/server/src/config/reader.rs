@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         match self.value(name)? {
             None => Ok(None),
             Some(Value::Text(text)) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
-            Some(_) => Err(self.refuse(name, "must be a text that is not empty")),
+            Some(_) => Err(self.refuse(name, "must be a non-empty string")),
         }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         match self.value(name)? {
             None => Ok(Vec::new()),
             Some(Value::List(list)) => Ok(list.clone()),
-            Some(_) => Err(self.refuse(name, "must be a list of texts")),
+            Some(_) => Err(self.refuse(name, "must be a list of strings")),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         };
         match seconds {
             Some(seconds) if (least..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-            _ => Err(self.refuse(name, &format!("must be a time from {least}s to {most}s, such as \"30s\" or \"5m\""))),
+            _ => Err(self.refuse(name, &format!("must be a duration from {least}s to {most}s, such as \"30s\" or \"5m\""))),
         }
     }
 

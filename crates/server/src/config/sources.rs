@@ -69,7 +69,7 @@ impl Layer {
 /// Reads a file.
 pub fn file(path: &Path) -> Result<Layer, ConfigError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|e| ConfigError(format!("cannot read {}: {e}; give another --config", path.display())))?;
+        .map_err(|e| ConfigError(format!("cannot read {}: {e}; pass another file with --config", path.display())))?;
     file_text(&text, &path.display().to_string())
 }
 
@@ -113,7 +113,7 @@ fn take_table(
 fn unknown(path: &str, name: &str) -> ConfigError {
     let hint = match Key::nearest(name) {
         Some(key) => format!("did you mean {:?}?", key.name),
-        None => "take it out; `stoa settings` lists every key".to_owned(),
+        None => "remove it; `stoa settings` lists every key".to_owned(),
     };
     ConfigError(format!("{path}: unknown key {name:?}; {hint}"))
 }
@@ -122,10 +122,10 @@ fn wrong(place: &str, kind: Kind) -> ConfigError {
     let wanted = match kind {
         Kind::Bool => "true or false",
         Kind::Number => "a whole number",
-        Kind::Text => "a text in quotes",
-        Kind::List => "a list of texts",
-        Kind::Duration => "seconds, or a text such as \"90s\", \"5m\", \"1h\"",
-        Kind::Servers => "a list of tables with urls, username and credential",
+        Kind::Text => "a string in quotes",
+        Kind::List => "a list of strings",
+        Kind::Duration => "a number of seconds, or a string such as \"90s\", \"5m\" or \"1h\"",
+        Kind::Servers => "a list of tables, each with urls, username and credential",
     };
     ConfigError(format!("{place}: must be {wanted}"))
 }
@@ -172,7 +172,7 @@ fn server(place: &str, value: config::Value) -> Result<api::IceServer, ConfigErr
             ("urls" | "username" | "credential", _) => return Err(wrong(place, Kind::Servers)),
             (other, _) => {
                 return Err(ConfigError(format!(
-                    "{place}: unknown key {other:?}; it takes urls, username, credential"
+                    "{place}: unknown key {other:?}; the keys here are urls, username and credential"
                 )));
             }
         }
@@ -206,7 +206,7 @@ pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Layer {
                     || "unset it; `stoa settings` lists every key".to_owned(),
                     |key| format!("did you mean {}?", key.variable()),
                 );
-                layer.warnings.push(format!("the environment has {name}, which is no setting and is ignored; {hint}"));
+                layer.warnings.push(format!("ignored {name} in the environment, which is not a setting; {hint}"));
             }
             None => {}
         }
@@ -246,7 +246,7 @@ fn from_text(key: &Key, place: &str, text: &str) -> Result<Value, ConfigError> {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             Ok(Value::List(parts.map(str::to_owned).collect()))
         }
-        Kind::Servers => Err(ConfigError(format!("{place}: STUN and TURN servers are set in the file only"))),
+        Kind::Servers => Err(ConfigError(format!("{place}: can only be set in the settings file"))),
     }
 }
 

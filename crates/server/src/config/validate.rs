@@ -38,7 +38,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
     Ok(Config {
         dev,
         data_dir: data_dir(layer)?,
-        http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be off"))?,
+        http: read.listen("http", Some("7880"))?.ok_or_else(|| read.refuse("http", "cannot be \"off\""))?,
         https,
         acme,
         certificate,
@@ -100,7 +100,7 @@ fn ice_servers(read: &Reader<'_>) -> Result<Vec<api::IceServer>, ConfigError> {
     let (username, credential) = (read.text("ice.turn_username")?, read.text("ice.turn_credential")?);
     if !turn.is_empty() {
         if username.is_none() || credential.is_none() {
-            return Err(read.refuse("ice.turn_server", "needs ice.turn_username and ice.turn_credential, too"));
+            return Err(read.refuse("ice.turn_server", "needs ice.turn_username and ice.turn_credential as well"));
         }
         servers.push(api::IceServer { urls: turn, username, credential });
     }
@@ -112,9 +112,9 @@ fn turn_handout(read: &Reader<'_>) -> Result<api::TurnHandout, ConfigError> {
     let port = read.number("turn.server_port", 1..=65_535)?.unwrap_or(3478);
     let urls = match read.text("turn.server_host")? {
         None => Vec::new(),
-        Some(_) if secret.is_none() => return Err(read.refuse("turn.server_host", "needs turn.secret, too")),
+        Some(_) if secret.is_none() => return Err(read.refuse("turn.server_host", "needs turn.secret as well")),
         Some(host) if host.contains([' ', '/', '?']) => {
-            return Err(read.refuse("turn.server_host", "must be a host name or an address"));
+            return Err(read.refuse("turn.server_host", "must be a host name or an IP address"));
         }
         Some(host) => {
             let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
@@ -129,14 +129,14 @@ fn ports(read: &Reader<'_>, cores: usize) -> Result<(Vec<u16>, Option<u16>), Con
     let (first, last) = match read.text("media.udp_ports")? {
         None => (7882, None),
         Some(text) => port_range(&text).ok_or_else(|| {
-            read.refuse("media.udp_ports", "must be a port such as 7882, or a range such as 7882-7889")
+            read.refuse("media.udp_ports", "must be a port such as 7882 or a range such as 7882-7889")
         })?,
     };
     let room = usize::from(last.unwrap_or(u16::MAX) - first) + 1;
     let workers = match read.number("media.workers", 1..=MOST_WORKERS as u64)? {
         Some(workers) if workers as usize > room => {
             return Err(
-                read.refuse("media.workers", &format!("{workers} workers need as many ports in media.udp_ports"))
+                read.refuse("media.workers", &format!("{workers} workers need {workers} ports in media.udp_ports"))
             );
         }
         Some(workers) => workers as usize,
@@ -165,25 +165,25 @@ fn turn(read: &Reader<'_>, cores: usize, https: bool, trusted: bool) -> Result<O
     let port = |name: &str, default: Option<u16>| match read.text(name)?.as_deref() {
         None => Ok(default),
         Some("off" | "0") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| read.refuse(name, "must be a port such as 3478, or \"off\"")),
+        Some(text) => text.parse().map(Some).map_err(|_| read.refuse(name, "must be a port such as 3478 or \"off\"")),
     };
     let tls_port = port("turn.tls_port", trusted.then_some(5349))?;
     if tls_port.is_some() && !https {
-        return Err(read.refuse("turn.tls_port", "needs --https, whose certificate it takes"));
+        return Err(read.refuse("turn.tls_port", "needs --https, because it uses the same certificate"));
     }
     let Some(port) = port("turn.port", Some(3478))? else { return Ok(None) };
     let relay_ports = match read.text("turn.relay_ports")? {
         None => None,
         Some(text) => match port_range(&text) {
             Some((first, Some(last))) if first >= 1024 => Some(first..=last),
-            _ => return Err(read.refuse("turn.relay_ports", "must be a range above 1023 such as 49152-49251")),
+            _ => return Err(read.refuse("turn.relay_ports", "must be a range above 1023, such as 49152-49251")),
         },
     };
     // Each thread has ports of its own.
     let room = relay_ports.as_ref().map_or(MOST_TURN_WORKERS, ExactSizeIterator::len);
     let workers = match read.number("turn.workers", 1..=MOST_TURN_WORKERS as u64)? {
         Some(workers) if workers as usize > room => {
-            return Err(read.refuse("turn.workers", &format!("{workers} threads need as many turn.relay_ports")));
+            return Err(read.refuse("turn.workers", &format!("{workers} threads need at least {workers} ports in turn.relay_ports")));
         }
         Some(workers) => workers as usize,
         None => cores.clamp(1, MOST_TURN_WORKERS.min(room)),
@@ -246,8 +246,8 @@ fn certificate(read: &Reader<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigEr
     match (read.text("tls.cert")?, read.text("tls.key")?) {
         (Some(cert), Some(key)) => Ok(Some((cert.into(), key.into()))),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(read.refuse("tls.cert", "needs tls.key, too")),
-        (None, Some(_)) => Err(read.refuse("tls.key", "needs tls.cert, too")),
+        (Some(_), None) => Err(read.refuse("tls.cert", "needs tls.key as well")),
+        (None, Some(_)) => Err(read.refuse("tls.key", "needs tls.cert as well")),
     }
 }
 

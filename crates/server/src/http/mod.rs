@@ -39,7 +39,7 @@ impl Bound {
         let first = listen(wanted.address).map_err(|error| {
             Failure::Setup(match error.kind() {
                 std::io::ErrorKind::AddrInUse => format!(
-                    "port {} is taken by another program; stop that one or choose another port with {flag}",
+                    "port {} is in use by another program; stop that one, or choose another port with {flag}",
                     wanted.address.port()
                 ),
                 _ => format!("cannot listen on {}: {error}; choose another address with {flag}", wanted.address),
@@ -110,7 +110,7 @@ impl Web {
         }
         while let Some(served) = self.serving.join_next().await {
             if let Ok(Err(error)) = served {
-                tracing::warn!(%error, "a web listener ended with an error");
+                tracing::warn!(%error, "a web listener failed");
             }
         }
     }

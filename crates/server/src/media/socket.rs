@@ -171,7 +171,7 @@ impl UdpPort {
             }
             // A full buffer is congestion on this host: what follows would be late, so it is lost, and repaired as loss.
             Err(error) if batch.count == 1 || error.kind() == io::ErrorKind::WouldBlock => {
-                tracing::trace!(%error, destination = %batch.destination, "datagrams refused");
+                tracing::trace!(%error, destination = %batch.destination, "the kernel refused datagrams");
                 counts.refused += batch.count as u64;
             }
             // The device may not do the offload: one by one.

@@ -32,7 +32,7 @@ pub async fn run(listener: TcpListener, admission: Admission, addresses: Address
                 shown_out = place.connection().must_leave() => Err(shown_out),
             };
             if let Err(error) = handed {
-                tracing::debug!(%remote, %error, "an ICE-TCP connection was refused");
+                tracing::debug!(%remote, %error, "refused an ICE-TCP connection");
             }
         });
     }

@@ -18,7 +18,7 @@ impl Told {
         if let Some(hooks) = &self.hooks
             && let Err(error) = hooks.try_send(event)
         {
-            tracing::warn!(%error, "a webhook was dropped: too many are waiting to be delivered");
+            tracing::warn!(%error, "dropped a webhook: too many are waiting to be delivered");
         }
     }
 

@@ -176,7 +176,7 @@ impl Worker {
             if let Err(error) = self.poll.poll(&mut events, Some(self.sleep_for(Instant::now())))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                tracing::error!(worker = self.index, %error, "waiting for packets failed");
+                tracing::error!(worker = self.index, %error, "failed to wait for packets");
                 return;
             }
             let now = Instant::now();
@@ -259,7 +259,7 @@ impl Worker {
                     Err(error) => {
                         self.io.readable[family] = false;
                         if error.kind() != io::ErrorKind::WouldBlock {
-                            tracing::debug!(worker = self.index, %error, "receiving failed");
+                            tracing::debug!(worker = self.index, %error, "failed to receive packets");
                         }
                     }
                 }
@@ -356,7 +356,7 @@ impl Worker {
     /// A room panicked: its clients are cut off and may come back to a new one.
     fn bury(&mut self, slot: Slot) {
         let Some(hosted) = self.rooms.get_mut(slot) else { return };
-        tracing::error!(room = %hosted.name, worker = self.index, "a room failed and was closed; its clients will reconnect");
+        tracing::error!(room = %hosted.name, worker = self.index, "closed a room after a fault in it; its clients will reconnect");
         hosted.links.close_all("the room failed");
         let lost = hosted.everyone_lost();
         self.panics += 1;
@@ -402,7 +402,7 @@ impl Worker {
         match command {
             Command::Open { room, max_participants } => {
                 if self.find(&room).is_none() && self.open(now, room, max_participants).is_none() {
-                    tracing::debug!("another worker has the room");
+                    tracing::debug!("another worker owns the room");
                 }
             }
             Command::Close { room } => match self.find(&room) {
@@ -578,7 +578,7 @@ impl Worker {
                     self.io.tcp.close(self.poll.registry(), key);
                 }
             }
-            Err(error) => tracing::warn!(worker = self.index, %error, "a TCP connection could not be taken over"),
+            Err(error) => tracing::warn!(worker = self.index, %error, "cannot take over a TCP connection"),
         }
     }
 

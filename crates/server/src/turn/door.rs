@@ -71,7 +71,7 @@ impl Door {
                     shown_out = place.connection().must_leave() => Err(shown_out),
                 };
                 if let Err(error) = done {
-                    tracing::debug!(%remote, %error, "a TURN stream was refused");
+                    tracing::debug!(%remote, %error, "refused a TURN stream");
                 }
             });
         }

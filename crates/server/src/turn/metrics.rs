@@ -8,19 +8,19 @@ use super::{Published, TurnPlane};
 type Reading = (&'static str, fn(&Published) -> u64, &'static str);
 
 const NOW: &[Reading] = &[
-    ("stoa_turn_allocations", |p| p.core.allocations, "TURN allocations."),
-    ("stoa_turn_streams", |p| p.streams, "TURN streams over TCP and TLS."),
-    ("stoa_turn_relay_sockets", |p| p.relay_sockets, "Relay ports open for peers elsewhere."),
+    ("stoa_turn_allocations", |p| p.core.allocations, "Open TURN allocations."),
+    ("stoa_turn_streams", |p| p.streams, "Open TURN streams over TCP and TLS."),
+    ("stoa_turn_relay_sockets", |p| p.relay_sockets, "Relay ports open for peers outside this server."),
 ];
 
 const TOTALS: &[Reading] = &[
-    ("stoa_turn_allocations_total", |p| p.core.allocated, "TURN allocations ever made."),
+    ("stoa_turn_allocations_total", |p| p.core.allocated, "TURN allocations made since the start."),
     ("stoa_turn_packets_to_peers_total", |p| p.core.packets_to_peers, "Packets relayed from clients to peers."),
     ("stoa_turn_bytes_to_peers_total", |p| p.core.bytes_to_peers, "Bytes relayed from clients to peers."),
     ("stoa_turn_packets_to_clients_total", |p| p.core.packets_to_clients, "Packets relayed from peers to clients."),
     ("stoa_turn_bytes_to_clients_total", |p| p.core.bytes_to_clients, "Bytes relayed from peers to clients."),
     ("stoa_stun_bindings_total", |p| p.core.bindings, "STUN Binding requests answered."),
-    ("stoa_turn_refused_total", |p| p.refused, "Packets that a socket, a ring or a slow reader did not take."),
+    ("stoa_turn_refused_total", |p| p.refused, "Packets dropped because a socket, a ring or a slow reader did not take them."),
 ];
 
 /// Every worker tells the number of all: a user's allocations may be on several.
@@ -37,8 +37,8 @@ pub fn describe() {
         describe_counter!(*name, *help);
     }
     describe_gauge!(USERS, "Users with a TURN allocation.");
-    describe_counter!(ERRORS, "TURN error answers, by code.");
-    describe_counter!(DROPS, "TURN packets dropped, by cause.");
+    describe_counter!(ERRORS, "TURN error responses, by code.");
+    describe_counter!(DROPS, "Dropped TURN packets, by cause.");
 }
 
 /// Sets all to what they are now, over all workers.

@@ -277,7 +277,7 @@ async fn watch(data_dir: PathBuf, mut known: TurnSecrets, handout: Handout, shar
             shard.send(Command::Rotate(found.current.clone())).await;
         }
         handout.secret.store(Arc::new(found.current.clone()));
-        tracing::info!("the TURN secret was rotated; credentials of the one before stay good until they expire");
+        tracing::info!("rotated the TURN secret; credentials made with the old one work until they expire");
         known = found;
     }
 }

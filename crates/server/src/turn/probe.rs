@@ -24,13 +24,13 @@ pub const PAYLOAD: &[u8] = b"through the relay and back";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// Nothing answers.
-    #[error("nothing answers ({0})")]
+    #[error("no answer ({0})")]
     Unreachable(String),
     /// It answers, but gives no relayed address.
-    #[error("it answers, but gives no relayed address (error {0})")]
+    #[error("it answers, but allocates no relayed address (error {0})")]
     Refused(u16),
     /// It gives relayed addresses, but a packet from one to the other is lost.
-    #[error("it gives relayed addresses, but what is sent between them is lost ({0})")]
+    #[error("it allocates relayed addresses, but packets between them get lost ({0})")]
     NotRelayed(String),
 }
 

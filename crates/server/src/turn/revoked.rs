@@ -26,7 +26,7 @@ impl Revoked {
         let shown = path.display();
         let mut until: BTreeMap<UserId, u64> = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|_| {
-                Failure::Setup(format!("{shown} is damaged; restore it, or remove it to revoke nobody"))
+                Failure::Setup(format!("{shown} is damaged; restore it, or delete it to drop every revocation"))
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(Failure::Setup(format!("cannot read {shown}: {error}"))),

@@ -214,7 +214,7 @@ impl Shard {
             if let Err(error) = self.poll.poll(&mut events, Some(self.sleep_for(Instant::now())))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                tracing::error!(worker = self.index, %error, "waiting for TURN packets failed");
+                tracing::error!(worker = self.index, %error, "failed to wait for TURN packets");
                 return;
             }
             let now = Instant::now();
@@ -330,7 +330,7 @@ impl Shard {
             Err(error) => {
                 self.readable[family] = false;
                 if error.kind() != io::ErrorKind::WouldBlock {
-                    tracing::debug!(worker = self.index, %error, "receiving failed");
+                    tracing::debug!(worker = self.index, %error, "failed to receive packets");
                 }
                 return false;
             }
@@ -390,13 +390,13 @@ impl Shard {
                 Output::ToClient { client, bytes } => self.io.answer(client, [&bytes, &[], &[]]),
                 Output::OpenRelay { relayed } => {
                     if let Err(error) = self.io.open_relay(&self.poll, relayed) {
-                        tracing::warn!(%relayed, %error, "a relay port could not be opened; see turn.relay_ports");
+                        tracing::warn!(%relayed, %error, "cannot open a relay port; see turn.relay_ports");
                         self.core.handle_relay_failed(relayed);
                     }
                 }
                 Output::CloseRelay { relayed } => self.io.close_relay(&self.poll, relayed),
                 Output::Allocated { user, client, relayed, .. } => {
-                    tracing::debug!(%user, transport = ?client.transport, %relayed, "TURN allocation made");
+                    tracing::debug!(%user, transport = ?client.transport, %relayed, "made a TURN allocation");
                     if let Some(link) = self.io.streams.get(&client) {
                         link.set_allocated(true);
                     }
@@ -415,7 +415,7 @@ impl Shard {
     }
 
     fn ended(&mut self, user: &UserId, client: FiveTuple, reason: Ended) {
-        tracing::debug!(%user, transport = ?client.transport, ?reason, "TURN allocation ended");
+        tracing::debug!(%user, transport = ?client.transport, ?reason, "a TURN allocation ended");
         match reason {
             Ended::Expired | Ended::Released => {
                 if let Some(link) = self.io.streams.get(&client) {

@@ -103,7 +103,7 @@ impl Peer {
                 Some(candidate) => {
                     rtc.add_local_candidate(candidate);
                 }
-                None => tracing::warn!(peer = key.0, "a local address cannot be announced"),
+                None => tracing::warn!(peer = key.0, "cannot announce a local address"),
             }
         }
         Self {
@@ -144,7 +144,7 @@ impl Peer {
             Transport::Tcp => Protocol::Tcp,
         };
         let Ok(receive) = Receive::new(proto, datagram.source, datagram.destination, datagram.contents) else {
-            tracing::trace!(peer = self.key.0, "not a packet of a connection");
+            tracing::trace!(peer = self.key.0, "received a packet of no connection");
             return;
         };
         self.last_received = Some(now);
@@ -210,7 +210,7 @@ impl Peer {
         match channel.write(true, data) {
             Ok(written) => written,
             Err(error) => {
-                tracing::debug!(peer = self.key.0, %error, "data channel refused a message");
+                tracing::debug!(peer = self.key.0, %error, "a data channel refused a message");
                 false
             }
         }

@@ -68,7 +68,7 @@ impl Peer {
     /// over it starts anew.
     pub(super) fn drop_path(&mut self, stale: Stale) {
         let Some(candidate) = config::candidate(&stale.0) else { return };
-        tracing::debug!(peer = self.key.0, "the path in use is silent, another one is not: dropping it");
+        tracing::debug!(peer = self.key.0, "the current path is silent but another one works: dropping the silent one");
         if self.rtc.direct_api().invalidate_candidate(&candidate) {
             self.rtc.add_local_candidate(candidate);
         }

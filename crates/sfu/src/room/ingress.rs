@@ -60,7 +60,7 @@ pub(super) struct Ingress {
 pub(super) enum Taken {
     /// Goes on.
     Next,
-    /// The publisher started another sequence.
+    /// The the publisher started a new RTP sequence.
     Restarted,
 }
 

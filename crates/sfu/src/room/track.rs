@@ -148,7 +148,7 @@ impl Track {
         outcome.watch = ingress.has_gaps();
         let unread = if starts { ingress.take_unread() } else { Vec::new() };
         if taken == Taken::Restarted {
-            tracing::debug!(?layer, ssrc = packet.ssrc, "publisher started another sequence");
+            tracing::debug!(?layer, ssrc = packet.ssrc, "the publisher started a new RTP sequence");
         }
         outcome.relayed = (self.relayed && !self.spec.muted).then(|| Arc::clone(&packet));
         (Arrived { packet, reading, unread }, outcome)

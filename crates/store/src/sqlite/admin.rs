@@ -109,7 +109,7 @@ fn key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
         id: get(row, "id")?,
         name: get(row, "name")?,
         scopes: serde_json::from_str(&scopes)
-            .map_err(|_| StoreError::Fault("api_keys: no list of scopes".to_owned()))?,
+            .map_err(|_| StoreError::Fault("api_keys: the scopes are not a list".to_owned()))?,
         created_by: get(row, "created_by")?,
         created_at: rows::time(row, "created_at")?,
         last_used_at: time("last_used_at")?,

@@ -12,7 +12,7 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
         },
         sqlx::Error::Io(e) => StoreError::unavailable(Cause::of_io(e), text),
         sqlx::Error::PoolTimedOut => {
-            StoreError::unavailable(Cause::Locked, "no connection to the database became free")
+            StoreError::unavailable(Cause::Locked, "no database connection became free in time")
         }
         // The connection is thrown away, and the next one begins anew.
         sqlx::Error::PoolClosed

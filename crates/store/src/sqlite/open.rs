@@ -24,7 +24,7 @@ const READERS: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file's folder is not there or may not be written.
-    #[error("cannot write to {}: {reason}; make it writable or choose another --data-dir", .directory.display())]
+    #[error("cannot write to {}: {reason}; make it writable, or choose another with --data-dir", .directory.display())]
     Directory {
         /// The folder.
         directory: PathBuf,
@@ -46,7 +46,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// A newer version of the program has migrated it.
-    #[error("the database {} has schema {found}, this program knows up to {known}; use a newer stoa", .path.display())]
+    #[error("the database {} has schema {found}, but this version knows only up to {known}; use a newer stoa", .path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum OpenError {
         known: i64,
     },
     /// Not a SQLite database, or damaged.
-    #[error("{} is not a database that stoa can read ({reason}); restore it from a backup or move it away", .path.display())]
+    #[error("{} is not a database that stoa can read ({reason}); restore it from a backup, or move it away", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum OpenError {
         reason: String,
     },
     /// A migration does not run.
-    #[error("the schema of {} cannot be brought up to date: {reason}", .path.display())]
+    #[error("cannot update the schema of {}: {reason}", .path.display())]
     Migration {
         /// The file.
         path: PathBuf,

@@ -65,7 +65,7 @@ impl Writer {
     async fn try_begin(self: &Arc<Self>) -> Result<Write, StoreError> {
         let turn = timeout(PATIENCE, Arc::clone(&self.connection).lock_owned()).await;
         let mut place =
-            turn.map_err(|_| StoreError::unavailable(Cause::Locked, "the writes before this one take too long"))?;
+            turn.map_err(|_| StoreError::unavailable(Cause::Locked, "earlier writes are taking too long"))?;
         if self.closed.load(Ordering::Relaxed) {
             return Err(StoreError::unavailable(Cause::Away, "the store is closed"));
         }
@@ -93,7 +93,7 @@ impl Writer {
     fn has_room(&self) -> Result<(), StoreError> {
         match rustix::fs::statvfs(&self.path) {
             Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM => {
-                Err(StoreError::unavailable(Cause::Full, "the disk has next to no room left"))
+                Err(StoreError::unavailable(Cause::Full, "the disk is almost full"))
             }
             // A file system that does not say is judged by the write alone.
             Ok(_) | Err(_) => Ok(()),
@@ -105,7 +105,7 @@ impl Writer {
         if let Some(connection) = self.connection.lock().await.take()
             && let Err(error) = connection.close().await
         {
-            tracing::warn!(%error, "the database's writing connection did not close well");
+            tracing::warn!(%error, "the database's write connection did not close cleanly");
         }
     }
 }

@@ -97,7 +97,7 @@ pub enum ParseError {
     #[error("the length in the header is wrong")]
     Length,
     /// An attribute goes beyond the message.
-    #[error("an attribute goes beyond the message")]
+    #[error("an attribute runs past the end of the message")]
     Attribute,
     /// MESSAGE-INTEGRITY or FINGERPRINT has the wrong size, or FINGERPRINT is not the last.
     #[error("a check attribute is malformed")]

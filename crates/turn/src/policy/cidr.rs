@@ -45,14 +45,14 @@ impl FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, CidrError> {
         let fail = |why| CidrError { text: text.to_owned(), why };
         let (net, bits) = text.split_once('/').map_or((text, None), |(net, bits)| (net, Some(bits)));
-        let net: IpAddr = net.parse().map_err(|_| fail("no IP address before the slash"))?;
+        let net: IpAddr = net.parse().map_err(|_| fail("there is no IP address before the slash"))?;
         let most = if net.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             None => most,
             Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                bits.parse().map_err(|_| fail("no prefix length after the slash"))?
+                bits.parse().map_err(|_| fail("there is no prefix length after the slash"))?
             }
-            Some(_) => return Err(fail("no prefix length after the slash")),
+            Some(_) => return Err(fail("there is no prefix length after the slash")),
         };
         if bits > most {
             return Err(fail("the prefix is longer than the address"));
@@ -62,7 +62,7 @@ impl FromStr for Cidr {
             IpAddr::V6(net) => net.to_bits() & !v6_mask(bits),
         };
         if rest != 0 {
-            return Err(fail("bits are set beyond the prefix"));
+            return Err(fail("bits beyond the prefix are set"));
         }
         Ok(Self { net, bits })
     }

@@ -71,22 +71,22 @@ pub enum Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// An address of this machine, but no media or relay port.
-    #[error("an address of this server")]
+    #[error("it is an address of this server")]
     Own,
     /// A special-purpose range.
-    #[error("a special-purpose range")]
+    #[error("it is in a special-purpose range")]
     Special,
     /// A range that the operator denies.
-    #[error("denied by the operator")]
+    #[error("the operator denies it")]
     Listed,
     /// Peers elsewhere are not relayed to.
-    #[error("peers elsewhere are not relayed to")]
+    #[error("relaying to peers outside this server is off")]
     Forbidden,
     /// No relay ports are configured.
     #[error("no relay ports are configured")]
     NoRelayPorts,
     /// Nobody is at port 0.
-    #[error("port 0")]
+    #[error("port 0 is not a peer")]
     Port,
 }
 
