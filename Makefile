@@ -1,27 +1,27 @@
-# The two commands that a newcomer needs are `make run` and `make test`. All caches lie in .cache/ and target/.
+# If you are new here, all you need is `make run` and `make test`. All caches are in .cache/ and target/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export npm_config_cache := $(CURDIR)/.cache/npm
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 
 STOA := target/release/stoa
-# What releases, images and every benchmark use.
+# The build that releases, images and every benchmark use.
 DIST := $(CURDIR)/target/dist/stoa
-# Further words for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
+# More arguments for `stoa serve`: make run ARGS="--http 0.0.0.0:8000"
 ARGS ?=
 
 .PHONY: help run build dist web test test-long bench bench-turn turn-matrix turn-soak figures fuzz lint clean
 
-help: ## what there is to make
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
-run: build ## build everything and start a server for trying out, on http://localhost:7880
+run: build ## build everything and start a server to try out, on http://localhost:7880
 	exec $(STOA) serve --dev $(ARGS)
 
-build: web ## leave the program, web app inside, in target/release/stoa
+build: web ## build the program, web app included, as target/release/stoa
 	cargo build --release -p server
 
-dist: web ## the same for releases and benchmarks, in target/dist/stoa: small and fast, without overflow checks, and slow to build
+dist: web ## build the program for releases and benchmarks as target/dist/stoa: small and fast, no overflow checks, slow to build
 	cargo build --profile dist -p server
 
 web: web/node_modules/.package-lock.json
@@ -31,44 +31,44 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci
 	@touch $@
 
-test: ## set up and run every test there is
+test: ## install what the tests need and run all of them
 	scripts/test
 
-test-long: build ## what takes too long for every day: 20,000 examples for the API's document, LiveKit's suite three times, ten minutes of fuzzing for each parser
+test-long: build ## run the slow tests: 20,000 examples for the OpenAPI document, LiveKit's suite three times, ten minutes of fuzzing per parser
 	scripts/setup-test
 	.cache/venv/bin/python tests/schemathesis/run.py 20000
 	tests/livekit-node/run 3
 	fuzz/run 600
 
-bench: dist ## load a server with rooms of one publisher and ten subscribers, and report the cost of a packet
+bench: dist ## load a server with rooms of one publisher and ten subscribers, and measure the cost of a packet
 	STOA_TEST_BINARY=$(DIST) scripts/bench $(ARGS)
 
-bench-turn: dist ## CPU of a relayed packet beside coturn's
+bench-turn: dist ## compare the CPU cost of a relayed packet with coturn's
 	scripts/setup-test
 	STOA_TEST_BINARY=$(DIST) scripts/bench-turn $(ARGS)
 
-turn-matrix: build ## coturn's client against the built-in TURN server, a thousand clients among the rest
+turn-matrix: build ## run coturn's client against the built-in TURN server, with up to a thousand clients
 	scripts/setup-test
 	tests/turn/matrix full
 
-turn-soak: build ## a million strangers, and ten minutes of coming and going, at the TURN server: nothing is left
+turn-soak: build ## send a million strangers and ten minutes of churn at the TURN server, and check that nothing leaks
 	scripts/setup-test
 	tests/turn/soak
 
-figures: dist ## start-up time, time to the first frame, memory
+figures: dist ## measure start-up time, time to first frame, and memory
 	scripts/setup-test
 	cd tests && STOA_TEST_BINARY=$(DIST) npx --no-install vitest run figures
 
-fuzz: ## ten minutes for each parser that faces a peer
+fuzz: ## fuzz each parser that reads network input, for ten minutes
 	fuzz/run 600
 
-lint: web ## formatting, clippy, ESLint, types
+lint: web ## check formatting, clippy, ESLint and types
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	cd web && npm run lint
 	cd tests && npm ci --silent && npm run check
 	@if command -v cargo-deny >/dev/null; then cargo deny check; fi
 
-clean: ## remove what was built and cached
+clean: ## delete build output and caches
 	cargo clean
 	rm -rf .cache web/node_modules web/app/dist tests/node_modules

@@ -94,7 +94,7 @@ it("asks for the certificate of its domain, and keeps it over a restart", async 
     found.socket.destroy();
     return found.issuer.startsWith("Pebble") && found;
   }, { timeout: 60_000 });
-  expect(stoa.log).toContain("a new certificate is in use");
+  expect(stoa.log).toContain("using a new certificate");
   await stoa.end();
   await stoa.run();
   const again = await until("the certificate to be served again", () => shown(stoa.ports.https, "calls.test"), { timeout: 20_000 });

@@ -74,14 +74,14 @@ it("finds a server whose own firewall drops UDP, from both ends, and names what 
   stoa = await Stoa.start({ host: "0.0.0.0", network });
   url = stoa.url;
   const { turn } = stoa.ports;
-  expect((await stoa.doctor()).join("\n")).toContain(`good  TURN over UDP at ${network.inside}:${turn} relays`);
+  expect((await stoa.doctor()).join("\n")).toContain(`ok    TURN over UDP at ${network.inside}:${turn} works`);
   network.dropUdpTo(turn);
 
   const found = await stoa.doctor();
-  const bad = found.findIndex((line) => line.startsWith(`bad   TURN over UDP at ${network.inside}:${turn}: nothing answers`));
-  expect(bad, found.join("\n")).toBeGreaterThan(-1);
-  expect(found[bad + 1]).toContain(`let UDP ${turn} through to this host`);
-  expect(found.join("\n")).toContain(`good  TURN over TCP at ${network.inside}:${turn} relays`);
+  const failed = found.findIndex((line) => line.startsWith(`fail  TURN over UDP at ${network.inside}:${turn}: no answer`));
+  expect(failed, found.join("\n")).toBeGreaterThan(-1);
+  expect(found[failed + 1]).toContain(`allow UDP ${turn} in this host's firewall`);
+  expect(found.join("\n")).toContain(`ok    TURN over TCP at ${network.inside}:${turn} works`);
 
   await enter();
   expect(await results()).toMatchObject({ media_udp: "works", udp: "unreachable", tcp: "works" });

@@ -135,8 +135,9 @@ impl<S: Send + Sync> FromRequestParts<S> for UuidPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text: String = path(parts, state).await?;
         let id = if text.len() == 36 { uuid::Uuid::try_parse(&text).ok() } else { None };
-        id.map(Self)
-            .ok_or_else(|| ApiError::new(ErrorCode::InvalidId, "id: must be a UUID").with_details(json!({"field": "id"})))
+        id.map(Self).ok_or_else(|| {
+            ApiError::new(ErrorCode::InvalidId, "id: must be a UUID").with_details(json!({"field": "id"}))
+        })
     }
 }
 

@@ -138,7 +138,10 @@ pub(crate) fn check_csrf(parts: &Parts) -> ApiResult<()> {
     if parts.method.is_safe() || !with_cookie_alone || auth::may_change_state(request_origin(parts)) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::CsrfRejected, "a request with a session cookie must come from this server's own pages"))
+    Err(ApiError::new(
+        ErrorCode::CsrfRejected,
+        "a request with a session cookie must come from this server's own pages",
+    ))
 }
 
 impl FromRequestParts<AppState> for Caller {

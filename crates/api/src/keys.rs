@@ -133,8 +133,9 @@ const CALLS: &[Permission] = &[Permission::CallsCreate, Permission::CallsJoin, P
 
 fn spoken_for(parts: &Parts) -> ApiResult<UserId> {
     let named = parts.headers.get(USER_HEADER).and_then(|value| value.to_str().ok());
-    let named =
-        named.ok_or_else(|| ApiError::invalid("Stoa-User", "an API key acts for a user here: name that user in this header"))?;
+    let named = named.ok_or_else(|| {
+        ApiError::invalid("Stoa-User", "an API key acts for a user here: name that user in this header")
+    })?;
     let user = UserId::new(named).map_err(|error| ApiError::invalid_id("Stoa-User", &error))?;
     if named.starts_with(ACTOR) {
         return Err(ApiError::invalid("Stoa-User", "must be a user, not an API key"));

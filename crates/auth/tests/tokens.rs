@@ -114,15 +114,15 @@ fn a_refusal_says_why() {
         keys.verify(NOW, &signed(Algorithm::HS256, &EncodingKey::from_secret(secret), None, &body)).unwrap_err()
     };
     for (refusal, claim, skew, text) in [
-        (livekit(b"secret", json!({"exp": NOW_SECONDS - 75})), "exp", Some(-75), "token is expired (exp), by 75 s"),
+        (livekit(b"secret", json!({"exp": NOW_SECONDS - 75})), "exp", Some(-75), "token is expired (exp): 75 s ago"),
         (livekit(b"secret", json!({"nbf": NOW_SECONDS + 90})), "nbf", Some(90), "token not valid yet (nbf)"),
         (livekit(b"secret", json!({"exp": null})), "exp", None, "the claim exp is missing"),
-        (livekit(b"secret", json!({"name": 7})), "name", None, "the claim name is not of its type"),
+        (livekit(b"secret", json!({"name": 7})), "name", None, "the claim name is not of the right type"),
         (
             livekit(b"secret", json!({"video": {"roomJoin": "yes"}})),
             "video",
             None,
-            "the claim video is not of its type",
+            "the claim video is not of the right type",
         ),
         (livekit(b"secret", json!({"nbf": "now"})), "nbf", None, "the claim nbf is not a number of seconds"),
     ] {

@@ -23,68 +23,68 @@ use report::Report;
 /// What else there is to load than rooms.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Other {
-    /// A TURN server: ChannelData of many clients, there and back
+    /// Load-test a TURN server instead, with ChannelData of many clients, there and back
     Turn(TurnOptions),
 }
 
 /// What to load, and how.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Something else than rooms
+    /// Load something other than rooms
     #[command(subcommand)]
     pub other: Option<Other>,
-    /// The server
+    /// URL of the server
     #[arg(long, default_value = "ws://127.0.0.1:7880")]
     pub url: String,
     /// LiveKit API key
     #[arg(long, default_value = "devkey")]
     pub api_key: String,
-    /// Its secret
+    /// Secret of that API key
     #[arg(long, default_value = "secret")]
     pub api_secret: String,
-    /// Rooms
+    /// Number of rooms
     #[arg(long, default_value_t = 4)]
     pub rooms: usize,
-    /// Subscribers in each, besides one publisher
+    /// Subscribers per room, in addition to one publisher
     #[arg(long, default_value_t = 10)]
     pub subscribers: usize,
-    /// Frames a second
+    /// Video frames per second
     #[arg(long, default_value_t = 30)]
     pub fps: u32,
-    /// Packets of a frame, sent at once
+    /// Packets per frame, sent at once
     #[arg(long, default_value_t = 8)]
     pub packets: u32,
-    /// Bytes of a packet's payload
+    /// Bytes of payload per packet
     #[arg(long, default_value_t = 1_100)]
     pub payload: usize,
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 15)]
     pub seconds: u64,
-    /// How long to wait before, once all are connected, in seconds
+    /// How long to wait before measuring, once everyone is connected, in seconds
     #[arg(long, default_value_t = 5)]
     pub warm_up: u64,
-    /// Participants that join a second
+    /// Participants that join per second
     #[arg(long, default_value_t = 100)]
     pub join_rate: u32,
-    /// Threads that play the participants
+    /// Threads that simulate the participants
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
-    /// The server's process, to measure its CPU
+    /// Process ID of the server, to measure its CPU
     #[arg(long)]
     pub server_pid: Option<u32>,
-    /// A TURN server through which all participants come, and nothing else
+    /// TURN server to send all participants through
     #[arg(long, requires = "turn_secret", requires = "turn_peer")]
     pub turn: Option<SocketAddr>,
-    /// The secret that its credentials are made of
+    /// Secret that signs that server's credentials
     #[arg(long)]
     pub turn_secret: Option<String>,
-    /// The media port that they are relayed to
+    /// Media port that the TURN server relays to
     #[arg(long)]
     pub turn_peer: Option<SocketAddr>,
-    /// The process of that TURN server, where it is another, whose CPU is added
+    /// Process ID of that TURN server, if it is a separate process; its CPU is added
     #[arg(long)]
     pub turn_pid: Option<u32>,
-    /// Print one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
 }

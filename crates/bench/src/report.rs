@@ -126,7 +126,7 @@ impl fmt::Display for Report {
             writeln!(f, "server CPU       {:.0} % of a core", self.share(cpu) * 100.0)?;
         }
         if let Some(micros) = self.micros_a_packet() {
-            writeln!(f, "CPU a packet     {micros:.2} µs")?;
+            writeln!(f, "CPU per packet   {micros:.2} µs")?;
         }
         if let Some(bytes) = self.resident {
             writeln!(f, "server memory    {} MiB", bytes >> 20)?;
@@ -169,6 +169,6 @@ mod tests {
         assert!((json["loss"].as_f64().expect("a number") - 0.01).abs() < 1e-9);
         assert!((json["microsPerPacket"].as_f64().expect("a number") - 30_000.0 / 9_900.0).abs() < 1e-9);
         assert_eq!((json["latencyP50Micros"].as_u64(), json["latencyP99Micros"].as_u64()), (Some(51), Some(100)));
-        assert!(report.to_string().contains("CPU a packet     3.03 µs"), "{report}");
+        assert!(report.to_string().contains("CPU per packet   3.03 µs"), "{report}");
     }
 }

@@ -50,7 +50,7 @@ async fn connected(
     outgoing: &mut mpsc::UnboundedReceiver<Vec<u8>>,
     inbox: &Inbox,
 ) -> anyhow::Result<()> {
-    let (socket, _) = tokio_tungstenite::connect_async(url).await.context("the server did not let a participant in")?;
+    let (socket, _) = tokio_tungstenite::connect_async(url).await.context("the server did not admit a participant")?;
     let (mut to_server, mut from_server) = socket.split();
     loop {
         tokio::select! {

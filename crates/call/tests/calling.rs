@@ -186,7 +186,7 @@ fn the_caller_gives_up() {
     let mut desk = Desk::of(&["alice", "bob"]);
     desk.call(1, "alice", "bob").unwrap();
     desk.said();
-    assert_eq!(desk.cancel(1, "bob"), Err(CommandError::Forbidden("only the caller may cancel")));
+    assert_eq!(desk.cancel(1, "bob"), Err(CommandError::Forbidden("only the caller can cancel the call")));
     desk.cancel(1, "alice").unwrap();
     assert_eq!(
         desk.said(),
@@ -299,7 +299,7 @@ fn a_group_rings_until_all_have_refused() {
     assert_eq!(desk.end(1, "bob"), Ok(()), "refused already");
     assert_eq!(
         desk.accept(1, "bob"),
-        Err(CommandError::InvalidState("the call no longer rings for you")),
+        Err(CommandError::InvalidState("the call is no longer ringing for you")),
         "nobody has taken it yet, and bob does not want it"
     );
     desk.decline(1, "carol").unwrap();
@@ -348,7 +348,7 @@ fn a_group_ends_when_the_last_leaves() {
     assert_eq!(desk.leave(1, "alice"), Ok(()), "once more is no harm");
     assert_eq!(
         desk.end(1, "alice"),
-        Err(CommandError::Forbidden("only who is in the call may end it")),
+        Err(CommandError::Forbidden("only someone in the call can end it")),
         "who is out cannot end it for the others"
     );
     desk.said();
@@ -454,7 +454,7 @@ fn more_are_rung_in() {
         ]
     );
     assert_eq!(desk.snapshot(1).kind, CallKind::Group, "a third makes it a group");
-    let not_in = CommandError::Forbidden("only who is in the call may invite");
+    let not_in = CommandError::Forbidden("only someone in the call can invite others");
     assert_eq!(desk.invite(1, "carol", &["erin"]), Err(not_in));
     desk.decline(1, "carol").unwrap();
     assert_eq!(desk.part(1, "carol"), "declined");

@@ -193,7 +193,10 @@ fn an_attended_transfer_is_completed_or_cancelled() {
     assert!(said.contains(&"alice < held alice by bob".to_owned()), "{said:#?}");
     desk.accept(1, "carol").unwrap();
     assert_eq!(desk.part(1, "bob"), "connected", "stays to talk");
-    assert_eq!(complete(&mut desk, 1, "alice"), Err(CommandError::Forbidden("only who began the transfer may end it")));
+    assert_eq!(
+        complete(&mut desk, 1, "alice"),
+        Err(CommandError::Forbidden("only the person who started the transfer can end it"))
+    );
     desk.said();
     cancel(&mut desk, 1, "bob").unwrap();
     let said = told(&mut desk);
@@ -235,11 +238,11 @@ fn what_is_no_transfer() {
     assert_eq!(transfer(&mut desk, 1, "carol", "dave", TransferMode::Blind), Err(CommandError::CallNotFound));
     assert_eq!(transfer(&mut desk, 1, "alice", "alice", TransferMode::Blind), Err(CommandError::NobodyToCall));
     let known = transfer(&mut desk, 1, "alice", "bob", TransferMode::Blind);
-    assert_eq!(known, Err(CommandError::InvalidState("they are in the call already")));
-    assert_eq!(complete(&mut desk, 1, "alice"), Err(CommandError::InvalidState("no transfer is under way")));
+    assert_eq!(known, Err(CommandError::InvalidState("they are already in the call")));
+    assert_eq!(complete(&mut desk, 1, "alice"), Err(CommandError::InvalidState("no transfer is in progress")));
     transfer(&mut desk, 1, "alice", "carol", TransferMode::Blind).unwrap();
     let second = transfer(&mut desk, 1, "bob", "dave", TransferMode::Blind);
-    assert_eq!(second, Err(CommandError::InvalidState("a transfer is under way")));
+    assert_eq!(second, Err(CommandError::InvalidState("a transfer is already in progress")));
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn the_host_mutes_and_a_hard_mute_holds_until_it_is_lifted() {
     desk.said();
     assert_eq!(
         mute(&mut desk, 1, "bob", Some("carol"), false),
-        Err(CommandError::Forbidden("only the host may do this"))
+        Err(CommandError::Forbidden("only the host can do this"))
     );
     mute(&mut desk, 1, "alice", Some("bob"), false).unwrap();
     let said = desk.said();
@@ -284,7 +287,7 @@ fn the_host_mutes_and_a_hard_mute_holds_until_it_is_lifted() {
     let call = desk.snapshot(1);
     let shut = |name: &str| call.participant(&user(name)).unwrap().is_hard_muted;
     assert_eq!((shut("alice"), shut("bob"), shut("carol")), (false, true, true));
-    assert_eq!(unmute(&mut desk, 1, "bob"), Err(CommandError::Forbidden("muted by the host")));
+    assert_eq!(unmute(&mut desk, 1, "bob"), Err(CommandError::Forbidden("the host has muted you")));
     // One who opens the microphone all the same is shut by the media side, and never shown as open.
     desk.media_up(1, "bob");
     desk.said();
@@ -321,7 +324,7 @@ fn who_is_removed_stays_out_until_invited_again() {
     for line in ["alice < left bob removed", "bob < left bob removed", "room remove bob"] {
         assert!(said.contains(&line.to_owned()), "{said:#?}");
     }
-    assert_eq!(desk.join(1, "bob"), Err(CommandError::Forbidden("removed from the call")));
+    assert_eq!(desk.join(1, "bob"), Err(CommandError::Forbidden("you were removed from the call")));
     remove(&mut desk, 1, "alice", "carol").unwrap();
     assert!(desk.said().contains(&"carol < cancelled".to_owned()));
     desk.invite(1, "alice", &["bob"]).unwrap();

@@ -153,7 +153,7 @@ fn late_news_of_a_room_changes_nothing() {
     desk.said();
     desk.media_left(1, "bob", true).unwrap();
     desk.media_left(1, "alice", false).unwrap();
-    assert_eq!(desk.media_connected(1, "bob"), Err(CommandError::InvalidState("not in the call")));
+    assert_eq!(desk.media_connected(1, "bob"), Err(CommandError::InvalidState("you are not in the call")));
     desk.accept(1, "bob").unwrap();
     desk.said();
     desk.media_up(1, "bob");

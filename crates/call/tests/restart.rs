@@ -87,7 +87,7 @@ fn without_a_last_known_time_the_call_itself_names_it() {
     board.handle_command(now, Command::Restore(Box::new(stored.clone()))).unwrap();
     assert_eq!(
         board.handle_command(now, Command::Restore(Box::new(stored.clone()))),
-        Err(CommandError::InvalidState("the call is here already"))
+        Err(CommandError::InvalidState("the call is already here"))
     );
     board.handle_timeout(Timestamp(now.0 + 30_000));
     assert_eq!(board.call(call_id(1)).unwrap().ended_at, stored.connected_at);

@@ -102,7 +102,8 @@ impl Identity {
 }
 
 fn replaced(path: &Path) -> io::Error {
-    let text = format!("{} was deleted or replaced while the server was running; put it back, or restart", path.display());
+    let text =
+        format!("{} was deleted or replaced while the server was running; put it back, or restart", path.display());
     io::Error::new(io::ErrorKind::NotFound, text)
 }
 

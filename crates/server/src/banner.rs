@@ -40,7 +40,10 @@ pub fn banner(
     }
     let _ = writeln!(text, "  data            {}", config.data_dir.display());
     if config.dev {
-        let _ = writeln!(text, "\n  --dev is on: anyone can sign in with just a name, and the LiveKit key devkey/secret works.");
+        let _ = writeln!(
+            text,
+            "\n  --dev is on: anyone can sign in with just a name, and the LiveKit key devkey/secret works."
+        );
         if config.https.is_some() && config.certificate.is_none() {
             let _ = writeln!(text, "  The https certificate is self-signed: browsers ask once whether to trust it.");
         }

@@ -317,7 +317,9 @@ fn signing(place: &Place) -> Result<(Layer, Secrets), Failure> {
     let data_dir = config::data_dir(&layers)?;
     let secrets = Secrets::read(&data_dir)?.ok_or_else(|| {
         let dir = data_dir.display();
-        Failure::Setup(format!("there are no secrets in {dir}; start `stoa serve` there first, or pass the server's --data-dir"))
+        Failure::Setup(format!(
+            "there are no secrets in {dir}; start `stoa serve` there first, or pass the server's --data-dir"
+        ))
     })?;
     Ok((layers, secrets))
 }
@@ -390,7 +392,9 @@ fn admin_token(place: &Place) -> Result<(), Failure> {
     let data_dir = config::data_dir(&layers(place, Vec::new())?)?;
     let url = noted_url(&data_dir).ok_or_else(|| {
         let dir = data_dir.display();
-        Failure::Setup(format!("no server has run in {dir} yet; start `stoa serve` there first, or pass the server's --data-dir"))
+        Failure::Setup(format!(
+            "no server has run in {dir} yet; start `stoa serve` there first, or pass the server's --data-dir"
+        ))
     })?;
     println!("{}", link(&url, &AdminCodes::new(&data_dir).issue(now())?));
     Ok(())

@@ -55,7 +55,9 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     match bad {
         0 => Ok(()),
         1 => Err(Failure::Fault("one problem stops calls from working here; it is marked \"fail\" above".to_owned())),
-        _ => Err(Failure::Fault(format!("{bad} problems stop calls from working here; they are marked \"fail\" above"))),
+        _ => {
+            Err(Failure::Fault(format!("{bad} problems stop calls from working here; they are marked \"fail\" above")))
+        }
     }
 }
 
@@ -148,8 +150,7 @@ fn sockets(findings: &mut Vec<Finding>) {
     let socket = match UdpPort::bind(false, 0) {
         Ok(socket) => socket,
         Err(error) => {
-            findings
-                .push(Finding::Bad(format!("cannot open a UDP socket: {error}"), "check ulimit -n".to_owned()));
+            findings.push(Finding::Bad(format!("cannot open a UDP socket: {error}"), "check ulimit -n".to_owned()));
             return;
         }
     };
@@ -265,7 +266,10 @@ fn clock(now: i64) -> Finding {
     if now >= EARLIEST {
         return Finding::Good("the clock looks right".to_owned());
     }
-    Finding::Bad("the clock is years behind, so every token looks as if it came from the future".to_owned(), "set it, preferably with NTP".to_owned())
+    Finding::Bad(
+        "the clock is years behind, so every token looks as if it came from the future".to_owned(),
+        "set it, preferably with NTP".to_owned(),
+    )
 }
 
 /// From the text of /proc/self/limits.

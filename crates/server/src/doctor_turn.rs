@@ -70,14 +70,10 @@ fn judge(transport: Transport, server: SocketAddr, credentials: &Credentials) ->
         Err(error) => {
             let change = match &error {
                 ProbeError::Unreachable(_) if transport == Transport::Udp => {
-                    format!(
-                        "allow UDP {port} in this host's firewall; behind a NAT, also forward it to this host"
-                    )
+                    format!("allow UDP {port} in this host's firewall; behind a NAT, also forward it to this host")
                 }
                 ProbeError::Unreachable(_) => {
-                    format!(
-                        "allow TCP {port} in this host's firewall; behind a NAT, also forward it to this host"
-                    )
+                    format!("allow TCP {port} in this host's firewall; behind a NAT, also forward it to this host")
                 }
                 ProbeError::Refused(486 | 508) => {
                     "it is full: raise turn.allocations, or check the metrics to see how it is used".to_owned()

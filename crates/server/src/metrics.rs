@@ -30,7 +30,11 @@ const TOTALS: &[Reading] = &[
     ("stoa_udp_datagrams_out_total", |g| &g.datagrams_out, "UDP datagrams sent."),
     ("stoa_udp_bytes_out_total", |g| &g.bytes_out, "UDP bytes sent."),
     ("stoa_udp_sends_total", |g| &g.sends, "System calls that sent datagrams."),
-    ("stoa_media_refused_total", |g| &g.refused, "Datagrams dropped because the kernel or a slow TCP reader did not take them."),
+    (
+        "stoa_media_refused_total",
+        |g| &g.refused,
+        "Datagrams dropped because the kernel or a slow TCP reader did not take them.",
+    ),
     ("stoa_media_unrouted_total", |g| &g.unrouted, "Datagrams that match no peer."),
     ("stoa_rtp_packets_in_total", |g| &g.rtp_in, "RTP packets received."),
     ("stoa_rtp_packets_out_total", |g| &g.rtp_out, "RTP packets forwarded."),

@@ -30,7 +30,9 @@ pub fn run(data_dir: &Path) -> Result<(), Failure> {
     println!("{}", counts(&done));
     match done.refused {
         0 => Ok(()),
-        refused => Err(Failure::Fault(format!("the database still refuses {refused} records; they stay where they are"))),
+        refused => {
+            Err(Failure::Fault(format!("the database still refuses {refused} records; they stay where they are")))
+        }
     }
 }
 

@@ -92,7 +92,8 @@ fn whoever_is_slow_is_closed_in_time_counted_and_logged() {
     assert!(rest(&mut slow).is_empty());
     until("the head to be counted", || timed_out("head") >= 1.0);
     assert!(
-        server.log().contains("it did not send a request's head in time") && server.log().contains("peer=127.0.0.1:")
+        server.log().contains("it did not send a request's headers in time")
+            && server.log().contains("peer=127.0.0.1:")
     );
 
     // Half of a handshake.
@@ -325,7 +326,7 @@ fn with_few_descriptors_those_who_wait_make_room_and_the_log_says_so() {
         assert!(get(base, "/healthz").contains("\"ok\""), "{}", server.log());
     }
     joins(folder.path(), base);
-    until("the log", || server.log().contains("those that kept the server waiting longest were closed"));
+    until("the log", || server.log().contains("closed those that had kept it waiting longest"));
     // Those that were shown out take a moment to go: the limit may be met, and is survived.
     until("the files to be fewer again", || metric(base, "stoa_process_open_files") < 900.0);
     assert!(metric(base, "stoa_connections_made_room_total{door=\"web\"}") >= 1_074.0 - 512.0);

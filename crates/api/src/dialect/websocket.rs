@@ -328,7 +328,10 @@ fn parse(text: &str) -> ApiResult<Said> {
             Value::String(state) if STATES.contains(&state.as_str()) => Ok(Signal::State(state)),
             _ => Err(ApiError::invalid("state", "must be a state of a peer connection")),
         },
-        _ => Err(ApiError::invalid("type", "must be offer, answer, ice_candidate, text, connection_state or auth_refresh")),
+        _ => Err(ApiError::invalid(
+            "type",
+            "must be offer, answer, ice_candidate, text, connection_state or auth_refresh",
+        )),
     };
     signal.map(Said::Signal)
 }
@@ -388,7 +391,8 @@ async fn connection_state(
 ) -> ApiResult<Json<ConnectionState>> {
     caller.require(Permission::Admin)?;
     let view = state.meetings.views().into_iter().find(|view| view.call == id);
-    let view = view.ok_or_else(|| ApiError::new(model::ErrorCode::CallNotFound, "no call with that ID has connections"))?;
+    let view =
+        view.ok_or_else(|| ApiError::new(model::ErrorCode::CallNotFound, "no call with that ID has connections"))?;
     Ok(Json(view.into()))
 }
 

@@ -163,7 +163,9 @@ fn statuses(list: Option<&str>) -> ApiResult<Vec<CallStatus>> {
         .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
-        .map(|word| word.parse().map_err(|()| ApiError::invalid("status", "must be call statuses, separated by commas")))
+        .map(|word| {
+            word.parse().map_err(|()| ApiError::invalid("status", "must be call statuses, separated by commas"))
+        })
         .collect()
 }
 

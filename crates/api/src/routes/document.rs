@@ -25,10 +25,15 @@ pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A user's token, or your backend's API key. On calls, a key acts for the user named in `Stoa-User`."))
+        .description(Some(
+            "A user's token, or your backend's API key. On calls, a key acts for the user named in `Stoa-User`.",
+        ))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let cookie = ApiKeyValue::with_description("stoa_session", "The web app's session cookie. It works only from this server's own pages.");
+    let cookie = ApiKeyValue::with_description(
+        "stoa_session",
+        "The web app's session cookie. It works only from this server's own pages.",
+    );
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
 }
 

@@ -304,7 +304,9 @@ fn auth(
     };
     match word {
         AuthWord::None => Ok(IceAuth::None),
-        AuthWord::Expiring if !is_turn => Err(ApiError::invalid("auth", "must be none: STUN servers use no credentials")),
+        AuthWord::Expiring if !is_turn => {
+            Err(ApiError::invalid("auth", "must be none: STUN servers use no credentials"))
+        }
         AuthWord::Expiring if state.config.turn.secret.is_none() => {
             Err(ApiError::invalid("auth", "expiring credentials need turn.secret, which is not set on this server"))
         }
@@ -319,7 +321,8 @@ fn auth(
                 Some(word) => Some(Secret::new(text("credential", Some(word))?)),
                 None => old_word,
             };
-            let credential = credential.ok_or_else(|| ApiError::invalid("credential", "is required with auth static"))?;
+            let credential =
+                credential.ok_or_else(|| ApiError::invalid("credential", "is required with auth static"))?;
             Ok(IceAuth::Fixed { username, credential })
         }
     }

@@ -349,7 +349,9 @@ pub(crate) async fn take_reports(state: &AppState, caller: &Caller, id: CallId, 
 
 fn sample(report: Report, caller: &Caller, at: Timestamp) -> ApiResult<QualitySample> {
     let within = |field: &'static str, value: Option<f64>, most: f64| match value {
-        Some(value) if !(0.0..=most).contains(&value) => Err(ApiError::invalid(field, format!("must be from 0 to {most}"))),
+        Some(value) if !(0.0..=most).contains(&value) => {
+            Err(ApiError::invalid(field, format!("must be from 0 to {most}")))
+        }
         value => Ok(value),
     };
     for (field, codec) in [("audioCodec", &report.audio_codec), ("videoCodec", &report.video_codec)] {

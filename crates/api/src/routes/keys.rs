@@ -125,7 +125,10 @@ async fn create_api_key(
     let now = state.handle().now();
     let there = state.handle().store().api_keys().await?;
     if there.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
-        return Err(ApiError::new(ErrorCode::TooMany, format!("there can be at most {MOST_KEYS} keys; revoke one first")));
+        return Err(ApiError::new(
+            ErrorCode::TooMany,
+            format!("there can be at most {MOST_KEYS} keys; revoke one first"),
+        ));
     }
     let mut scopes = body.scopes;
     scopes.sort_unstable();

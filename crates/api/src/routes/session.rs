@@ -145,7 +145,10 @@ async fn sign_up(
     Body(body): Body<SignUp>,
 ) -> ApiResult<Response> {
     if !state.config.sign_up {
-        return Err(ApiError::new(ErrorCode::FeatureDisabled, "only the administrator can create accounts on this server"));
+        return Err(ApiError::new(
+            ErrorCode::FeatureDisabled,
+            "only the administrator can create accounts on this server",
+        ));
     }
     let username = auth::username(&body.username)?;
     let length = body.password.chars().count();

@@ -88,7 +88,8 @@ pub(super) fn listen(socket: &SocketRef) {
         },
     );
     socket.on_fallback(async |socket: SocketRef, seat: Extension<Seat>, Event(_): Event, ack: AckSender| {
-        let refused = seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "this server has no such event"));
+        let refused =
+            seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "this server has no such event"));
         answer(ack, Err(refused));
     });
 }

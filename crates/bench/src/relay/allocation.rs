@@ -38,7 +38,7 @@ struct Login {
 impl Allocation {
     /// Asks for a relayed address from a socket that is connected to the server, with credentials of the secret.
     pub(crate) fn make(secret: &Secret<String>, user: &str, socket: UdpSocket) -> anyhow::Result<Self> {
-        let user = UserId::new(user).map_err(|_| anyhow::anyhow!("{user:?} is no user id"))?;
+        let user = UserId::new(user).map_err(|_| anyhow::anyhow!("{user:?} is not a valid user ID"))?;
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + CREDENTIALS;
         let credentials = Credentials::mint(secret, &user, expires.as_secs());
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -46,17 +46,17 @@ impl Allocation {
         let challenge = ask(&socket, None, Method::Allocate, wish)?;
         ensure!(
             challenge.code == 401,
-            "the TURN server answers Allocate with {}, not with a challenge",
+            "the TURN server answers Allocate with {} instead of a challenge",
             challenge.code
         );
         let (realm, nonce) = (challenge.value(attr::REALM), challenge.value(attr::NONCE));
-        let realm_text = String::from_utf8(realm.clone()).context("a realm that is no text")?;
+        let realm_text = String::from_utf8(realm.clone()).context("the realm is not text")?;
         let key = Key::long_term(&credentials.username, &realm_text, credentials.password.reveal());
         let login = Login { username: credentials.username, key, realm, nonce };
         let answer = ask(&socket, Some(&login), Method::Allocate, wish)?;
-        ensure!(answer.code == 0, "the TURN server refuses an allocation: {}", answer.code);
+        ensure!(answer.code == 0, "the TURN server refused an allocation: {}", answer.code);
         let relayed = xor_address(&answer.value(attr::XOR_RELAYED_ADDRESS), answer.transaction);
-        Ok(Self { socket, relayed: relayed.context("an allocation without an address")?, login })
+        Ok(Self { socket, relayed: relayed.context("the allocation has no address")?, login })
     }
 
     /// Binds a channel to a peer, which permits it as well.
@@ -64,7 +64,7 @@ impl Allocation {
         let answer = ask(&self.socket, Some(&self.login), Method::ChannelBind, |builder| {
             builder.number(attr::CHANNEL_NUMBER, u32::from(channel) << 16).address(attr::XOR_PEER_ADDRESS, peer)
         })?;
-        ensure!(answer.code == 0, "the TURN server refuses a channel to {peer}: {}", answer.code);
+        ensure!(answer.code == 0, "the TURN server refused a channel to {peer}: {}", answer.code);
         Ok(())
     }
 

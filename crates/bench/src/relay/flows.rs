@@ -64,7 +64,7 @@ pub(super) struct Flows {
 impl Flows {
     /// Allocates and binds a channel for every client.
     pub(super) fn open(options: &TurnOptions, secret: &Secret<String>) -> anyhow::Result<Self> {
-        let peer = StdUdpSocket::bind((options.local, 0)).context("--local is no address of this host")?;
+        let peer = StdUdpSocket::bind((options.local, 0)).context("--local is not an address of this host")?;
         let _ = socket2::SockRef::from(&peer).set_recv_buffer_size(PEER_BUFFER);
         let _ = socket2::SockRef::from(&peer).set_send_buffer_size(PEER_BUFFER);
         peer.set_nonblocking(true)?;

@@ -21,43 +21,43 @@ use report::Report;
 /// What to load, and how.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TurnOptions {
-    /// The server, over UDP
+    /// Address of the TURN server, over UDP
     #[arg(long, default_value = "127.0.0.1:3478")]
     pub server: SocketAddr,
-    /// The secret that credentials are made of
+    /// Secret that signs the credentials
     #[arg(long)]
     pub secret: String,
-    /// The address that clients send from and at which the peer echoes
+    /// Address that clients send from, and where the echoing peer listens
     #[arg(long)]
     pub local: IpAddr,
-    /// Clients send from so many addresses, the first of them this and the others after it
+    /// First of the addresses that clients send from; the others follow it [default: the one of --local]
     #[arg(long)]
     pub clients: Option<IpAddr>,
-    /// How many addresses
+    /// How many addresses clients send from
     #[arg(long, default_value_t = 1)]
     pub addresses: u32,
-    /// Allocations, a client each
+    /// Number of allocations, one per client
     #[arg(long, default_value_t = 10)]
     pub allocations: usize,
-    /// Packets that a client sends at once
+    /// Packets a client sends at once
     #[arg(long, default_value_t = 1)]
     pub burst: usize,
-    /// Bytes of a packet's payload
+    /// Bytes of payload per packet
     #[arg(long, default_value_t = 1_000)]
     pub size: usize,
-    /// Packets a second, of all clients together; as many come back
+    /// Packets per second, of all clients together; as many come back
     #[arg(long, default_value_t = 20_000)]
     pub rate: u32,
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
-    /// Two allocations talk to each other, instead of each to an echoing peer
+    /// Pair up allocations to talk to each other, instead of to an echoing peer
     #[arg(long)]
     pub linked: bool,
-    /// The server's process, to measure its CPU
+    /// Process ID of the server, to measure its CPU
     #[arg(long)]
     pub server_pid: Option<u32>,
-    /// Print one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -78,17 +78,17 @@ impl fmt::Display for Report {
             writeln!(f, "server CPU       {:.0} % of a core", times.total as f64 / 1e7 / self.seconds)?;
             writeln!(
                 f,
-                "CPU a packet     {:.2} µs, {:.2} of it user",
+                "CPU per packet   {:.2} µs, {:.2} of it user",
                 self.micros(times.total),
                 self.micros(times.user)
             )?;
         }
         if let Some(bytes) = self.grown {
-            writeln!(f, "memory           {} bytes an allocation", bytes / self.allocations.max(1) as u64)?;
+            writeln!(f, "memory           {} bytes per allocation", bytes / self.allocations.max(1) as u64)?;
         }
         match (self.percentile(0.5), self.percentile(0.99)) {
-            (Some(p50), Some(p99)) => write!(f, "there and back   p50 {p50} µs, p99 {p99} µs"),
-            _ => write!(f, "there and back   not measured"),
+            (Some(p50), Some(p99)) => write!(f, "round trip       p50 {p50} µs, p99 {p99} µs"),
+            _ => write!(f, "round trip       not measured"),
         }
     }
 }

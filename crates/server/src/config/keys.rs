@@ -41,7 +41,11 @@ const fn aliased(name: &'static str, kind: Kind, alias: &'static str, help: &'st
 
 /// Every setting.
 pub const KEYS: &[Key] = &[
-    key("dev", Kind::Bool, "for development: sign in with just a name, LiveKit key devkey/secret, joining opens rooms (false)"),
+    key(
+        "dev",
+        Kind::Bool,
+        "for development: sign in with just a name, LiveKit key devkey/secret, joining opens rooms (false)",
+    ),
     key("data_dir", Kind::Text, "folder that holds all data (./data)"),
     key("http", Kind::Text, "port or address for the web app and the API (7880)"),
     key(
@@ -55,18 +59,18 @@ pub const KEYS: &[Key] = &[
         "port or address for metrics, or \"off\"; anyone who can reach it can read them (127.0.0.1:7879)",
     ),
     key("public_url", Kind::Text, "URL at which clients reach the server, such as https://calls.example.org"),
-    key("domain", Kind::Text, "the server's domain: clients use its addresses and https://DOMAIN, and Stoa gets its certificate"),
+    key(
+        "domain",
+        Kind::Text,
+        "the server's domain: clients use its addresses and https://DOMAIN, and Stoa gets its certificate",
+    ),
     key(
         "tls.cert",
         Kind::Text,
         "certificate chain for https, PEM (from acme.directory if there is a domain, otherwise self-signed)",
     ),
     key("tls.key", Kind::Text, "private key of that certificate, PEM"),
-    key(
-        "tls.hsts",
-        Kind::Bool,
-        "tell browsers to use https only, unless the certificate is self-signed (true)",
-    ),
+    key("tls.hsts", Kind::Bool, "tell browsers to use https only, unless the certificate is self-signed (true)"),
     key(
         "acme.directory",
         Kind::Text,
@@ -82,8 +86,17 @@ pub const KEYS: &[Key] = &[
         "UDP ports for media, one per worker: 7882 (and up) or 7882-7889 (7882)",
     ),
     aliased("media.tcp_port", Kind::Number, "STOA_TCP_PORT", "port for media over TCP, or 0 for none (7881)"),
-    aliased("media.announce", Kind::List, "STOA_ANNOUNCE", "IP addresses that clients are told to use (those of the interfaces)"),
-    key("media.initial_bitrate", Kind::Number, "bits per second to assume for a client until its bandwidth has been measured"),
+    aliased(
+        "media.announce",
+        Kind::List,
+        "STOA_ANNOUNCE",
+        "IP addresses that clients are told to use (those of the interfaces)",
+    ),
+    key(
+        "media.initial_bitrate",
+        Kind::Number,
+        "bits per second to assume for a client until its bandwidth has been measured",
+    ),
     key("log.level", Kind::Text, "error, warn, info, debug, trace, or a tracing filter (info)"),
     key("log.json", Kind::Bool, "log JSON, one object per line (false)"),
     key("auth.token_secret", Kind::Text, "HS256 secret that signs user tokens (generated)"),
@@ -98,12 +111,24 @@ pub const KEYS: &[Key] = &[
     key("webhooks.api_key", Kind::Text, "API key that signs webhooks (livekit.api_key)"),
     key("accounts.sign_up", Kind::Bool, "let anyone create an account (true)"),
     key("users.strict", Kind::Bool, "allow calls only to users that Stoa already knows (false)"),
-    key("room.auto_create", Kind::Bool, "let a LiveKit token open a room that belongs to no call (true with --dev, otherwise false)"),
-    key("room.max_participants", Kind::Number, "most participants in a room that belongs to no call; 0 for no limit (0)"),
+    key(
+        "room.auto_create",
+        Kind::Bool,
+        "let a LiveKit token open a room that belongs to no call (true with --dev, otherwise false)",
+    ),
+    key(
+        "room.max_participants",
+        Kind::Number,
+        "most participants in a room that belongs to no call; 0 for no limit (0)",
+    ),
     key("room.empty_timeout", Kind::Duration, "how long an empty room stays open (5m)"),
     key("room.departure_timeout", Kind::Duration, "how long a disconnected participant has to resume (20s)"),
     key("call.ring_timeout", Kind::Duration, "how long a call rings, 5s to 3m (30s)"),
-    key("call.reconnect_window", Kind::Duration, "how long a disconnected participant keeps their place in a call (30s)"),
+    key(
+        "call.reconnect_window",
+        Kind::Duration,
+        "how long a disconnected participant keeps their place in a call (30s)",
+    ),
     key("call.waiting", Kind::Bool, "let a second call ring on devices that support call waiting (true)"),
     key("quality.keep", Kind::Duration, "how long to keep raw quality reports (30d)"),
     key("call.empty_timeout", Kind::Duration, "how long a call lasts with nobody connected (5m)"),
@@ -120,7 +145,11 @@ pub const KEYS: &[Key] = &[
     aliased("features.call_recording", Kind::Bool, "NEXT_PUBLIC_ENABLE_CALL_RECORDING", "allow call recording (false)"),
     key("cors.origins", Kind::List, "origins whose pages can use the API"),
     key("web.image_sources", Kind::List, "origins that people's pictures can come from, or https: for any"),
-    key("proxy.trust_forwarded", Kind::Bool, "trust X-Forwarded-For, -Host and -Proto, because they come from your own proxy (false)"),
+    key(
+        "proxy.trust_forwarded",
+        Kind::Bool,
+        "trust X-Forwarded-For, -Host and -Proto, because they come from your own proxy (false)",
+    ),
     key("turn.port", Kind::Text, "port for the built-in STUN and TURN server (UDP and TCP), or \"off\" (3478)"),
     key(
         "turn.tls_port",
@@ -138,7 +167,11 @@ pub const KEYS: &[Key] = &[
     key("turn.deny", Kind::List, "address ranges never to relay to"),
     key("turn.allocations_per_user", Kind::Number, "most TURN allocations per user (12)"),
     key("turn.allocations", Kind::Number, "most TURN allocations in total (20000)"),
-    key("turn.challenges", Kind::Number, "TURN and STUN error responses per second to one address, until it authenticates (10)"),
+    key(
+        "turn.challenges",
+        Kind::Number,
+        "TURN and STUN error responses per second to one address, until it authenticates (10)",
+    ),
     key("turn.user_bitrate", Kind::Number, "bits per second to relay for one user; 0 for no limit (0)"),
     key("turn.total_bitrate", Kind::Number, "bits per second to relay in total; 0 for no limit (0)"),
     aliased(

@@ -74,7 +74,10 @@ impl<'a> Reader<'a> {
         };
         match seconds {
             Some(seconds) if (least..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-            _ => Err(self.refuse(name, &format!("must be a duration from {least}s to {most}s, such as \"30s\" or \"5m\""))),
+            _ => {
+                Err(self
+                    .refuse(name, &format!("must be a duration from {least}s to {most}s, such as \"30s\" or \"5m\"")))
+            }
         }
     }
 

@@ -183,7 +183,10 @@ fn turn(read: &Reader<'_>, cores: usize, https: bool, trusted: bool) -> Result<O
     let room = relay_ports.as_ref().map_or(MOST_TURN_WORKERS, ExactSizeIterator::len);
     let workers = match read.number("turn.workers", 1..=MOST_TURN_WORKERS as u64)? {
         Some(workers) if workers as usize > room => {
-            return Err(read.refuse("turn.workers", &format!("{workers} threads need at least {workers} ports in turn.relay_ports")));
+            return Err(read.refuse(
+                "turn.workers",
+                &format!("{workers} threads need at least {workers} ports in turn.relay_ports"),
+            ));
         }
         Some(workers) => workers as usize,
         None => cores.clamp(1, MOST_TURN_WORKERS.min(room)),
@@ -407,7 +410,7 @@ mod tests {
                 "call.ring_timeout",
                 "STOA_CALL_RING_TIMEOUT",
                 "1s",
-                "STOA_CALL_RING_TIMEOUT: must be a time from 5s to 180s",
+                "STOA_CALL_RING_TIMEOUT: must be a duration from 5s to 180s",
             ),
             (
                 "ice.turn_server",
@@ -448,9 +451,9 @@ mod tests {
             assert_eq!(error.lines().count(), 1);
         }
         let few = [("turn.relay_ports", "--relay", "49152-49153"), ("turn.workers", "--turn-workers", "3")];
-        assert!(of(&few).expect_err("too few").to_string().contains("need as many turn.relay_ports"));
+        assert!(of(&few).expect_err("too few").to_string().contains("ports in turn.relay_ports"));
         let few = of(&[("media.udp_ports", "--udp-ports", "7882-7883"), ("media.workers", "--workers", "3")]);
-        assert!(few.expect_err("too few").to_string().contains("need as many ports"));
+        assert!(few.expect_err("too few").to_string().contains("ports in media.udp_ports"));
     }
 
     #[test]
@@ -458,7 +461,7 @@ mod tests {
         let pair =
             [("livekit.api_key", "LIVEKIT_API_KEY", "devkey"), ("livekit.api_secret", "LIVEKIT_API_SECRET", "secret")];
         let refused = of(&pair).expect_err("in production").to_string();
-        assert_eq!(refused, "LIVEKIT_API_SECRET: devkey/secret is for --dev only; set a secret of your own");
+        assert_eq!(refused, "LIVEKIT_API_SECRET: devkey/secret works with --dev only; set a secret of your own");
         let dev = of(&[&pair[..], &[("dev", "--dev", "true")]].concat()).expect("in development");
         assert_eq!(dev.auth.livekit.map(|key| key.key).as_deref(), Some("devkey"));
         let other = [pair[0], ("livekit.api_secret", "LIVEKIT_API_SECRET", "another"), ("dev", "--dev", "true")];

@@ -20,7 +20,11 @@ const TOTALS: &[Reading] = &[
     ("stoa_turn_packets_to_clients_total", |p| p.core.packets_to_clients, "Packets relayed from peers to clients."),
     ("stoa_turn_bytes_to_clients_total", |p| p.core.bytes_to_clients, "Bytes relayed from peers to clients."),
     ("stoa_stun_bindings_total", |p| p.core.bindings, "STUN Binding requests answered."),
-    ("stoa_turn_refused_total", |p| p.refused, "Packets dropped because a socket, a ring or a slow reader did not take them."),
+    (
+        "stoa_turn_refused_total",
+        |p| p.refused,
+        "Packets dropped because a socket, a ring or a slow reader did not take them.",
+    ),
 ];
 
 /// Every worker tells the number of all: a user's allocations may be on several.

@@ -62,8 +62,9 @@ impl TurnSecrets {
             Err(error) => return Err(Failure::Setup(format!("cannot read {shown}: {error}"))),
         };
         // What stands in the file stays out of the message.
-        let stored: Stored = serde_json::from_str(&text)
-            .map_err(|_| Failure::Setup(format!("{shown} is damaged; restore it, or delete it and Stoa makes a new secret")))?;
+        let stored: Stored = serde_json::from_str(&text).map_err(|_| {
+            Failure::Setup(format!("{shown} is damaged; restore it, or delete it and Stoa makes a new secret"))
+        })?;
         Ok(Some(Self { current: Secret::new(stored.current), previous: stored.previous.map(Secret::new) }))
     }
 

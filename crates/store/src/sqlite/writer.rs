@@ -193,7 +193,7 @@ impl Files {
                 }
                 (Ok(_) | Err(_), _) => {
                     let text = format!(
-                        "{} was deleted or replaced while the server runs; put it back, or restart",
+                        "{} was deleted or replaced while the server was running; put it back, or restart",
                         path.display()
                     );
                     return Err(StoreError::unavailable(Cause::Replaced, text));
