@@ -28,63 +28,63 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body, path or query is not what the endpoint takes; `details` says where.
+    /// The body, path or query does not match what the endpoint expects. `details` says where.
     InvalidRequest = "invalid_request", 400;
-    /// An id is not of its form.
+    /// An ID does not have the right form.
     InvalidId = "invalid_id", 400;
-    /// No credentials, or ones that do not verify.
+    /// There are no credentials, or they are not valid.
     Unauthorized = "unauthorized", 401;
-    /// Name and password do not belong together.
+    /// The user name or the password is wrong.
     InvalidCredentials = "invalid_credentials", 401;
-    /// Signed in, but not allowed.
+    /// You are signed in, but not allowed to do this.
     Forbidden = "forbidden", 403;
     /// A feature flag forbids this call.
     FeatureDisabled = "feature_disabled", 403;
-    /// A request with a cookie came without its CSRF proof.
+    /// A request with a session cookie came without its CSRF proof.
     CsrfRejected = "csrf_rejected", 403;
-    /// No such thing, or none that the asker may know of.
+    /// It does not exist, or you may not see it.
     NotFound = "not_found", 404;
-    /// No such call, or none that the asker may know of.
+    /// The call does not exist, or you may not see it.
     CallNotFound = "call_not_found", 404;
-    /// Nobody of that name is in the call.
+    /// Nobody with that ID is in the call.
     ParticipantNotFound = "participant_not_found", 404;
-    /// No such user (`users.strict`).
+    /// There is no such user (`users.strict`).
     UserNotFound = "user_not_found", 404;
-    /// No such channel, or none that the asker is a member of.
+    /// The channel does not exist, or you are not a member.
     ChannelNotFound = "channel_not_found", 404;
-    /// The path exists, the method does not.
+    /// The path exists, but does not support this method.
     MethodNotAllowed = "method_not_allowed", 405;
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     RequestTimeout = "request_timeout", 408;
     /// The call is over.
     CallOver = "call_over", 409;
-    /// Another of the user's devices has taken the call.
+    /// Another of the user's devices accepted the call.
     AnsweredElsewhere = "answered_elsewhere", 409;
-    /// The act does not fit where the call stands.
+    /// The call is not in a state that allows this.
     InvalidState = "invalid_state", 409;
-    /// The same call id was used for another request.
+    /// The same call ID was used for a different request.
     CallIdConflict = "call_id_conflict", 409;
-    /// The channel has a running call; `details.callId` names it.
+    /// The channel already has a running call. `details.callId` names it.
     ChannelCallActive = "channel_call_active", 409;
     /// The call is full.
     CallFull = "call_full", 409;
     /// The caller is in another call.
     AlreadyInCall = "already_in_call", 409;
-    /// No topology that every device can do.
+    /// The devices share no way to exchange media.
     NoCommonMedia = "no_common_media", 409;
     /// The name is taken.
     NameTaken = "name_taken", 409;
-    /// There are as many of these as there may be.
+    /// There are already as many of these as allowed.
     TooMany = "too_many", 409;
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", 413;
-    /// The body's content type is not taken here.
+    /// The endpoint does not accept the body's content type.
     UnsupportedMediaType = "unsupported_media_type", 415;
-    /// Too many requests; `Retry-After` says when to come back.
+    /// Too many requests. `Retry-After` says when to try again.
     RateLimited = "rate_limited", 429;
-    /// Something on the server failed; the log has the rest under the request id.
+    /// Something went wrong on the server. The log has the details under the request ID.
     Internal = "internal", 500;
-    /// The server is stopping or overloaded; try again.
+    /// The server is stopping or overloaded, or could not store what you asked for (`/readyz` says why). Try again.
     Unavailable = "unavailable", 503;
 }
 

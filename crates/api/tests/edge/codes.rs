@@ -158,8 +158,8 @@ async fn of_faults(seen: &mut Provoked) {
 #[test]
 fn the_guide_lists_every_code_with_its_status() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/API.md")).unwrap();
-    let refusals = guide.split("## Refusals").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
-    let listed: BTreeSet<(String, u16)> = refusals
+    let errors = guide.split("## Errors").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let listed: BTreeSet<(String, u16)> = errors
         .lines()
         .filter_map(|line| {
             let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
