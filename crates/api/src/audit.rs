@@ -1,4 +1,4 @@
-//! The audit log's pen: which administrator did what, from where.
+//! Writes the audit log: which administrator did what, from where.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -1,4 +1,4 @@
-//! Extractors for bodies, queries and ids, whose refusals are all of the one error form.
+//! Extractors for bodies, queries and IDs. Their errors all have the API's one error format.
 
 use std::error::Error;
 use std::io;

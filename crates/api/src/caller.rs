@@ -1,4 +1,4 @@
-//! Who asks: a bearer token or the web app's session cookie, checked, counted and with the device it names.
+//! Who is asking: a bearer token or the web app's session cookie, verified and rate limited, and the device it names.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -124,7 +124,7 @@ async fn identify(parts: &Parts, state: &AppState) -> ApiResult<Option<Caller>> 
     Ok(Some(caller))
 }
 
-/// Leaves for the answer how the sender stands with a limit.
+/// Leaves the sender's reading of a limit for the response.
 pub(crate) fn count(parts: &Parts, reading: Reading) {
     if let Some(counted) = parts.extensions.get::<Counted>() {
         counted.note(reading);

@@ -1,6 +1,6 @@
-//! Which pages of other origins may use what (Fetch standard, "HTTP-response headers for CORS").
+//! What pages of other origins may use (Fetch standard, "HTTP-response headers for CORS").
 //!
-//! Headers are named or mirrored, never `*`: that does not cover `Authorization`.
+//! Headers are named or mirrored, never `*`, which would not cover `Authorization`.
 
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};

@@ -1,4 +1,4 @@
-//! The one place where a refusal becomes an answer: status, stable code, message, details.
+//! The one place that turns an error into a response: status, stable code, message, details.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(crate) struct ApiError {
     pub message: Cow<'static, str>,
     pub details: Option<Value>,
     pub retry_after: Option<u64>,
-    /// How its sender stands with the limit that refused it.
+    /// What the limit that refused it says about its sender.
     pub limited: Option<Reading>,
 }
 

@@ -1,5 +1,6 @@
-//! Which STUN and TURN servers a client is told of: the built-in one, those of the configuration, then those of the store, with credentials of the
-//! client's own where a server takes such. None is a third party's unless an operator named it.
+//! Which STUN and TURN servers a client gets: the built-in one, then those of the configuration, then those of the
+//! store. Servers that need it get credentials made for this client. None belongs to a third party unless an operator
+//! configured it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,7 @@ use crate::turn::IceClient;
 const FRESH: Duration = Duration::from_secs(30);
 /// How long an answer waits for the store; a ring that is late is worse than one with fewer servers.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The most users whose credentials are kept for their next request; past it the cache starts anew.
+/// The most users whose credentials are kept for their next request; beyond that the cache is emptied.
 const MOST: usize = 20_000;
 
 /// Credentials that may wait to be written down; more are handed out, and not written down.
@@ -132,7 +133,7 @@ async fn write_down(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<IssuedTur
     }
 }
 
-/// The servers for one client: nobody who is signed in is told of the public ones alone. Servers of the client's region come first.
+/// The servers for one client. Someone who is signed in gets more than the public ones. Servers in the client's region come first.
 pub(crate) async fn ice_servers_for(
     state: &AppState,
     client: Option<IceClient<'_>>,
@@ -169,7 +170,7 @@ pub(crate) async fn ice_servers_for(
     servers
 }
 
-/// A server as a client is told of it; none where its credentials cannot be made.
+/// A server as a client gets it; none if its credentials cannot be made.
 fn shown(server: &IceServerEntry, credentials: Option<&Minted>) -> Option<IceServer> {
     let urls = server.urls.clone();
     match &server.auth {

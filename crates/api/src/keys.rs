@@ -1,7 +1,7 @@
-//! API keys of host apps: a key opens the part of the API that its scopes name, as an administrator of that part; calls it acts on in
-//! the name of the user whom `Stoa-User` names.
+//! API keys of backends. A key opens the parts of the API that its scopes name, as an administrator of those parts. On
+//! calls, it acts for the user named in `Stoa-User`.
 //!
-//! The store knows a key's hash alone. A short cache in front of it, so that a request costs no read.
+//! The store knows only a key's hash. A short-lived cache in front of it saves a read per request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::caller::{Caller, count};
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 
-/// How a key stands in the audit log, before its id. No token's user may be called so.
+/// What precedes a key's ID in the audit log. No user's ID in a token may start with it.
 pub(crate) const ACTOR: &str = "api-key:";
 /// What every key begins with: a bearer token that does is a key.
 const PREFIX: &str = "stoa_";
@@ -25,7 +25,7 @@ const PREFIX: &str = "stoa_";
 const USER_HEADER: &str = "stoa-user";
 /// How long an answer of the store is believed: the longest that a key outlives its revocation on another machine.
 const FRESH: Duration = Duration::from_secs(30);
-/// The most keys that are kept in memory; past it the cache starts anew.
+/// The most keys that are kept in memory; beyond that the cache is emptied.
 const MOST: usize = 10_000;
 /// How exact `lastUsedAt` is.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);

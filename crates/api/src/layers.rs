@@ -1,4 +1,4 @@
-//! What every request passes: slashes, its host, size, panics, request ids, security headers.
+//! What every request passes through: slashes, host, size limit, panics, request IDs, security headers.
 
 use std::any::Any;
 

@@ -1,10 +1,10 @@
 //! The edge: REST, Socket.IO, LiveKit's signalling endpoints and the web app, on one axum router.
 //!
-//! Owns how things look on the wire, who may ask, and how much. Every handler is a translation to one use case of
-//! [`control::Handle`]; no rule of a call is here.
+//! Owns the wire format, authentication and rate limits. Every handler translates to one use case of
+//! [`control::Handle`]; the rules of a call are not here.
 //!
-//! A server hands in an [`ApiConfig`], takes the [`Api::router`], and serves it with connect info
-//! (`into_make_service_with_connect_info::<SocketAddr>()`); on a TLS listener it adds `Extension(OverTls)`.
+//! A server passes in an [`ApiConfig`], takes the [`Api::router`], and serves it with connect info
+//! (`into_make_service_with_connect_info::<SocketAddr>()`). On a TLS listener it adds `Extension(OverTls)`.
 
 mod audit;
 mod body;

@@ -1,4 +1,5 @@
-//! How often one client may ask, and how it is told: `RateLimit` and its policy on every answer, `Retry-After` on a refusal.
+//! How often a client may ask, and how it learns where it stands: `RateLimit` and its policy on every response,
+//! `Retry-After` on a refusal.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -59,7 +60,7 @@ pub(crate) fn quota(count: u32, burst: u32, period: Duration) -> Quota {
     Quota::with_period(period / count.max(1)).unwrap_or(Quota::per_second(burst)).allow_burst(burst)
 }
 
-/// How a client stands with a limit.
+/// How much of a limit a client has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// The limit's name.
@@ -138,12 +139,12 @@ impl Reading {
     }
 }
 
-/// Where whoever counts a request leaves how its sender stands, for the answer.
+/// Where whoever counts a request leaves the sender's reading, for the response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counted(Arc<Mutex<Option<Reading>>>);
 
 impl Counted {
-    /// The last word counts: who is signed in is told of their own limit rather than their address's.
+    /// The last one counts: someone who is signed in sees their own limit rather than that of their address.
     pub fn note(&self, reading: Reading) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }
@@ -153,7 +154,7 @@ impl Counted {
     }
 }
 
-/// Counts every request against its address, and tells on the answer how the sender stands.
+/// Counts every request against its address, and puts the sender's reading on the response.
 pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let counted = Counted::default();

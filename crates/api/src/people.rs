@@ -1,9 +1,8 @@
-//! Names and pictures of users, as answers and events show them.
+//! Names and pictures of users, as responses and events show them.
 //!
-//! A cache in front of the store. Every change of a name goes through here, so what is cached is right; where the store
-//! cannot be read, a user is shown by their id. What a token says is enough to serve its user: the store is told behind their
-//! back, and whatever keeps it from listening keeps nobody waiting. Names are shown as `auth::shown_name` has them, wherever they come
-//! from.
+//! A cache in front of the store. Every change of a name goes through here, so the cache is always right. If the store
+//! cannot be read, a user is shown by their ID. A token says enough to serve its user. The store is told in the
+//! background, and nobody waits if it cannot take the news. All names are shown as `auth::shown_name` cleans them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +15,7 @@ use model::{ChannelId, ErrorCode, UserId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// The most users that are kept in memory; past it the cache starts anew.
+/// The most users that are kept in memory; beyond that the cache is emptied.
 const MOST: usize = 20_000;
 /// The most users of whom the store has yet to be told; of others, their next request tells it.
 const MOST_BEHIND: usize = 10_000;

@@ -1,4 +1,4 @@
-//! The log's line on every token that is refused: what its sender may not hear, the operator must.
+//! Logs every refused token: the operator must learn what the sender may not.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Sessions of the web app: a random token in a cookie, its hash in the store.
+//! Sessions of the web app: a random token in a cookie, and its hash in the store.
 //!
-//! A short cache in front of the store, so that a request costs no read and a session outlives a store that is away.
+//! A short-lived cache in front of the store saves a read per request and lets sessions survive while the store is
+//! away.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +16,7 @@ use model::{Permission, Timestamp, UserId};
 pub(crate) const COOKIE: &str = "stoa_session";
 /// How long an answer of the store is believed.
 const FRESH: Duration = Duration::from_secs(30);
-/// The most sessions that are kept in memory; past it the cache starts anew.
+/// The most sessions that are kept in memory; beyond that the cache is emptied.
 const MOST: usize = 20_000;
 
 /// Who a session belongs to, what it may do, and until when.

@@ -1,8 +1,8 @@
-//! How long an open connection stands: until its token expires or the key that signed it is taken out of use, until its session is
-//! closed or its user erased. Before a token expires its connection is told, and may hand in a fresh one.
+//! How long an open connection lasts: until its token expires, the key that signed it is revoked, its session ends or
+//! its user is erased. Before a token expires, the connection is told and can send a newer one.
 //!
-//! One list for connections of every kind, and one moment to wait for, whatever their number. LiveKit's connections are not in it:
-//! who sits in a room sits there by the call's leave, and a token that expires meanwhile puts nobody out.
+//! There is one list for connections of every kind, and one moment to wait for, however many there are. LiveKit's
+//! connections are not in it: the call decides who may be in a room, so an expiring token disconnects nobody there.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +29,9 @@ const WARNING: Duration = Duration::from_secs(60);
 const LEEWAY: Duration = Duration::from_secs(auth::LEEWAY_SECONDS);
 /// How often the clock and the keys are looked at where nothing is due.
 const LOOK: Duration = Duration::from_secs(2);
-/// When one that took nothing more is put out again.
+/// How long until a connection that accepts nothing more is disconnected again.
 const ONCE_MORE: Duration = Duration::from_secs(1);
-/// So many tokens are verified anew before others have their turn.
+/// How many tokens are verified again before others get their turn.
 const AT_ONCE: usize = 100;
 
 /// What a connection was let in by.

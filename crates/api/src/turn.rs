@@ -1,5 +1,5 @@
-//! The built-in TURN server as the edge sees it: whom it is handed out to, and whose credentials end. How it runs is the
-//! server's.
+//! The built-in TURN server as the edge sees it: who gets credentials, and whose are revoked. Running it is the
+//! server's job.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The web app, embedded: its files, its page for each of its paths, and what stands at all others. Most files are embedded as
-//! Brotli (RFC 7932) and go out as they are to every browser that takes it.
+//! The web app, embedded: its files, its page for each of its paths, and the answer for all other paths. Most files are embedded as
+//! Brotli (RFC 7932) and go out unchanged to every browser that accepts it.
 
 use std::borrow::Cow;
 

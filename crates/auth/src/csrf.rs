@@ -1,4 +1,4 @@
-//! Whether a request that came with a cookie was made by our own page. Pure: the headers are passed in.
+//! Whether one of our own pages sent a request that came with a cookie. Pure: the headers are passed in.
 
 /// What a browser says of where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,4 +1,4 @@
-//! A host app's public keys (JWKS). Fetching them is the shell's business; here is what they are good for.
+//! Your app's public keys (JWKS): what they can verify. Fetching them is the server's job.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{LEEWAY_SECONDS, LONGEST_TOKEN, Refusal};
 
-/// The longest name of an unknown claim, key or the like that is repeated in a refusal, in characters.
+/// The longest name of an unknown claim, key and so on that a refusal repeats, in characters.
 const LONGEST_QUOTE: usize = 64;
 
 /// Signs claims with HS256.
@@ -42,7 +42,7 @@ pub(crate) fn unverified_issuer(token: &str) -> Result<String, Refusal> {
     Ok(claims.iss.unwrap_or_default())
 }
 
-/// As much of a text as may stand in a refusal.
+/// As much of a text as a refusal may repeat.
 pub(crate) fn quoted(text: &str) -> String {
     text.chars().take(LONGEST_QUOTE).collect()
 }

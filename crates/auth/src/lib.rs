@@ -1,7 +1,7 @@
-//! Tokens and passwords, pure: verify and mint. Keys, time and randomness are passed in.
+//! Tokens and passwords: verifying and minting them. Pure: keys, time and randomness are passed in.
 //!
-//! Owns what a credential says and whether it holds, and what a name may look like. Knows no HTTP, no store and no clock.
-//! A refused token says why ([`Refusal`]), and whether its sender may hear it.
+//! Owns what a credential says, whether it is valid, and what a name may look like. Knows no HTTP, no store and no
+//! clock. A refused token says why ([`Refusal`]), and whether its sender may learn the reason.
 
 mod csrf;
 mod jwks;

@@ -1,8 +1,8 @@
-//! What a name may look like: those that people see, and those that they sign in by.
+//! What a name may look like: the names that people see, and the names they sign in with.
 //!
-//! One rule for every name that is shown, wherever it comes from: PRECIS's Nickname profile (RFC 8266). What it does not allow
-//! cannot be seen, or changes how what stands beside it is read (controls, text direction, zero-width characters), and is taken out.
-//! Its tables end with Unicode 6.3; characters that were assigned since are judged by what they are now.
+//! All names that are shown follow one rule, wherever they come from: PRECIS's Nickname profile (RFC 8266). It removes
+//! characters that are invisible or that change how their neighbours are read (controls, text direction, zero-width
+//! characters). Its tables end with Unicode 6.3; characters assigned since then are judged by their current properties.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -146,7 +146,7 @@ fn is_newer(c: char) -> bool {
     is_unassigned && c.general_category_group() != GeneralCategoryGroup::Other && !is_hidden()
 }
 
-/// Takes out joiners and the like that stand where their context rule (RFC 8264 §9.8) does not allow them.
+/// Removes joiners and similar characters that are where their context rule (RFC 8264 §9.8) does not allow them.
 fn without_what_does_not_fit(mut name: Vec<char>) -> Vec<char> {
     let class = FreeformClass::default();
     let hangs_on_context = |c: &char| {

@@ -1,4 +1,4 @@
-//! Why a token is refused, and who may hear of it.
+//! Why a token is refused, and who may learn the reason.
 
 use crate::{LEEWAY_SECONDS, LONGEST_TOKEN};
 

@@ -1,4 +1,4 @@
-//! The bearer token of a host app's user: HS256 with a shared secret, or RS256/ES256/EdDSA with a key of the host's set.
+//! The bearer token of your app's users: HS256 with a shared secret, or RS256/ES256/EdDSA with a key of your app's set.
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use model::{ChannelId, Permission, Secret, Timestamp, UserId};

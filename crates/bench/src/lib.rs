@@ -1,8 +1,8 @@
-//! The load generator behind `stoa bench`: rooms of one publisher and many subscribers against any LiveKit server.
+//! The load generator behind `stoa bench`: rooms of one publisher and many subscribers, against any LiveKit server.
 //!
-//! Every participant is a real one: LiveKit signalling, ICE, DTLS, SRTP, feedback ([`client::Client`]) on a UDP socket of
-//! its own, read a datagram a system call (no coalescing, which would flatter a server on the same host). Measures what
-//! arrives, how late, and what the server's process spends on it.
+//! Every participant is real: LiveKit signalling, ICE, DTLS, SRTP and feedback ([`client::Client`]) on its own UDP
+//! socket, reading one datagram per system call (no coalescing, which would flatter a server on the same host). It
+//! measures what arrives, how late, and what the server's process spends on it.
 
 mod load;
 mod process;
@@ -20,7 +20,7 @@ use process::Process;
 pub use relay::TurnOptions;
 use report::Report;
 
-/// What else there is to load than rooms.
+/// What to load instead of rooms.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Other {
     /// Load-test a TURN server instead, with ChannelData of many clients, there and back
@@ -89,7 +89,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Runs the load and prints what came of it.
+/// Runs the load and prints the result.
 pub fn run(options: Options) -> anyhow::Result<()> {
     match &options.other {
         Some(Other::Turn(options)) => return relay::run(options),

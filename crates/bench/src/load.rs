@@ -1,4 +1,4 @@
-//! The participants: each a client on a socket of its own, driven by a few threads.
+//! The participants: each a client on its own socket, driven by a few threads.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,7 +28,7 @@ const PUBLISH: Duration = Duration::from_millis(20);
 const RECEIVE_BUFFER: usize = 1 << 20;
 const TOKEN_LIFE: Duration = Duration::from_secs(6 * 3600);
 
-/// Where the load goes and whence it comes.
+/// Where the load goes and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     url: String,

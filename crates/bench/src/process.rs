@@ -1,4 +1,4 @@
-//! What the kernel says of a process: CPU time, memory.
+//! What the kernel says about a process: CPU time and memory.
 
 use std::ops::Sub;
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! What people do with a call that is there: accept, decline, cancel, join, leave, end, switch their media.
+//! What people do with an existing call: accept, decline, cancel, join, leave, end, switch their media.
 //!
-//! Each act is checked against where the call stands and then is one change. An act repeated by the same user is answered, not refused.
+//! Each action is checked against the state of the call and then becomes one change. Repeating an action is answered,
+//! not refused.
 
 use model::{CallId, CallStatus, DeviceId, EndReason, Timestamp, UserId, VideoQuality};
 

@@ -1,6 +1,7 @@
 //! One call: its state machine. `apply` is the only place where a call's state changes.
 //!
-//! Which change is allowed or follows is decided elsewhere (`answering`, `rules`); who is told is `deliver`'s matter.
+//! Which changes are allowed, and what follows from them, is decided elsewhere (`acts`, `rules`). Who hears of
+//! them is up to `deliver`.
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) struct Windows {
     pub empty: Duration,
 }
 
-/// Where a call stands.
+/// The status of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Phase {
     /// Nobody has taken it. `caller_lost`: since when none of the caller's devices is connected, had there been one.
@@ -87,7 +88,7 @@ pub(crate) struct Over {
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(600);
 
 impl Call {
-    /// The word for where it stands.
+    /// Its status, as one word.
     pub fn status(&self) -> CallStatus {
         match &self.phase {
             Phase::Waiting { told: false, .. } => CallStatus::Initiating,

@@ -1,6 +1,6 @@
-//! Every way in which a call changes, with its name and payload in the event log.
+//! Every way in which a call can change, with its name and payload in the event log.
 //!
-//! A change is decided by the rules, applied by `Call::apply`, told by `deliver`. It is a fact, not a wish.
+//! A change is decided by the rules, applied by `Call::apply`, and announced by `deliver`. It is a fact, not a request.
 
 use model::{
     CallId, CallStatus, DeviceId, EndReason, ParticipantId, Timestamp, Topology, TopologyReason, TransferMode, UserId,
@@ -13,7 +13,7 @@ use crate::part::MediaState;
 /// One transition of one call.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// Made; the parts stand as the constructor left them.
+    /// The call was made; its parts are as the constructor left them.
     Initiated { by: UserId },
     /// Devices of these users were told.
     Rang { users: Vec<UserId>, device: Option<DeviceId> },
@@ -21,7 +21,7 @@ pub(crate) enum Change {
     Accepted { user: UserId, device: DeviceId, ability: Option<Ability> },
     /// One who was not being rung came in: late, or again after leaving. `id` is used where there is no part yet.
     Joined { user: UserId, device: DeviceId, ability: Option<Ability>, id: ParticipantId },
-    /// One who was lost asks to come back and has the window anew for it.
+    /// Someone who lost the connection asks to come back, and the reconnect window starts again.
     Returned { user: UserId, device: DeviceId },
     /// The media side has them in the room.
     EnteredRoom { user: UserId, device: DeviceId },

@@ -1,4 +1,4 @@
-//! What the switchboard is asked, and what it answers.
+//! What the switchboard can be asked, and what it answers.
 
 use model::{
     CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, Timestamp, TransferMode, UserId, VideoQuality,
@@ -68,7 +68,7 @@ pub enum Command {
         device: DeviceId,
         /// Which ways of media it can do; `None`: it does not say.
         media: Option<Ability>,
-        /// Whether a second call may knock while one is on.
+        /// Whether a second call may ring during a call (call waiting).
         call_waiting: bool,
     },
     /// A channel was made, renamed or its members changed.
@@ -339,7 +339,7 @@ impl Command {
 pub enum Answer {
     /// Nothing to say.
     Done,
-    /// The call as it now stands.
+    /// The call after the command.
     Call(Box<CallSnapshot>),
     /// The call, and the asker's own part in it (accept, join).
     Joined {
@@ -365,7 +365,7 @@ pub enum CommandError {
     /// Another device of this user has it.
     #[error("the call was answered on another device")]
     AnsweredElsewhere,
-    /// Does not fit where the call stands.
+    /// The call is not in a state that allows this.
     #[error("{0}")]
     InvalidState(&'static str),
     /// Only some may do this.

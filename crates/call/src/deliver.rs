@@ -1,4 +1,4 @@
-//! Who is told of a change, and what the media side has to do about it: pure functions over the call after the change.
+//! Who hears of a change, and what the media side must do about it: pure functions over the call after the change.
 
 use model::{EndReason, Timestamp, UserId};
 

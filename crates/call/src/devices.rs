@@ -1,4 +1,4 @@
-//! Connected devices and what others have been told of a user's presence. Knows nothing of calls.
+//! Connected devices, and what others have been told about a user's presence. Knows nothing about calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Devices {
         (!reach.connections.is_empty()).then_some(all)
     }
 
-    /// Whether a second call may knock on a connected device of the user.
+    /// Whether a connected device of the user takes a second call (call waiting).
     pub fn takes_waiting(&self, user: &UserId) -> bool {
         let waits =
             |device| self.said.get(user).and_then(|said| said.get(device)).is_some_and(|said| said.call_waiting);
@@ -162,7 +162,7 @@ impl Devices {
         }
     }
 
-    /// Notes the presence that others are told of; whether it is another than before.
+    /// Notes the presence that others see; returns whether it changed.
     pub fn tell(&mut self, user: &UserId, state: PresenceState) -> bool {
         let told = self.users.get(user).map_or(PresenceState::Offline, |reach| reach.told);
         let idle = !self.is_online(user);

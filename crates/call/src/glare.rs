@@ -1,4 +1,5 @@
-//! Two who call each other at the same moment: the lower call id wins, the other call is merged into it, both are connected.
+//! Two people call each other at the same moment: the lower call ID wins, the other call is merged into it, and both
+//! are connected.
 
 use model::{CallId, CallKind, CallStatus, DeviceId, EndReason, Timestamp, UserId};
 

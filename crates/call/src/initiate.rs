@@ -1,4 +1,4 @@
-//! Calling: a new call, whom it rings, and more people rung into a running one.
+//! Starting a call: who it rings, and inviting more people into a running call.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -183,7 +183,7 @@ impl Switchboard {
         }
     }
 
-    /// Whether the only one called is in another call and no second one may knock.
+    /// Whether the only person called is in another call and has call waiting off.
     pub(crate) fn is_busy(&self, user: &UserId) -> bool {
         self.rings_too_much(user) || (self.is_in_a_call(user).is_some() && !self.takes_waiting(user))
     }
@@ -196,7 +196,7 @@ impl Switchboard {
         self.config.call_waiting && self.devices.takes_waiting(user)
     }
 
-    /// The call that a user is in when another one knocks.
+    /// The call that a user is in when a second one comes.
     pub(crate) fn knocked_on(&self, user: &UserId) -> Option<CallId> {
         self.is_in_a_call(user).filter(|_| self.takes_waiting(user))
     }

@@ -1,12 +1,12 @@
-//! The switchboard: devices and presence, channels, every running call and its state machine.
+//! The switchboard: devices and presence, channels, and every running call with its state machine.
 //!
-//! Sans-IO. `Switchboard` never opens a socket, reads a clock or touches a database. It takes
-//! [`Command`]s and the time, answers each at once, and is drained by [`Switchboard::poll_output`]
-//! until that says [`Output::Timeout`] (or [`Output::Idle`]). It knows no media: the media side tells it who is in
-//! a call's room by [`Command::MediaJoined`] and [`Command::MediaLeft`].
+//! Sans-IO. `Switchboard` never opens a socket, reads a clock or touches a database. It takes [`Command`]s and the
+//! time, answers each at once, and is drained with [`Switchboard::poll_output`] until that returns [`Output::Timeout`]
+//! (or [`Output::Idle`]). It knows nothing about media: the media side reports who is in a call's room with
+//! [`Command::MediaJoined`] and [`Command::MediaLeft`].
 //!
-//! Place of the rules: ring, accept, decline, busy, leave, end, reconnect, empty and ring timeouts are
-//! here and nowhere else. Every REST path, Socket.IO event and LiveKit join is a translation to a `Command`.
+//! All rules live here and nowhere else: ring, accept, decline, busy, leave, end, reconnect, and the timeouts for
+//! ringing and empty calls. Every REST path, Socket.IO event and LiveKit join is a translation to a `Command`.
 
 mod acts;
 mod call;

@@ -1,4 +1,4 @@
-//! What the media side says: who is in a call's room, who has media, who is gone.
+//! What the media side reports: who is in a call's room, who has media, who has left.
 
 use model::{CallId, DeviceId, Timestamp, TopologyReason, UserId};
 

@@ -1,4 +1,4 @@
-//! Holding one's own side; and what the host does to others: mute, remove.
+//! Putting yourself on hold, and what the host can do to others: mute and remove.
 
 use model::{CallId, Timestamp, UserId};
 

@@ -22,7 +22,7 @@ pub enum Output {
     Idle,
 }
 
-/// A transition, for the journal and from there for the store: the whole call as it now stands and the event that made it so.
+/// A transition, for the journal and from there for the store: the whole call after the change, and the event that caused it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// When.
@@ -60,7 +60,7 @@ pub enum CallEvent {
         /// When the ringing ends by itself.
         ring_until: Timestamp,
     },
-    /// `call:waiting`: knocks on one who is in another call.
+    /// `call:waiting`: a second call for someone who is in another call.
     Waiting {
         /// The call, participants included.
         call: Box<CallSnapshot>,

@@ -1,4 +1,4 @@
-//! One user's part in one call: its states and what it tells of itself. Decides nothing about the call.
+//! One user's part in one call: its states, and what it says about itself. Decides nothing about the call.
 
 use model::{CallMedia, DeviceId, EndReason, ParticipantId, ParticipantStatus, Timestamp, UserId, VideoQuality};
 
@@ -23,7 +23,7 @@ pub(crate) struct Part {
     pub state: PartState,
 }
 
-/// Where the part stands.
+/// The state of the part.
 #[derive(Debug, Clone)]
 pub(crate) enum PartState {
     /// Named, no device told.
@@ -169,7 +169,7 @@ impl Part {
         self.state = PartState::Gone { at, how, device };
     }
 
-    /// The word for where the part stands.
+    /// The status of the part, as one word.
     pub fn status(&self) -> ParticipantStatus {
         match &self.state {
             PartState::Invited => ParticipantStatus::Invited,

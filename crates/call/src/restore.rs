@@ -1,4 +1,4 @@
-//! After a restart: calls that ran when the process died.
+//! After a restart: calls that were running when the process died.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What follows from where a call stands: pure functions over a call. They change nothing.
+//! What follows from the state of a call: pure functions over a call. They change nothing.
 
 use model::{CallKind, CallStatus, EndReason, Timestamp, UserId};
 

@@ -1,4 +1,4 @@
-//! A call as others see it: for answers, events, the journal and the store.
+//! A call as others see it: in responses, events, the journal and the store.
 
 use model::{
     CallId, CallKind, CallMedia, CallStatus, ChannelId, DeviceId, EndReason, ParticipantId, ParticipantStatus,
@@ -19,7 +19,7 @@ pub struct CallSnapshot {
     pub media: CallMedia,
     /// Which way the media goes.
     pub topology: Topology,
-    /// Where it stands.
+    /// Its status.
     pub status: CallStatus,
     /// The caller.
     pub initiator: UserId,
@@ -88,7 +88,7 @@ pub struct ParticipantSnapshot {
     pub id: ParticipantId,
     /// Who.
     pub user: UserId,
-    /// Where they stand.
+    /// Their status.
     pub status: ParticipantStatus,
     /// The device that took the call.
     pub device: Option<DeviceId>,

@@ -40,7 +40,7 @@ pub struct Config {
     pub group_calls: bool,
     /// Screen sharing calls allowed.
     pub screen_sharing: bool,
-    /// A second call may knock on a device that says so, instead of being told that its user is busy.
+    /// A second call may ring on devices that support call waiting; otherwise the caller hears that the user is busy.
     pub call_waiting: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct Switchboard {
     timers: Timers,
     /// The latest time that was given: time does not go back.
     clock: Timestamp,
-    /// The calls that the input at hand changed.
+    /// The calls that the current input changed.
     touched: BTreeSet<CallId>,
     /// The user whose devices it changed.
     moved: Option<UserId>,
@@ -287,7 +287,7 @@ impl Switchboard {
         }
     }
 
-    /// A ring to one who is in another call, and lets a second one knock, is told as such.
+    /// Ringing someone who is in another call and has call waiting on is announced as call waiting.
     fn as_it_knocks(&self, delivery: Delivery) -> Delivery {
         match delivery.event {
             CallEvent::Incoming { call, ring_until } => {

@@ -1,4 +1,4 @@
-//! The switchboard's timers: named, one moment each, due in the order of their moments.
+//! The switchboard's timers: named, each with one due time, firing in the order of their due times.
 
 use std::collections::{BTreeMap, BTreeSet};
 

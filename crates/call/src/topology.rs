@@ -1,4 +1,4 @@
-//! Which way a call's media goes: what the devices can do, and what changes it while the call runs.
+//! Which path a call's media takes: what the devices support, and what changes it during the call.
 
 use model::{CallId, CallKind, DeviceId, Timestamp, Topology, TopologyReason, UserId};
 

@@ -1,7 +1,7 @@
-//! Handing a call to someone else.
+//! Transferring a call to someone else.
 //!
-//! The transferrer is released when the target accepts, not before; where the target does not, the call goes on as it was. What follows
-//! from what the target does is in [`next_step`], a pure function that the rules ask after every change.
+//! The person transferring leaves only once the target accepts. If the target does not, the call continues as it was.
+//! What follows from the target's decision is in [`next_step`], a pure function that the rules call after every change.
 
 use model::{CallId, EndReason, Timestamp, TransferMode, UserId};
 

@@ -29,7 +29,7 @@ pub struct ClientConfig {
     pub receivers: (usize, usize),
     /// What it can send and receive.
     pub video_codecs: Vec<VideoCodec>,
-    /// Seed of sequence numbers and the like.
+    /// Seed for sequence numbers and other random values.
     pub seed: u64,
     /// Time zero that clients share to measure latency: video payloads end with the time they were sent, after it.
     pub epoch: Option<Instant>,

@@ -1,5 +1,5 @@
-//! What an administrator keeps: ICE servers, API keys, the audit log, and what leaves with a user. The port to the store;
-//! the rules of who may do what are `api`'s.
+//! What administrators manage: ICE servers, API keys, the audit log, and erasing users. This is the port to the store;
+//! `api` decides who may do what.
 
 use async_trait::async_trait;
 use call::CallSnapshot;
@@ -138,7 +138,7 @@ pub struct UserRecords {
 /// What an erasure came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// Who stands in the user's place in the calls of others.
+    /// The alias that replaces the user in other people's calls.
     pub alias: UserId,
     /// Calls that are kept for the others.
     pub kept_calls: u64,

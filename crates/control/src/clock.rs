@@ -1,4 +1,4 @@
-//! The wall clock of the control plane: never backwards.
+//! The control plane's wall clock, which never goes backwards.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

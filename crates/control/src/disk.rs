@@ -1,4 +1,4 @@
-//! What the journal asks of the file system, one method a system call, so that a test can make each of them fail.
+//! What the journal needs of the file system: one method per system call, so that a test can make each of them fail.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -90,7 +90,7 @@ impl Identity {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// An error where the name does not stand for this one any more.
+    /// An error if the name no longer refers to this one.
     pub(crate) fn check(self, path: &Path) -> io::Result<()> {
         match std::fs::metadata(path).map(|metadata| Self::of(&metadata)) {
             Ok(found) if found == self => Ok(()),

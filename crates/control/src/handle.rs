@@ -1,4 +1,4 @@
-//! What `api` calls: one async method a use case.
+//! What `api` calls: one async method per use case.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl Handle {
         });
         found.await.unwrap_or_default()
     }
-    /// Everyone whose presence this user is told of and who is not offline, for a device that has just connected.
+    /// Everyone whose presence this user may see and who is not offline, for a device that has just connected.
     pub async fn visible_presence(&self, user: &UserId) -> Vec<(UserId, PresenceState)> {
         let user = user.clone();
         let found = self.read(move |switchboard, roster| {
@@ -258,7 +258,7 @@ impl Handle {
         self.settle().await;
         Ok(self.shared.store.events(call).await?)
     }
-    /// The room that a name stands for: of a call that was merged into another, the other's.
+    /// The room behind a name: for a call that was merged into another, the other call's room.
     pub async fn room_of(&self, room: RoomName) -> RoomName {
         let Ok(call) = room.as_str().parse::<CallId>() else { return room };
         match self.merged_into_running(call).await {

@@ -1,4 +1,5 @@
-//! What people do while a call runs, beyond coming and going: hold, transfer, mute, remove; and what devices say of themselves.
+//! What people do during a call besides joining and leaving: hold, transfer, mute, remove; and what devices say about
+//! themselves.
 
 use call::{Ability, CallSnapshot, Command};
 use model::{CallId, DeviceId, TransferMode, UserId};
@@ -15,7 +16,7 @@ pub struct Acting<'a> {
 }
 
 impl Handle {
-    /// What a device says of itself: which ways of media it can do, whether a second call may knock. Before it is announced, so that what
+    /// What a device says of itself: which ways of media it can do, whether it has call waiting. Before it is announced, so that what
     /// rings there rings rightly.
     pub async fn device_declared(
         &self,

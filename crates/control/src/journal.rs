@@ -1,18 +1,18 @@
 //! The write-ahead journal: what happened to calls, on disk before anyone is told.
 //!
 //! # Why a journal and a store
-//! The database may be away (locked, full, being restored, later: another machine) while calls run, and a call must not wait for
-//! it (invariant 3). So a transition counts as having happened once it is in this journal and the journal is
-//! fsynced: one append and one fsync for a whole batch of commands, on a file nobody else locks. The store follows behind, in batches
-//! of its own, each in one transaction that also says how far it got. Nothing is read back through the journal but by the
-//! store's writer and at the start. A record carries its whole call, so applying one twice, or only the last of several, is
+//! The database may be away (locked, full, being restored, later: on another machine) while calls run, and a call must
+//! not wait for it. So a transition counts as having happened once it is in this journal and the journal is fsynced:
+//! one append and one fsync for a whole batch of commands, on a file nobody else locks. The store follows in batches of
+//! its own, each in one transaction that also records how far it got. Only the store's writer and the start of the
+//! server read the journal. A record carries its whole call, so applying one twice, or only the last of several, is
 //! harmless.
 //!
-//! # Shape
-//! A folder of numbered segments. A segment opens with a line that names the format; each further line is the CRC-32 of
-//! its text in hex, a space, and JSON: `{"sequence": n, "record": {…}}`. A line that does not check ends its segment: at
-//! the end of the last one it is a torn write, which nobody was told of, and is cut off; earlier ones come from a failed write after
-//! which the same records were written again into the next segment. Every start opens a segment of its own.
+//! # Format
+//! A folder of numbered segments. A segment starts with a line that names the format. Each further line is the CRC-32
+//! of its text in hex, a space, and JSON: `{"sequence": n, "record": {…}}`. A line with a wrong checksum ends its
+//! segment. At the end of the last segment, it is a torn write that nobody was told of, and is cut off. Earlier ones
+//! come from a failed write whose records were written again into the next segment. Every start opens a new segment.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, Permissions};

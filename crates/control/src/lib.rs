@@ -1,7 +1,8 @@
-//! The control plane's use cases: owns the call thread, the directory of rooms, the mapping between a call and its
-//! room, the [`Store`] and [`MediaPlane`] ports, the journal and what is told to whom.
+//! The use cases of the control plane. Owns the call thread, the directory of rooms, the mapping between calls and
+//! rooms, the [`Store`] and [`MediaPlane`] ports, the journal, and who is told what.
 //!
-//! The only place that knows both a call and its room. Opens no socket: the web is `api`'s, the packets are `server`'s.
+//! The only place that knows both a call and its room. Opens no socket: the web belongs to `api`, the packets to
+//! `server`.
 
 mod admin;
 mod clock;

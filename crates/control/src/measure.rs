@@ -1,4 +1,4 @@
-//! Quality: reports into the call and the store, and out again.
+//! Quality reports: into the call and the store, and out again.
 
 use call::{CallSnapshot, Command, QualityReport};
 use model::{CallId, QualityBand, Timestamp, UserId};

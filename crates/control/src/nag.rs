@@ -1,4 +1,4 @@
-//! Says the same thing at most once a minute.
+//! Repeats a message at most once a minute.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What goes out to devices: the call core's events, and changes of presence and channels.
+//! What goes out to devices: the call core's events, and changes to presence and channels.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What the server itself measures of calls' lines: a selection of it, for the store. The averages take in all of it, in the call.
+//! What the server itself measures of each participant's connection: a selection for the store. The averages in the
+//! call include all of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

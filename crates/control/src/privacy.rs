@@ -1,4 +1,4 @@
-//! One user's data, out and gone. What runs in memory is settled first, so that nothing writes it back.
+//! Exporting and erasing a user's data. State in memory is settled first, so that nothing writes it back.
 
 use call::CommandError;
 use model::{CallId, ParticipantStatus, UserId};

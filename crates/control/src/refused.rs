@@ -1,5 +1,5 @@
-//! Records that the store will never take as they are: put aside in a file of their own, one JSON object a line, to be taken in later by
-//! `stoa journal replay` (by then a newer program may know what to do with them).
+//! Records that the store will never take as they are. They are set aside in a file of their own, one JSON object per
+//! line, for `stoa journal replay` to try again (by then, a newer version may know what to do with them).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -70,7 +70,7 @@ impl Refused {
     }
 }
 
-/// A replay writes the file anew, and must not lose what the server adds meanwhile.
+/// A replay rewrites the file, and must not lose what the server adds meanwhile.
 fn lock(directory: &Path) -> io::Result<File> {
     let file = LocalDisk.append(&directory.join(LOCK))?;
     match file.try_lock() {

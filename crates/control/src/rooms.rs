@@ -1,7 +1,7 @@
-//! A call and its room: what the call core wants done in the room, and what the room says happened to the call.
+//! A call and its room: what the call core wants done in the room, and what the room reports about the call.
 //!
-//! The room of a call has the call's id for a name; a user's identity there is the user's id. Rooms with another name are
-//! no call's and none of this concerns them.
+//! A call's room is named after the call's ID, and a user's identity there is the user's ID. Rooms with other names
+//! belong to no call, and none of this concerns them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Who is in which channel and who is there: what the switchboard's thread needs at hand to know whom to tell.
+//! Who is in which channel and who is online: what the switchboard's thread needs at hand to know whom to tell.
 //!
-//! The channels are the store's, held here as they were last written. Presence is the switchboard's; this keeps what others
-//! were last told of it.
+//! Channels belong to the store and are held here as last written. Presence belongs to the switchboard; this keeps what
+//! others were last told about it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;

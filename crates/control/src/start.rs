@@ -1,4 +1,4 @@
-//! Putting the control plane together.
+//! Puts the control plane together.
 
 use std::sync::Arc;
 

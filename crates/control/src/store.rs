@@ -1,4 +1,4 @@
-//! The port to the truth. One implementation per database lives in `store`.
+//! The port to the permanent record. Each database has its own implementation in `store`.
 
 use async_trait::async_trait;
 use call::{CallSnapshot, Record};

@@ -1,9 +1,10 @@
-//! Takes the journal over into the store.
+//! Copies the journal into the store.
 //!
-//! It reads from the journal's files, not from a queue: what the store has not taken needs no memory, however long the store is away,
-//! and the way that is taken after trouble is the way that is taken every day.
+//! It reads the journal's files, not a queue. So what the store has not taken yet needs no memory, however long the
+//! store is away, and recovery after trouble uses the same code as every day.
 //!
-//! Nothing goes past a record that is not in the store, unless the store says that it can never take it and it is safely put aside.
+//! Nothing goes past a record that is not in the store, unless the store says that it can never take it and it is
+//! safely set aside.
 
 use std::sync::Arc;
 use std::time::Duration;

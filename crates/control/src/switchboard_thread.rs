@@ -1,13 +1,15 @@
 //! The thread that owns the switchboard.
 //!
-//! It takes what is waiting, up to a batch, runs the commands, appends their records to the journal, makes the journal
-//! durable with **one fsync for the whole batch**, and only then lets anything out: events to devices, acts to the media side,
-//! answers to those who asked, in the order in which they came about. So nobody is ever told of something that a crash can undo.
+//! It takes whatever is waiting, up to a batch, runs the commands, appends their records to the journal, makes the
+//! journal durable with **one fsync for the whole batch**, and only then lets anything out: events to devices, actions
+//! to the media side, and answers, in the order in which they came about. So nobody is ever told of something that a
+//! crash can undo.
 //!
-//! The journal keeps room on the disk ahead of what it writes. Where it can get no more of it, new calls are refused, and what happens to
-//! those that run goes into that room. Where the disk takes nothing at all (it fails, it is gone), calls that run are still not held up: what
-//! happens is kept in memory and written once the disk takes it, events and answers go out meanwhile. A new call that was in the batch
-//! when this came out is taken back before anyone hears of it. The log and `/readyz` say so.
+//! The journal reserves disk space ahead of what it writes. When it can get no more, new calls are refused, and events
+//! of running calls go into the reserved space. When the disk takes nothing at all (it fails, or is gone), running
+//! calls still do not wait: their events are kept in memory and written once the disk takes them, while events and
+//! answers go out. A new call that was in the batch when this happened is taken back before anyone hears of it. The log
+//! and `/readyz` say so.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -87,7 +89,7 @@ pub(crate) struct Owner {
     pub(crate) work: Work,
 }
 
-/// The batch at hand, and what is known of the ones before.
+/// The current batch, and what is known about those before it.
 #[derive(Default)]
 pub(crate) struct Work {
     effects: Vec<Effect>,
@@ -95,7 +97,7 @@ pub(crate) struct Work {
     timer_panicked: bool,
     /// Why new calls cannot be recorded.
     refuses: Option<Cause>,
-    /// The calls that the command at hand wrote of, and whether it began them.
+    /// The calls that the current command changed, and whether it started them.
     written: Vec<(CallId, bool)>,
     /// What the batch began.
     begun: Vec<Begun>,
@@ -409,7 +411,7 @@ impl Owner {
     }
 }
 
-/// Tells all members how the channel now stands.
+/// Tells all members about the channel's new state.
 fn changed(channel: &Channel) -> impl Iterator<Item = Effect> {
     let channel = Arc::new(channel.clone());
     channel.members.clone().into_iter().map(move |user| {

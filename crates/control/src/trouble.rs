@@ -1,5 +1,5 @@
-//! What keeps the journal or the store from being written, in the same words for both and for every database: `/readyz` and the log say
-//! them, and what is done about a failure follows from them alone.
+//! What keeps the journal or the store from being written, in the same words for both and for every database. `/readyz`
+//! and the log use these words, and the reaction to a failure depends on them alone.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,7 +70,7 @@ impl Cause {
 pub enum Part {
     /// What happens to calls cannot be written down: new calls are refused.
     Journal,
-    /// The database cannot be written: sign-ups and the like are refused, history falls behind.
+    /// The database cannot be written: sign-ups and similar requests are refused, history falls behind.
     Store,
 }
 

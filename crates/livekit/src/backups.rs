@@ -42,7 +42,7 @@ fn others(request: &proto::AddTrackRequest, kind: Kind, first: Option<Codec>) ->
     others
 }
 
-/// A codec as others are told of it.
+/// A codec as others learn about it.
 fn codec_info(
     codec: Codec,
     asked: &proto::SimulcastCodec,

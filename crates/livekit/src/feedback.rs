@@ -1,4 +1,4 @@
-//! What the media room measures, as clients are told it: speakers, quality, paused streams, wanted layers.
+//! What the media room measures, in the form that clients are told: speakers, quality, paused streams, wanted layers.
 
 use livekit_protocol as proto;
 use proto::VideoQuality;
@@ -60,7 +60,7 @@ impl Room {
         }
     }
 
-    /// Quality was measured. Everyone is told of everyone where anything is new.
+    /// Quality was measured. If anything changed, everyone hears about everyone.
     pub(crate) fn quality_measured(&mut self, measured: &[(ParticipantKey, Quality)]) {
         for (participant, _) in measured {
             self.tell_figures(*participant);

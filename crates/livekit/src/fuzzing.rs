@@ -42,7 +42,7 @@ pub fn media_count(text: &str) -> usize {
     sdp::split(text).1.len()
 }
 
-/// The line stands in a section that has a mid.
+/// The line is in a section that has a mid.
 pub fn is_named(text: &str, line: &str) -> bool {
     sdp::split(text).1.iter().any(|section| section.mid().is_some() && section.lines.contains(&line))
 }

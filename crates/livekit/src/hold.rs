@@ -1,7 +1,8 @@
-//! Participants on hold: between one of them and anyone else no media goes, either way.
+//! Participants on hold: no media passes between them and anyone else, in either direction.
 //!
-//! Clients learn it as what they know: the others see the tracks of one on hold as muted, and one on hold sees everyone's so. What a
-//! participant publishes stays as it is, so that resuming gives back what was there. Kept by identity: who reconnects is still on hold.
+//! To clients, this looks like something they know. The others see the tracks of someone on hold as muted, and someone
+//! on hold sees everyone's tracks as muted. What a participant publishes stays as it is, so resuming restores what was
+//! there. Hold is kept by identity: someone who reconnects is still on hold.
 
 use livekit_protocol as proto;
 use proto::signal_response::Message;

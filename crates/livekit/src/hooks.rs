@@ -1,4 +1,4 @@
-//! What the operator's backend is told of a room, in LiveKit's form of webhooks. Signing and delivery are the shell's.
+//! What the operator's backend hears about a room, as LiveKit webhooks. Signing and delivery happen in `server`.
 
 use livekit_protocol as proto;
 use sfu::ParticipantKey;

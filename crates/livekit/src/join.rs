@@ -1,4 +1,4 @@
-//! How participants come.
+//! How participants join.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! How participants go.
+//! How participants leave.
 
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! LiveKit's wire protocol, spoken by a sans-IO room.
 //!
-//! [`Room`] owns a [`sfu::MediaRoom`] and one `Session` a participant, turns signalling messages into the media room's
-//! commands and its events into signalling messages. It opens no socket, reads no clock, knows no call.
+//! [`Room`] owns a [`sfu::MediaRoom`] and one `Session` per participant. It turns signalling messages into commands for
+//! the media room, and the media room's events into signalling messages. It opens no socket, reads no clock and knows
+//! nothing about calls.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin at some time"))]
 

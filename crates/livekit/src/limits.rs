@@ -1,4 +1,5 @@
-//! What a client may ask of a room, and the times a room keeps. Each number protects the room or the other participants.
+//! What a client may ask of a room, and how long a room waits for what. Each number protects the room or the other
+//! participants.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub(crate) const LONGEST_RPC_PAYLOAD: usize = 15 * 1024;
 pub(crate) const MOST_RELAYS: usize = 256;
 /// Nonces of sent data remembered, so that what a backend sends again comes once.
 pub(crate) const MOST_NONCES: usize = 256;
-/// Identities whose tokens were revoked when they were put out.
+/// Identities whose tokens were revoked when they were removed.
 pub(crate) const MOST_REVOKED: usize = 4096;
 /// Identities on hold.
 pub(crate) const MOST_HELD: usize = 4096;

@@ -111,7 +111,7 @@ impl Room {
         }
     }
 
-    /// What a subscriber is told of the track on an m-line.
+    /// What a subscriber learns about the track on an m-line.
     fn sent(&self, track: TrackKey) -> Option<Sent> {
         let track = self.tracks.get(&track)?;
         let participant = self.sessions.get(&track.publisher)?.sid.clone();

@@ -1,8 +1,9 @@
-//! Connections whose network path died under them.
+//! Connections whose network path died.
 //!
-//! A browser stops gathering candidates once it is connected: over UDP it knows no TCP to fall back to. When UDP dies it
-//! takes 15 s and more until it helps itself. The server knows after two: a client that was sending all the time, and should
-//! be, is silent, though its WebSocket lives. Told to resume, it restarts ICE at once, over whatever path there is. Pure.
+//! A browser stops gathering candidates once it is connected, so it knows no TCP path to fall back to when UDP dies,
+//! and takes 15 s or more to recover by itself. The server knows after two seconds: a client that sent all the time,
+//! and should be sending, is silent although its WebSocket is alive. Told to resume, the client restarts ICE at once,
+//! over whatever path works. Pure.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
-//! Participants shown in another room, too: what this room sends there of one of its own, and what it shows of another's.
+//! Participants that also appear in another room: what this room sends there about one of its own, and how it shows one
+//! of another room.
 //!
-//! The two rooms may be on different workers; what passes between them are [`RelayMessage`]s. State goes over whole, so
-//! that the far end only has to make itself equal to it; packets go over as they came in.
+//! The two rooms may be on different workers; they exchange [`RelayMessage`]s. State is sent whole, so that the far end
+//! only has to match it. Packets are sent as they came in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What a backend asks of a room: LiveKit's RoomService, as far as it concerns one room, and what calls need.
 //!
-//! Whoever asks has been let through: grants are the edge's. Every request gets one [`Output::Answer`], most of them at once.
+//! Whoever asks has already been authorized: the edge checks grants. Every request gets one [`Output::Answer`], most of
+//! them at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! A client comes back to the session it had.
+//! A client returns to the session it had.
 
 use livekit_protocol as proto;
 use proto::DisconnectReason;

@@ -1,7 +1,8 @@
-//! One LiveKit room: what its owner calls, and the turn of events inside.
+//! One LiveKit room: the methods that its owner calls, and the order in which it handles events.
 //!
 //! The parts are in their own modules, all as `impl Room`: `join`, `leave`, `resume`, `signal`, `negotiate`, `tracks`,
-//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`, `requests`, `rpc`, `tokens`, `hooks`. Nothing here does I/O.
+//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`, `requests`, `rpc`, `tokens`, `hooks`. Nothing here
+//! does I/O.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -71,7 +72,7 @@ pub struct Room {
 
     /// Since when nobody is in it; `None` once `Empty` was said, or where somebody is.
     empty_since: Option<Instant>,
-    /// The next of the room's own timers; `None`: to be found anew.
+    /// The next of the room's own timers; `None`: to be computed again.
     next_timer: Option<Instant>,
     outputs: VecDeque<Output>,
 }
@@ -302,7 +303,7 @@ impl Room {
         }
     }
 
-    /// A connection is dead. Unless its client is just leaving, it must come anew.
+    /// A connection is dead. Unless its client is just leaving, it must join again.
     fn peer_closed(&mut self, peer: PeerKey) {
         let session = self.peers.get(&peer).and_then(|key| self.sessions.get_mut(key));
         if let Some(session) = session {

@@ -1,4 +1,4 @@
-//! What clients say, handed on to who deals with it.
+//! Dispatches what clients send to the module that handles it.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What crosses the border of this crate.
+//! The plain data that crosses the boundary of this crate.
 
 use std::time::Instant;
 

@@ -57,7 +57,7 @@ impl Room {
         visible.filter_map(seen).collect()
     }
 
-    /// The others are told of a participant at the end of the turn.
+    /// The others hear about a participant at the end of the turn.
     pub(crate) fn mark_changed(&mut self, key: ParticipantKey) {
         if let Some(session) = self.sessions.get_mut(&key) {
             session.version += 1;

@@ -83,7 +83,7 @@ words! {
 }
 
 words! {
-    /// Where a call stands.
+    /// The status of a call.
     CallStatus {
         /// Made, nobody has been told yet.
         Initiating = 1, "initiating";
@@ -127,7 +127,7 @@ impl CallStatus {
 }
 
 words! {
-    /// Where one participant stands.
+    /// The status of one participant.
     ParticipantStatus {
         /// Named by the call, no device told yet.
         Invited = 1, "invited";

@@ -1,4 +1,4 @@
-//! Stable error codes: what a client switches on. The text beside a code may change, a code never does.
+//! Stable error codes, for clients to rely on. The text next to a code may change; a code never does.
 
 use std::fmt;
 

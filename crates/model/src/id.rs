@@ -1,4 +1,4 @@
-//! Identifiers. Text ids belong to the host app; UUIDs are ours or a client's idempotency key.
+//! Identifiers. Text IDs belong to your app; UUIDs are ours, or a client's idempotency key.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The words every other crate shares: ids, units, the enums of a call, stable error codes.
+//! The vocabulary that all other crates share: IDs, units, the enums of a call, stable error codes.
 //!
 //! Owns no behaviour beyond parsing and printing. Knows no I/O and no clock.
 

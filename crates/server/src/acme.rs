@@ -1,5 +1,6 @@
-//! The certificate that a certificate authority signs for the server's domain (ACME, RFC 8555), by the challenge that needs
-//! no other port than that of https (TLS-ALPN-01, RFC 8737). Kept in the data directory, renewed in time; connections go on.
+//! The certificate that an authority issues for the server's domain (ACME, RFC 8555), using the challenge that needs no
+//! port other than that of https (TLS-ALPN-01, RFC 8737). It is kept in the data directory and renewed in time, while
+//! connections continue.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The admin link: it signs in as the administrator once, within ten minutes of being made. `stoa serve` makes one at the first start,
-//! `stoa token admin` another whenever it is asked; the newest alone is good. The data directory has its hash and its end, so that a
-//! running server takes what a command has made beside it.
+//! The admin link: it signs in as the administrator once, within ten minutes. `stoa serve` makes one at the first
+//! start, and `stoa token admin` makes more; only the newest works. The data directory holds its hash and its expiry,
+//! so that a running server accepts a link made by the command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl AdminCodes {
         Self { path: data_dir.join(FILE) }
     }
 
-    /// Makes a code; the one before it is good no longer.
+    /// Makes a code; the previous one stops working.
     pub fn issue(&self, now: Timestamp) -> Result<Secret<String>, Failure> {
         let code = random_text(18);
         let stored = Stored { hash: hash(&code), expires_at: (now + GOOD_FOR).as_millis() };

@@ -1,7 +1,7 @@
-//! Who may have a connection: so many in all, so many of one address, and never the last descriptors. When there are as
-//! many as there may be, those who have kept the server waiting longest make room; whoever is being served is left alone.
+//! Who may have a connection: so many in total, so many per address, and never the last file descriptors. When the
+//! limit is reached, those who have kept the server waiting longest make room; nobody being served is disturbed.
 //!
-//! Owns the count and the log of what was refused. What a connection does is told by whoever serves it.
+//! Owns the count and the log of what was refused. Whoever serves a connection reports what it is doing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -328,7 +328,7 @@ struct State {
     stalled: bool,
 }
 
-/// Where a connection stands while no request is under way.
+/// The state of a connection while no request is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Nothing was asked yet.
@@ -339,7 +339,7 @@ enum Stage {
     Idle,
 }
 
-/// Where a request stands.
+/// The state of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The server is at work.

@@ -1,4 +1,5 @@
-//! What a start prints: where to point a browser, a code for a phone to read, and, the first one, the admin link.
+//! What the server prints at start: where to point a browser, a QR code for a phone and, on the first start, the admin
+//! link.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The command line. Every refusal is one line on standard error and exit code 2.
+//! The command line. Every error is one line on standard error, with exit code 2 or 1 (see `failure`).
 
 use std::path::PathBuf;
 use std::process::ExitCode;

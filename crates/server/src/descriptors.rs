@@ -1,5 +1,5 @@
-//! How many files and sockets the process may have open, and how they are shared out: a web that is full must not take
-//! the journal, the database or a running call its own.
+//! How many files and sockets the process may have open, and who gets how many: even when the web is full, the journal,
+//! the database and running calls keep theirs.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -1,4 +1,5 @@
-//! What `stoa doctor` finds out about TURN: each way in is tried as a browser would, from here, and a packet is relayed.
+//! What `stoa doctor` finds out about TURN: it tries each path as a browser would, from this machine, and relays a
+//! packet.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! How the program ends when it cannot do what it was asked.
+//! How the program exits when it cannot do what it was asked to.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! The keys of user tokens: the HS256 secret, and a key set from a file or a URL, fetched again from time to time.
+//! The keys that verify user tokens: the HS256 secret, and a key set from a file or a URL that is fetched again
+//! regularly.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Where log lines go: standard error, for people or one JSON object a line. Panics are logged like the rest.
+//! Where log lines go: to standard error, as text for people or as one JSON object per line. Panics are logged like
+//! everything else.
 
 use std::io::IsTerminal;
 

@@ -1,6 +1,6 @@
-//! The metrics page (Prometheus text): what the workers publish of themselves, and the process.
+//! The metrics page (Prometheus text): what the workers publish about themselves, and the process.
 //!
-//! Workers count in plain fields of their own; nothing here is on a packet's way.
+//! Workers count in plain fields of their own; nothing here is on the path of a packet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,7 +81,7 @@ impl Metrics {
         Router::new().route("/metrics", get(page))
     }
 
-    /// The page as it now stands.
+    /// The current page.
     fn render(&self) -> String {
         for (index, worker) in self.workers.iter().enumerate() {
             let index = index.to_string();

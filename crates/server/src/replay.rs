@@ -1,4 +1,4 @@
-//! `stoa journal replay`: takes the records that the database refused into it again.
+//! `stoa journal replay`: tries again to store the records that the database refused.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// How many records between two lines of progress, where nobody watches.
 const STEP: usize = 1_000;
 
-/// Replays what lies in a data directory and says what came of it. The server may run meanwhile.
+/// Replays what is in a data directory and prints the result. The server may be running.
 pub fn run(data_dir: &Path) -> Result<(), Failure> {
     let database = data_dir.join("stoa.db");
     if !database.is_file() {

@@ -1,4 +1,4 @@
-//! `stoa serve`: puts the parts together, runs them, and takes them apart in an order in which nothing is lost.
+//! `stoa serve`: puts the parts together, runs them, and shuts them down in an order in which nothing is lost.
 
 use std::io::Write;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Log lines that a stranger can cause: one in a while, with how many were left out.
+//! Log lines that a stranger can cause: at most one every so often, with a count of those left out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

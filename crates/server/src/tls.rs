@@ -1,5 +1,5 @@
-//! The certificate for https: the operator's, or one signed by itself, kept in the data directory and made anew when the
-//! host's addresses are no longer in it.
+//! The certificate for https: the operator's, or a self-signed one, which is kept in the data directory and renewed
+//! when it no longer covers the host's addresses.
 
 use std::fs;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ const DAYS: i32 = 800;
 /// How often the operator's files are looked at.
 const WATCH: Duration = Duration::from_secs(5);
 
-/// The certificate of a server whose operator brought one. Taken anew when the files change; connections go on.
+/// The certificate that the operator provided. Loaded again when the files change; connections continue.
 pub fn from_files(cert: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
     let config = read(cert, key).map_err(|error| {
         let (cert, key) = (cert.display(), key.display());

@@ -1,7 +1,7 @@
-//! LiveKit's webhooks: signed, delivered to each URL in the order of each room, tried again for a while.
+//! LiveKit's webhooks: signed, delivered to each URL in order per room, and retried for a while.
 //!
-//! What a room says comes over one bounded channel. Each URL has a lane a room, and a lane is a task for as long as it
-//! has events: a slow room's backend holds up no other room.
+//! Events from rooms come over one bounded channel. Each URL has a lane per room, and a lane is a task for as long as
+//! it has events: a slow backend for one room delays no other room.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -190,7 +190,7 @@ fn token(key: &LiveKitKey, body: &str, now: u64) -> String {
     mint_livekit(key, &LiveKitClaims { nbf: now, exp: now + TOKEN_TTL, sha256, ..LiveKitClaims::default() })
 }
 
-/// The part of a URL that may stand in a log.
+/// The part of a URL that a log may contain.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or_default();

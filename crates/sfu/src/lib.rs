@@ -1,13 +1,13 @@
 //! The media room: forwarding, layers, bandwidth allocation, speakers.
 //!
-//! Rooms of this house:
-//! - [`room`]: the pure forwarding core. Sees peers as plain events, replays bit for bit from a seed.
-//! - [`codec`]: the little of each codec that forwarding needs.
-//! - `peer`: one WebRTC connection. The only module that names `str0m`.
-//! - `media`: [`MediaRoom`], a room with its peers; the type a worker thread owns and drives.
+//! The parts:
+//! - [`room`]: the pure forwarding core. Sees peers as plain events and replays bit for bit from a seed.
+//! - [`codec`]: the little that forwarding needs to know about each codec.
+//! - `peer`: one WebRTC connection. The only module that uses `str0m`.
+//! - `media`: [`MediaRoom`], a room with its peers; the type that a worker thread owns and drives.
 //!
-//! Sans-IO: `handle_*(now, …)`, then [`MediaRoom::poll_output`] until it says [`Output::Timeout`].
-//! Knows nothing of LiveKit, calls or sockets.
+//! Sans-IO: call `handle_*(now, …)`, then [`MediaRoom::poll_output`] until it returns [`Output::Timeout`]. Knows
+//! nothing about LiveKit, calls or sockets.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests start at a real instant"))]
 

@@ -1,4 +1,4 @@
-//! The plain data that crosses the border of this crate.
+//! The plain data that crosses the boundary of this crate.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

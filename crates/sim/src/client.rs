@@ -1,4 +1,5 @@
-//! A simulated client: a real WebRTC connection, synthetic cameras and microphones, and decoders that judge.
+//! A simulated client: a real WebRTC connection, synthetic cameras and microphones, and decoders that check what they
+//! get.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

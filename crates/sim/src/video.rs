@@ -158,7 +158,7 @@ impl Decoder {
         }
     }
 
-    /// The stream begins anew, under another SSRC.
+    /// The stream starts again, with another SSRC.
     pub fn restart(&mut self) {
         self.packets.clear();
         self.next = None;

@@ -1,9 +1,9 @@
 //! [`control::Store`] on real databases: one module and one folder of migrations per database, never an "any" driver.
 //!
-//! Owns the schema, the queries and their indexes. Decides nothing: which transition is allowed and who may see what
-//! is settled before it comes here; the membership conditions in the history query are a list's filter.
+//! Owns the schema, the queries and their indexes. Decides nothing: which transition is allowed and who may see what is
+//! settled before it gets here. The membership conditions in the history query only filter a list.
 //!
-//! `sqlite` is the one inside the binary. `postgres` will stand beside it, with `migrations/postgres`.
+//! `sqlite` is the one in the binary. `postgres` will be its neighbour, with `migrations/postgres`.
 
 mod sqlite;
 

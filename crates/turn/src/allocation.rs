@@ -123,7 +123,7 @@ impl Allocation {
         Some(channel.number)
     }
 
-    /// Permits all these addresses anew, or none of them where that were too many.
+    /// Permits all these addresses again, or none of them if that would be too many.
     pub(crate) fn permit(&mut self, now: Instant, ips: &[IpAddr], most: usize) -> bool {
         self.drop_expired(now);
         let before = self.permissions.len();

@@ -97,7 +97,7 @@ impl Head {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Writes the head and the padding around a payload that lies in `buffer`; gives the range of the whole. `None`
+    /// Writes the head and the padding around a payload in `buffer`; returns the range of the whole. `None`
     /// where there is not room enough.
     pub fn place(&self, buffer: &mut [u8], payload: Range<usize>, padding: usize) -> Option<Range<usize>> {
         let start = payload.start.checked_sub(usize::from(self.length))?;

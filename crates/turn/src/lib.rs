@@ -4,15 +4,16 @@
 //! ([`credentials`]), the peer policy ([`policy`]) and the [`Server`] with its allocations, limits and timers. Knows no
 //! socket, no TLS and no clock.
 //!
-//! Sans-IO: `handle_*(now, …)`, then [`Server::poll_output`] until it says [`Output::Timeout`] or [`Output::Idle`]. A
-//! relayed payload is not copied: the `handle_*` that it came in by returns where it goes ([`Forward`]), as a range of
-//! the very bytes that were handed in.
+//! Sans-IO: call `handle_*(now, …)`, then [`Server::poll_output`] until it returns [`Output::Timeout`] or
+//! [`Output::Idle`]. A relayed payload is not copied: the `handle_*` that received it returns where it goes
+//! ([`Forward`]), as a range of the bytes that were passed in.
 //!
-//! Several servers may share the work: each has its clients and ports, and [`Accounts`] holds what is counted over all.
+//! Several servers can share the work: each has its own clients and ports, and [`Accounts`] holds what is counted
+//! across all of them.
 //!
 //! A relayed address need not be a socket. Peers in this process (media workers) and other allocations of this server
-//! are reached in memory; a socket is opened ([`Output::OpenRelay`]) when a client first permits a peer elsewhere, and
-//! only from a range that the operator configured.
+//! are reached in memory. A socket is opened ([`Output::OpenRelay`]) only when a client first permits a peer outside
+//! this server, and only from a range that the operator configured.
 
 mod accounts;
 mod allocation;

@@ -22,7 +22,7 @@ struct Ports {
     imaginary: PortPool,
 }
 
-/// Places in the slab by a key that stands there: the key is not kept twice, and a look-up reads the allocation that is
+/// Places in the slab by a key that is stored there: the key is not kept twice, and a look-up reads the allocation that is
 /// wanted anyway.
 struct Index<K> {
     key: fn(&Allocation) -> K,
@@ -46,7 +46,7 @@ impl<K: Hash + Eq> Index<K> {
         self.places.insert_unique(hash(&place), place, hash);
     }
 
-    /// Forgets a place, given what stands or stood there.
+    /// Forgets a place, given what is or was stored there.
     fn remove(&mut self, allocation: &Allocation, place: u32) {
         let hash = self.seed.hash_one((self.key)(allocation));
         if let Ok(entry) = self.places.find_entry(hash, |known| *known == place) {

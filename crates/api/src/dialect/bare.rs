@@ -1,5 +1,5 @@
-//! Calls without an envelope, as clients of a NestJS/Prisma backend know them: `POST /calls` answers the call itself, lists are
-//! bare arrays, and the status has five words.
+//! Calls without an envelope, as clients of a NestJS/Prisma backend expect them: `POST /calls` returns the call itself,
+//! lists are bare arrays, and the status is one of five words.
 
 use ::call::{CallSnapshot, ParticipantSnapshot};
 use axum::Json;
@@ -75,7 +75,7 @@ impl Status {
         }
     }
 
-    /// Our statuses that this word stands for.
+    /// Our statuses that this word covers.
     fn ours(self) -> impl Iterator<Item = CallStatus> {
         CallStatus::ALL.iter().copied().filter(move |status| Self::of(*status) == self)
     }

@@ -1,4 +1,4 @@
-//! Acts whose body names the call, as clients of an nself-chat backend send them, and `POST /api/calls`.
+//! Actions whose body names the call, as clients of an nself-chat backend send them, and `POST /api/calls`.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,7 +1,7 @@
-//! Who sits with a signalling connection in which call: the state that the `/webrtc` namespace and the raw WebSocket keep.
+//! Which signalling connections are in which call: the state behind the `/webrtc` namespace and the raw WebSocket.
 //!
-//! A seat is one connection in one call. Seats of one call hear each other whichever of the two ways they came; whether their
-//! user may be in the call is asked of the call itself, each time something is relayed.
+//! A seat is one connection in one call. The seats of a call hear each other, whichever of the two kinds they are. Each
+//! time something is relayed, the call itself is asked whether the user may be in it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +39,7 @@ pub(crate) async fn signalling_call(state: &AppState, call: CallId, user: &UserI
     Ok(call)
 }
 
-/// Whether one who stands so is in the call or being rung.
+/// Whether someone with this status is in the call or being called.
 pub(crate) fn is_engaged(status: ParticipantStatus) -> bool {
     match status {
         ParticipantStatus::Invited

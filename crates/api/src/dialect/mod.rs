@@ -1,9 +1,9 @@
-//! Calls as clients of other backends ask for them: their paths, bodies, words and shapes.
+//! Calls in the styles of other backends: their paths, bodies, words and formats.
 //!
-//! Each module is one style of client; the one made of LiveKit needs none, its paths are the canonical ones. All of them ask
-//! [`control::Handle`] for the same use cases as the canonical routes and show the same snapshots and events: a style is a
-//! translation, and no rule of a call is here. What a style keeps of its own is the state of its connections
-//! ([`meetings`]).
+//! Each module is one style of client. The LiveKit style needs no module, because its paths are the canonical ones. All
+//! of them call the same use cases of [`control::Handle`] as the canonical routes, and show the same snapshots and
+//! events. A style is only a translation: the rules of a call are elsewhere. The only state a style keeps is that of
+//! its connections ([`meetings`]).
 
 mod bare;
 mod in_body;
@@ -45,7 +45,7 @@ async fn join(state: &AppState, caller: &Caller, call: CallId) -> ApiResult<Call
     Ok(state.handle().join(call, &caller.user, &caller.device).await?.call)
 }
 
-/// A call's id that stands in a body.
+/// A call's ID from a body.
 fn call_id(text: &str) -> ApiResult<CallId> {
     text.parse().map_err(|error| ApiError::invalid_id("callId", &error))
 }

@@ -1,4 +1,4 @@
-//! Takes the events of calls to the seats of [`super::meetings`] and to the `/webrtc` namespace.
+//! Delivers the events of calls to the seats of [`super::meetings`] and to the `/webrtc` namespace.
 
 use std::sync::Arc;
 

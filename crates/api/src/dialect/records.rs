@@ -1,5 +1,5 @@
-//! Calls as records in snake_case, as clients of a FastAPI signalling backend know them. Their media is negotiated over the raw
-//! WebSocket; the status has three words.
+//! Calls as records in snake_case, as clients of a FastAPI signalling backend expect them. They negotiate media over
+//! the raw WebSocket, and the status is one of three words.
 
 use ::call::CallSnapshot;
 use axum::Json;

@@ -1,4 +1,5 @@
-//! Acts under other verbs, as clients of an Express/Supabase backend send them: `answer`, `reject`, TURN credentials.
+//! Actions under other verbs, as clients of an Express/Supabase backend send them: `answer`, `reject`, TURN
+//! credentials.
 
 use axum::Json;
 use axum::extract::State;

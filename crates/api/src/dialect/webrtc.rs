@@ -1,8 +1,8 @@
-//! The `/webrtc` Socket.IO namespace: a mesh of sockets that sit in one call and address each other by socket id, as clients of
+//! The `/webrtc` Socket.IO namespace: a mesh of sockets in one call that address each other by socket ID, as clients of
 //! a NestJS gateway do.
 //!
-//! `call.join` is `join` of the call (for one who is being rung: accept) and a seat; `call.leave` is `leave`. A `userId` in
-//! a body is never read: the token says who.
+//! `call.join` joins the call (for someone being called, it accepts) and takes a seat. `call.leave` is `leave`. A
+//! `userId` in a body is ignored: the token says who it is.
 
 use ::call::CallEvent;
 use control::{Notice, NoticeBody};

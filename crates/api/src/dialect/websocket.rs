@@ -1,8 +1,8 @@
-//! The raw signalling WebSocket, `/ws/webrtc/{call_id}?token=`, as clients of a FastAPI backend speak it.
+//! The raw signalling WebSocket, `/ws/webrtc/{call_id}?token=`, as clients of a FastAPI backend use it.
 //!
-//! Refused before the upgrade unless the token is good and the user is part of the call. Afterwards each message is checked for
-//! type and size and relayed to the other peer; a malformed one is answered by `error`. Only size, rate, silence and the end
-//! of the call close the connection.
+//! It is refused before the upgrade unless the token is valid and the user is part of the call. After that, each
+//! message is checked for type and size and relayed to the other peer. A malformed message gets `error`. Only size,
+//! rate, silence and the end of the call close the connection.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Calls as they stand and stood, and a participant's own media state.
+//! Current and past calls, and a participant's own media state.
 
 use axum::Json;
 use axum::extract::State;

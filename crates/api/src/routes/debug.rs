@@ -1,4 +1,4 @@
-//! What runs at this moment, for administrators.
+//! What is running right now, for administrators.
 
 use ::call::CallSnapshot;
 use axum::Json;

@@ -1,4 +1,4 @@
-//! What holds for every operation of the OpenAPI document, said once: how to sign in, and each status an operation may refuse with.
+//! What every operation of the OpenAPI document has in common: how to sign in, and which errors it can return.
 
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::security::{

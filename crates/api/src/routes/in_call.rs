@@ -1,4 +1,4 @@
-//! Acts within a running call: hold, transfer, mute, remove, the way of the media, quality.
+//! Actions during a call: hold, transfer, mute, remove, the media path, quality.
 
 use ::call::QualityReport;
 use axum::Json;

@@ -1,4 +1,4 @@
-//! API keys of host apps.
+//! API keys of backends.
 
 use axum::Json;
 use axum::extract::State;

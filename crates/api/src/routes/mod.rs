@@ -1,4 +1,4 @@
-//! The REST API: one handler an operation, its OpenAPI beside it.
+//! The REST API: one handler per operation, with its OpenAPI description next to it.
 
 mod audit;
 mod calls;

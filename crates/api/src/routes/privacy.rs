@@ -1,4 +1,4 @@
-//! One user's data, out and gone: by the user, an administrator or the host app.
+//! Exporting and erasing a user's data: by the user, an administrator or the backend.
 
 use axum::Json;
 use axum::body::{Body, Bytes};

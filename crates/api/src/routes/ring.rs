@@ -1,4 +1,4 @@
-//! Acts on a call: start, take, refuse, enter, leave, end, invite.
+//! Actions on a call: start, accept, decline, join, leave, end, invite.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! LiveKit's signalling endpoints: who may connect, and how a client learns that it may not.
 //!
-//! A `join_request` says version 1 (one peer connection), at whichever path it comes: LiveKit's Go SDK sends it to `/rtc`. Without
-//! one, `/rtc` speaks version 0 (two peer connections). The protocol itself is the room's; a connection here is a pipe with bounds.
+//! A `join_request` means version 1 (one peer connection), whatever path it comes to: LiveKit's Go SDK sends it to
+//! `/rtc`. Without one, `/rtc` speaks version 0 (two peer connections). The room handles the protocol itself; a
+//! connection here is a pipe with limits.
 
 mod link;
 pub(crate) mod pace;

@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
     Close,
 }
 
-/// A bucket of tokens, one a frame. An empty one slows the client down to the rate; one that has not recovered within
+/// A bucket of tokens, one per frame. An empty one slows the client down to the rate; one that has not recovered within
 /// the patience closes it.
 #[derive(Debug)]
 pub(crate) struct Pace {

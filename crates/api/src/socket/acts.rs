@@ -1,4 +1,4 @@
-//! What a client may ask over its socket; each is answered by an acknowledgement.
+//! What a client may ask over its socket. Each request gets an acknowledgement.
 
 use model::{CallId, Permission, UserId};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! The order of one socket's signalling. Handlers of events run side by side; an ICE candidate that overtook its offer would be
-//! lost on the other side, and so events that must keep their order go through a lane, one after another.
+//! Keeps one socket's signalling in order. Event handlers run concurrently, and an ICE candidate that overtook its
+//! offer would be lost on the other side. So events that must keep their order go through a lane, one after another.
 
 use std::sync::{Arc, OnceLock};
 

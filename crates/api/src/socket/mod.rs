@@ -1,7 +1,8 @@
-//! The main Socket.IO namespace: events of calls, presence and channels out, a few acts in.
+//! The main Socket.IO namespace: events of calls, presence and channels go out, a few actions come in.
 //!
 //! A socket is one connection of one device. Notices of the control plane reach the sockets of their user in the order
-//! in which they were published; a client that may have missed some is told `sync` or cut off, and fetches anew.
+//! in which they were published. A client that may have missed some gets `sync`, or is disconnected, and fetches the
+//! state again.
 
 mod acts;
 mod events;
@@ -182,7 +183,7 @@ pub(crate) struct SeatState {
     strikes: AtomicU32,
     /// What it was let in by, until it has arrived.
     proof: std::sync::Mutex<Option<Proof>>,
-    /// Its place in the list of those that stand, once it has arrived.
+    /// Its number in [`Standings`](crate::standing::Standings), once it has arrived.
     number: OnceLock<Number>,
     /// Held while the device is announced, so that it cannot be taken back before.
     announced: Mutex<bool>,
@@ -250,7 +251,7 @@ async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> 
     caller::by_handshake(state, parts, credentials.token.as_deref(), device).await
 }
 
-/// Takes a socket in: from now on it hears what its user is told and may be put out. `false`: it was refused, or is gone again.
+/// Admits a socket: from now on it receives its user's events and may be disconnected. `false`: it was refused, or is already gone.
 pub(crate) async fn arrive(state: &AppState, sockets: &Registry, socket: &SocketRef, seat: &Seat) -> bool {
     let mut announced = seat.0.announced.lock().await;
     let caller = seat.caller();

@@ -1,4 +1,5 @@
-//! Acts within a running call over a socket: hold, transfer, mute, the way of the media, quality; and what a device says of itself.
+//! Actions during a call over a socket: hold, transfer, mute, the media path, quality; and what a device says about
+//! itself.
 
 use model::{CallId, UserId};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! A socket stays as long as the token it came with is good; before that it may hand in a fresh one.
+//! A socket lasts as long as the token it came with. Before that expires, the client can send a newer one.
 
 use model::ErrorCode;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Peer-to-peer signalling over the main namespace: `call:offer`, `call:answer` and `call:ice-candidate` go to the addressed
-//! participant of the same call and to nobody else. What they carry is opaque; who sent it is the token's word.
+//! Peer-to-peer signalling over the main namespace: `call:offer`, `call:answer` and `call:ice-candidate` go to the
+//! addressed participant of the same call and to nobody else. Their content is opaque. The token says who sent them.
 
 use ::call::CallSnapshot;
 use model::{CallKind, Topology, UserId};

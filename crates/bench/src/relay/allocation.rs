@@ -1,4 +1,4 @@
-//! One allocation on a TURN server, over UDP, asked for as a browser would and waited for: what comes before the load.
+//! One allocation on a TURN server, over UDP, requested as a browser would. This happens before the load.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};

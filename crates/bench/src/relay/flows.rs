@@ -1,4 +1,4 @@
-//! The clients and the peer, driven by one thread: it sends what is due and takes in what came.
+//! The clients and the peer, driven by one thread that sends what is due and receives what has come in.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};

@@ -1,9 +1,9 @@
-//! The load generator behind `stoa bench turn`: many clients of a TURN server, each with an allocation and a channel, send
-//! ChannelData at a fixed rate, one by one or in bursts. A peer in this very process echoes it, or two allocations talk
-//! to each other. Works against any TURN server that takes credentials of a shared secret.
+//! The load generator behind `stoa bench turn`: many clients of a TURN server, each with an allocation and a channel,
+//! send ChannelData at a fixed rate, one by one or in bursts. A peer in the same process echoes it, or pairs of
+//! allocations talk to each other. Works against any TURN server that accepts shared-secret credentials.
 //!
-//! Datagrams leave one by one (`sendmmsg`, no segmentation offload) and come in one by one (no coalescing): what a server
-//! gains by its own batches it must gain from such traffic.
+//! Datagrams leave one by one (`sendmmsg`, no segmentation offload) and come in one by one (no coalescing): whatever a
+//! server gains from batching, it must gain from such traffic.
 
 pub(crate) mod allocation;
 mod flows;
@@ -71,7 +71,7 @@ const LONGEST: usize = 1_460;
 /// A payload begins with the time it was sent.
 const SHORTEST: usize = 8;
 
-/// Runs the load and prints what came of it.
+/// Runs the load and prints the result.
 pub(crate) fn run(options: &TurnOptions) -> anyhow::Result<()> {
     ensure!((SHORTEST..=LONGEST).contains(&options.size), "--size must be from {SHORTEST} to {LONGEST}");
     ensure!((1..=64).contains(&options.burst), "--burst must be from 1 to 64");

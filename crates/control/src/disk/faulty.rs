@@ -1,4 +1,4 @@
-//! The real disk, of which some operations fail: for tests, here and in `store`.
+//! The real disk with some operations failing, for tests here and in `store`.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
-//! Session descriptions as text: what has to be read from them and written into them beyond what the WebRTC stack does.
+//! Session descriptions as text: what must be read from them and written into them beyond what the WebRTC stack does.
 //!
-//! Lines are kept as they came; only msid, ssrc, direction, format order and Opus parameters are touched.
+//! Lines are kept as they came; only msid, ssrc, direction, format order and Opus parameters are changed.
 
 mod rewrite;
 

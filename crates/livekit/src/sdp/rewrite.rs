@@ -1,4 +1,4 @@
-//! What the server says of its own media in answers and offers.
+//! What the server says about its own media in answers and offers.
 
 use std::collections::BTreeMap;
 

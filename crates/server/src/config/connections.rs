@@ -1,4 +1,4 @@
-//! Settings of connections: where metrics are read, how many connections there may be, how long they may take.
+//! Settings for connections: where metrics are served, how many connections there may be, and how long they may take.
 
 use std::net::Ipv4Addr;
 

@@ -1,6 +1,6 @@
-//! The settings that are secrets, and what goes with them: keys of tokens, of webhooks, of TURN.
+//! The settings that are secrets, and what belongs to them: keys for tokens, webhooks and TURN.
 //!
-//! A command that needs one of them reads that one alone, and so is not stopped by another that it does not use.
+//! A command that needs one of them reads only that one, so mistakes in settings it does not use cannot stop it.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,9 @@
-//! The settings: read from `stoa.toml`, the environment and flags, checked once at start, plain values afterwards.
+//! The settings: read from `stoa.toml`, the environment and flags, checked once at start, plain values from then on.
 //!
-//! Two steps: [`sources`] turns each source into a layer of known keys, and [`validate`] turns the layers into a [`Config`].
-//! Every refusal is one line that says what to do. A command that needs a setting or two reads those alone. An unknown key is
-//! an error in a file and among the flags; environments are shared with others, so there it is a warning.
+//! There are two steps. [`sources`] turns each source into a layer of known keys, and [`validate`] turns the layers
+//! into a [`Config`]. Every error is one line that says what to do. A command that needs only a few settings reads only
+//! those. An unknown key is an error in a file and among the flags. Environments are shared with other programs, so
+//! there it is a warning.
 
 mod connections;
 mod credentials;

@@ -1,4 +1,4 @@
-//! Reads typed values out of a layer. Knows where each stands, so that a refusal names the place.
+//! Reads typed values from a layer. Knows where each one was set, so that an error can name the place.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::sources::{Layer, Value};
 use super::{ConfigError, Listen};
 
-/// Reads typed values; knows where each stands, for messages.
+/// Reads typed values; knows where each was set, for messages.
 pub(super) struct Reader<'a> {
     layer: &'a Layer,
 }
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is wrong with a key's value, in one line that begins with the place it stands in.
+    /// What is wrong with a key's value, in one line that starts with the place where it was set.
     pub(super) fn refuse(&self, name: &str, what: &str) -> ConfigError {
         let place = self.layer.get(name).map_or(name, |(_, place)| place);
         ConfigError(format!("{place}: {what}"))

@@ -1,5 +1,5 @@
-//! Where settings come from. Each source becomes a layer: known keys, values of the right shape, and for each the place it
-//! stands in, for messages.
+//! Where settings come from. Each source becomes a layer: known keys, values of the right type and, for error messages,
+//! the place where each was set.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub enum Value {
     Wrong(ConfigError),
 }
 
-/// The settings of one source, or of several laid over each other: value and the place it stands in.
+/// The settings of one source, or of several merged: each value, and the place where it was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layer {
     values: BTreeMap<&'static str, (Value, String)>,
@@ -60,7 +60,7 @@ impl Layer {
         wrong.map_or(Ok(()), Err)
     }
 
-    /// A key's value and the place it stands in.
+    /// A key's value and the place where it was set.
     pub fn get(&self, name: &str) -> Option<(&Value, &str)> {
         self.values.get(name).map(|(value, place)| (value, place.as_str()))
     }

@@ -1,4 +1,4 @@
-//! From layers of values to settings that make sense together.
+//! Turns layers of values into settings that make sense together.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;

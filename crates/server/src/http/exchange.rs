@@ -1,5 +1,5 @@
-//! A request and its answer as the connection sees them: the body must come in time, and an answer that leaves it unread
-//! says that the connection ends (RFC 9112, 9.6).
+//! A request and its response as the connection sees them: the body must arrive in time, and a response that leaves it
+//! unread says that the connection closes (RFC 9112, 9.6).
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! A port of the web side: whoever is let in is held to time from the first byte on.
+//! A web port: everyone let in is held to the time limits from the first byte on.
 
 use std::io;
 use std::net::SocketAddr;

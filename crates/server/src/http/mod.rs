@@ -1,4 +1,4 @@
-//! The listeners of the web side: plain and over TLS, on every address asked for, stopped together.
+//! The web listeners: plain and over TLS, on every configured address, stopped together.
 
 mod exchange;
 mod listener;

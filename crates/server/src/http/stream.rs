@@ -1,7 +1,7 @@
-//! A client's TCP connection while it carries requests: it ends when its client keeps the server waiting too long or must
-//! make room, and its last words are read, so that the client gets to see the last answer.
+//! A client's TCP connection while it carries requests. It closes when its client keeps the server waiting too long or
+//! must make room. Its last bytes are read first, so that the client receives the last response.
 //!
-//! Below TLS, so that a handshake is held to time like a request.
+//! It sits below TLS, so that a handshake has a time limit just like a request.
 
 use std::io;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! Which addresses clients are told, and which local address stands behind each.
+//! Which addresses clients are told to use, and which local address is behind each.
 //!
-//! Owns no socket. An announced address is the interface's own, or a public one behind which this host sits (1:1 NAT);
-//! the media core knows announced addresses only, the kernel local ones only, so both ways are mapped here.
+//! Owns no socket. An announced address is either the interface's own or a public one that is mapped to this host (1:1
+//! NAT). The media core knows only announced addresses, the kernel only local ones, so both directions are mapped here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

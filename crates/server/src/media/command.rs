@@ -1,4 +1,4 @@
-//! What a worker can be asked, and the handle that asks it.
+//! What a worker can be asked to do, and the handle for asking it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,7 +53,7 @@ pub enum Command {
         room: RoomName,
         /// Open it where there is none.
         create: bool,
-        /// What came of it.
+        /// The result.
         reply: oneshot::Sender<Result<RoomKey, AskRefused>>,
     },
     /// One end of a relay is to be set up.
@@ -99,7 +99,7 @@ pub struct Connect {
     pub create: bool,
     /// To its WebSocket.
     pub responses: mpsc::Sender<SignalFrame>,
-    /// What came of it.
+    /// The result.
     pub reply: oneshot::Sender<Result<(RoomKey, ConnectionId), ConnectRefused>>,
 }
 
@@ -112,7 +112,7 @@ pub struct Ask {
     pub request: RoomRequest,
     /// Open the room where there is none.
     pub create: bool,
-    /// What came of it. Dropped unanswered: the room failed or closed meanwhile.
+    /// The result. Dropped unanswered: the room failed or closed meanwhile.
     pub reply: oneshot::Sender<Result<RoomAnswer, AskRefused>>,
 }
 
@@ -129,7 +129,7 @@ pub struct OpenRelay {
     pub identity: String,
     /// It comes from this end.
     pub is_source: bool,
-    /// What came of it.
+    /// The result.
     pub reply: oneshot::Sender<Result<(), RoomRefusal>>,
 }
 

@@ -1,4 +1,4 @@
-//! Which worker has which room. Touched when a room opens, closes or is entered; never by a packet.
+//! Which worker has which room. Used when a room opens, closes or is entered; never for a packet.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

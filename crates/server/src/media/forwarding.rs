@@ -1,6 +1,8 @@
-//! What rooms of this worker say to rooms they share a participant with, gathered for each worker and handed over once a round.
+//! What rooms of this worker say to rooms they share a participant with, collected per worker and handed over once per
+//! round.
 //!
-//! Never waits: where the other worker is behind, packets and lossy data are dropped as a network would; state and reliable data wait here.
+//! Never waits: if the other worker is behind, packets and lossy data are dropped, as on a network; state and reliable
+//! data wait here.
 
 use std::sync::{Arc, OnceLock};
 

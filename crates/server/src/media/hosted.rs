@@ -63,7 +63,7 @@ impl Hosted {
         }
     }
 
-    /// What the control plane is told of a room's event; `None`: nothing.
+    /// What the control plane hears about a room's event; `None`: nothing.
     pub fn notice(&mut self, event: RoomEvent) -> Option<MediaNotice> {
         let (identity, kind) = match event {
             RoomEvent::Joined { identity, device } => {

@@ -1,4 +1,4 @@
-//! Socket options that no crate has words for.
+//! Socket options that no crate offers.
 #![allow(unsafe_code, reason = "setsockopt takes a pointer")]
 
 use std::io;

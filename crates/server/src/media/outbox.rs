@@ -1,5 +1,5 @@
-//! Groups outgoing datagrams for segmentation offload: a run of equal sizes from one address to one other goes out in
-//! one system call, of which the last may be shorter. Keeps order; never waits for more.
+//! Groups outgoing datagrams for segmentation offload: a run of equal sizes between the same two addresses leaves in
+//! one system call; the last one may be shorter. Keeps the order and never waits for more.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,6 @@
 //! Which peer a datagram is for: by remote address, and for a connection's first packets by the ICE ufrag in a STUN
-//! binding request. Owns no socket and no room; says nothing about whether the packet is genuine (the peer checks that).
+//! Binding request. Owns no socket and no room, and does not judge whether the packet is genuine (the peer checks
+//! that).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! A worker's UDP sockets: one port, an IPv4 socket and where the host has IPv6 a second one. Batched receiving with
-//! segment coalescing, sending with segmentation offload. Knows nothing of rooms or peers.
+//! A worker's UDP sockets: one port, with an IPv4 socket and, if the host has IPv6, a second one. Receives in batches
+//! with segment coalescing, and sends with segmentation offload. Knows nothing about rooms or peers.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -142,7 +142,7 @@ impl Carrier for UdpPorts {
     }
 }
 
-/// A socket that stands alone, with what went over it.
+/// A single socket, with counts of what went over it.
 #[derive(Debug)]
 pub struct RelayPort {
     /// The socket.

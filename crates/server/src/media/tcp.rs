@@ -109,7 +109,7 @@ pub struct TcpConnections {
     dropped: u64,
 }
 
-/// What a connection's frame is for, and whence.
+/// What a connection's frame is for, and where it came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     /// The peer.

@@ -1,5 +1,5 @@
-//! Where ICE-TCP connections arrive: accepts, reads until the first frame is whole, and hands the socket to the worker
-//! that the frame's ufrag names. What says nothing sensible in time is closed.
+//! Where ICE-TCP connections arrive: accepts them, reads until the first frame is complete, and hands the socket to the
+//! worker that the frame's ufrag names. Connections that send nothing sensible in time are closed.
 
 use std::io;
 use std::net::SocketAddr;

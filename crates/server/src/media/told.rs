@@ -1,4 +1,5 @@
-//! What a worker tells the rest of the house: notices for the control plane, events for webhooks. Never waits for either.
+//! What a worker tells the rest of the program: notices for the control plane, events for webhooks. Never waits for
+//! either.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! What comes in over TCP: tells TURN, ICE-TCP and TLS apart by the first bytes, and in TLS TURN from the web by ALPN or by
-//! the first byte inside. Whoever says nothing in time is shown out.
+//! What arrives over TCP: tells TURN, ICE-TCP and TLS apart by their first bytes, and inside TLS tells TURN from the
+//! web by ALPN or by the first byte. Clients that say nothing in time are disconnected.
 
 use std::io;
 use std::net::SocketAddr;

@@ -56,7 +56,7 @@ impl Handout {
     }
 }
 
-/// The host of `host:port`, where it is one that may stand in a URL.
+/// The host of `host:port`, if it can appear in a URL.
 fn name_of(authority: &str) -> Option<&str> {
     let name = match authority.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,7 +1,7 @@
 //! The built-in STUN and TURN server: its workers, its listeners, its secret, and what clients are told about it.
 //!
-//! Owns every TURN socket. The protocol is `turn`'s; what is relayed to a media worker of this process goes there in memory
-//! ([`crate::bridge`]).
+//! Owns every TURN socket. The crate `turn` implements the protocol. Whatever is relayed to a media worker of this
+//! process goes there in memory ([`crate::bridge`]).
 
 mod door;
 mod handout;

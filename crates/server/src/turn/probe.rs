@@ -1,4 +1,5 @@
-//! A TURN client for `stoa doctor`: asks a server as a browser would, over each transport, and relays a packet to itself.
+//! A TURN client for `stoa doctor`: talks to a server as a browser would, over each transport, and relays a packet to
+//! itself.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -128,7 +129,7 @@ impl<'a> Client<'a> {
         let _ = self.ask(Method::Refresh, |builder| builder.number(attr::LIFETIME, 0));
     }
 
-    /// Asks whether the allocation still stands, and for as long again.
+    /// Asks whether the allocation still exists, and extends it.
     #[cfg(test)]
     pub fn refresh(&mut self) -> Result<(), ProbeError> {
         let answer = self.ask(Method::Refresh, |builder| builder.number(attr::LIFETIME, 600))?;

@@ -1,5 +1,5 @@
-//! The secret of TURN credentials: made at the first start, rotated by the operator, kept in the data directory with the one
-//! before it, so that a rotation turns nobody away.
+//! The secret for TURN credentials: made at the first start, rotated by the operator, and kept in the data directory
+//! together with the previous one, so that a rotation locks nobody out.
 
 use std::io;
 use std::path::{Path, PathBuf};

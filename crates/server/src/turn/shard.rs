@@ -113,7 +113,7 @@ pub struct Parts {
     pub media: Vec<(u16, Lane)>,
     /// The ways to the relayed addresses of other workers.
     pub siblings: RelayLanes,
-    /// Which local address stands behind an announced one.
+    /// Which local address is behind an announced one.
     pub addresses: Addresses,
 }
 

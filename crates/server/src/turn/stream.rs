@@ -1,7 +1,7 @@
-//! A client's stream, in clear or in TLS: cut into frames on the way in, written in batches on the way out.
+//! A client's stream, plain or over TLS: split into frames on the way in, written in batches on the way out.
 //!
-//! Each has a task; what the task hands to the worker is whole frames. One that stalls loses its own data and nobody
-//! else's: the worker never waits for it.
+//! Each stream has a task, which hands whole frames to the worker. A stalled stream loses only its own data: the worker
+//! never waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -81,11 +81,11 @@ pub struct Descriptor {
     pub active: Option<Targets>,
     /// What the frame is.
     pub frame: Frame,
-    /// Where the set of active targets stands.
+    /// Where the set of active targets is.
     pub place: ActivePlace,
 }
 
-/// Where in a descriptor the set of active targets stands, or would stand.
+/// Where in a descriptor the set of active targets is, or would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivePlace {
     /// Bits before it.

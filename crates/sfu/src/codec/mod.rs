@@ -1,6 +1,8 @@
-//! The little of each codec that forwarding needs: where a keyframe starts, and the running numbers to rewrite.
+//! The little that forwarding needs to know about each codec: where a keyframe starts, and which running numbers to
+//! rewrite.
 //!
-//! Nothing here looks at pictures; what cannot be parsed (end-to-end encrypted payloads) is opaque, never an error.
+//! Nothing here looks at pictures. Payloads that cannot be parsed (end-to-end encrypted ones) are opaque, never an
+//! error.
 
 pub(crate) mod av1;
 pub mod bits;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Where the primary block lies in a RED payload, and its payload type. `None` where it is malformed.
+/// Where the primary block is in a RED payload, and its payload type. `None` if it is malformed.
 pub fn primary(payload: &[u8]) -> Option<(u8, Range<usize>)> {
     let mut at = 0;
     let mut redundant = 0;

@@ -1,7 +1,7 @@
-//! One WebRTC connection: the only module that names `str0m`.
+//! One WebRTC connection: the only module that uses `str0m`.
 //!
-//! Owns ICE, DTLS, SRTP, retransmission, congestion control and data channels of one connection, and translates
-//! between its packets and the room's. Decides nothing about who gets what.
+//! Owns ICE, DTLS, SRTP, retransmission, congestion control and data channels of one connection, and translates between
+//! its packets and the room's. Decides nothing about who gets what.
 
 mod config;
 mod crypto;

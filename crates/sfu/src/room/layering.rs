@@ -17,7 +17,7 @@ use crate::types::{Codec, LAYERS, Layer};
 
 /// Rates are of this long.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
-/// Frames that come later than this after others are no late ones: the publisher counts anew.
+/// Frames that come later than this after others are not late: the publisher has restarted its numbering.
 const LATEST: u64 = 512;
 /// Layers of VP9 that are told apart where there is no dependency descriptor: four of each kind.
 pub(super) const VP9_LAYERS: u8 = 4;
@@ -96,7 +96,7 @@ pub(super) struct Rung {
 #[derive(Debug, Default)]
 pub(super) struct Layering {
     ssrc: u32,
-    /// How often it began anew: frames are counted from one sequence of packets on.
+    /// How often it restarted: frames are counted from one sequence of packets on.
     generation: u32,
     scheme: Scheme,
     /// Frame number or picture id of the furthest packet, in full.

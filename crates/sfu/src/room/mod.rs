@@ -287,7 +287,7 @@ impl Room {
         self.settle(now);
     }
 
-    /// What an m-line can carry was negotiated anew.
+    /// What an m-line can carry was renegotiated.
     pub fn set_line_codecs(&mut self, now: Instant, egress: Egress, codecs: &[Codec]) {
         let mut changed = None;
         for (key, track) in self.tracks.iter_mut() {

@@ -1,8 +1,8 @@
-//! Opening subscriptions on which nothing flows: muted, silent, switched off.
+//! Opens subscriptions on which nothing flows: muted, silent, turned off.
 //!
-//! Clients that learn of a track by its first RTP packet would not know of it until somebody spoke. So such a subscription gets a
-//! few packets of the server's own: silence where it is audio, packets without payload (which receivers take as padding)
-//! where it is video. They have the numbers of the stream, and what comes after them goes on from there.
+//! Clients that learn of a track from its first RTP packet would not know of it until somebody spoke. So such a
+//! subscription gets a few packets made by the server: silence for audio, packets without payload (which receivers take
+//! as padding) for video. They use the stream's numbering, and whatever comes after continues from there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

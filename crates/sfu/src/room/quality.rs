@@ -1,4 +1,4 @@
-//! Connection quality, as a person would put it: a function over what was measured.
+//! Connection quality as people would describe it: a function over what was measured.
 
 use std::time::Duration;
 

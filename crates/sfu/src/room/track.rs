@@ -1,4 +1,4 @@
-//! A published track with those who subscribe to it.
+//! A published track with its subscribers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::types::{Codec, LAYERS, Layer, LayerSpec, MidName, ParticipantKey, Roo
 
 /// A layer that nobody wants any more is still asked for this long: people look away and back.
 const DEMAND_DELAY: Duration = Duration::from_millis(2_500);
-/// A stand-in until a layer was announced or measured.
+/// A placeholder until a layer is announced or measured.
 const USUAL_BITRATE: [Bitrate; 3] = [Bitrate::kbps(150), Bitrate::kbps(500), Bitrate::kbps(1_700)];
 
 /// The m-line a subscription goes out on.

@@ -1,7 +1,8 @@
-//! One user's data: all of it out, and all of it gone.
+//! Exporting and erasing all of a user's data.
 //!
-//! In the calls of others an erased user's place is taken by an alias, which tells nothing of who it was. A call that was running goes
-//! on coming from the journal under the old id; `erased_parts` says what to write instead, until it ends.
+//! In other people's calls, an alias takes an erased user's place and says nothing about who it was. A call that was
+//! still running keeps arriving from the journal under the old ID; until it ends, `erased_parts` says what to write
+//! instead.
 
 use call::{CallSnapshot, Record};
 use control::{Erased, StoreError, UserRecords};
@@ -204,7 +205,7 @@ async fn rewrite_events(
     Ok(())
 }
 
-/// Replaces a text wherever it stands alone; says whether it was there.
+/// Replaces a text wherever it is a whole string; returns whether it was there.
 fn replace(value: &mut Value, from: &str, to: &str) -> bool {
     match value {
         Value::String(text) if text == from => {

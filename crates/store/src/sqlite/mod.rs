@@ -1,9 +1,9 @@
-//! The truth in one SQLite file.
+//! The permanent record, in one SQLite file.
 //!
-//! One writer connection (SQLite has one writer anyway; waiting for it here is fair and needs no retries) and a few readers that
-//! WAL lets go on meanwhile. `synchronous = FULL`: accounts, sessions and channels are in no journal, and a journal segment is
-//! removed once its records are committed here, so a commit has to survive the loss of power. Records come in batches, so
-//! the price is one fsync a batch.
+//! There is one writer connection (SQLite allows only one writer anyway; waiting for it here is fair and needs no
+//! retries) and a few readers, which WAL lets continue meanwhile. `synchronous = FULL`: accounts, sessions and channels
+//! are in no journal, and a journal segment is removed once its records are committed here, so a commit has to survive
+//! a power loss. Records come in batches, so the price is one fsync per batch.
 
 mod admin;
 mod calls;

@@ -1,4 +1,4 @@
-//! Opening the file, its settings and its migrations, and one clear line for whatever stands in the way.
+//! Opens the file, applies its settings and migrations, and explains in one clear line what went wrong.
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};

@@ -234,7 +234,7 @@ impl<'a> Message<'a> {
         self.integrity.is_some_and(|at| integrity::verify(self.bytes, at, key))
     }
 
-    /// Where `value`, got from this message, lies in the bytes that were parsed.
+    /// Where `value`, taken from this message, is in the parsed bytes.
     pub fn range_of(&self, value: &'a [u8]) -> std::ops::Range<usize> {
         let start = (value.as_ptr() as usize).saturating_sub(self.bytes.as_ptr() as usize);
         start..start + value.len()

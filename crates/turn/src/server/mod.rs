@@ -36,7 +36,7 @@ pub enum Output {
         /// The whole message.
         bytes: Vec<u8>,
     },
-    /// Bind a UDP socket here (this port, whatever local address the announced one stands for) and hand what arrives to
+    /// Bind a UDP socket here (this port, whatever local address is behind the announced one) and hand what arrives to
     /// [`Server::handle_peer`]. Where that fails, say so with [`Server::handle_relay_failed`].
     OpenRelay {
         /// The relayed address.
