@@ -13,7 +13,7 @@ ARGS ?=
 .PHONY: help run build dist web test test-long bench bench-turn turn-matrix turn-soak figures fuzz lint clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: build ## build everything and start a server to try out, on http://localhost:7880
 	exec $(STOA) serve --dev $(ARGS)

@@ -183,7 +183,7 @@ impl Service<'_> {
     async fn admit(&self, room: &RoomName, identity: &str) -> Result<(), TwirpError> {
         let admitted = self.state.handle().admit(room, identity).await;
         admitted.map(drop).map_err(|error| {
-            tracing::debug!(%error, %room, "a participant is not let into a call's room");
+            tracing::debug!(%error, %room, "a call does not admit a participant to its room");
             let code = if error.code().status() >= 500 { Code::Unavailable } else { Code::PermissionDenied };
             TwirpError::new(code, "not allowed to join this room".to_owned())
         })
@@ -217,6 +217,6 @@ fn options(request: &proto::CreateRoomRequest) -> Result<RoomOptions, TwirpError
 }
 
 fn unexpected(answer: &RoomAnswer) -> TwirpError {
-    tracing::error!(?answer, "a room gave another answer than was asked for");
+    tracing::error!(?answer, "a room sent an unexpected answer");
     TwirpError::new(Code::Unavailable, "the room cannot answer".to_owned())
 }
