@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 
 use crate::turn::BuiltInTurn;
 
-/// Codes that each sign one administrator in, once.
+/// One-time codes that sign an administrator in.
 pub trait AdminCodes: Send + Sync {
-    /// Whether a code is good; it is so no longer after that. May wait for a disk.
+    /// Whether a code is valid; using it up. May wait for a disk.
     fn redeem(&self, code: &str, now: Timestamp) -> bool;
 }
 
@@ -23,7 +23,7 @@ pub trait AdminCodes: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub struct OverTls;
 
-/// What the edge is started with.
+/// The settings and services that the edge needs.
 #[derive(Clone)]
 pub struct ApiConfig {
     /// The control plane.
@@ -32,15 +32,15 @@ pub struct ApiConfig {
     pub users: Arc<ArcSwap<UserVerifier>>,
     /// LiveKit API keys; calls' tokens are minted with the first.
     pub livekit_keys: LiveKitKeys,
-    /// What takes the admin link's codes; none: no admin link.
+    /// Redeems the admin link's codes; none: no admin link.
     pub admin_codes: Option<Arc<dyn AdminCodes>>,
-    /// What clients reach the server by (`https://calls.example.org`); none: taken from each request.
+    /// The URL at which clients reach the server (`https://calls.example.org`); none: taken from each request.
     pub public_url: Option<String>,
-    /// Sign-in by name alone, rooms made by whoever joins.
+    /// Development: sign-in with just a name, rooms opened by joining.
     pub dev: bool,
-    /// Whether anyone may make an account.
+    /// Whether anyone may create an account.
     pub sign_up: bool,
-    /// What may be done here.
+    /// Feature flags.
     pub features: Features,
     /// Origins, besides our own, whose pages may use the API with a bearer token.
     pub cors_origins: Vec<String>,
@@ -48,9 +48,9 @@ pub struct ApiConfig {
     pub image_sources: Vec<String>,
     /// Whether `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto` come from a proxy of the operator's.
     pub trust_forwarded: bool,
-    /// Whether a LiveKit token opens a room that no call made.
+    /// Whether a LiveKit token opens a room that belongs to no call.
     pub auto_create_rooms: bool,
-    /// STUN and TURN servers told to clients.
+    /// STUN and TURN servers to offer to clients.
     pub ice_servers: Vec<IceServer>,
     /// Where media goes to.
     pub media_ports: MediaPorts,
@@ -58,20 +58,20 @@ pub struct ApiConfig {
     pub built_in_turn: Option<Arc<dyn BuiltInTurn>>,
     /// TURN servers whose credentials this server makes.
     pub turn: TurnHandout,
-    /// How long the token of a call's room is good for.
+    /// How long the token for a call's room is valid.
     pub call_pass_ttl: Duration,
-    /// How long a session of the web app is good for.
+    /// How long a session of the web app is valid.
     pub session_ttl: Duration,
-    /// How much is taken from one client.
+    /// Rate limits per client.
     pub limits: Limits,
-    /// Told to clients.
+    /// The server's version, shown to clients.
     pub version: String,
-    /// Whether browsers are told to come over TLS only. For those who came so.
+    /// Whether responses over TLS tell browsers to use TLS only.
     pub hsts: bool,
 }
 
 impl ApiConfig {
-    /// Settings of a server that nobody configured.
+    /// The default settings.
     pub fn new(handle: Handle, users: UserVerifier, livekit_keys: LiveKitKeys) -> Self {
         Self {
             handle,
@@ -130,14 +130,14 @@ impl Default for Features {
     }
 }
 
-/// Where media goes to, for clients that look whether they reach it.
+/// The media ports, for clients that test whether they can reach them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MediaPorts {
-    /// Announced, loopback left out.
+    /// The announced addresses, without loopback.
     pub addresses: Vec<IpAddr>,
-    /// Each answers a Binding request.
+    /// UDP ports. Each answers a Binding request.
     pub udp: Vec<u16>,
-    /// ICE-TCP, where TURN is spoken as well.
+    /// The ICE-TCP port, which also speaks TURN.
     pub tcp: Option<u16>,
 }
 
@@ -146,9 +146,9 @@ pub struct MediaPorts {
 pub struct TurnHandout {
     /// The secret; none: no credentials can be made.
     pub secret: Option<Secret<String>>,
-    /// How long credentials are good for.
+    /// How long credentials are valid.
     pub ttl: Duration,
-    /// `turn:` and `turns:` URLs of servers told to everyone who is signed in, before those of the store.
+    /// `turn:` and `turns:` URLs that everyone signed in gets, before those in the store.
     pub urls: Vec<String>,
 }
 
@@ -173,38 +173,38 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
-/// How much is taken from one client.
+/// Rate limits per client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Attempts to sign in or up a minute, for one address.
+    /// Attempts to sign in or sign up per minute, per address.
     pub sign_ins_a_minute: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub sign_in_burst: u32,
-    /// API requests a second, for one user.
+    /// API requests per second, per user.
     pub requests_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub request_burst: u32,
-    /// Requests of LiveKit's server API a second, for one API key.
+    /// LiveKit server API requests per second, per API key.
     pub server_requests_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub server_request_burst: u32,
-    /// API requests a second, for one API key.
+    /// API requests per second, per API key.
     pub key_requests_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub key_request_burst: u32,
-    /// API requests a second, for one address, whoever asks.
+    /// API requests per second, per address, whoever asks.
     pub address_requests_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub address_request_burst: u32,
-    /// Socket.IO events a second, for one socket.
+    /// Socket.IO events per second, per socket.
     pub events_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub event_burst: u32,
-    /// LiveKit signalling messages a second, for one connection.
+    /// LiveKit signalling messages per second, per connection.
     pub signals_a_second: u32,
-    /// How many of them at once.
+    /// How many of those can come at once.
     pub signal_burst: u32,
-    /// How long a connection may stay over its signalling rate, slowed down to it, before it is closed.
+    /// How long a connection may exceed its signalling rate, slowed down to it, before it is closed.
     pub signal_patience: Duration,
 }
 

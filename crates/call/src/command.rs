@@ -11,90 +11,90 @@ use crate::snapshot::{CallSnapshot, ParticipantSnapshot};
 /// Whom a new call is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// These users and nobody else; `channel` is context only.
+    /// Exactly these users; `channel` is only context.
     Users {
-        /// Those to ring, without the caller and without doubles.
+        /// Users to ring, without the caller and without duplicates.
         users: Vec<UserId>,
         /// The channel the call is made from, if any.
         channel: Option<ChannelId>,
-        /// Whether the request spoke of one user (`targetUserId`): that makes it one_to_one.
+        /// Whether the request named a single user (`targetUserId`), which makes the call one_to_one.
         one_to_one: bool,
     },
-    /// All other members of a channel; one running call a channel.
+    /// All other members of a channel. A channel has at most one running call.
     Channel(ChannelId),
 }
 
 /// A request for a new call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InitiateCall {
-    /// The client's own id: an idempotency key.
+    /// The ID that the client chose: an idempotency key.
     pub id: Option<CallId>,
-    /// Who calls, and from which device.
+    /// The caller.
     pub caller: UserId,
     /// The calling device.
     pub device: DeviceId,
-    /// Whom.
+    /// Whom to call.
     pub target: Target,
-    /// With what.
+    /// With which media.
     pub media: CallMedia,
     /// How long to ring, if not the configured time (5–180 s).
     pub ring_timeout: Option<std::time::Duration>,
-    /// The client's own JSON, at most 16 KiB, kept and handed on.
+    /// JSON of the client's own, at most 16 KiB, stored and passed on.
     pub metadata: serde_json::Value,
 }
 
-/// One input. Each names the user it acts for; the edge has verified who that is.
+/// One input. Each names the user it acts for, whom the edge has already authenticated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// A signalling connection of a device came up (or a second one of the same device).
+    /// A device connected for signalling (possibly with a second connection of the same device).
     DeviceConnected {
         /// Whose.
         user: UserId,
         /// Which.
         device: DeviceId,
     },
-    /// A signalling connection of a device went away.
+    /// A signalling connection of a device closed.
     DeviceDisconnected {
         /// Whose.
         user: UserId,
         /// Which.
         device: DeviceId,
     },
-    /// What a device says of itself; before or while it is connected, and forgotten when it goes.
+    /// What a device says about itself, before or while it is connected. Forgotten when the device disconnects.
     DeviceDeclared {
         /// Whose.
         user: UserId,
         /// Which.
         device: DeviceId,
-        /// Which ways of media it can do; `None`: it does not say.
+        /// Which media paths it supports; `None`: it does not say.
         media: Option<Ability>,
         /// Whether a second call may ring during a call (call waiting).
         call_waiting: bool,
     },
-    /// A channel was made, renamed or its members changed.
+    /// A channel was created or renamed, or its members changed.
     ChannelUpserted {
         /// The channel.
         id: ChannelId,
         /// All its members.
         members: Vec<UserId>,
     },
-    /// A channel is gone; a running call in it goes on.
+    /// A channel was deleted. A running call in it continues.
     ChannelDeleted {
         /// The channel.
         id: ChannelId,
     },
     /// Start a call.
     Initiate(InitiateCall),
-    /// This device takes the call.
+    /// Accept the call on this device.
     Accept {
         /// The call.
         call: CallId,
         /// Who.
         user: UserId,
-        /// Which device takes it.
+        /// The device that accepts.
         device: DeviceId,
     },
-    /// The user does not want it.
+    /// Decline the call.
     Decline {
         /// The call.
         call: CallId,
@@ -103,14 +103,14 @@ pub enum Command {
         /// `true`: busy; `false`: declined.
         busy: bool,
     },
-    /// The caller gives up while it rings.
+    /// Cancel the caller's own call while it rings.
     Cancel {
         /// The call.
         call: CallId,
         /// Must be the caller.
         user: UserId,
     },
-    /// Enter or re-enter; by one who is being rung it is `Accept`.
+    /// Join or rejoin. For someone being called, this is `Accept`.
     Join {
         /// The call.
         call: CallId,
@@ -119,32 +119,32 @@ pub enum Command {
         /// From which device.
         device: DeviceId,
     },
-    /// Go.
+    /// Leave.
     Leave {
         /// The call.
         call: CallId,
         /// Who.
         user: UserId,
     },
-    /// End it for all; while it rings: by the caller cancel, by one called decline.
+    /// End it for everyone. While it rings, this is cancel for the caller and decline for anyone being called.
     End {
         /// The call.
         call: CallId,
         /// Who.
         user: UserId,
-        /// What the client says of it; kept in the event's payload.
+        /// The client's reason; kept in the event's payload.
         reason: Option<String>,
     },
-    /// Ring more people in.
+    /// Invite more people.
     Invite {
         /// The call.
         call: CallId,
         /// Who invites.
         user: UserId,
-        /// Whom.
+        /// Whom to call.
         users: Vec<UserId>,
     },
-    /// A participant's own media state, as its client says.
+    /// A participant's own media state, as its client reports it.
     SetMediaState {
         /// The call.
         call: CallId,
@@ -159,7 +159,7 @@ pub enum Command {
         /// Camera preset.
         video_quality: Option<VideoQuality>,
     },
-    /// This user's side is held, or is no longer.
+    /// Put this user on hold, or resume them.
     Hold {
         /// The call.
         call: CallId,
@@ -168,82 +168,82 @@ pub enum Command {
         /// `true`: held; `false`: resumed.
         on: bool,
     },
-    /// Hand the call to someone else.
+    /// Transfer the call to someone else.
     Transfer {
         /// The call.
         call: CallId,
-        /// Who hands it over.
+        /// The person transferring.
         user: UserId,
-        /// To whom.
+        /// The target.
         target: UserId,
-        /// At once or after a talk.
+        /// Blind or attended.
         mode: TransferMode,
     },
-    /// The talk is over: the transferrer goes.
+    /// Complete an attended transfer: the person transferring leaves.
     CompleteTransfer {
         /// The call.
         call: CallId,
-        /// The transferrer.
+        /// The person transferring.
         user: UserId,
     },
-    /// The target goes instead.
+    /// Cancel a transfer: the target leaves instead.
     CancelTransfer {
         /// The call.
         call: CallId,
-        /// The transferrer.
+        /// The person transferring.
         user: UserId,
     },
-    /// The host takes someone out.
+    /// The host removes someone.
     Remove {
         /// The call.
         call: CallId,
-        /// Who does.
+        /// The host or administrator.
         by: UserId,
-        /// Whether they may as an administrator, without being the host.
+        /// Whether they are an administrator and need not be the host.
         admin: bool,
-        /// Whom.
+        /// Whom to call.
         user: UserId,
     },
     /// The host mutes.
     Mute {
         /// The call.
         call: CallId,
-        /// Who does.
+        /// The host or administrator.
         by: UserId,
-        /// Whether they may as an administrator, without being the host.
+        /// Whether they are an administrator and need not be the host.
         admin: bool,
         /// Whom; `None`: everyone else.
         user: Option<UserId>,
         /// They cannot unmute themselves.
         hard: bool,
     },
-    /// The host lifts hard mutes. Unmutes nobody.
+    /// The host lifts hard mutes. This unmutes nobody.
     LiftMute {
         /// The call.
         call: CallId,
-        /// Who does.
+        /// The host or administrator.
         by: UserId,
-        /// Whether they may as an administrator, without being the host.
+        /// Whether they are an administrator and need not be the host.
         admin: bool,
         /// Whose; `None`: everyone's.
         user: Option<UserId>,
     },
-    /// A client reports that peer-to-peer does not connect. Where the media goes through the server already nothing happens.
+    /// A client reports that peer-to-peer does not connect. If the media already goes through the server, nothing happens.
     MediaFailed {
         /// The call.
         call: CallId,
         /// Whose client.
         user: UserId,
     },
-    /// An offer or answer of this user was relayed to another: who signals so brings media without the server. Makes a call that nobody has
-    /// media in through the server peer-to-peer.
+    /// An offer or answer of this user was relayed to another, so they send media without the server. If nobody has media through the
+    /// server, this makes the call peer-to-peer.
     PeerSignalled {
         /// The call.
         call: CallId,
         /// Who.
         user: UserId,
     },
-    /// How a participant's client finds the connection.
+    /// The connection quality that a participant's client reports.
     Quality {
         /// The call.
         call: CallId,
@@ -251,10 +251,10 @@ pub enum Command {
         user: UserId,
         /// Oldest first.
         reports: Vec<QualityReport>,
-        /// The server's own view: counts for who has no client that reports.
+        /// Measured by the server: counts for participants whose client does not report.
         by_server: bool,
     },
-    /// The media side: what of this user's media it sees.
+    /// The media side reports what it sees of this user's media.
     MediaSeen {
         /// The call.
         call: CallId,
@@ -267,8 +267,8 @@ pub enum Command {
         /// A live screen.
         is_screen_sharing: bool,
     },
-    /// The media side: this user is in the call's room. Counts as accept where it rings for them. Where it is refused (they left or
-    /// declined, the call is over), a `RoomAct` asks the media side to put them out again.
+    /// The media side reports that this user is in the call's room. If the call still rings for them, this counts as accept. If it is
+    /// refused (they left or declined, or the call is over), a `RoomAct` asks the media side to remove them again.
     MediaJoined {
         /// The call.
         call: CallId,
@@ -277,14 +277,14 @@ pub enum Command {
         /// The device of the token they came with.
         device: DeviceId,
     },
-    /// The media side: this user has media up (ICE and DTLS done).
+    /// The media side reports that this user's media is connected (ICE and DTLS are done).
     MediaConnected {
         /// The call.
         call: CallId,
         /// Who.
         user: UserId,
     },
-    /// The media side: this user is gone from the room. `clean`: they said goodbye; otherwise the reconnect window opens.
+    /// The media side reports that this user is gone from the room. `clean`: they left on purpose; otherwise the reconnect window starts.
     MediaLeft {
         /// The call.
         call: CallId,
@@ -298,7 +298,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The call it is about, where it is about one that is there.
+    /// The existing call that the command is about, if any.
     pub fn call_id_mut(&mut self) -> Option<&mut CallId> {
         match self {
             Command::Accept { call, .. }
@@ -334,14 +334,14 @@ impl Command {
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// Nothing to say.
+    /// Done, with nothing to return.
     Done,
     /// The call after the command.
     Call(Box<CallSnapshot>),
-    /// The call, and the asker's own part in it (accept, join).
+    /// The call, and the asker as its participant (accept, join).
     Joined {
         /// The call.
         call: Box<CallSnapshot>,
@@ -353,10 +353,10 @@ pub enum Answer {
 /// Why a command was refused. Nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// No such call, or the asker has no part in it (the two are not told apart).
+    /// There is no such call, or the asker is not part of it (the caller cannot tell which).
     #[error("no such call")]
     CallNotFound,
-    /// No such channel, or the asker is not a member.
+    /// There is no such channel, or the asker is not a member.
     #[error("no such channel")]
     ChannelNotFound,
     /// The call is over.
@@ -368,10 +368,10 @@ pub enum CommandError {
     /// The call is not in a state that allows this.
     #[error("{0}")]
     InvalidState(&'static str),
-    /// Only some may do this.
+    /// The asker is not allowed to do this.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// The id was used for another request.
+    /// The ID was used for a different request.
     #[error("this call ID was used for a different request")]
     CallIdConflict,
     /// The channel has a running call.
@@ -386,10 +386,10 @@ pub enum CommandError {
     /// Nobody to call.
     #[error("there is nobody to call")]
     NobodyToCall,
-    /// No way of media that all devices can do.
+    /// The devices share no media path.
     #[error("the devices share no way to exchange media")]
     NoCommonMedia,
-    /// Nobody of that name is in the call.
+    /// Nobody with that ID is in the call.
     #[error("no such participant")]
     ParticipantNotFound,
     /// A feature flag forbids it.
@@ -424,7 +424,7 @@ pub(crate) fn participant_id(rng: &mut fastrand::Rng) -> ParticipantId {
     ParticipantId(uuid::Builder::from_random_bytes(rng.u128(..).to_be_bytes()).into_uuid())
 }
 
-/// The id of a call whose client chose none: sorts by the time it was made.
+/// The ID of a call whose client chose none. It sorts by creation time.
 pub(crate) fn call_id(rng: &mut fastrand::Rng, now: Timestamp) -> CallId {
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
     let mut random = [0; 10];

@@ -7,18 +7,18 @@ use model::{
 use crate::quality::QualityView;
 use crate::snapshot::{CallSnapshot, PresenceState};
 
-/// One thing to carry out. Within a call the order is the order of what happened.
+/// One thing to carry out. Within a call, outputs come in the order in which things happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// To the journal, before anything after it is told to anyone.
+    /// For the journal. Must be written before anyone hears of anything that follows.
     Record(Box<Record>),
-    /// To devices.
+    /// For devices.
     Deliver(Delivery),
-    /// To the media side.
+    /// For the media side.
     Room(RoomAct),
-    /// Nothing more until then; call `handle_timeout` at that time or give the next command.
+    /// Nothing more until then. Call `handle_timeout` at that time, or pass in the next command.
     Timeout(Timestamp),
-    /// Nothing more and no timer runs.
+    /// Nothing more, and no timer is running.
     Idle,
 }
 
@@ -29,15 +29,15 @@ pub struct Record {
     pub at: Timestamp,
     /// The event's name in `call_events` (`initiated`, `ringing`, `accepted`, `participant_joined`, …).
     pub event: String,
-    /// Who made it happen, if a person.
+    /// The user who caused it, if a person did.
     pub user: Option<UserId>,
-    /// More about it.
+    /// Details.
     pub payload: serde_json::Value,
-    /// The call after it, participants included.
+    /// The call after the change, including its participants.
     pub call: CallSnapshot,
 }
 
-/// An event for devices of users.
+/// An event for users' devices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// Whose.
@@ -53,23 +53,23 @@ pub struct Delivery {
 /// The events of docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
-    /// `call:incoming`: rings.
+    /// `call:incoming`: a call rings.
     Incoming {
-        /// The call, participants included.
+        /// The call, including its participants.
         call: Box<CallSnapshot>,
-        /// When the ringing ends by itself.
+        /// When the ringing times out.
         ring_until: Timestamp,
     },
     /// `call:waiting`: a second call for someone who is in another call.
     Waiting {
-        /// The call, participants included.
+        /// The call, including its participants.
         call: Box<CallSnapshot>,
-        /// When the ringing ends by itself.
+        /// When the ringing times out.
         ring_until: Timestamp,
         /// The call the user is in.
         active: CallId,
     },
-    /// `call:accepted`: someone took it (to the caller and the others).
+    /// `call:accepted`: someone accepted (to the caller and the others).
     Accepted {
         /// Call.
         call: CallId,
@@ -86,7 +86,7 @@ pub enum CallEvent {
         at: Timestamp,
         /// Who.
         user: UserId,
-        /// declined or busy.
+        /// Declined or busy.
         reason: EndReason,
     },
     /// `call:cancelled`: stop ringing, the caller gave up.
@@ -96,7 +96,7 @@ pub enum CallEvent {
         /// When.
         at: Timestamp,
     },
-    /// `call:missed`: rang out for this user (or the caller gave up).
+    /// `call:missed`: nobody answered for this user (or the caller gave up).
     Missed {
         /// Call.
         call: CallId,
@@ -109,16 +109,16 @@ pub enum CallEvent {
         /// Where.
         channel: Option<ChannelId>,
     },
-    /// `call:answered-elsewhere`: another device of yours took or declined it.
+    /// `call:answered-elsewhere`: another of the user's devices accepted or declined it.
     AnsweredElsewhere {
         /// Call.
         call: CallId,
         /// When.
         at: Timestamp,
-        /// The device that took it.
+        /// The device that accepted it.
         device: Option<DeviceId>,
     },
-    /// `call:participant-invited`: someone is being rung into a call that is there (to those in it or rung before).
+    /// `call:participant-invited`: someone is being invited into an existing call (to those in it or being called).
     ParticipantInvited {
         /// Call.
         call: CallId,
@@ -187,7 +187,7 @@ pub enum CallEvent {
         user: UserId,
         /// Who did it.
         by: UserId,
-        /// Cannot unmute themselves.
+        /// Whether they cannot unmute themselves.
         hard: bool,
         /// `false`: a hard mute was lifted.
         muted: bool,
@@ -198,9 +198,9 @@ pub enum CallEvent {
         call: CallId,
         /// When.
         at: Timestamp,
-        /// Who hands it over.
+        /// The person transferring.
         user: UserId,
-        /// To whom.
+        /// The target.
         target: UserId,
         /// How.
         mode: TransferMode,
@@ -211,22 +211,22 @@ pub enum CallEvent {
         call: CallId,
         /// When.
         at: Timestamp,
-        /// Who handed it over.
+        /// The person who transferred.
         user: UserId,
-        /// To whom.
+        /// The target.
         target: UserId,
         /// How.
         mode: TransferMode,
     },
-    /// `call:transfer-failed`: the call goes on as it was.
+    /// `call:transfer-failed`: the call continues as it was.
     TransferFailed {
         /// Call.
         call: CallId,
         /// When.
         at: Timestamp,
-        /// Who wanted to hand it over.
+        /// The person who tried to transfer.
         user: UserId,
-        /// To whom.
+        /// The target.
         target: UserId,
         /// How.
         mode: TransferMode,
@@ -246,18 +246,18 @@ pub enum CallEvent {
         /// The user's device that is in the call.
         device: DeviceId,
     },
-    /// `call:merged`: both called each other; one of the two calls is left.
+    /// `call:merged`: two people called each other, and one of the two calls remains.
     Merged {
-        /// The one that is left.
+        /// The one that remains.
         call: Box<CallSnapshot>,
         /// When.
         at: Timestamp,
-        /// The id of the other, which is now another name of it.
+        /// The ID of the other, which is now an alias.
         merged: CallId,
         /// The user's device that is in the call.
         device: DeviceId,
     },
-    /// `call:quality`: no transition, so in no journal.
+    /// `call:quality`: not a transition, so not in the journal.
     Quality {
         /// Call.
         call: CallId,
@@ -306,12 +306,12 @@ pub enum CallEvent {
 pub enum RoomAct {
     /// Open the call's room.
     Open {
-        /// The call; the room has its id for a name.
+        /// The call. The room is named after its ID.
         call: CallId,
-        /// At most so many in it.
+        /// The most participants in it.
         max_participants: usize,
     },
-    /// Put this user out of it (left, removed).
+    /// Remove this user from it (they left or were removed).
     Remove {
         /// The call.
         call: CallId,
@@ -324,7 +324,7 @@ pub enum RoomAct {
         call: CallId,
         /// Who.
         user: UserId,
-        /// And keep it so.
+        /// Whether to keep them muted.
         hard: bool,
     },
     /// A hard mute is lifted.
@@ -334,7 +334,7 @@ pub enum RoomAct {
         /// Who.
         user: UserId,
     },
-    /// Put this user on hold: nothing goes from them or to them; or resume them.
+    /// Put this user on hold, so that no media goes from them or to them; or resume them.
     Hold {
         /// The call.
         call: CallId,

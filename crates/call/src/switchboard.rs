@@ -26,9 +26,9 @@ const MOST_FINISHED: usize = 4_096;
 pub struct Config {
     /// How long a call rings if the request does not say (5–180 s).
     pub ring_timeout: Duration,
-    /// How long a lost participant may take to come back.
+    /// How long a disconnected participant has to come back.
     pub reconnect_window: Duration,
-    /// How long a call lives with nobody connected.
+    /// How long a call lasts with nobody connected.
     pub empty_timeout: Duration,
     /// The most participants a call may have.
     pub max_participants: usize,
@@ -70,10 +70,10 @@ pub struct Switchboard {
     pub(crate) calls: BTreeMap<CallId, Call>,
     /// The calls that ring for a user or that the user is in.
     of_user: BTreeMap<UserId, BTreeSet<CallId>>,
-    /// The finished calls, those to be forgotten first in front.
+    /// The finished calls, oldest first.
     finished: BTreeSet<(Timestamp, CallId)>,
     timers: Timers,
-    /// The latest time that was given: time does not go back.
+    /// The latest time passed in: time never goes backwards.
     clock: Timestamp,
     /// The calls that the current input changed.
     touched: BTreeSet<CallId>,
@@ -83,7 +83,7 @@ pub struct Switchboard {
 }
 
 impl Switchboard {
-    /// An empty switchboard; `seed` decides the ids it makes.
+    /// An empty switchboard. `seed` determines the IDs it makes.
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             config,
@@ -101,7 +101,7 @@ impl Switchboard {
         }
     }
 
-    /// Carries out one command, or refuses it and changes nothing. What was due before comes first.
+    /// Carries out one command, or refuses it and changes nothing. Timers that were due before run first.
     pub fn handle_command(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
         let now = self.advance(now);
         let answer = self.dispatch(now, command);
@@ -118,7 +118,7 @@ impl Switchboard {
         answer
     }
 
-    /// Tells presences, and lets fire what is due already: windows of a restored call may have run out while nobody watched.
+    /// Announces presence, and fires timers that are already due: the windows of a restored call may have run out in the meantime.
     fn settle(&mut self, now: Timestamp) {
         self.tell_presence(now);
         self.advance(now);
@@ -181,7 +181,7 @@ impl Switchboard {
         }
     }
 
-    /// Lets every timer that is due fire.
+    /// Fires every timer that is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.advance(now);
     }
@@ -199,7 +199,7 @@ impl Switchboard {
         self.calls.get(&self.resolve(id)).map(Call::snapshot)
     }
 
-    /// How many calls ring or run, and the newest of them.
+    /// The number of calls that are ringing or running, and the newest of them.
     pub fn running(&self, most: usize) -> (usize, Vec<CallSnapshot>) {
         let running: Vec<&Call> = self.calls.values().filter(|call| !call.is_over()).collect();
         let count = running.len();
@@ -256,12 +256,12 @@ impl Switchboard {
         self.of_user.get(user).into_iter().flatten().filter_map(|id| self.calls.get(id))
     }
 
-    /// One output that is no change of a call.
+    /// One output that is not a change of a call.
     pub(crate) fn push(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 
-    /// Makes a change and all that follows from it: to the journal first, then to devices, then to the media side.
+    /// Applies a change and everything that follows from it: first for the journal, then for devices, then for the media side.
     pub(crate) fn transition(&mut self, now: Timestamp, id: CallId, change: Change) {
         let mut next = Some(change);
         while let Some(change) = next {
@@ -430,7 +430,7 @@ impl Switchboard {
         }
     }
 
-    /// Tells those concerned of every presence that the input changed.
+    /// Announces every presence that the input changed to those who may see it.
     fn tell_presence(&mut self, at: Timestamp) {
         let touched = std::mem::take(&mut self.touched);
         let calls: Vec<&Call> = touched.iter().filter_map(|id| self.calls.get(id)).collect();

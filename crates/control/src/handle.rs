@@ -26,11 +26,11 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// The control plane's settings, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the journal lies.
+    /// The journal's folder.
     pub journal_dir: std::path::PathBuf,
-    /// The call core's.
+    /// Settings of the call core.
     pub call: call::Config,
-    /// Ids never seen before are refused as callees.
+    /// Whether calling user IDs that Stoa has never seen is refused.
     pub strict_users: bool,
     /// How long raw quality reports are kept.
     pub keep_quality: Duration,
@@ -50,22 +50,22 @@ pub enum ControlError {
     /// No such user (`users.strict`).
     #[error("no such user: {0}")]
     UserNotFound(UserId),
-    /// No such channel, or none of the asker's.
+    /// There is no such channel, or the asker is not a member.
     #[error("no such channel")]
     ChannelNotFound,
-    /// Only some may do this.
+    /// The asker is not allowed to do this.
     #[error("{0}")]
     Forbidden(&'static str),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// It cannot be done at present.
+    /// It cannot be done right now.
     #[error("{0}")]
     Unavailable(&'static str),
     /// The journal cannot be used; at the start only.
     #[error("{0}")]
     Journal(String),
-    /// A fault of ours; the log has the rest.
+    /// A bug in Stoa; the log has the details.
     #[error("{0}")]
     Internal(&'static str),
 }
@@ -87,12 +87,12 @@ impl ControlError {
     }
 }
 
-/// Accept's and join's answer.
+/// The result of accept and join.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
     /// The call.
     pub call: CallSnapshot,
-    /// The asker's part.
+    /// The asker as a participant.
     pub participant: ParticipantSnapshot,
 }
 
@@ -125,7 +125,7 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// Everything that goes out to devices, in order. A receiver that lags learns so and must resynchronise its clients.
+    /// Everything that goes out to devices, in order. A receiver that lags is told so, and must resynchronise its clients.
     pub fn notices(&self) -> broadcast::Receiver<Arc<Notice>> {
         self.shared.notices.subscribe()
     }
@@ -161,7 +161,7 @@ impl Handle {
         found.await.unwrap_or_default()
     }
 
-    /// Start a call.
+    /// Starts a call.
     pub async fn initiate(&self, request: InitiateCall) -> Result<CallSnapshot, ControlError> {
         if let Target::Users { users, .. } = &request.target {
             self.must_know(users).await?;
@@ -171,31 +171,31 @@ impl Handle {
         }
         self.call_of(Command::Initiate(request)).await
     }
-    /// Take a call.
+    /// Accepts a call.
     pub async fn accept(&self, call: CallId, user: &UserId, device: &DeviceId) -> Result<Joined, ControlError> {
         self.joined_of(Command::Accept { call, user: user.clone(), device: device.clone() }).await
     }
-    /// Refuse a call.
+    /// Declines a call.
     pub async fn decline(&self, call: CallId, user: &UserId, busy: bool) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::Decline { call, user: user.clone(), busy }).await
     }
-    /// Give up while it rings.
+    /// Cancels a call while it rings.
     pub async fn cancel(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::Cancel { call, user: user.clone() }).await
     }
-    /// Enter or re-enter.
+    /// Joins or rejoins a call.
     pub async fn join(&self, call: CallId, user: &UserId, device: &DeviceId) -> Result<Joined, ControlError> {
         self.joined_of(Command::Join { call, user: user.clone(), device: device.clone() }).await
     }
-    /// Go.
+    /// Leaves a call.
     pub async fn leave(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::Leave { call, user: user.clone() }).await
     }
-    /// End for all.
+    /// Ends a call for everyone.
     pub async fn end(&self, call: CallId, user: &UserId, reason: Option<String>) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::End { call, user: user.clone(), reason }).await
     }
-    /// Ring more people in.
+    /// Invites more people.
     pub async fn invite(&self, call: CallId, user: &UserId, users: Vec<UserId>) -> Result<CallSnapshot, ControlError> {
         self.must_know(&users).await?;
         self.call_of(Command::Invite { call, user: user.clone(), users }).await
@@ -238,11 +238,11 @@ impl Handle {
         let user = user.clone();
         self.read(move |switchboard, _| switchboard.active_calls(&user)).await.unwrap_or_default()
     }
-    /// How many calls ring or run, and the newest of them, for an administrator.
+    /// The number of calls that are ringing or running, and the newest of them, for an administrator.
     pub async fn running_calls(&self, most: usize) -> Result<(usize, Vec<CallSnapshot>), ControlError> {
         self.read(move |switchboard, _| switchboard.running(most)).await
     }
-    /// A call that rings or runs, for an administrator.
+    /// A call that is ringing or running, for an administrator.
     pub async fn running_call(&self, call: CallId) -> Result<Option<CallSnapshot>, ControlError> {
         let found = self.read(move |switchboard, _| switchboard.call(call)).await?;
         Ok(found.filter(|call| call.ended_at.is_none()))
@@ -295,11 +295,11 @@ impl Handle {
         }
     }
 
-    /// What a token or a host app newly says of a user; also makes it.
+    /// Stores what a token or a backend says about a user, creating the user if needed.
     pub async fn upsert_user(&self, id: &UserId, patch: UserPatch) -> Result<User, ControlError> {
         Ok(self.shared.store.upsert_user(id, &patch, self.now()).await?)
     }
-    /// Users by id, in the order asked; an unknown id yields a bare user named by its id.
+    /// Users by ID, in the order asked. An unknown ID yields a bare user named after its ID.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, ControlError> {
         let known = self.shared.store.users(ids).await?;
         let mut known: std::collections::HashMap<UserId, User> =
@@ -326,7 +326,7 @@ impl Handle {
         Ok(self.shared.store.account(username).await?)
     }
 
-    /// Makes or replaces a channel; its members are told. Only a member may replace one.
+    /// Creates or replaces a channel and tells its members. Only a member may replace one.
     pub async fn upsert_channel(&self, by: &UserId, channel: NewChannel) -> Result<Channel, ControlError> {
         let mut channel = channel;
         if !channel.members.contains(by) {
@@ -334,7 +334,7 @@ impl Handle {
         }
         self.write_channel(Some(by), channel).await
     }
-    /// The same for the host app, which need be no member.
+    /// The same for a backend, which need not be a member.
     pub async fn put_channel(&self, channel: NewChannel) -> Result<Channel, ControlError> {
         self.write_channel(None, channel).await
     }
@@ -343,7 +343,7 @@ impl Handle {
     pub async fn join_channel(&self, id: &ChannelId, user: &UserId) -> Result<(), ControlError> {
         self.ask(|reply| Job::MemberJoined(id.clone(), user.clone(), reply)).await.map(drop)
     }
-    /// Has the store know of one who joined.
+    /// Stores that someone joined.
     pub async fn keep_member(&self, id: &ChannelId, user: &UserId) -> Result<(), ControlError> {
         let _order = self.shared.channel_writes.lock().await;
         // Once more: a channel that was written meanwhile may have been read before.
@@ -377,7 +377,7 @@ impl Handle {
         let channel = self.any_channel(id).await?;
         if channel.members.contains(user) { Ok(channel) } else { Err(ControlError::ChannelNotFound) }
     }
-    /// A channel, for the host app.
+    /// A channel, for a backend.
     pub async fn any_channel(&self, id: &ChannelId) -> Result<Channel, ControlError> {
         let id = id.clone();
         let found = self.read(move |_, roster| roster.channel(&id).cloned()).await?;
@@ -394,14 +394,14 @@ impl Handle {
         self.channel(id, user).await?;
         self.remove_channel(id, order).await
     }
-    /// The same for the host app.
+    /// The same for a backend.
     pub async fn drop_channel(&self, id: &ChannelId) -> Result<(), ControlError> {
         let order = self.shared.channel_writes.lock().await;
         self.any_channel(id).await?;
         self.remove_channel(id, order).await
     }
 
-    /// What cannot be written at present; empty: all is well.
+    /// What cannot be written right now. Empty if all is well.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.shared.health.troubles()
     }
@@ -413,7 +413,7 @@ impl Handle {
     pub fn media(&self) -> &Arc<dyn MediaPlane> {
         &self.shared.media
     }
-    /// Flushes journal and store; no command is taken after it.
+    /// Flushes journal and store. No command is accepted after it.
     pub async fn shutdown(&self) {
         let (stopped, stops) = oneshot::channel();
         if self.shared.jobs.send(Job::Stop(stopped)).await.is_ok() {

@@ -9,17 +9,17 @@ use tokio::sync::mpsc;
 /// What the control plane and the LiveKit endpoint ask of the media workers.
 #[async_trait]
 pub trait MediaPlane: Send + Sync + 'static {
-    /// Opens a room (nothing happens where it is open).
+    /// Opens a room. Does nothing if it is already open.
     async fn open_room(&self, room: RoomName, max_participants: usize);
     /// Deletes a room: everyone in it is told (Leave DISCONNECT, ROOM_DELETED).
     async fn close_room(&self, room: &RoomName);
-    /// Puts one participant out (Leave DISCONNECT, PARTICIPANT_REMOVED).
+    /// Removes one participant (Leave DISCONNECT, PARTICIPANT_REMOVED).
     async fn remove_participant(&self, room: &RoomName, identity: &str);
-    /// Connects a LiveKit client. `create`: open the room where there is none.
+    /// Connects a LiveKit client. `create`: open the room if it does not exist.
     async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError>;
     /// Names of the open rooms, with the number of participants in each.
     async fn rooms(&self) -> Vec<(RoomName, usize)>;
-    /// Opens a room where there is none, sets it up so, and describes it.
+    /// Opens a room if it does not exist, configures it, and describes it.
     async fn configure_room(&self, room: RoomName, options: RoomOptions) -> Result<proto::Room, RoomRefusal> {
         let _ = (room, options);
         Err(RoomRefusal::Unavailable)
@@ -29,12 +29,12 @@ pub trait MediaPlane: Send + Sync + 'static {
         let _ = (room, request);
         Err(RoomRefusal::RoomNotFound)
     }
-    /// Shows a participant of one room in another, too, which is opened where there is none.
+    /// Forwards a participant of one room to another, which is opened if it does not exist.
     async fn forward_participant(&self, from: &RoomName, identity: &str, to: &RoomName) -> Result<(), RoomRefusal> {
         let _ = (from, identity, to);
         Err(RoomRefusal::Unavailable)
     }
-    /// The open rooms, or those of them that are named.
+    /// The open rooms, or only the named ones.
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {
         let _ = names;
         Vec::new()
@@ -94,16 +94,16 @@ pub struct MediaNotice {
     pub kind: MediaNoticeKind,
 }
 
-/// How a participant's connection does, as the media side measures it.
+/// The state of a participant's connection, as the media side measures it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Measured {
     /// Round trip.
     pub rtt: Option<std::time::Duration>,
-    /// Share of the packets from the client that were lost lately, 0.0 to 1.0.
+    /// Share of the client's packets that were recently lost, 0.0 to 1.0.
     pub loss_up: Option<f32>,
-    /// Share of the packets to the client that were lost lately, 0.0 to 1.0.
+    /// Share of the packets to the client that were recently lost, 0.0 to 1.0.
     pub loss_down: Option<f32>,
-    /// What the path to the client is believed to carry.
+    /// The estimated bandwidth of the path to the client.
     pub estimate: Option<model::Bitrate>,
 }
 
@@ -119,10 +119,10 @@ pub enum MediaNoticeKind {
     Connected,
     /// Gone.
     Left {
-        /// Said goodbye (or was replaced by the server's will) rather than lost.
+        /// Whether they left on purpose (or the server replaced them) rather than losing the connection.
         clean: bool,
     },
-    /// How the participant's connection does, every few seconds.
+    /// The state of the participant's connection, every few seconds.
     Measured(Measured),
     /// Media state seen by the room: microphone muted or absent, camera on, screen shared.
     MediaState {

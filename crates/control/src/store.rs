@@ -9,22 +9,22 @@ use crate::directory::{Account, Channel, User, UserPatch};
 use crate::measure::QualitySample;
 use crate::trouble::Cause;
 
-/// Why the store did not do it. Each database sorts its own codes into these; what is done about one is [`StoreError::remedy`] alone.
+/// Why the store failed. Each database maps its own codes to these. [`StoreError::remedy`] alone decides what to do about one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Cannot be reached or written now, and may be again: full, locked, away.
+    /// It cannot be reached or written for the moment: full, locked, away.
     #[error("the store is unavailable: {0}")]
     Unavailable(Outage),
-    /// What is on the disk does not make sense. Waiting mends nothing, and writing on may do harm: an operator has to look.
+    /// The data on disk is corrupt. Waiting does not help, and writing more may do harm: an operator has to step in.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-    /// Something else is there under that name.
+    /// The name is already taken.
     #[error("already taken")]
     Conflict,
-    /// The data can never be stored as it is: it breaks a rule of the schema.
+    /// The data breaks a rule of the schema and can never be stored as it is.
     #[error("the store refused it: {0}")]
     Refused(String),
-    /// A row does not read back, or a statement is wrong: a fault of ours, which says nothing about the data.
+    /// A row cannot be read back, or a statement is wrong: a bug in Stoa, not a problem with the data.
     #[error("store: {0}")]
     Fault(String),
 }
@@ -44,14 +44,14 @@ impl std::fmt::Display for Outage {
     }
 }
 
-/// What is to be done with something that the store did not take.
+/// What to do with data that the store did not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Keep it, and try again later: nothing goes past it meanwhile.
+    /// Keep it and try again later. Nothing goes past it in the meantime.
     Again,
-    /// It will never be taken: put it aside, and go on.
+    /// It will never be accepted: set it aside and continue.
     PutAside,
-    /// Keep it, try again, and say loudly that someone has to look: nothing goes past it.
+    /// Keep it, try again, and tell the operator to step in. Nothing goes past it.
     Hold,
 }
 
@@ -61,7 +61,7 @@ impl StoreError {
         StoreError::Unavailable(Outage { cause, detail: detail.into() })
     }
 
-    /// What is to be done about it.
+    /// What to do about it.
     pub const fn remedy(&self) -> Remedy {
         match self {
             StoreError::Unavailable(_) => Remedy::Again,
@@ -70,7 +70,7 @@ impl StoreError {
         }
     }
 
-    /// What it says of the store; `None`: the store is well, it is the data.
+    /// What it says about the store; `None`: the store is fine, the data is the problem.
     pub const fn cause(&self) -> Option<Cause> {
         match self {
             StoreError::Unavailable(outage) => Some(outage.cause),
@@ -103,7 +103,7 @@ pub struct HistoryQuery {
 pub struct CallPage {
     /// The calls.
     pub calls: Vec<CallSnapshot>,
-    /// Give this as `before` for the next page.
+    /// Pass this as `before` to get the next page.
     pub next: Option<CallId>,
 }
 
@@ -122,21 +122,21 @@ pub struct StoredEvent {
     pub payload: serde_json::Value,
 }
 
-/// The truth. Every write is one transaction.
+/// The permanent record. Every write is one transaction.
 #[async_trait]
 pub trait Store: AdminStore {
     /// The highest journal sequence that is in the store.
     async fn applied(&self) -> Result<u64, StoreError>;
-    /// Applies journal records in order, each with its sequence, all or none; ones already there are passed over.
+    /// Applies journal records in order, each with its sequence, all or none. Skips those already there.
     async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError>;
-    /// Counts a record that was put aside as applied, so that no later start meets it again.
+    /// Counts a record that was set aside as applied, so that no later start sees it again.
     async fn pass_over(&self, sequence: u64) -> Result<(), StoreError>;
-    /// Takes a record that was put aside earlier: its event in its place, its call only where nothing later is known of it. False: it
-    /// was there already.
+    /// Stores a record that was set aside earlier: its event in its place, and its call only if nothing later is known about it. False: it
+    /// was already there.
     async fn replay(&self, sequence: u64, record: &Record) -> Result<bool, StoreError>;
-    /// Whether the store can be written. Cheap while all is well; after a write that failed it is tried with one that changes nothing.
+    /// Whether the store can be written. Cheap while all is well; after a failed write, it tries a write that changes nothing.
     async fn check(&self) -> Result<(), StoreError>;
-    /// Calls that are not over, for the start.
+    /// Calls that are not over, needed at start.
     async fn running_calls(&self) -> Result<Vec<CallSnapshot>, StoreError>;
     /// One call.
     async fn call(&self, id: CallId) -> Result<Option<CallSnapshot>, StoreError>;
@@ -152,25 +152,25 @@ pub trait Store: AdminStore {
     /// Deletes raw reports from before; how many.
     async fn sweep_quality(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Makes a user or takes over what is newly known.
+    /// Creates or updates a user.
     async fn upsert_user(&self, id: &UserId, patch: &UserPatch, now: Timestamp) -> Result<User, StoreError>;
     /// Several users; unknown ones are left out.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
     /// Users by name, `after` an id, for lists.
     async fn search_users(&self, query: &str, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, StoreError>;
 
-    /// A new local account with its user; `Conflict` where the name is taken.
+    /// A new local account with its user; `Conflict` if the name is taken.
     async fn create_account(&self, account: &Account, name: &str, now: Timestamp) -> Result<(), StoreError>;
     /// An account by its lower-cased name.
     async fn account(&self, username: &str) -> Result<Option<Account>, StoreError>;
 
-    /// Makes or replaces a channel with its members (unknown users are made).
+    /// Creates or replaces a channel with its members (unknown users are created).
     async fn upsert_channel(&self, channel: &Channel) -> Result<(), StoreError>;
     /// One channel.
     async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError>;
     /// All channels (for the start) or those of one user.
     async fn channels(&self, of: Option<&UserId>) -> Result<Vec<Channel>, StoreError>;
-    /// Deletes a channel; its calls stay.
+    /// Deletes a channel. Its calls stay.
     async fn delete_channel(&self, id: &ChannelId) -> Result<(), StoreError>;
 
     /// A session of the web app: token hash → user, until `expires`.
@@ -181,7 +181,7 @@ pub trait Store: AdminStore {
         permissions: &[model::Permission],
         expires: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Who a session belongs to, and until when; expired ones are nobody's.
+    /// The user of a session, and when it expires. Expired sessions have no user.
     async fn session(
         &self,
         token_hash: &[u8; 32],

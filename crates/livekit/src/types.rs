@@ -7,22 +7,22 @@ use livekit_protocol as proto;
 use crate::relay::{RelayId, RelayMessage};
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 
-/// A signalling connection (a WebSocket), numbered by the shell, never used again in the room.
+/// A signalling connection (a WebSocket), numbered by the caller. A number is never reused in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
-/// A client that wants in. The token has been verified and the edge has decided that it may.
+/// A client that wants to join. The edge has verified its token and allowed it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     /// The token's claims.
     pub claims: auth::LiveKitClaims,
     /// From the query (v0) or the join_request (v1).
     pub client: ClientParameters,
-    /// The host the client spoke to, for ICE servers it should be given.
+    /// The host that the client connected to, for choosing ICE servers.
     pub ice_servers: Vec<proto::IceServer>,
 }
 
-/// What the client said of itself and how it wants to connect.
+/// What the client says about itself, and how it wants to connect.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientParameters {
     /// SDK, version, browser, protocol, capabilities…
@@ -56,11 +56,11 @@ pub struct ClientParameters {
 pub struct RoomInit {
     /// Its name.
     pub name: String,
-    /// At most so many participants; 0: no limit.
+    /// The most participants; 0: no limit.
     pub max_participants: usize,
-    /// How long it lives before anyone came, until `RoomEvent::Empty`.
+    /// How long it stays open before anyone joins, until `RoomEvent::Empty`.
     pub empty_timeout: std::time::Duration,
-    /// How long a lost participant may take to resume; unless said otherwise, also how long the room lives after everyone left.
+    /// How long a disconnected participant has to resume. Unless set otherwise, also how long the room stays open after everyone has left.
     pub departure_timeout: std::time::Duration,
     /// Prefix of every ICE ufrag of this room's peers (says which worker and room).
     pub ufrag_prefix: String,
@@ -72,7 +72,7 @@ pub struct RoomInit {
     pub seed: u64,
     /// Signs the fresh tokens of connected clients; none: they get none.
     pub token_key: Option<auth::LiveKitKey>,
-    /// Say what happens as [`Output::Hook`].
+    /// Whether to report what happens as [`Output::Hook`].
     pub hooks: bool,
     /// Wall clock at `Instant` zero of this room, in ms, for protocol timestamps.
     pub opened: (Instant, model::Timestamp),
@@ -89,13 +89,13 @@ pub enum Output {
     PeerOpened(sfu::PeerKey, String),
     /// Forget this peer's routes.
     PeerClosed(sfu::PeerKey),
-    /// Send this.
+    /// A datagram to send.
     Transmit(sfu::Transmit),
-    /// Know this.
+    /// An event for the owner.
     Event(RoomEvent),
     /// To the other room of a relay.
     Relay(RelayId, RelayMessage),
-    /// What came of a request.
+    /// The result of a request.
     Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
     /// Tell the operator's backend.
     Hook(Box<proto::WebhookEvent>),
@@ -122,7 +122,7 @@ pub enum RoomEvent {
     Left {
         /// Who.
         identity: String,
-        /// Said goodbye rather than lost.
+        /// Whether they left on purpose rather than losing the connection.
         clean: bool,
     },
     /// What a participant publishes changed.
@@ -136,14 +136,14 @@ pub enum RoomEvent {
         /// A live screen track.
         is_screen_sharing: bool,
     },
-    /// How a participant's connection to here does, every few seconds.
+    /// The state of a participant's connection to this server, every few seconds.
     Measured {
         /// Who.
         identity: String,
         /// The figures.
         stats: sfu::PeerStats,
     },
-    /// Nobody is in it any more, for as long as it may be empty.
+    /// It has been empty for as long as it may be.
     Empty,
 }
 
@@ -153,13 +153,13 @@ pub enum DecodeError {
     /// Not base64url.
     #[error("join_request is not base64url")]
     Base64,
-    /// Unpacks past the limit.
+    /// It unpacks to more than the limit.
     #[error("join_request unpacks to more than {0} bytes")]
     TooLarge(usize),
-    /// Not gzip though it says so.
+    /// It claims to be gzip, but is not.
     #[error("join_request is not gzip")]
     Gzip,
-    /// Not the protobuf (or JSON) message it should be.
+    /// It is not the expected protobuf (or JSON) message.
     #[error("not a valid message")]
     Message,
 }

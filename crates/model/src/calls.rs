@@ -49,9 +49,9 @@ macro_rules! words {
 }
 
 words! {
-    /// How many a call is for.
+    /// Whether a call is for two people or for a group.
     CallKind {
-        /// Two users; ends when one is left.
+        /// Two users. It ends when only one is left.
         OneToOne = 1, "one_to_one";
         /// Any number up to the limit.
         Group = 2, "group";
@@ -59,7 +59,7 @@ words! {
 }
 
 words! {
-    /// What a call was started with.
+    /// What media a call was started with.
     CallMedia {
         /// Sound only.
         Voice = 1, "voice";
@@ -71,7 +71,7 @@ words! {
 }
 
 words! {
-    /// Which way the media goes.
+    /// Which path the media takes.
     Topology {
         /// Browser to browser, two participants.
         P2p = 1, "p2p";
@@ -85,27 +85,27 @@ words! {
 words! {
     /// The status of a call.
     CallStatus {
-        /// Made, nobody has been told yet.
+        /// Created; nobody has been told yet.
         Initiating = 1, "initiating";
         /// At least one device rings.
         Ringing = 2, "ringing";
-        /// Accepted, media not up yet.
+        /// Accepted; media is not connected yet.
         Connecting = 3, "connecting";
         /// At least two participants have media.
         Connected = 4, "connected";
-        /// Over after it was accepted.
+        /// Ended after it was accepted.
         Ended = 5, "ended";
-        /// Over by a fault (crash, lost for good).
+        /// Ended by a fault (a crash, a connection lost for good).
         Failed = 6, "failed";
-        /// Given up by the caller while it rang.
+        /// The caller gave up while it rang.
         Cancelled = 7, "cancelled";
-        /// Everyone called declined.
+        /// Everyone who was called declined.
         Declined = 8, "declined";
-        /// Everyone called was busy.
+        /// Everyone who was called was busy.
         Busy = 9, "busy";
-        /// Rang out without reaching any device.
+        /// Nobody answered, and no device was reached.
         Timeout = 10, "timeout";
-        /// Rang out on a device that nobody answered.
+        /// A device rang, but nobody answered.
         NoAnswer = 11, "no_answer";
     }
 }
@@ -129,17 +129,17 @@ impl CallStatus {
 words! {
     /// The status of one participant.
     ParticipantStatus {
-        /// Named by the call, no device told yet.
+        /// Called, but no device has been told yet.
         Invited = 1, "invited";
         /// At least one device rings.
         Ringing = 2, "ringing";
-        /// Accepted, media not up yet.
+        /// Accepted; media is not connected yet.
         Connecting = 3, "connecting";
         /// Has media.
         Connected = 4, "connected";
-        /// Lost; may come back within the reconnect window.
+        /// The connection was lost; they may come back within the reconnect window.
         Disconnected = 5, "disconnected";
-        /// Gone for good (or never answered a call that went on).
+        /// Left for good (or never answered a call that continued).
         Left = 6, "left";
         /// Declined.
         Declined = 7, "declined";
@@ -151,7 +151,7 @@ words! {
 words! {
     /// Why a call or a participation ended.
     EndReason {
-        /// Hung up in the ordinary way.
+        /// Hung up normally.
         Completed = 1, "completed";
         /// The caller gave up.
         Cancelled = 2, "cancelled";
@@ -167,7 +167,7 @@ words! {
         Empty = 7, "empty";
         /// Removed by a moderator.
         Removed = 8, "removed";
-        /// Lost its connection past the reconnect window.
+        /// Lost the connection for longer than the reconnect window.
         ConnectionLost = 9, "connection_lost";
         /// The server failed or was restarted.
         ServerFailure = 10, "server_failure";
@@ -175,7 +175,7 @@ words! {
 }
 
 words! {
-    /// What a token may do (DESIGN words, "User").
+    /// What a token allows its user to do.
     Permission {
         /// Start calls.
         CallsCreate = 1, "calls:create";
@@ -193,7 +193,7 @@ words! {
 }
 
 words! {
-    /// What an API key of a host app is for.
+    /// What an API key of a backend is for.
     Scope {
         /// Push, list, export and erase users.
         Users = 1, "users";
@@ -221,25 +221,25 @@ words! {
 }
 
 words! {
-    /// How a call is handed to someone else.
+    /// How a call is transferred to someone else.
     TransferMode {
-        /// The transferrer is released as soon as the target accepts.
+        /// The person transferring leaves as soon as the target accepts.
         Blind = 1, "blind";
-        /// The transferrer talks to the target first.
+        /// The person transferring talks to the target first.
         Attended = 2, "attended";
     }
 }
 
 words! {
-    /// Why the media of a call goes another way than before.
+    /// Why the media of a call takes a different path than before.
     TopologyReason {
-        /// More than two are in it.
+        /// More than two people are in it.
         ThirdJoined = 1, "third_joined";
         /// A LiveKit client entered the call's room.
         LivekitJoin = 2, "livekit_join";
         /// A client reported that peer-to-peer does not connect.
         MediaFailed = 3, "media_failed";
-        /// A device came that cannot do what the call did.
+        /// A device joined that does not support the path the call used.
         DeviceMedia = 4, "device_media";
         /// Participants signal to each other and nobody is in the room.
         PeerSignalling = 5, "peer_signalling";
@@ -249,11 +249,11 @@ words! {
 words! {
     /// How good a connection is.
     QualityBand {
-        /// Nothing to notice.
+        /// No problems.
         Excellent = 1, "excellent";
-        /// Hardly anything.
+        /// Hardly noticeable problems.
         Good = 2, "good";
-        /// Noticeable.
+        /// Noticeable problems.
         Fair = 3, "fair";
         /// Hard to understand.
         Poor = 4, "poor";

@@ -48,7 +48,7 @@ macro_rules! text_id {
             /// The longest text allowed, in characters.
             pub const LONGEST: usize = $longest;
 
-            /// Takes a text that keeps the rules of this id.
+            /// Checks that a text follows the rules of this ID.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 check(text.as_ref(), Self::LONGEST)?;
                 Ok(Self(Arc::from(text.as_ref())))
@@ -95,22 +95,22 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// A user of the host app (the token's `sub`).
+    /// A user of your app (the token's `sub`).
     UserId,
     128
 );
 text_id!(
-    /// A group of users that may call each other.
+    /// A group of users who can call each other.
     ChannelId,
     128
 );
 text_id!(
-    /// One of a user's devices, named by the client; without a name a user has one device.
+    /// One of a user's devices, named by the client. Without a name, a user has one device.
     DeviceId,
     128
 );
 text_id!(
-    /// A media room. A call's room is named by the call's id.
+    /// A media room. A call's room is named after the call's ID.
     RoomName,
     256
 );
@@ -155,11 +155,11 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
-    /// A call; chosen by the client as an idempotency key, or by the server.
+    /// A call. The client chooses the ID as an idempotency key, or the server does.
     CallId
 );
 uuid_id!(
-    /// One user's part in one call.
+    /// One user's participation in one call.
     ParticipantId
 );
 

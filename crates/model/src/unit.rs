@@ -50,7 +50,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// A rate in bits a second.
+/// A rate in bits per second.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct Bitrate(pub u64);
@@ -59,12 +59,12 @@ impl Bitrate {
     /// No bits at all.
     pub const ZERO: Bitrate = Bitrate(0);
 
-    /// From kilobits a second.
+    /// From kilobits per second.
     pub const fn kbps(kbps: u64) -> Self {
         Self(kbps * 1_000)
     }
 
-    /// Bits a second.
+    /// Bits per second.
     pub const fn as_bps(self) -> u64 {
         self.0
     }

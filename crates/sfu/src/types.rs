@@ -34,7 +34,7 @@ pub enum Kind {
     Video,
 }
 
-/// What the packets of a track hold.
+/// The codec of a track's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Codec {
     /// Opus (RFC 7587).
@@ -64,7 +64,7 @@ impl Codec {
         }
     }
 
-    /// Ticks of its RTP time a second.
+    /// Its RTP clock rate, in ticks per second.
     pub fn clock_rate(self) -> u32 {
         match self {
             Codec::Opus | Codec::Red => 48_000,
@@ -74,8 +74,8 @@ impl Codec {
     }
 }
 
-/// A size of picture that a subscriber can get, from small to large: an encoding of its own (simulcast), or a spatial layer inside
-/// the only encoding, whose highest is `High`. One encoding without either is `High`.
+/// A picture size that a subscriber can get, from small to large: a separate encoding (simulcast), or a spatial layer inside the only
+/// encoding, of which the highest is `High`. A single encoding without layers is `High`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer {
     /// rid `q`, or two spatial layers below the highest.
@@ -101,13 +101,13 @@ pub struct Rights {
 /// A layer as its publisher announced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerSpec {
-    /// Which.
+    /// The layer.
     pub layer: Layer,
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// What the publisher means to send.
+    /// The bitrate that the publisher plans to send.
     pub bitrate: Bitrate,
 }
 
@@ -116,15 +116,15 @@ pub struct LayerSpec {
 pub struct TrackSpec {
     /// Audio or video.
     pub kind: Kind,
-    /// A screen: content over motion, layers by need.
+    /// A shared screen: sharpness matters more than motion.
     pub screen: bool,
     /// Starts muted.
     pub muted: bool,
-    /// Video only; empty where the publisher did not say.
+    /// Video only. Empty if the publisher did not say.
     pub layers: Vec<LayerSpec>,
 }
 
-/// What a subscriber wants of a track.
+/// What a subscriber wants from a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackPreference {
     /// Send nothing for now.
@@ -135,7 +135,7 @@ pub struct TrackPreference {
     pub width: u32,
     /// See `width`.
     pub height: u32,
-    /// The most frames a second it can use (0: unknown), where the encoding has temporal layers.
+    /// The most frames per second it can use (0: unknown), if the encoding has temporal layers.
     pub frame_rate: u32,
     /// Higher is served first.
     pub priority: u32,
@@ -189,7 +189,7 @@ pub struct LocalCandidate {
 pub enum Transport {
     /// UDP.
     Udp,
-    /// TCP with RFC 4571 framing; the frame's two length bytes are the shell's affair.
+    /// TCP with RFC 4571 framing. The caller handles the frame's two length bytes.
     Tcp,
 }
 
@@ -200,7 +200,7 @@ pub struct Datagram<'a> {
     pub transport: Transport,
     /// From.
     pub source: SocketAddr,
-    /// To: the candidate's address it came in at.
+    /// To: the address of the candidate at which it arrived.
     pub destination: SocketAddr,
     /// The bytes.
     pub contents: &'a [u8],
@@ -223,7 +223,7 @@ pub struct OfferedMedia {
     pub rids: Vec<String>,
 }
 
-/// What came of a remote offer.
+/// The result of a remote offer.
 #[derive(Debug, Clone)]
 pub struct Negotiated {
     /// The answer, as the stack made it: msid and direction of m-lines that carry nothing are the caller's to rewrite.
@@ -265,11 +265,11 @@ pub enum DataLane {
 pub enum MediaEvent {
     /// ICE and DTLS are up.
     PeerConnected(PeerKey),
-    /// ICE has lost the other side; it may come back (ICE restart).
+    /// ICE lost the other side, which may come back (ICE restart).
     PeerDisconnected(PeerKey),
     /// The connection is dead: closed, failed, or a panic was caught in its room.
     PeerClosed(PeerKey),
-    /// The connection is now addressed by another local ICE ufrag, too (ICE restart): the worker demultiplexes by it.
+    /// The connection now also has another local ICE ufrag (ICE restart), by which the worker demultiplexes.
     IceUfrag(PeerKey, String),
     /// A data channel is open.
     DataOpen(PeerKey, DataLane),
@@ -282,7 +282,7 @@ pub enum MediaEvent {
         /// What it holds.
         codec: Codec,
     },
-    /// A subscription may be given an m-line: `subscriber` should get `track`.
+    /// A subscription needs an m-line: `subscriber` should get `track`.
     SubscriptionWanted {
         /// Who.
         subscriber: ParticipantKey,
@@ -305,7 +305,7 @@ pub enum MediaEvent {
         /// What.
         track: TrackKey,
     },
-    /// The server paused or resumed a subscription for want of bandwidth.
+    /// The server paused a subscription for lack of bandwidth, or resumed it.
     StreamState {
         /// Who.
         subscriber: ParticipantKey,
@@ -321,9 +321,9 @@ pub enum MediaEvent {
         /// The highest layer wanted.
         highest: Option<Layer>,
     },
-    /// Who speaks changed: the loudest first, each with a level of 0.0 to 1.0; and those who fell silent with 0.0.
+    /// The speakers changed: the loudest first, each with a level from 0.0 to 1.0; those who fell silent have 0.0.
     Speakers(Vec<Speaker>),
-    /// Somebody cannot go on without a keyframe of a track whose packets come from elsewhere.
+    /// A subscriber needs a keyframe of a track whose packets come from elsewhere.
     KeyframeWanted {
         /// The track.
         track: TrackKey,
@@ -334,7 +334,7 @@ pub enum MediaEvent {
     Quality(Vec<(ParticipantKey, Quality)>),
 }
 
-/// One who speaks.
+/// A speaker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Speaker {
     /// Who.
@@ -350,9 +350,9 @@ pub struct Speaker {
 pub enum Quality {
     /// Good enough not to be noticed.
     Excellent,
-    /// Noticed at times.
+    /// Sometimes noticeable.
     Good,
-    /// Hurts.
+    /// Disturbing.
     Poor,
     /// Nothing arrives.
     Lost,
@@ -361,11 +361,11 @@ pub enum Quality {
 /// What a room wants done.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this.
+    /// A datagram to send.
     Transmit(Transmit),
-    /// Know this.
+    /// An event for the owner.
     Event(MediaEvent),
-    /// A packet of a track that is shown elsewhere, too, as it came in.
+    /// A packet, as it came in, of a track that is also shown elsewhere.
     Relayed(TrackKey, Layer, Arc<Packet>),
     /// Nothing more until then.
     Timeout(Instant),
@@ -401,7 +401,7 @@ pub struct RoomStats {
     pub packets_dropped: u64,
 }
 
-/// How a connection does.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PeerStats {
     /// ICE and DTLS are up.
@@ -410,11 +410,11 @@ pub struct PeerStats {
     pub tcp: bool,
     /// Round trip, where known.
     pub rtt: Option<std::time::Duration>,
-    /// Share of the packets from the client that were lost lately, 0.0 to 1.0.
+    /// Share of the client's packets that were recently lost, 0.0 to 1.0.
     pub loss_up: Option<f32>,
-    /// Share of the packets to the client that were lost lately, 0.0 to 1.0.
+    /// Share of the packets to the client that were recently lost, 0.0 to 1.0.
     pub loss_down: Option<f32>,
-    /// What the path to the client is believed to carry.
+    /// The estimated bandwidth of the path to the client.
     pub estimate: Option<Bitrate>,
     /// Bytes received since it opened.
     pub bytes_in: u64,
@@ -425,9 +425,9 @@ pub struct PeerStats {
 /// How a room is set up.
 #[derive(Debug, Clone)]
 pub struct RoomConfig {
-    /// Seed of everything random in the pure core.
+    /// Seed for all randomness in the pure core.
     pub seed: u64,
-    /// What a subscriber is believed to take before anything was measured.
+    /// The bandwidth assumed for a subscriber before any measurement.
     pub initial_bitrate: Bitrate,
     /// Bandwidth estimation towards subscribers.
     pub bandwidth_estimation: bool,

@@ -11,22 +11,22 @@ use crate::limit::Rate;
 use crate::message::Family;
 use crate::policy::{Cidr, CidrError, Elsewhere, Endpoints, Policy};
 
-/// What a server is made with.
+/// The configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The realm of the credentials, 1 to 8 bytes: it is in every 401.
     pub realm: String,
-    /// Verify credentials.
+    /// The secrets that verify credentials.
     pub secrets: Secrets,
     /// Makes nonces; new at every start.
     pub nonce_key: Secret<[u8; 32]>,
-    /// How long a nonce is good. A stale one costs the client a round trip.
+    /// How long a nonce is valid. A stale one costs the client a round trip.
     pub nonce_lifetime: Duration,
     /// Where relayed addresses are.
     pub relay: RelayConfig,
-    /// To whom may be relayed.
+    /// Which peers may be relayed to.
     pub peers: PeerConfig,
-    /// How much.
+    /// Limits.
     pub limits: Limits,
     /// Seeds the choice of ports and the hash keys.
     pub seed: u64,
@@ -41,41 +41,41 @@ pub struct RelayConfig {
     pub ipv6: Option<Ipv6Addr>,
     /// Ports that exist in memory only: for peers in this process.
     pub virtual_ports: RangeInclusive<u16>,
-    /// Ports that may be opened for peers elsewhere; used first where they are configured.
+    /// Ports that may be opened for peers outside this process. Used first, if configured.
     pub ports: Option<RangeInclusive<u16>>,
 }
 
-/// To whom may be relayed.
+/// Which peers may be relayed to.
 #[derive(Debug, Clone, Default)]
 pub struct PeerConfig {
     /// The announced media ports of this process.
     pub local: Vec<Endpoints>,
     /// All addresses of this machine.
     pub own: Vec<IpAddr>,
-    /// Whether peers elsewhere are relayed to.
+    /// Whether to relay to peers outside this process.
     pub p2p_relay: bool,
-    /// Special-purpose ranges that are allowed nevertheless, as `192.168.0.0/16`.
+    /// Special-purpose ranges to allow anyway, such as `192.168.0.0/16`.
     pub allow: Vec<String>,
-    /// Ranges that are denied on top.
+    /// Further ranges to deny.
     pub deny: Vec<String>,
 }
 
-/// How much one user, and all of them, may have.
+/// Limits per user and in total.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Allocations of one user.
+    /// Allocations per user.
     pub allocations_per_user: u32,
-    /// Allocations in all.
+    /// Allocations in total.
     pub allocations: u32,
-    /// Permissions of one allocation.
+    /// Permissions per allocation.
     pub permissions: usize,
-    /// Channels of one allocation.
+    /// Channels per allocation.
     pub channels: usize,
-    /// Bytes relayed for one user, both ways together.
+    /// Bytes relayed per user, both directions together.
     pub user_rate: Option<Rate>,
-    /// Bytes relayed in all.
+    /// Bytes relayed in total.
     pub total_rate: Option<Rate>,
-    /// Unauthenticated error answers to one source in a second.
+    /// Unauthenticated error responses per second to one source.
     pub challenges_per_second: u8,
     /// The longest LIFETIME; the shortest is 600 s, the default of RFC 8656.
     pub longest_lifetime: Duration,
@@ -102,16 +102,16 @@ pub enum ConfigError {
     /// The realm is empty or too long.
     #[error("the TURN realm must have 1 to 8 bytes, and no quotes, colons or control characters")]
     Realm,
-    /// A secret is too short to be one.
+    /// A secret is too short.
     #[error("a TURN secret must have at least 16 bytes")]
     Secret,
     /// Neither an IPv4 nor an IPv6 address to relay from.
     #[error("TURN needs an announced address")]
     NoRelayAddress,
-    /// The address to relay from is no address that a peer could reach.
+    /// A peer could not reach the address to relay from.
     #[error("TURN cannot relay from {0}: announce an address that others can reach")]
     RelayAddress(IpAddr),
-    /// A range of ports is empty, begins below 1024, or overlaps another one.
+    /// A port range is empty, starts below 1024, or overlaps another one.
     #[error("the relay ports {from}-{to} are empty, below 1024, or overlap other ports of this server")]
     Ports {
         /// The first.
@@ -125,7 +125,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Checks it all and gives the peer policy.
+    /// Checks everything and returns the peer policy.
     pub(crate) fn validate(&self) -> Result<Policy, ConfigError> {
         let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'"' | b'\\');
         if !(1..=8).contains(&self.realm.len()) || !self.realm.bytes().all(fits) {

@@ -36,41 +36,41 @@ pub struct ConfigError(pub String);
 /// The settings, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Development: sign-in by name, LiveKit's `devkey`, rooms made by whoever joins.
+    /// Development: sign-in with just a name, LiveKit's `devkey`, rooms opened by joining.
     pub dev: bool,
-    /// Where everything is kept.
+    /// The data directory.
     pub data_dir: PathBuf,
     /// Plain HTTP.
     pub http: Listen,
     /// HTTPS, if any.
     pub https: Option<Listen>,
-    /// Where metrics are read, if anywhere.
+    /// Where metrics are served, if anywhere.
     pub admin_http: Option<AdminHttp>,
-    /// Whether browsers are told to come by https only.
+    /// Whether browsers are told to use https only.
     pub hsts: bool,
     /// Certificate and key files; none: self-signed.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// Who signs the certificate; none: nobody is asked.
+    /// The authority that issues the certificate, if any.
     pub acme: Option<Acme>,
-    /// How clients reach the server; none: by whatever they asked.
+    /// The URL at which clients reach the server; none: taken from each request.
     pub public_url: Option<String>,
     /// The server's domain: announced with the addresses it resolves to.
     pub domain: Option<String>,
-    /// One UDP port a worker.
+    /// One UDP port per worker.
     pub udp_ports: Vec<u16>,
     /// ICE over TCP.
     pub tcp_port: Option<u16>,
-    /// Addresses announced; empty: found out at start.
+    /// Announced addresses; empty: determined at start.
     pub announce: Vec<IpAddr>,
-    /// What a subscriber is believed to take before anything was measured.
+    /// The bandwidth assumed for a subscriber before any measurement.
     pub initial_bitrate: Bitrate,
     /// Logging.
     pub log: Log,
-    /// Who may come in.
+    /// Authentication.
     pub auth: Auth,
-    /// Who is told what happens in rooms.
+    /// Webhooks.
     pub webhooks: Webhooks,
-    /// Whether anyone may make an account.
+    /// Whether anyone may create an account.
     pub sign_up: bool,
     /// Whether only known users may be called.
     pub strict_users: bool,
@@ -84,17 +84,17 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Where people's pictures may be loaded from.
     pub image_sources: Vec<String>,
-    /// Whether a proxy of the operator's says who asks.
+    /// Whether to trust the forwarding headers of the operator's proxy.
     pub trust_forwarded: bool,
     /// The built-in STUN and TURN server, if it is to run.
     pub turn: Option<TurnSettings>,
-    /// STUN and TURN servers told to clients.
+    /// STUN and TURN servers to offer to clients.
     pub ice_servers: Vec<api::IceServer>,
     /// TURN servers that share a secret with this one.
     pub turn_handout: api::TurnHandout,
     /// Whether calls may be recorded.
     pub call_recording: bool,
-    /// How much is taken from one client.
+    /// Rate limits per client.
     pub limits: api::Limits,
     /// How many connections there may be.
     pub connections: Connections,
@@ -103,62 +103,62 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether https has a certificate that others than this server vouch for.
+    /// Whether https has a certificate that is not self-signed.
     pub fn has_real_certificate(&self) -> bool {
         self.certificate.is_some() || self.acme.is_some()
     }
 }
 
-/// Where metrics are read.
+/// Where metrics are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminHttp {
     /// The address.
     pub listen: Listen,
-    /// The operator chose it: there is no start without it.
+    /// Whether the operator chose it; then the server does not start without it.
     pub chosen: bool,
 }
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
-    /// Of the web side; none: by the descriptors there are.
+    /// Web connections; none: derived from the number of file descriptors.
     pub web: Option<usize>,
-    /// Of one address.
+    /// Connections from one address.
     pub of_address: usize,
 }
 
 /// Where a listener listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// Must be had.
+    /// The address, which must be available.
     pub address: SocketAddr,
-    /// The same port of the other family, where the host has it.
+    /// The same port of the other address family, if the host has it.
     pub also: Option<SocketAddr>,
 }
 
 /// Logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A filter as `tracing` takes it.
+    /// A filter in `tracing`'s format.
     pub filter: String,
-    /// One JSON object a line.
+    /// Whether to log one JSON object per line.
     pub json: bool,
 }
 
-/// Keys and what tokens must say.
+/// Keys, and the claims that tokens must have.
 #[derive(Debug, Clone)]
 pub struct Auth {
-    /// In place of the generated HS256 secret.
+    /// Replaces the generated HS256 secret.
     pub token_secret: Option<Secret<String>>,
-    /// Where the key set is fetched.
+    /// The URL of the key set.
     pub jwks_url: Option<String>,
-    /// Where the key set lies.
+    /// The file of the key set.
     pub jwks_file: Option<PathBuf>,
     /// The `iss` that tokens must have.
     pub issuer: Option<String>,
     /// The `aud` that tokens must have.
     pub audience: Option<String>,
-    /// In place of the generated LiveKit key.
+    /// Replaces the generated LiveKit key.
     pub livekit: Option<auth::LiveKitKey>,
     /// Further LiveKit keys.
     pub livekit_others: Vec<auth::LiveKitKey>,
@@ -167,7 +167,7 @@ pub struct Auth {
 /// LiveKit's webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Webhooks {
-    /// Where they are sent.
+    /// The URLs that receive them.
     pub urls: Vec<String>,
     /// The API key that signs them; none: the one that mints tokens.
     pub api_key: Option<String>,
@@ -176,12 +176,12 @@ pub struct Webhooks {
 /// Rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// A LiveKit token opens a room that no call made.
+    /// Whether a LiveKit token opens a room that belongs to no call.
     pub auto_create: bool,
     /// 0: no limit.
     pub max_participants: usize,
-    /// How long a room lives with nobody in it.
+    /// How long an empty room stays open.
     pub empty_timeout: Duration,
-    /// How long a lost participant may take to resume.
+    /// How long a disconnected participant has to resume.
     pub departure_timeout: Duration,
 }
