@@ -11,10 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every key, revoked ones included. */
+        /** Lists every API key, including revoked ones. */
         get: operations["listApiKeys"];
         put?: never;
-        /** Makes a key. */
+        /** Creates an API key. */
         post: operations["createApiKey"];
         delete?: never;
         options?: never;
@@ -32,7 +32,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Takes a key out of use, at once. */
+        /** Revokes an API key, effective at once. */
         delete: operations["revokeApiKey"];
         options?: never;
         head?: never;
@@ -46,7 +46,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What administrators and host apps did, newest first. */
+        /** Lists what administrators and backends did, newest first. */
         get: operations["auditLog"];
         put?: never;
         post?: never;
@@ -63,7 +63,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every server of the store. */
+        /** Lists every stored ICE server. */
         get: operations["listIceServers"];
         put?: never;
         post?: never;
@@ -80,10 +80,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's history. */
+        /** Lists the caller's call history. */
         get: operations["listCalls"];
         put?: never;
-        /** Starts a call; another path of `initiate`. */
+        /** Starts a call. The same as `initiate`. */
         post: operations["createCall"];
         delete?: never;
         options?: never;
@@ -98,7 +98,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One call. */
+        /** Returns one call. */
         get: operations["getCall"];
         put?: never;
         post?: never;
@@ -117,7 +117,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** This device takes the call. */
+        /** Accepts the call, on this device. */
         post: operations["accept"];
         delete?: never;
         options?: never;
@@ -134,7 +134,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** This device takes the call. */
+        /** Accepts the call, on this device. */
         post: operations["answer"];
         delete?: never;
         options?: never;
@@ -151,7 +151,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The caller gives up while it rings. */
+        /** Cancels the caller's own call while it rings. */
         post: operations["cancel"];
         delete?: never;
         options?: never;
@@ -168,7 +168,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refuses a call. */
+        /** Declines a call. */
         post: operations["decline"];
         delete?: never;
         options?: never;
@@ -185,7 +185,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends a call for all; while it rings, this is cancel by the caller and decline by one who is called. */
+        /** Ends a call for everyone. While it rings, this is `cancel` for the caller and `decline` for anyone being called. */
         post: operations["end"];
         delete?: never;
         options?: never;
@@ -200,7 +200,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A call's event log. */
+        /** Returns a call's event log. */
         get: operations["callEvents"];
         put?: never;
         post?: never;
@@ -219,7 +219,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Holds one's own side. */
+        /** Puts the caller's side of the call on hold. */
         post: operations["hold"];
         delete?: never;
         options?: never;
@@ -236,7 +236,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rings more people in. */
+        /** Invites more people into the call. */
         post: operations["invite"];
         delete?: never;
         options?: never;
@@ -253,7 +253,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Enters or re-enters a running call; for one who is being rung this is accept. */
+        /** Joins or rejoins a running call. For someone being called, this is `accept`. */
         post: operations["join"];
         delete?: never;
         options?: never;
@@ -291,7 +291,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Says what the caller's own client sends. */
+        /** Updates the caller's own media state: microphone, camera and screen. */
         patch: operations["media"];
         trace?: never;
     };
@@ -304,7 +304,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Peer-to-peer does not connect: the call's media goes through the server from now on. */
+        /** Reports that peer-to-peer does not connect. From then on, the call's media goes through the server. */
         post: operations["mediaFailed"];
         delete?: never;
         options?: never;
@@ -321,9 +321,9 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Mutes everyone else: the host and administrators. */
+        /** Mutes everyone else. For the host and administrators. */
         post: operations["muteAll"];
-        /** Lifts every hard mute; unmutes nobody. */
+        /** Lifts every hard mute. This unmutes nobody. */
         delete: operations["liftMuteAll"];
         options?: never;
         head?: never;
@@ -340,7 +340,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Takes someone out of the call, or stops ringing them: the host and administrators. */
+        /** Removes someone from the call, or stops ringing them. For the host and administrators. */
         delete: operations["removeParticipant"];
         options?: never;
         head?: never;
@@ -356,9 +356,9 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Mutes someone: the host and administrators. */
+        /** Mutes someone. For the host and administrators. */
         post: operations["muteParticipant"];
-        /** Lifts a hard mute; unmutes nobody. */
+        /** Lifts a hard mute. This does not unmute the user. */
         delete: operations["liftMute"];
         options?: never;
         head?: never;
@@ -372,10 +372,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How good a call is or was. */
+        /** Returns the quality of a call. */
         get: operations["callQuality"];
         put?: never;
-        /** Takes in what the caller's client measured. */
+        /** Reports what the caller's client measured. */
         post: operations["reportQuality"];
         delete?: never;
         options?: never;
@@ -392,7 +392,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refuses a call. */
+        /** Declines a call. */
         post: operations["reject"];
         delete?: never;
         options?: never;
@@ -409,7 +409,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Resumes one's own side. */
+        /** Takes the caller's side of the call off hold. */
         post: operations["resume"];
         delete?: never;
         options?: never;
@@ -426,7 +426,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Hands the call to someone else. */
+        /** Transfers the call to someone else. */
         post: operations["transfer"];
         delete?: never;
         options?: never;
@@ -443,7 +443,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes a transfer back: the target goes. */
+        /** Cancels a transfer. The target leaves the call. */
         post: operations["cancelTransfer"];
         delete?: never;
         options?: never;
@@ -460,7 +460,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends an attended transfer: the transferrer leaves the others to talk. */
+        /** Completes an attended transfer: the person transferring leaves the call to the others. */
         post: operations["completeTransfer"];
         delete?: never;
         options?: never;
@@ -477,7 +477,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** This device takes the call that the body names. */
+        /** Accepts the call named in the body, on this device. */
         post: operations["acceptNamed"];
         delete?: never;
         options?: never;
@@ -492,7 +492,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's calls that ring or run. */
+        /** Lists the caller's calls that are ringing or running. */
         get: operations["activeCalls"];
         put?: never;
         post?: never;
@@ -511,7 +511,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refuses the call that the body names. */
+        /** Declines the call named in the body. */
         post: operations["declineNamed"];
         delete?: never;
         options?: never;
@@ -528,7 +528,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends the call that the body names. */
+        /** Ends the call named in the body. */
         post: operations["endNamed"];
         delete?: never;
         options?: never;
@@ -560,7 +560,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** TURN credentials. */
+        /** Returns TURN credentials. */
         get: operations["turnCredentials"];
         put?: never;
         post?: never;
@@ -577,10 +577,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's channels. */
+        /** Lists the caller's channels. */
         get: operations["listChannels"];
         put?: never;
-        /** Makes a channel. */
+        /** Creates a channel. */
         post: operations["createChannel"];
         delete?: never;
         options?: never;
@@ -595,15 +595,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One channel. */
+        /** Returns one channel. */
         get: operations["getChannel"];
         put?: never;
         post?: never;
-        /** Deletes a channel; its calls stay in the history. */
+        /** Deletes a channel. Its calls stay in the history. */
         delete: operations["deleteChannel"];
         options?: never;
         head?: never;
-        /** Renames a channel or sets its members. */
+        /** Renames a channel, or sets its members. */
         patch: operations["patchChannel"];
         trace?: never;
     };
@@ -618,7 +618,7 @@ export interface paths {
         /** Adds a member. */
         put: operations["addMember"];
         post?: never;
-        /** Removes a member; oneself, too. */
+        /** Removes a member, which can be the caller. */
         delete: operations["removeMember"];
         options?: never;
         head?: never;
@@ -632,7 +632,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The ways to the server, for a client that wants to know which of them are open to it. */
+        /** Lists the paths to this server, so that a client can test which of them work for it. */
         get: operations["connectionCheck"];
         put?: never;
         post?: never;
@@ -649,7 +649,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is connected, everywhere. */
+        /** Lists who is connected, across the whole server. */
         get: operations["connections"];
         put?: never;
         post?: never;
@@ -666,7 +666,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is connected in one running call. */
+        /** Lists who is connected in one running call. */
         get: operations["callConnections"];
         put?: never;
         post?: never;
@@ -683,10 +683,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** STUN and TURN servers for peer connections, with credentials that expire; the public ones for those who are not signed in. */
+        /** Lists STUN and TURN servers for peer connections, with credentials that expire. Without signing in, only public servers. */
         get: operations["iceServers"];
         put?: never;
-        /** Adds a server. */
+        /** Adds an ICE server. */
         post: operations["createIceServer"];
         delete?: never;
         options?: never;
@@ -701,15 +701,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One server. */
+        /** Returns one ICE server. */
         get: operations["getIceServer"];
         put?: never;
         post?: never;
-        /** Deletes a server. */
+        /** Deletes an ICE server. */
         delete: operations["deleteIceServer"];
         options?: never;
         head?: never;
-        /** Changes a server. */
+        /** Changes an ICE server. */
         patch: operations["patchIceServer"];
         trace?: never;
     };
@@ -720,7 +720,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is signed in. */
+        /** Returns who is signed in. */
         get: operations["session"];
         put?: never;
         post?: never;
@@ -739,7 +739,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Exchanges the admin link's code, which is good once, for a session. */
+        /** Exchanges the admin link's one-time code for a session. */
         post: operations["adminSession"];
         delete?: never;
         options?: never;
@@ -756,7 +756,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in by name alone; with `--dev` only. */
+        /** Signs in with just a name. Works with `--dev` only. */
         post: operations["guest"];
         delete?: never;
         options?: never;
@@ -773,7 +773,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in with name and password. */
+        /** Signs in with user name and password. */
         post: operations["signIn"];
         delete?: never;
         options?: never;
@@ -807,7 +807,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes an account and signs in. */
+        /** Creates an account and signs in. */
         post: operations["signUp"];
         delete?: never;
         options?: never;
@@ -822,10 +822,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users by name. */
+        /** Lists users by name. */
         get: operations["listUsers"];
         put?: never;
-        /** Makes a user or takes over what is newly known of them. */
+        /** Creates or updates a user. */
         post: operations["upsertUser"];
         delete?: never;
         options?: never;
@@ -840,11 +840,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user. */
+        /** Returns one user. */
         get: operations["getUser"];
         put?: never;
         post?: never;
-        /** Erases a user: out of running calls and channels, account and sessions gone; in the calls of others an alias takes their place. */
+        /**
+         * Erases a user: removes them from running calls and channels, and deletes their account and sessions. An alias takes their place in
+         *     other people's calls.
+         */
         delete: operations["eraseUser"];
         options?: never;
         head?: never;
@@ -858,7 +861,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that is held of a user. They may have it themselves; others take `admin`, or a key for users. */
+        /** Exports everything stored about a user. Users can export their own data. Anyone else needs `admin`, or a key with the scope `users`. */
         get: operations["exportUser"];
         put?: never;
         post?: never;
@@ -879,8 +882,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Ends what a user relays through the built-in TURN server, and refuses the credentials handed out to them so far. They are given
-         *     new ones when they ask.
+         * Ends everything a user relays through the built-in TURN server, and revokes the credentials handed out to them so far. They can
+         *     still ask for new ones.
          */
         delete: operations["revokeTurnCredentials"];
         options?: never;
@@ -895,7 +898,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same below `/api`. */
+        /** The same, under `/api`. */
         get: operations["bareIceServersUnderApi"];
         put?: never;
         post?: never;
@@ -929,7 +932,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One call. */
+        /** Returns one call. */
         get: operations["bareCall"];
         put?: never;
         post?: never;
@@ -948,7 +951,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends a call for all. */
+        /** Ends a call for everyone. */
         post: operations["bareEnd"];
         delete?: never;
         options?: never;
@@ -965,7 +968,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes a call that rings, or enters one that runs. */
+        /** Accepts a ringing call, or joins a running one. */
         post: operations["bareJoin"];
         delete?: never;
         options?: never;
@@ -999,7 +1002,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** This device takes the call; it is ongoing. */
+        /** Accepts the call, on this device. Its status becomes `ongoing`. */
         post: operations["recordAccept"];
         delete?: never;
         options?: never;
@@ -1014,7 +1017,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's newest call that rings or runs, or null. Clients without a socket ask this to learn of a ring. */
+        /** Returns the caller's newest call that is ringing or running, or null. Clients without a socket poll this to notice a call. */
         get: operations["recordActive"];
         put?: never;
         post?: never;
@@ -1033,7 +1036,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Starts a call; it is pending. */
+        /** Starts a call. Its status is `pending`. */
         post: operations["recordInitiate"];
         delete?: never;
         options?: never;
@@ -1048,7 +1051,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A channel's calls, newest first: for its members all, for others those they had a part in. */
+        /** Lists a channel's calls, newest first. Members see all of them, others only those they took part in. */
         get: operations["bareChannelCalls"];
         put?: never;
         post?: never;
@@ -1065,7 +1068,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server is up; whatever is asked of it, `/readyz` says. */
+        /** Answers while the server is up. Whether it can take work, `/readyz` says. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -1082,7 +1085,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether what is asked of the server can be kept: `unavailable`, with `details.troubles`, where the journal or the store cannot be written. */
+        /** Says whether the server can take work. Answers `unavailable`, with `details.troubles`, if it cannot write the journal or the store. */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -1099,7 +1102,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** STUN and TURN servers for a peer connection. */
+        /** Lists STUN and TURN servers for a peer connection. */
         get: operations["bareIceServers"];
         put?: never;
         post?: never;
@@ -1116,7 +1119,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The signalling WebSocket of a call. */
+        /** Opens the signalling WebSocket of a call. */
         get: operations["signallingSocket"];
         put?: never;
         post?: never;
@@ -1133,7 +1136,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Calls with signalling connections; for administrators. */
+        /** Lists calls with signalling connections. For administrators. */
         get: operations["recordConnections"];
         put?: never;
         post?: never;
@@ -1150,7 +1153,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the signalling of one call stands; for administrators. */
+        /** Returns the state of one call's signalling. For administrators. */
         get: operations["recordConnectionState"];
         put?: never;
         post?: never;
@@ -1164,14 +1167,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description The caller's own part, in the words of a table's columns. */
+        /** @description The caller as a participant, with the names of the table's columns. */
         AcceptedRow: {
             participant: components["schemas"]["ParticipantRow"];
             success: boolean;
         };
-        /** @description The signalling of all calls. */
+        /** @description The signalling connections of all calls. */
         ActiveConnections: {
-            /** @description By call. */
+            /** @description Connections by call. */
             connections: {
                 [key: string]: components["schemas"]["ConnectionState"];
             };
@@ -1184,25 +1187,25 @@ export interface components {
         /** @description A page of the audit log, newest first. */
         AuditPage: {
             entries: components["schemas"]["AuditView"][];
-            /** @description Give this as `before` for the next page. */
+            /** @description Pass this as `before` to get the next page. */
             next: string | null;
         };
-        /** @description What an administrator or a host app did. */
+        /** @description What an administrator or a backend did. */
         AuditView: {
             action: string;
-            /** @description A user's id, or `api-key:` and a key's. */
+            /** @description A user's ID, or `api-key:` and a key's ID. */
             actor: string;
-            /** @description From where. */
+            /** @description The IP address it came from. */
             address: string | null;
             at: components["schemas"]["Time"];
             details: unknown;
-            /** @description Ascending. */
+            /** @description Increases with each entry. */
             id: string;
-            /** @description To what. */
+            /** @description What it was done to. */
             target: string | null;
         };
         /**
-         * @description How clients authenticate with a server.
+         * @description How clients authenticate with an ICE server.
          * @enum {string}
          */
         AuthWord: "none" | "static" | "expiring";
@@ -1212,41 +1215,41 @@ export interface components {
             channelId: string | null;
             /**
              * Format: int64
-             * @description Seconds, once it is over.
+             * @description Length in seconds, once the call is over.
              */
             duration: number | null;
             endedAt: components["schemas"]["Time"] | null;
             id: string;
-            /** @description The client's own. */
+            /** @description The client's own data. */
             metadata: unknown;
-            /** @description When it was made. */
+            /** @description When it was created. */
             startedAt: components["schemas"]["Time"];
-            /** @description Who called. */
+            /** @description The user who started the call. */
             startedBy: string;
             status: components["schemas"]["BareCallStatus"];
         };
         /**
-         * @description Where a call stands, in five words.
+         * @description The state of a call, as one of five words.
          * @enum {string}
          */
         BareCallStatus: "ringing" | "active" | "ended" | "missed" | "declined";
         /**
-         * @description What a call was started with, in the two words there are.
+         * @description What kind of call it is, as one of two words.
          * @enum {string}
          */
         BareCallType: "audio" | "video";
-        /** @description A call with those in it. */
+        /** @description A call with its participants. */
         BareCallWithParticipants: components["schemas"]["BareCall"] & {
             participants: components["schemas"]["BareParticipant"][];
         };
-        /** @description One server for a peer connection; one URL each. */
+        /** @description One server for a peer connection, with one URL. */
         BareIceServer: {
             credential?: string;
             /** @description A `stun:`, `turn:` or `turns:` URL. */
             urls: string;
             username?: string;
         };
-        /** @description One user's part in a call. */
+        /** @description One participant of a call. */
         BareParticipant: {
             callId: string;
             id: string;
@@ -1257,47 +1260,47 @@ export interface components {
             user: components["schemas"]["BareUser"];
             userId: string;
         };
-        /** @description Who it is. */
+        /** @description The user behind a participant. */
         BareUser: {
             avatarUrl: string | null;
             id: string;
-            /** @description Signed in by name alone. */
+            /** @description Whether they signed in with just a name. */
             isGuest: boolean;
             name: string;
         };
         /** @description A call. */
         Call: {
-            /** @description Where. */
+            /** @description The channel it belongs to. */
             channelId: string | null;
             connectedAt: components["schemas"]["Time"] | null;
             createdAt: components["schemas"]["Time"];
             /**
              * Format: int64
-             * @description Seconds from connected to ended, or to now.
+             * @description Seconds from `connectedAt` to the end, or until now.
              */
             duration: number | null;
             endedAt: components["schemas"]["Time"] | null;
-            /** @description Who ended it, if a person. */
+            /** @description The user who ended it, if a person did. */
             endedBy: string | null;
             endReason: components["schemas"]["EndReason"] | null;
-            /** @description UUID; also the name of its room. */
+            /** @description A UUID. Also the name of the call's room. */
             id: string;
-            /** @description Who called. */
+            /** @description The user who started the call. */
             initiatorId: string;
             kind: components["schemas"]["CallKind"];
             maxParticipants: number;
             media: components["schemas"]["CallMedia"];
-            /** @description The client's own. */
+            /** @description The client's own data. */
             metadata: unknown;
-            /** @description The caller first. */
+            /** @description The caller comes first. */
             participants: components["schemas"]["Participant"][];
-            /** @description When the ringing ends by itself. */
+            /** @description When the ringing times out. */
             ringUntil: components["schemas"]["Time"];
             startedAt: components["schemas"]["Time"] | null;
             status: components["schemas"]["CallStatus"];
             topology: components["schemas"]["Topology"];
             transfer: components["schemas"]["CallTransfer"] | null;
-            /** @description The word it was started with; `audio` is another word for `voice`. */
+            /** @description The word the call was started with. `audio` means the same as `voice`. */
             type: components["schemas"]["CallType"];
         };
         /** @description A call. */
@@ -1313,14 +1316,14 @@ export interface components {
             /** @description Open Socket.IO connections of each participant. */
             sockets: components["schemas"]["UserSockets"][];
         };
-        /** @description A row of a call's event log. */
+        /** @description An entry of a call's event log. */
         CallEvent: {
             at: components["schemas"]["Time"];
             event: string;
-            /** @description Ascending. */
+            /** @description Increases with each entry. */
             id: string;
             payload: unknown;
-            /** @description Who made it happen, if a person. */
+            /** @description The user who caused it, if a person did. */
             userId: string | null;
         };
         /** @description What happened in a call, in order. */
@@ -1338,30 +1341,30 @@ export interface components {
         /** @description A page of calls, newest first. */
         CallPage: {
             calls: components["schemas"]["Call"][];
-            /** @description Give this as `before` for the next page. */
+            /** @description Pass this as `before` to get the next page. */
             next: string | null;
         };
-        /** @description How good a call was. */
+        /** @description The quality of a call. */
         CallQuality: {
             callId: string;
-            /** @description Averages by participant; who never reported is left out. */
+            /** @description Averages by participant. Participants who never reported are left out. */
             participants: components["schemas"]["ParticipantQuality"][];
-            /** @description The newest raw reports, at most 1,000, oldest first. */
+            /** @description The latest raw reports, at most 1,000, oldest first. */
             reports: components["schemas"]["StoredReport"][];
         };
         /** @description A call. */
         CallRecord: {
-            /** @description The same. */
+            /** @description The same as `id`. */
             call_id: string;
             call_type: components["schemas"]["BareCallType"];
-            /** @description The one who is called; null where there is more than one. */
+            /** @description The user being called. Null if there is more than one. */
             callee_id: string | null;
             caller_id: string;
             channel_id: string | null;
             created_at: components["schemas"]["Time"];
             /**
              * Format: int64
-             * @description Seconds, from connected on.
+             * @description Seconds since the call connected.
              */
             duration: number | null;
             ended_at: components["schemas"]["Time"] | null;
@@ -1372,26 +1375,26 @@ export interface components {
         };
         /** @enum {string} */
         CallStatus: "initiating" | "ringing" | "connecting" | "connected" | "ended" | "failed" | "cancelled" | "declined" | "busy" | "timeout" | "no_answer";
-        /** @description A transfer that is under way. */
+        /** @description The transfer in progress, if any. */
         CallTransfer: {
             mode: components["schemas"]["TransferMode"];
             targetUserId: string;
-            /** @description Who hands the call over. */
+            /** @description The user transferring the call. */
             userId: string;
         };
         /** @enum {string} */
         CallType: "voice" | "audio" | "video" | "screen_share";
-        /** @description A group of users that may call each other. */
+        /** @description A group of users who can call each other. */
         Channel: {
-            /** @description The call that runs in it. */
+            /** @description The call running in the channel. */
             activeCallId: string | null;
-            /** @description When it was made. */
+            /** @description When it was created. */
             createdAt: components["schemas"]["Time"];
-            /** @description The host app's id, or ours. */
+            /** @description Your app's ID, or one that Stoa made. */
             id: string;
-            /** @description User ids. */
+            /** @description The members' user IDs. */
             members: string[];
-            /** @description What people see. */
+            /** @description The name that people see. */
             name: string;
         };
         /** @description A channel. */
@@ -1406,27 +1409,27 @@ export interface components {
         /** @description What lets a LiveKit client into the call's room. */
         Connection: {
             callId: string;
-            /** @description The token's end. */
+            /** @description When the token expires. */
             expiresAt: components["schemas"]["Time"];
             iceServers: components["schemas"]["IceServer"][];
             livekitUrl: string;
             roomName: string;
             token: string;
         };
-        /** @description What a client can try to find out which ways to the server are open to it. */
+        /** @description What a client can test to find out which paths to the server work. */
         ConnectionCheck: {
             /** @description As at `/api/ice-servers`. */
             iceServers: components["schemas"]["IceServer"][];
-            /** @description Where media goes to; empty for those who are not signed in. */
+            /** @description The media server's ports. Empty without signing in. */
             media: components["schemas"]["MediaPort"][];
         };
         /** @description Who is connected. */
         Connections: {
-            /** @description Calls that ring or run. */
+            /** @description Calls that are ringing or running. */
             activeCalls: number;
-            /** @description The newest of them, at most 500. */
+            /** @description The newest of those calls, at most 500. */
             calls: components["schemas"]["CallConnections"][];
-            /** @description Open media rooms, calls' and others'. */
+            /** @description Open media rooms, of calls and others. */
             rooms: components["schemas"]["RoomConnections"][];
             /** @description Open Socket.IO connections. */
             sockets: number;
@@ -1434,71 +1437,71 @@ export interface components {
         /** @description The signalling of one call. */
         ConnectionState: {
             call_id: string;
-            /** @description What a client said last; `new` before. */
+            /** @description The last state that a client reported, or `new` before any report. */
             connection_state: string;
             created_at: components["schemas"]["Time"];
             /** Format: int64 */
             ice_candidates_count: number;
             updated_at: components["schemas"]["Time"];
         };
-        /** @description A new channel, or, with an id that exists, its new state. */
+        /** @description A new channel. With an ID that exists, the channel's new state. */
         CreateChannel: {
             id?: string | null;
-            /** @description User ids; whoever makes the channel is added. */
+            /** @description The members' user IDs. Whoever creates the channel is added. */
             members?: string[];
             name: string;
         };
-        /** @description Why the call is refused. */
+        /** @description Why the call is declined. */
         Decline: {
             reason?: components["schemas"]["DeclineReason"] | null;
         };
         /**
-         * @description Busy, or simply no.
+         * @description Either busy or simply declined.
          * @enum {string}
          */
         DeclineReason: "busy" | "declined";
-        /** @description It was done. */
+        /** @description The request succeeded. */
         Done: {
             success: boolean;
         };
-        /** @description What the client says of the end. */
+        /** @description What the client reports about the end of the call. */
         End: {
             /**
              * Format: double
-             * @description Taken and not used: the server measures.
+             * @description Accepted but ignored: the server measures the duration itself.
              */
             duration?: number | null;
             reason?: string | null;
         };
         /** @enum {string} */
         EndReason: "completed" | "cancelled" | "declined" | "busy" | "no_answer" | "timeout" | "empty" | "removed" | "connection_lost" | "server_failure";
-        /** @description What an erasure came to. */
+        /** @description The result of an erasure. */
         ErasedAnswer: {
-            /** @description Who stands in their place in the calls of others. */
+            /** @description The alias that replaces them in other people's calls. */
             alias: string;
             /**
              * Format: int64
-             * @description Calls that went, since nobody else is left in them.
+             * @description Calls deleted because nobody else is left in them.
              */
             droppedCalls: number;
             /**
              * Format: int64
-             * @description Calls that are kept, for the others.
+             * @description Calls kept because other people took part.
              */
             keptCalls: number;
             success: boolean;
         };
-        /** @description Every refusal. */
+        /** @description Any error. */
         ErrorBody: {
             error: components["schemas"]["ErrorParts"];
         };
-        /** @description What was refused, and why. */
+        /** @description What went wrong. */
         ErrorParts: {
-            /** @description Stable: what a client switches on. */
+            /** @description A stable code that programs can rely on. */
             code: string;
-            /** @description More, by code. */
+            /** @description More information, depending on the code. */
             details?: unknown;
-            /** @description For people; may change. */
+            /** @description A message for people. It may change. */
             message: string;
         };
         /** @description A user, as an export shows them. */
@@ -1509,24 +1512,24 @@ export interface components {
             isGuest: boolean;
             name: string;
         };
-        /** @description Feature flags, as clients see them. The call core enforces those that concern calls. */
+        /** @description Feature flags. The server enforces those that concern calls. */
         Features: {
-            /** @description Recording calls. */
+            /** @description Call recording is allowed. */
             callRecording: boolean;
-            /** @description Calls of more than two. */
+            /** @description Calls of more than two people are allowed. */
             groupCalls: boolean;
-            /** @description The most participants a call may have. */
+            /** @description The most participants a call can have. */
             maxCallParticipants: number;
-            /** @description Sharing a screen. */
+            /** @description Screen sharing is allowed. */
             screenSharing: boolean;
-            /** @description Calls with a camera. */
+            /** @description Video calls are allowed. */
             videoCalls: boolean;
-            /** @description Calls with sound only. */
+            /** @description Voice calls are allowed. */
             voiceCalls: boolean;
         };
         /** @description A name. */
         Guest: {
-            /** @description What people see, without what cannot be seen. */
+            /** @description The name that people see. Invisible characters are removed. */
             name: string;
         };
         /** @description The server is up. */
@@ -1552,23 +1555,23 @@ export interface components {
             iceServers: components["schemas"]["IceServer"][];
         };
         /**
-         * @description A new call. Whom it is for: `targetUserId`, `targetUserIds` and `participants` together, or, where there are none, the
+         * @description A new call. It rings the users in `targetUserId`, `targetUserIds` and `participants` together or, without any of these, the
          *     members of the channel.
          */
         Initiate: {
-            /** @description The client's own UUID: the same request with it again gives the same call. */
+            /** @description A UUID that the client chooses. Repeating the request with it returns the same call. */
             callId?: string | null;
             callType?: components["schemas"]["CallType"] | null;
             channelId?: string | null;
-            /** @description An object of the client's own, at most 16 KiB. */
+            /** @description An object for your app's own use, at most 16 KiB. */
             metadata?: unknown;
             participants?: string[] | null;
             /**
              * Format: int64
-             * @description Seconds, 5 to 180.
+             * @description How long to ring, in seconds: 5 to 180.
              */
             ringTimeout?: number | null;
-            /** @description One user: the call is one-to-one. */
+            /** @description One user to call. The call is one-to-one. */
             targetUserId?: string | null;
             targetUserIds?: string[] | null;
             type?: components["schemas"]["CallType"] | null;
@@ -1576,15 +1579,15 @@ export interface components {
         /** @description The new call, and the way into its room. */
         Initiated: components["schemas"]["Connection"] & {
             call: components["schemas"]["Call"];
-            /** @description How many take part, the caller included. */
+            /** @description The number of participants, including the caller. */
             participants: number;
             success: boolean;
         };
-        /** @description Whom to ring in. */
+        /** @description Whom to invite. */
         Invite: {
             userIds: string[];
         };
-        /** @description The call, the caller's own part in it, and the way into its room. */
+        /** @description The call, the caller as its participant, and the way into its room. */
         Joined: components["schemas"]["Connection"] & {
             call: components["schemas"]["Call"];
             callType: components["schemas"]["CallType"];
@@ -1595,10 +1598,10 @@ export interface components {
         KeyList: {
             apiKeys: components["schemas"]["KeyView"][];
         };
-        /** @description A host app's key; the key itself is shown once, when it is made. */
+        /** @description A backend's API key. The key itself is shown only once, when it is created. */
         KeyView: {
             createdAt: components["schemas"]["Time"];
-            /** @description A user's id, or `api-key:` and a key's. */
+            /** @description A user's ID, or `api-key:` and a key's ID. */
             createdBy: string | null;
             expiresAt: components["schemas"]["Time"] | null;
             id: string;
@@ -1607,7 +1610,7 @@ export interface components {
             revokedAt: components["schemas"]["Time"] | null;
             scopes: components["schemas"]["Scope"][];
         };
-        /** @description What does not connect; for the log. */
+        /** @description Why peer-to-peer does not connect, for the log. */
         MediaFailed: {
             reason?: string | null;
         };
@@ -1615,11 +1618,11 @@ export interface components {
         MediaPort: {
             /** Format: int32 */
             port: number;
-            /** @description The port as an ICE server, by each announced address: one that is reached is enough. */
+            /** @description The port as an ICE server, at each announced address. Reaching one of them is enough. */
             server: components["schemas"]["IceServer"];
             transport: components["schemas"]["MediaTransport"];
         };
-        /** @description A participant's own media state; what is left out stays. */
+        /** @description The caller's media state. Fields left out stay as they are. */
         MediaState: {
             isMuted?: boolean | null;
             isScreenSharing?: boolean | null;
@@ -1628,75 +1631,75 @@ export interface components {
         };
         /** @enum {string} */
         MediaTransport: "udp" | "tcp";
-        /** @description How one is muted. */
+        /** @description How to mute. */
         Mute: {
-            /** @description They cannot unmute themselves until it is lifted. */
+            /** @description Whether they cannot unmute themselves until the mute is lifted. */
             hard?: boolean | null;
         };
-        /** @description The call that is taken. */
+        /** @description The call to accept. */
         NamedCall: {
             callId: string;
         };
-        /** @description The call that is refused, and why. */
+        /** @description The call to decline, and why. */
         NamedDecline: {
             callId: string;
             reason?: components["schemas"]["DeclineReason"] | null;
         };
-        /** @description The call that is to end. */
+        /** @description The call to end. */
         NamedEnd: {
             callId: string;
             /**
              * Format: double
-             * @description Taken and not used: the server measures.
+             * @description Accepted but ignored: the server measures the duration itself.
              */
             duration?: number | null;
             reason?: string | null;
         };
-        /** @description A new server. */
+        /** @description A new ICE server. */
         NewIceServer: {
-            /** @description Where it is left out: `static` with a username, `expiring` for other TURN servers, `none` for STUN servers. */
+            /** @description If left out: `static` with a username, `expiring` for other TURN servers, `none` for STUN servers. */
             auth?: components["schemas"]["AuthWord"];
-            /** @description For `static`. */
+            /** @description For `static` only. */
             credential?: string;
-            /** @description Usually so. */
+            /** @description Whether to offer it at all. By default true. */
             isActive?: boolean;
-            /** @description Told to those who are not signed in, too; usually not. */
+            /** @description Whether to offer it without signing in. By default false. */
             isPublic?: boolean;
             /**
              * Format: int32
-             * @description Lower comes first; usually 100.
+             * @description Lower numbers come first. By default 100.
              */
             priority?: number;
-            /** @description Clients that name this region are told of it first. */
+            /** @description Clients that ask for this region get this server first. */
             region?: string | null;
             /**
-             * @description `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:…`; STUN and TURN not mixed.
+             * @description `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:…`. STUN and TURN must not be mixed.
              * @example [
              *       "turn:turn.example.org:3478?transport=udp"
              *     ]
              */
             urls: string[];
-            /** @description For `static`. */
+            /** @description For `static` only. */
             username?: string;
         };
-        /** @description What a key is for. */
+        /** @description A new API key. */
         NewKey: {
             /**
              * Format: int32
-             * @description Good for so many days; left out: until it is revoked.
+             * @description Days until it expires. If left out, it works until it is revoked.
              */
             expiresInDays?: number | null;
             name: string;
             scopes: components["schemas"]["Scope"][];
         };
-        /** @description A new key. */
+        /** @description The key that was created. */
         NewKeyAnswer: {
             apiKey: components["schemas"]["KeyView"];
-            /** @description The key: a bearer token. Shown this once. */
+            /** @description The key, a bearer token. It is shown only this once. */
             key: string;
             success: boolean;
         };
-        /** @description A new call: the words of `initiate`, or their names in snake_case. */
+        /** @description A new call: the fields of `initiate`, or their names in snake_case. */
         NewRecord: components["schemas"]["Initiate"] & {
             call_type?: string | null;
             /** @description Another name for `target_user_id`. */
@@ -1704,36 +1707,36 @@ export interface components {
             channel_id?: string | null;
             /** @description Another name for `target_user_id`. */
             receiver_id?: string | null;
-            /** @description One user: the call is one-to-one. */
+            /** @description One user to call. The call is one-to-one. */
             target_user_id?: string | null;
         };
-        /** @description One user's part in a call. */
+        /** @description One participant of a call. */
         Participant: {
             avatarUrl: string | null;
             callId: string;
             connectionQuality: components["schemas"]["QualityBand"] | null;
-            /** @description The device that took the call. */
+            /** @description The device that accepted the call. */
             deviceId: string | null;
             /**
              * Format: int64
-             * @description Seconds with the call.
+             * @description Seconds they spent in the call.
              */
             duration: number;
             id: string;
             invitedAt: components["schemas"]["Time"];
-            /** @description Signed in by name alone: nobody has checked that they are who they say. */
+            /** @description Whether they signed in with just a name: nobody has checked who they are. */
             isGuest: boolean;
-            /** @description Muted by the host, and cannot undo it. */
+            /** @description Whether the host muted them so that they cannot unmute themselves. */
             isHardMuted: boolean;
             isMuted: boolean;
-            /** @description Their side is held. */
+            /** @description Whether their side is on hold. */
             isOnHold: boolean;
             isScreenSharing: boolean;
             isVideoEnabled: boolean;
             joinedAt: components["schemas"]["Time"] | null;
             leftAt: components["schemas"]["Time"] | null;
             leftReason: components["schemas"]["EndReason"] | null;
-            /** @description What people see. */
+            /** @description The name that people see. */
             name: string;
             status: components["schemas"]["ParticipantStatus"];
             userId: string;
@@ -1741,7 +1744,7 @@ export interface components {
         };
         /** @description Averages of one participant's reports. */
         ParticipantQuality: {
-            /** @description The last report's. */
+            /** @description The band of the last report. */
             band: components["schemas"]["QualityBand"];
             /** Format: double */
             jitterMs: number | null;
@@ -1753,12 +1756,12 @@ export interface components {
             roundTripMs: number | null;
             userId: string;
         };
-        /** @description One user's part in a call. */
+        /** @description One participant of a call. */
         ParticipantRow: {
             call_id: string;
             /**
              * Format: int64
-             * @description Seconds with the call.
+             * @description Seconds they spent in the call.
              */
             duration: number;
             id: string;
@@ -1774,12 +1777,12 @@ export interface components {
         };
         /** @enum {string} */
         ParticipantStatus: "invited" | "ringing" | "connecting" | "connected" | "disconnected" | "left" | "declined" | "busy";
-        /** @description What is to change. */
+        /** @description The changes to make. */
         PatchChannel: {
             members?: string[] | null;
             name?: string | null;
         };
-        /** @description What is to change of a server; what is left out stays. */
+        /** @description The changes to make. Fields left out stay as they are. */
         PatchIceServer: {
             auth?: components["schemas"]["AuthWord"];
             credential?: string;
@@ -1802,20 +1805,20 @@ export interface components {
         Presence: "offline" | "online" | "in_call";
         /** @enum {string} */
         QualityBand: "excellent" | "good" | "fair" | "poor";
-        /** @description What a client measured, oldest first; at most 60 reports. */
+        /** @description What a client measured, oldest first. At most 60 reports. */
         QualityReports: {
             reports: components["schemas"]["Report"][];
         };
-        /** @description One user's part in a call. */
+        /** @description One participant of a call. */
         RecordParticipant: {
-            /** @description Signed in by name alone. */
+            /** @description Whether they signed in with just a name. */
             is_guest: boolean;
             name: string;
             status: components["schemas"]["ParticipantStatus"];
             user_id: string;
         };
         /**
-         * @description Where a call stands, in three words.
+         * @description The state of a call, as one of three words.
          * @enum {string}
          */
         RecordStatus: "pending" | "ongoing" | "ended";
@@ -1826,7 +1829,7 @@ export interface components {
             bitrateDown?: number | null;
             /**
              * Format: int64
-             * @description Bits a second.
+             * @description Bits per second.
              */
             bitrateUp?: number | null;
             /** Format: int32 */
@@ -1841,7 +1844,7 @@ export interface components {
             jitterMs?: number | null;
             /**
              * Format: double
-             * @description Percent of the packets that were lost, 0 to 100.
+             * @description Packet loss in percent, 0 to 100.
              */
             packetLoss?: number | null;
             /** Format: double */
@@ -1862,35 +1865,38 @@ export interface components {
         };
         /** @description Who is signed in, and what this server offers. */
         Session: {
-            /** @description Sign-in by name alone is on. */
+            /** @description Whether anyone can sign in with just a name. */
             dev: boolean;
             features: components["schemas"]["Features"];
             permissions: components["schemas"]["Permission"][];
             server: components["schemas"]["Server"];
-            /** @description Anyone may make an account. */
+            /** @description Whether anyone can create an account. */
             signUp: boolean;
             user: components["schemas"]["User"] | null;
         };
-        /** @description Who is now signed in; the session is in the cookie. */
+        /** @description Who is now signed in. The session is in the cookie. */
         SignedIn: {
             success: boolean;
             user: components["schemas"]["User"];
         };
-        /** @description Name and password. */
+        /** @description User name and password. */
         SignIn: {
             password: string;
             username: string;
         };
         /** @description A new account. */
         SignUp: {
-            /** @description What people see, without what cannot be seen; the user name where it is left out. */
+            /** @description The name that people see. Invisible characters are removed. By default the user name. */
             name?: string | null;
             /** @description 8 to 256 characters. */
             password: string;
-            /** @description 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`; case does not count. One that looks like another's is taken. */
+            /**
+             * @description 2 to 64 ASCII letters, digits, `.`, `_`, `-`, `@` or `+`. Upper and lower case count as the same. A name that looks like an
+             *     existing one counts as taken.
+             */
             username: string;
         };
-        /** @description A STUN or TURN server as an administrator sees it; its credential is never shown. */
+        /** @description A STUN or TURN server as an administrator sees it. Its credential is never shown. */
         StoredIceServer: {
             auth: components["schemas"]["AuthWord"];
             createdAt: components["schemas"]["Time"];
@@ -1904,7 +1910,7 @@ export interface components {
             urls: string[];
             username: string | null;
         };
-        /** @description Servers, in the order in which clients are told of them. */
+        /** @description ICE servers, in the order in which clients get them. */
         StoredIceServers: {
             servers: components["schemas"]["StoredIceServer"][];
         };
@@ -1930,25 +1936,25 @@ export interface components {
         Time: string;
         /** @enum {string} */
         Topology: "p2p" | "sfu" | "mesh";
-        /** @description To whom, and how. */
+        /** @description Whom to transfer to, and how. */
         Transfer: {
             mode?: components["schemas"]["TransferMode"] | null;
             targetUserId: string;
         };
         /** @enum {string} */
         TransferMode: "blind" | "attended";
-        /** @description The TURN server's credentials, and the whole list that a peer connection takes. */
+        /** @description Credentials for the TURN server, and the complete list for a peer connection. */
         TurnCredentials: {
-            /** @description Its password. */
+            /** @description TURN password. */
             credential: string | null;
-            /** @description STUN and TURN. */
+            /** @description STUN and TURN servers. */
             iceServers: components["schemas"]["IceServer"][];
             /** @description `turn:` and `turns:` URLs. */
             urls: string[];
-            /** @description TURN user name; null where there is no TURN server. */
+            /** @description TURN user name. Null if there is no TURN server. */
             username: string | null;
         };
-        /** @description What the host app says of a user; what is left out stays. */
+        /** @description What your app says about a user. Fields left out stay as they are. */
         UpsertUser: {
             avatarUrl?: string | null;
             id: string;
@@ -1956,15 +1962,15 @@ export interface components {
         };
         /** @description A user. */
         User: {
-            /** @description A picture. */
+            /** @description URL of a picture. */
             avatarUrl: string | null;
-            /** @description The host app's id. */
+            /** @description Your app's ID for the user. */
             id: string;
-            /** @description Signed in by name alone: nobody has checked that they are who they say. */
+            /** @description Whether they signed in with just a name: nobody has checked who they are. */
             isGuest: boolean;
-            /** @description What people see. */
+            /** @description The name that people see. */
             name: string;
-            /** @description Whether they can be reached. */
+            /** @description Whether the user can be reached. */
             presence: components["schemas"]["Presence"];
         };
         /** @description A user. */
@@ -1972,24 +1978,24 @@ export interface components {
             success: boolean;
             user: components["schemas"]["User"];
         };
-        /** @description Everything that is held of a user. */
+        /** @description Everything stored about a user. */
         UserExport: {
-            /** @description Every call they had a part in, oldest first. */
+            /** @description Every call they took part in, oldest first. */
             calls: components["schemas"]["Call"][];
             /**
-             * @description Channels, devices, sessions, TURN credentials, quality reports, connections, events of calls, entries of the audit log; times in
+             * @description Channels, devices, sessions, TURN credentials, quality reports, connections, call events and audit log entries. Times are in
              *     milliseconds since 1970.
              */
             records: {
                 [key: string]: unknown[];
             };
             user: components["schemas"]["ExportedUser"];
-            /** @description The name of their local account. */
+            /** @description The user name of their local account. */
             username: string | null;
         };
         /** @description A page of users. */
         UserPage: {
-            /** @description Give this as `after` for the next page. */
+            /** @description Pass this as `after` to get the next page. */
             next: string | null;
             users: components["schemas"]["User"][];
         };
@@ -2026,7 +2032,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyList"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2035,7 +2041,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2044,7 +2050,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2053,7 +2059,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2062,7 +2068,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2102,7 +2108,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewKeyAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2111,7 +2117,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2120,7 +2126,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2129,7 +2135,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2138,7 +2144,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2156,7 +2162,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2165,7 +2171,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2174,7 +2180,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2183,7 +2189,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2207,7 +2213,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The key's id */
+                /** @description The key's ID */
                 id: string;
             };
             cookie?: never;
@@ -2222,7 +2228,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2231,7 +2237,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2240,7 +2246,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2249,7 +2255,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2258,7 +2264,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2267,7 +2273,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2276,7 +2282,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2285,7 +2291,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2307,13 +2313,13 @@ export interface operations {
     auditLog: {
         parameters: {
             query?: {
-                /** @description Only this kind of act, such as `user.erased`. */
+                /** @description Only this kind of action, such as `user.erased`. */
                 action?: string;
-                /** @description Only this actor's: a user's id, or `api-key:` and a key's. */
+                /** @description Only entries of this actor: a user's ID, or `api-key:` and a key's ID. */
                 actor?: string;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 before?: string;
-                /** @description At most so many: 1 to 200, usually 50. */
+                /** @description The most entries to return: 1 to 200, by default 50. */
                 limit?: number;
             };
             header?: never;
@@ -2330,7 +2336,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditPage"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2339,7 +2345,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2348,7 +2354,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2357,7 +2363,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2366,7 +2372,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2375,7 +2381,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2411,7 +2417,7 @@ export interface operations {
                     "application/json": components["schemas"]["StoredIceServers"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2420,7 +2426,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2429,7 +2435,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2438,7 +2444,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2447,7 +2453,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2469,13 +2475,13 @@ export interface operations {
     listCalls: {
         parameters: {
             query?: {
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 before?: string;
-                /** @description Only calls of this channel. */
+                /** @description Only calls in this channel. */
                 channelId?: string;
-                /** @description At most so many: 1 to 100, usually 50. */
+                /** @description The most calls to return: 1 to 100, by default 50. */
                 limit?: number;
-                /** @description Statuses, separated by commas. */
+                /** @description Only calls with one of these statuses, separated by commas. */
                 status?: string;
                 /** @description Only calls with this other user. */
                 userId?: string;
@@ -2494,7 +2500,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallPage"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2503,7 +2509,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2512,7 +2518,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2521,7 +2527,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2536,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2539,7 +2545,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2579,7 +2585,7 @@ export interface operations {
                     "application/json": components["schemas"]["Initiated"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2588,7 +2594,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2597,7 +2603,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2606,7 +2612,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2615,7 +2621,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2633,7 +2639,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2642,7 +2648,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2651,7 +2657,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2660,7 +2666,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2699,7 +2705,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2708,7 +2714,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2717,7 +2723,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2726,7 +2732,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2735,7 +2741,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2744,7 +2750,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2753,7 +2759,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2792,7 +2798,7 @@ export interface operations {
                     "application/json": components["schemas"]["Joined"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2801,7 +2807,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2810,7 +2816,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2819,7 +2825,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2828,7 +2834,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2837,7 +2843,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2846,7 +2852,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2855,7 +2861,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2894,7 +2900,7 @@ export interface operations {
                     "application/json": components["schemas"]["Joined"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2903,7 +2909,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2912,7 +2918,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2921,7 +2927,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2930,7 +2936,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2939,7 +2945,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2948,7 +2954,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2957,7 +2963,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2996,7 +3002,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3005,7 +3011,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3014,7 +3020,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3023,7 +3029,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3032,7 +3038,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3041,7 +3047,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3050,7 +3056,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3059,7 +3065,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3102,7 +3108,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3111,7 +3117,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3120,7 +3126,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3129,7 +3135,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3138,7 +3144,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3156,7 +3162,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3165,7 +3171,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3174,7 +3180,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3183,7 +3189,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3226,7 +3232,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3235,7 +3241,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3244,7 +3250,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3253,7 +3259,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3262,7 +3268,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3280,7 +3286,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3289,7 +3295,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3298,7 +3304,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3307,7 +3313,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3346,7 +3352,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallEvents"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3355,7 +3361,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3364,7 +3370,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3373,7 +3379,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3382,7 +3388,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3391,7 +3397,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3400,7 +3406,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3439,7 +3445,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3448,7 +3454,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3457,7 +3463,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3466,7 +3472,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3475,7 +3481,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3484,7 +3490,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3493,7 +3499,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3502,7 +3508,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3545,7 +3551,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3554,7 +3560,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3563,7 +3569,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3572,7 +3578,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3581,7 +3587,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3599,7 +3605,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3608,7 +3614,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3617,7 +3623,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3626,7 +3632,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3665,7 +3671,7 @@ export interface operations {
                     "application/json": components["schemas"]["Joined"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3674,7 +3680,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3683,7 +3689,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3692,7 +3698,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3701,7 +3707,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3710,7 +3716,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3719,7 +3725,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3728,7 +3734,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3767,7 +3773,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3776,7 +3782,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3785,7 +3791,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3794,7 +3800,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3803,7 +3809,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3812,7 +3818,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3821,7 +3827,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3830,7 +3836,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3873,7 +3879,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3882,7 +3888,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3891,7 +3897,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3900,7 +3906,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3909,7 +3915,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3927,7 +3933,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3936,7 +3942,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3945,7 +3951,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3954,7 +3960,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3997,7 +4003,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4006,7 +4012,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4015,7 +4021,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4024,7 +4030,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4033,7 +4039,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4051,7 +4057,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4060,7 +4066,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4069,7 +4075,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4078,7 +4084,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4121,7 +4127,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4130,7 +4136,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4139,7 +4145,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4148,7 +4154,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4157,7 +4163,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4175,7 +4181,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4184,7 +4190,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4193,7 +4199,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4202,7 +4208,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4241,7 +4247,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4250,7 +4256,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4259,7 +4265,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4268,7 +4274,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4277,7 +4283,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4286,7 +4292,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4295,7 +4301,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4304,7 +4310,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4330,7 +4336,7 @@ export interface operations {
             path: {
                 /** @description The call */
                 id: string;
-                /** @description Whom */
+                /** @description The user */
                 userId: string;
             };
             cookie?: never;
@@ -4345,7 +4351,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4354,7 +4360,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4363,7 +4369,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4372,7 +4378,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4381,7 +4387,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4390,7 +4396,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4399,7 +4405,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4408,7 +4414,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4434,7 +4440,7 @@ export interface operations {
             path: {
                 /** @description The call */
                 id: string;
-                /** @description Whom */
+                /** @description The user */
                 userId: string;
             };
             cookie?: never;
@@ -4453,7 +4459,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4462,7 +4468,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4471,7 +4477,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4480,7 +4486,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4489,7 +4495,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4507,7 +4513,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4516,7 +4522,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4525,7 +4531,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4534,7 +4540,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4560,7 +4566,7 @@ export interface operations {
             path: {
                 /** @description The call */
                 id: string;
-                /** @description Whose */
+                /** @description The user */
                 userId: string;
             };
             cookie?: never;
@@ -4575,7 +4581,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4584,7 +4590,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4593,7 +4599,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4602,7 +4608,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4611,7 +4617,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4620,7 +4626,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4629,7 +4635,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4638,7 +4644,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4677,7 +4683,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallQuality"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4686,7 +4692,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4695,7 +4701,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4704,7 +4710,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4713,7 +4719,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4722,7 +4728,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4731,7 +4737,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4774,7 +4780,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4783,7 +4789,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4792,7 +4798,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4801,7 +4807,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4810,7 +4816,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4828,7 +4834,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4837,7 +4843,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4846,7 +4852,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4855,7 +4861,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4898,7 +4904,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4907,7 +4913,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4916,7 +4922,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4925,7 +4931,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4934,7 +4940,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4952,7 +4958,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4961,7 +4967,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4970,7 +4976,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4979,7 +4985,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5018,7 +5024,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5027,7 +5033,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5036,7 +5042,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5045,7 +5051,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5054,7 +5060,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5063,7 +5069,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5072,7 +5078,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5081,7 +5087,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5124,7 +5130,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5133,7 +5139,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5142,7 +5148,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5151,7 +5157,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5160,7 +5166,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5178,7 +5184,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5187,7 +5193,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5196,7 +5202,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5205,7 +5211,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5244,7 +5250,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5253,7 +5259,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5262,7 +5268,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5271,7 +5277,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5280,7 +5286,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5289,7 +5295,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5298,7 +5304,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5307,7 +5313,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5346,7 +5352,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5355,7 +5361,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5364,7 +5370,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5373,7 +5379,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5382,7 +5388,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5391,7 +5397,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5400,7 +5406,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5409,7 +5415,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5449,7 +5455,7 @@ export interface operations {
                     "application/json": components["schemas"]["AcceptedRow"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5458,7 +5464,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5467,7 +5473,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5476,7 +5482,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5485,7 +5491,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5503,7 +5509,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5512,7 +5518,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5521,7 +5527,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5530,7 +5536,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5566,7 +5572,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallList"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5575,7 +5581,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5584,7 +5590,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5593,7 +5599,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5602,7 +5608,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5642,7 +5648,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5651,7 +5657,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5660,7 +5666,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5669,7 +5675,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5678,7 +5684,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5696,7 +5702,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5705,7 +5711,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5714,7 +5720,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5723,7 +5729,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5763,7 +5769,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5772,7 +5778,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5781,7 +5787,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5790,7 +5796,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5799,7 +5805,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5817,7 +5823,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5826,7 +5832,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5835,7 +5841,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5844,7 +5850,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5884,7 +5890,7 @@ export interface operations {
                     "application/json": components["schemas"]["Initiated"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5893,7 +5899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5902,7 +5908,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5911,7 +5917,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5920,7 +5926,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5938,7 +5944,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5947,7 +5953,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5956,7 +5962,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5965,7 +5971,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6001,7 +6007,7 @@ export interface operations {
                     "application/json": components["schemas"]["TurnCredentials"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6010,7 +6016,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6019,7 +6025,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6028,7 +6034,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6037,7 +6043,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6073,7 +6079,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelList"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6082,7 +6088,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6091,7 +6097,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6100,7 +6106,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6109,7 +6115,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6149,7 +6155,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6158,7 +6164,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6167,7 +6173,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6176,7 +6182,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6185,7 +6191,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6203,7 +6209,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6212,7 +6218,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6221,7 +6227,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6230,7 +6236,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6269,7 +6275,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6278,7 +6284,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6287,7 +6293,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6296,7 +6302,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6305,7 +6311,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6314,7 +6320,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6323,7 +6329,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6362,7 +6368,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6371,7 +6377,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6380,7 +6386,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6389,7 +6395,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6398,7 +6404,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6407,7 +6413,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6416,7 +6422,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6425,7 +6431,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6468,7 +6474,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6477,7 +6483,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6486,7 +6492,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6495,7 +6501,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6504,7 +6510,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6522,7 +6528,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6531,7 +6537,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6540,7 +6546,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6549,7 +6555,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6575,7 +6581,7 @@ export interface operations {
             path: {
                 /** @description The channel */
                 id: string;
-                /** @description Whom */
+                /** @description The user */
                 userId: string;
             };
             cookie?: never;
@@ -6590,7 +6596,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6599,7 +6605,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6608,7 +6614,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6617,7 +6623,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6626,7 +6632,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6635,7 +6641,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6644,7 +6650,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6653,7 +6659,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6679,7 +6685,7 @@ export interface operations {
             path: {
                 /** @description The channel */
                 id: string;
-                /** @description Whom */
+                /** @description The user */
                 userId: string;
             };
             cookie?: never;
@@ -6694,7 +6700,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6703,7 +6709,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6712,7 +6718,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6721,7 +6727,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6730,7 +6736,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6739,7 +6745,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6748,7 +6754,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6757,7 +6763,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6793,7 +6799,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConnectionCheck"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6802,7 +6808,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6811,7 +6817,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6820,7 +6826,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6829,7 +6835,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6865,7 +6871,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connections"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6874,7 +6880,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6883,7 +6889,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6892,7 +6898,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6901,7 +6907,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6940,7 +6946,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallConnections"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6949,7 +6955,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6958,7 +6964,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6967,7 +6973,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6976,7 +6982,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6985,7 +6991,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6994,7 +7000,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7016,7 +7022,7 @@ export interface operations {
     iceServers: {
         parameters: {
             query?: {
-                /** @description Servers of this region come first. */
+                /** @description Servers in this region come first. */
                 region?: string;
             };
             header?: never;
@@ -7033,7 +7039,7 @@ export interface operations {
                     "application/json": components["schemas"]["IceServers"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7042,7 +7048,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7051,7 +7057,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7060,7 +7066,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7069,7 +7075,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7078,7 +7084,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7118,7 +7124,7 @@ export interface operations {
                     "application/json": components["schemas"]["IceServerAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7127,7 +7133,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7136,7 +7142,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7145,7 +7151,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7154,7 +7160,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7172,7 +7178,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7181,7 +7187,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7190,7 +7196,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7199,7 +7205,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7238,7 +7244,7 @@ export interface operations {
                     "application/json": components["schemas"]["IceServerAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7247,7 +7253,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7256,7 +7262,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7265,7 +7271,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7274,7 +7280,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7283,7 +7289,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7292,7 +7298,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7331,7 +7337,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7340,7 +7346,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7349,7 +7355,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7358,7 +7364,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7367,7 +7373,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7376,7 +7382,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7385,7 +7391,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7394,7 +7400,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7437,7 +7443,7 @@ export interface operations {
                     "application/json": components["schemas"]["IceServerAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7446,7 +7452,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7455,7 +7461,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7464,7 +7470,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7473,7 +7479,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7491,7 +7497,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7500,7 +7506,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7509,7 +7515,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7518,7 +7524,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7554,7 +7560,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7563,7 +7569,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7572,7 +7578,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7581,7 +7587,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7590,7 +7596,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7630,7 +7636,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7639,7 +7645,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7648,7 +7654,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7657,7 +7663,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7666,7 +7672,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7684,7 +7690,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7693,7 +7699,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7702,7 +7708,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7711,7 +7717,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7751,7 +7757,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7760,7 +7766,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7769,7 +7775,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7778,7 +7784,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7787,7 +7793,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7805,7 +7811,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7814,7 +7820,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7823,7 +7829,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7832,7 +7838,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7872,7 +7878,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7881,7 +7887,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7890,7 +7896,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7899,7 +7905,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7908,7 +7914,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7926,7 +7932,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7935,7 +7941,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7944,7 +7950,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7953,7 +7959,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7989,7 +7995,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7998,7 +8004,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8007,7 +8013,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8016,7 +8022,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8025,7 +8031,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8034,7 +8040,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8074,7 +8080,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8083,7 +8089,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8092,7 +8098,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8101,7 +8107,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8110,7 +8116,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8128,7 +8134,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8137,7 +8143,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8146,7 +8152,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8155,7 +8161,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8177,11 +8183,11 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 after?: string;
-                /** @description At most so many: 1 to 200, usually 50. */
+                /** @description The most entries to return: 1 to 200, by default 50. */
                 limit?: number;
-                /** @description Part of a name. */
+                /** @description Only users whose name contains this. */
                 query?: string;
             };
             header?: never;
@@ -8198,7 +8204,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8207,7 +8213,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8216,7 +8222,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8225,7 +8231,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8234,7 +8240,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8243,7 +8249,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8283,7 +8289,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8292,7 +8298,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8301,7 +8307,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8310,7 +8316,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8319,7 +8325,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8337,7 +8343,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8346,7 +8352,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8355,7 +8361,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8364,7 +8370,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8403,7 +8409,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8412,7 +8418,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8421,7 +8427,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8430,7 +8436,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8439,7 +8445,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8448,7 +8454,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8457,7 +8463,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8496,7 +8502,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErasedAnswer"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8505,7 +8511,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8514,7 +8520,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8523,7 +8529,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8532,7 +8538,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8541,7 +8547,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8550,7 +8556,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8559,7 +8565,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8598,7 +8604,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserExport"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8607,7 +8613,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8616,7 +8622,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8625,7 +8631,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8634,7 +8640,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8643,7 +8649,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8652,7 +8658,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8691,7 +8697,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8700,7 +8706,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8709,7 +8715,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8718,7 +8724,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8727,7 +8733,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8736,7 +8742,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8745,7 +8751,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8754,7 +8760,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8790,7 +8796,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareIceServer"][];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8799,7 +8805,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8808,7 +8814,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8817,7 +8823,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8826,7 +8832,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8866,7 +8872,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCall"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8875,7 +8881,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8884,7 +8890,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8893,7 +8899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8902,7 +8908,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8920,7 +8926,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8929,7 +8935,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -8938,7 +8944,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8947,7 +8953,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8986,7 +8992,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCallWithParticipants"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8995,7 +9001,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9004,7 +9010,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9013,7 +9019,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9022,7 +9028,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9031,7 +9037,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9040,7 +9046,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9083,7 +9089,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCall"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9092,7 +9098,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9101,7 +9107,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9110,7 +9116,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9119,7 +9125,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9137,7 +9143,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9146,7 +9152,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9155,7 +9161,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9164,7 +9170,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9203,7 +9209,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCall"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9212,7 +9218,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9221,7 +9227,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9230,7 +9236,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9239,7 +9245,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9248,7 +9254,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9257,7 +9263,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9266,7 +9272,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9305,7 +9311,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCall"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9314,7 +9320,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9323,7 +9329,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9332,7 +9338,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9341,7 +9347,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9350,7 +9356,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9359,7 +9365,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9368,7 +9374,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9407,7 +9413,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallRecord"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9416,7 +9422,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9425,7 +9431,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9434,7 +9440,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9443,7 +9449,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9452,7 +9458,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9461,7 +9467,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9470,7 +9476,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9506,7 +9512,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallRecord"] | null;
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9515,7 +9521,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9524,7 +9530,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9533,7 +9539,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9542,7 +9548,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9582,7 +9588,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallRecord"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9591,7 +9597,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9600,7 +9606,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9609,7 +9615,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9618,7 +9624,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Does not fit how things stand */
+            /** @description Conflicts with the current state */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9636,7 +9642,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The body is no JSON */
+            /** @description The body is not JSON */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9645,7 +9651,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9654,7 +9660,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9663,7 +9669,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9685,11 +9691,11 @@ export interface operations {
     bareChannelCalls: {
         parameters: {
             query?: {
-                /** @description Only calls before this one. */
+                /** @description Only calls older than this one. */
                 before?: string;
-                /** @description At most so many: 1 to 100, usually 50. */
+                /** @description The most calls to return: 1 to 100, by default 50. */
                 limit?: number;
-                /** @description `ringing`, `active`, `ended`, `missed`, `declined`, in either case, separated by commas. */
+                /** @description `ringing`, `active`, `ended`, `missed`, `declined`, in upper or lower case, separated by commas. */
                 status?: string;
             };
             header?: never;
@@ -9709,7 +9715,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareCallWithParticipants"][];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9718,7 +9724,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9727,7 +9733,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9736,7 +9742,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9745,7 +9751,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9754,7 +9760,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9763,7 +9769,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9826,7 +9832,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9835,7 +9841,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9844,7 +9850,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9853,7 +9859,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9862,7 +9868,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9898,7 +9904,7 @@ export interface operations {
                     "application/json": components["schemas"]["BareIceServer"][];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9907,7 +9913,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9916,7 +9922,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9925,7 +9931,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9934,7 +9940,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9956,9 +9962,9 @@ export interface operations {
     signallingSocket: {
         parameters: {
             query?: {
-                /** @description The device, where the user has several. */
+                /** @description The device, if the user has several. */
                 deviceId?: string;
-                /** @description A user's token; a bearer token or our own page's session do as well. */
+                /** @description A user's token. A bearer token, or the session cookie on Stoa's own pages, works as well. */
                 token?: string;
             };
             header?: never;
@@ -9977,7 +9983,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9986,7 +9992,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9995,7 +10001,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10004,7 +10010,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10013,7 +10019,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -10022,7 +10028,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10031,7 +10037,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -10067,7 +10073,7 @@ export interface operations {
                     "application/json": components["schemas"]["ActiveConnections"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10076,7 +10082,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10085,7 +10091,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -10094,7 +10100,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10103,7 +10109,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -10142,7 +10148,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConnectionState"];
                 };
             };
-            /** @description What was sent is not what is taken here */
+            /** @description The request does not match what this endpoint expects */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10151,7 +10157,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not signed in, or no longer */
+            /** @description Not signed in, or the token or session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10160,7 +10166,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not allowed, or switched off here */
+            /** @description Not allowed, or turned off on this server */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10169,7 +10175,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such thing, or none of the asker's */
+            /** @description Not found, or not visible to the caller */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10178,7 +10184,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Too many requests; Retry-After says when to come back */
+            /** @description Too many requests; Retry-After says when to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -10187,7 +10193,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description A fault of the server's */
+            /** @description Something went wrong on the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10196,7 +10202,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not at present; try again */
+            /** @description Unavailable right now; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
