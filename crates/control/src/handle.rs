@@ -7,10 +7,11 @@ use call::{
     Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target,
 };
 use model::{CallId, ChannelId, DeviceId, ErrorCode, RoomName, Timestamp, UserId, VideoQuality};
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::directory::{Account, Channel, NewChannel, User, UserPatch};
+use crate::follow::Follow;
 use crate::media::MediaPlane;
 use crate::notice::Notice;
 use crate::roster::Roster;
@@ -18,8 +19,9 @@ use crate::store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};
 use crate::switchboard_thread::{Job, Seen, look};
 use crate::trouble::{Health, Trouble};
 
-/// How long a list waits for what was acknowledged before it to arrive in the store.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long records gather before they go to the store together, unless someone is waiting for one: long enough for a busy
+/// server to collect many, short enough that nobody who reads the database directly notices.
+pub const LINGER: Duration = Duration::from_millis(100);
 /// How long the end waits for the store; what it has not taken by then is in the journal for the next start.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub strict_users: bool,
     /// How long raw quality reports are kept.
     pub keep_quality: Duration,
+    /// How long records gather before they go to the store, usually [`LINGER`].
+    pub linger: Duration,
     /// Seed of the call core's ids.
     pub seed: u64,
 }
@@ -103,9 +107,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) media: Arc<dyn MediaPlane>,
-    /// The last sequence in the journal, and the last one in the store.
-    pub(crate) durable: watch::Receiver<u64>,
-    pub(crate) taken: watch::Receiver<u64>,
+    pub(crate) follow: Follow,
     pub(crate) health: Arc<Health>,
     pub(crate) strict_users: bool,
     /// Held over a channel's write to the store and its way to the switchboard, so that the two see the same order.
@@ -419,8 +421,7 @@ impl Handle {
         if self.shared.jobs.send(Job::Stop(stopped)).await.is_ok() {
             drop(stops.await);
         }
-        let durable = *self.shared.durable.borrow();
-        if !self.wait_for_store(durable, FLUSH).await {
+        if !self.shared.follow.wait(FLUSH).await {
             tracing::warn!("some records are not in the store yet; the next start copies them from the journal");
         }
     }
@@ -494,19 +495,9 @@ impl Handle {
         self.read(move |_, roster| roster.sees_in_channel(&call, &user)).await
     }
 
-    /// Waits for the store to have what was acknowledged before. Bounded, and not at all where the store is known to be away: an older
-    /// answer is better than none.
+    /// Waits for the store to have what was acknowledged before.
     pub(crate) async fn settle(&self) {
-        if self.shared.health.store_takes_records() {
-            let durable = *self.shared.durable.borrow();
-            self.wait_for_store(durable, SETTLE).await;
-        }
-    }
-
-    async fn wait_for_store(&self, sequence: u64, patience: Duration) -> bool {
-        let mut taken = self.shared.taken.clone();
-        let done = tokio::time::timeout(patience, taken.wait_for(|taken| *taken >= sequence)).await;
-        matches!(done, Ok(Ok(_)))
+        self.shared.follow.settle().await;
     }
 
     /// A call of the same id that the switchboard has forgotten: the same request gives the same call.

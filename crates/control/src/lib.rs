@@ -8,6 +8,7 @@ mod admin;
 mod clock;
 mod directory;
 mod disk;
+mod follow;
 mod handle;
 mod in_call;
 mod journal;
@@ -31,7 +32,7 @@ pub use admin::{
 };
 pub use directory::{Account, Channel, Member, NewChannel, User, UserPatch};
 pub use disk::{Disk, LocalDisk};
-pub use handle::{ControlError, Handle, Joined, Settings};
+pub use handle::{ControlError, Handle, Joined, LINGER, Settings};
 pub use in_call::Acting;
 pub use measure::{QualitySample, QualitySource};
 pub use media::{

@@ -10,6 +10,7 @@ use model::{CallId, Timestamp, UserId};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::follow::Follow;
 use crate::handle::ControlError;
 use crate::measure::{QualitySample, QualitySource};
 use crate::store::Store;
@@ -22,13 +23,14 @@ const REMEMBERED: usize = 4_096;
 /// Chooses what is kept, and keeps it.
 pub(crate) struct OwnView {
     store: Arc<dyn Store>,
+    follow: Follow,
     clock: Arc<Clock>,
     kept: BTreeMap<(CallId, UserId), Timestamp>,
 }
 
 impl OwnView {
-    pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>) -> Self {
-        Self { store, clock, kept: BTreeMap::new() }
+    pub fn new(store: Arc<dyn Store>, follow: Follow, clock: Arc<Clock>) -> Self {
+        Self { store, follow, clock, kept: BTreeMap::new() }
     }
 
     /// The report to keep of a command that the media side brought about.
@@ -53,11 +55,12 @@ impl OwnView {
         (call, sample): (CallId, QualitySample),
         answer: oneshot::Receiver<Result<Answer, ControlError>>,
     ) {
-        let store = Arc::clone(&self.store);
+        let (store, follow) = (Arc::clone(&self.store), self.follow.clone());
         tokio::spawn(async move {
             if !matches!(answer.await, Ok(Ok(_))) {
                 return;
             }
+            follow.settle().await;
             if let Err(error) = store.put_quality(call, &[sample]).await {
                 tracing::debug!(%error, %call, "cannot store the server's own measurements");
             }

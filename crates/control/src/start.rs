@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::disk::{Disk, LocalDisk};
+use crate::follow::follow;
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
 use crate::media::{MediaNotice, MediaPlane};
@@ -62,6 +63,7 @@ impl Control {
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
             prune_nag: Nag::default(),
+            linger: settings.linger,
         };
         writer.catch_up(journal.last()).await?;
         let restored = Restored { channels: store.channels(None).await?, calls: running_calls(&*store).await? };
@@ -70,7 +72,7 @@ impl Control {
         let (notices, _) = broadcast::channel(NOTICES);
         let (rooms, room_jobs) = mpsc::unbounded_channel();
         let (durable, durable_seen) = watch::channel(journal.last());
-        let (taken, taken_seen) = watch::channel(journal.last());
+        let (follow, follower) = follow(durable_seen.clone(), Arc::clone(&health));
         let owner = Owner {
             switchboard: Switchboard::new(settings.call, settings.seed),
             roster: Roster::default(),
@@ -85,13 +87,13 @@ impl Control {
         owner
             .start(restored, waiting)
             .map_err(|error| ControlError::Journal(format!("cannot start the switchboard's thread: {error}")))?;
-        tokio::spawn(writer.run(durable_seen.clone(), taken));
-        let look_after = look_after(Arc::clone(&store), Arc::clone(&health), Arc::clone(&clock), durable_seen.clone());
+        tokio::spawn(writer.run(follower));
+        let look_after = look_after(Arc::clone(&store), Arc::clone(&health), Arc::clone(&clock), durable_seen);
         tokio::spawn(look_after);
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
         tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
-        let own_view = OwnView::new(Arc::clone(&store), Arc::clone(&clock));
+        let own_view = OwnView::new(Arc::clone(&store), follow.clone(), Arc::clone(&clock));
         tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone(), own_view));
         ready(&jobs).await?;
         Ok(Handle {
@@ -101,8 +103,7 @@ impl Control {
                 clock,
                 store,
                 media,
-                durable: durable_seen,
-                taken: taken_seen,
+                follow,
                 health,
                 strict_users: settings.strict_users,
                 channel_writes: Mutex::new(()),

@@ -3,6 +3,9 @@
 //! It reads the journal's files, not a queue. So what the store has not taken yet needs no memory, however long the
 //! store is away, and recovery after trouble uses the same code as every day.
 //!
+//! A transaction has a fixed cost, however many records are in it, so records gather for a moment first. They are no less
+//! safe meanwhile, because the journal has them. A reader that must see them in the store cuts the wait short.
+//!
 //! Nothing goes past a record that is not in the store, unless the store says that it can never take it and it is
 //! safely set aside.
 
@@ -13,6 +16,7 @@ use call::Record;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::follow::Follower;
 use crate::journal::JournalReader;
 use crate::nag::Nag;
 use crate::refused::Refused;
@@ -40,6 +44,8 @@ pub(crate) struct StoreWriter {
     pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) prune_nag: Nag,
+    /// How long records gather before they go to the store together.
+    pub(crate) linger: Duration,
 }
 
 /// Why nothing goes on for now.
@@ -70,10 +76,10 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Follows the journal until its writing side is gone and everything is taken over.
-    pub(crate) async fn run(mut self, mut durable: watch::Receiver<u64>, taken: watch::Sender<u64>) {
+    /// Follows the journal until its writing side or everyone who could read is gone. The next start copies what is left.
+    pub(crate) async fn run(mut self, mut follower: Follower) {
         loop {
-            let until = *durable.borrow_and_update();
+            let mut until = *follower.durable.borrow_and_update();
             let mut retry = RETRY[0];
             while self.applied < until {
                 let done = match self.step(until).await {
@@ -85,7 +91,7 @@ impl StoreWriter {
                     Err(halt) => Err(halt),
                 };
                 self.prune();
-                taken.send_replace(self.applied);
+                follower.taken.send_replace(self.applied);
                 match done {
                     Ok(()) => {
                         self.is_well();
@@ -95,10 +101,12 @@ impl StoreWriter {
                         self.is_halted(&halt);
                         tokio::time::sleep(retry).await;
                         retry = (retry * 2).min(RETRY[1]);
+                        // What came in the meantime has waited long enough.
+                        until = *follower.durable.borrow_and_update();
                     }
                 }
             }
-            if durable.changed().await.is_err() {
+            if follower.durable.changed().await.is_err() || !follower.gathered(self.applied, self.linger).await {
                 return;
             }
         }

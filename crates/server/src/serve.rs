@@ -78,6 +78,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         call: config.call.clone(),
         strict_users: config.strict_users,
         keep_quality: config.keep_quality,
+        linger: control::LINGER,
         seed: rand::random(),
     };
     let tls = https.as_ref().map(|(_, tls)| tls);

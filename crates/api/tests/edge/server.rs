@@ -81,6 +81,7 @@ impl Server {
             call: call::Config::default(),
             strict_users: false,
             keep_quality: std::time::Duration::from_secs(2_592_000),
+            linger: control::LINGER,
             seed: 7,
         };
         change_settings(&mut settings);

@@ -81,6 +81,7 @@ impl House {
             call: call::Config::default(),
             strict_users: false,
             keep_quality: std::time::Duration::from_secs(2_592_000),
+            linger: control::LINGER,
             seed: fastrand_seed(),
         };
         change(&mut settings);
