@@ -38,7 +38,7 @@ pub use measure::{QualitySample, QualitySource};
 pub use media::{
     ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame,
 };
-pub use notice::{Notice, NoticeBody};
+pub use notice::{Notice, NoticeBody, PresenceChange};
 pub use refused::{Replay, ReplayError, replay as replay_refused};
 pub use start::Control;
 pub use store::{CallPage, HistoryQuery, Outage, Remedy, Store, StoreError, StoredEvent};

@@ -25,17 +25,21 @@ pub struct Notice {
 pub enum NoticeBody {
     /// An event of a call.
     Call(Box<CallEvent>),
-    /// `presence:changed`.
-    Presence {
-        /// Whose.
-        user: UserId,
-        /// When.
-        at: Timestamp,
-        /// What.
-        state: PresenceState,
-    },
+    /// `presence:changed`, one for each; shared by the notices to all recipients.
+    Presence(Vec<Arc<PresenceChange>>),
     /// `channel:changed`; shared by the notices to all its members.
     ChannelChanged(Arc<Channel>),
     /// `channel:deleted`.
     ChannelDeleted(ChannelId),
+}
+
+/// How someone now is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresenceChange {
+    /// Who.
+    pub user: UserId,
+    /// When others are told.
+    pub at: Timestamp,
+    /// How.
+    pub state: PresenceState,
 }

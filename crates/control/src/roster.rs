@@ -1,15 +1,18 @@
 //! Who is in which channel and who is online: what the switchboard's thread needs at hand to know whom to tell.
 //!
 //! Channels belong to the store and are held here as last written. Presence belongs to the switchboard; this keeps what
-//! others were last told about it.
+//! others were last told about it. Each change goes to everyone who may see it, so
+//! changes are sent together, in rounds. A change that is undone before its round is never sent.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use call::{CallSnapshot, PresenceState, Switchboard};
 use model::{ChannelId, Timestamp, UserId};
 
 use crate::directory::Channel;
+use crate::notice::PresenceChange;
 
 /// Up to so many users online, everyone sees everyone: a small community's list of people is of use only with presence. Beyond
 /// it a change is told to those who share a channel or a call, or the messages would grow with the square of the users.
@@ -17,6 +20,11 @@ const ALL_SEE_ALL: usize = 1_000;
 
 /// Longer than the switchboard waits before it takes a user without devices for offline.
 const WATCHED_FOR: Duration = Duration::from_secs(60);
+/// The shortest time between two rounds of changes. The first change after a pause is sent at once.
+const ROUND: Duration = Duration::from_millis(250);
+/// The most changes in one round; the rest wait for the next. Far fewer than a socket may have waiting, or its client would be
+/// cut off as slow. Few enough not to make its queue grow, because a queue keeps the memory it once took.
+const MOST_CHANGES: usize = 32;
 
 /// Channels, and the presence that others know of.
 #[derive(Debug, Default)]
@@ -25,6 +33,10 @@ pub(crate) struct Roster {
     of_user: HashMap<UserId, BTreeSet<ChannelId>>,
     /// Everyone who is not offline.
     present: BTreeMap<UserId, PresenceState>,
+    /// Users whose change has not been sent yet, each with what others were last told.
+    untold: BTreeMap<UserId, PresenceState>,
+    /// When others were last told anything.
+    told_at: Option<Timestamp>,
     /// Users of whom a device came or went, and when: the switchboard lets a moment pass before it takes one for offline.
     moved: BTreeMap<UserId, Timestamp>,
 }
@@ -97,13 +109,51 @@ impl Roster {
         self.moved.keys().cloned().collect()
     }
 
-    /// Takes over a user's presence; whether others have to be told.
-    pub(crate) fn note_presence(&mut self, user: &UserId, state: PresenceState) -> bool {
+    /// Takes over a user's presence.
+    pub(crate) fn note_presence(&mut self, user: &UserId, state: PresenceState) {
         let before = match state {
             PresenceState::Offline => self.present.remove(user),
             PresenceState::Online | PresenceState::InCall => self.present.insert(user.clone(), state),
         };
-        before.unwrap_or(PresenceState::Offline) != state
+        let before = before.unwrap_or(PresenceState::Offline);
+        if before == state {
+            return;
+        }
+        let known = *self.untold.entry(user.clone()).or_insert(before);
+        if known == state {
+            self.untold.remove(user);
+        }
+    }
+
+    /// When the next round is due; `None`: nothing has changed.
+    pub(crate) fn round_at(&self) -> Option<Timestamp> {
+        (!self.untold.is_empty()).then(|| self.told_at.map_or(Timestamp(0), |told| told + ROUND))
+    }
+
+    /// The changes to send now, by recipient.
+    pub(crate) fn round(
+        &mut self,
+        now: Timestamp,
+        switchboard: &Switchboard,
+    ) -> Vec<(UserId, Vec<Arc<PresenceChange>>)> {
+        if self.round_at().is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let mut told: BTreeMap<UserId, Vec<Arc<PresenceChange>>> = BTreeMap::new();
+        for _ in 0..MOST_CHANGES {
+            let Some((user, _)) = self.untold.pop_first() else { break };
+            let state = self.present.get(&user).copied().unwrap_or(PresenceState::Offline);
+            let audience = self.audience(&user, switchboard);
+            let change = Arc::new(PresenceChange { user, at: now, state });
+            for other in audience {
+                told.entry(other).or_default().push(Arc::clone(&change));
+            }
+        }
+        // A round that nobody received does not delay the next one.
+        if !told.is_empty() {
+            self.told_at = Some(now);
+        }
+        told.into_iter().collect()
     }
 
     /// Who may know this user's presence, of those who are there.
@@ -159,13 +209,78 @@ mod tests {
         let mut roster = Roster::default();
         roster.put_channel(channel("c", &["a", "b", "gone"]));
         for name in ["a", "b", "stranger"] {
-            assert!(roster.note_presence(&user(name), PresenceState::Online));
+            roster.note_presence(&user(name), PresenceState::Online);
         }
-        assert!(!roster.note_presence(&user("a"), PresenceState::Online), "no change, nothing to tell");
         assert_eq!(roster.audience(&user("a"), &switchboard()), [user("b"), user("stranger")].into());
         for n in 0..ALL_SEE_ALL {
             roster.note_presence(&user(&format!("u{n}")), PresenceState::Online);
         }
         assert_eq!(roster.audience(&user("a"), &switchboard()), [user("b")].into());
+    }
+
+    /// Whom a round told of what.
+    fn told(roster: &mut Roster, at: i64) -> Vec<String> {
+        let round = roster.round(Timestamp(at), &switchboard());
+        let lines = round.into_iter().map(|(other, changes)| {
+            let changes: Vec<String> =
+                changes.iter().map(|change| format!("{} {:?}", change.user, change.state)).collect();
+            format!("{other}: {}", changes.join(", "))
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn changes_are_told_at_once_after_a_while_and_otherwise_together() {
+        use PresenceState::{InCall, Online};
+        let mut roster = Roster::default();
+        roster.note_presence(&user("stranger"), Online);
+        assert_eq!(told(&mut roster, 1_000), Vec::<String>::new(), "nobody is there to be told");
+        for name in ["a", "b"] {
+            roster.note_presence(&user(name), Online);
+        }
+        assert_eq!(told(&mut roster, 1_001), ["a: b Online", "b: a Online", "stranger: a Online, b Online"]);
+        for name in ["a", "b"] {
+            roster.note_presence(&user(name), InCall);
+        }
+        assert_eq!(roster.round_at(), Some(Timestamp(1_251)));
+        assert_eq!(told(&mut roster, 1_250), Vec::<String>::new(), "not yet");
+        assert_eq!(told(&mut roster, 1_251), ["a: b InCall", "b: a InCall", "stranger: a InCall, b InCall"]);
+        assert_eq!((roster.round_at(), told(&mut roster, 9_000)), (None, Vec::new()), "told once");
+    }
+
+    #[test]
+    fn what_is_over_before_it_is_told_never_is() {
+        use PresenceState::{InCall, Offline, Online};
+        let mut roster = Roster::default();
+        for name in ["a", "stranger"] {
+            roster.note_presence(&user(name), Online);
+        }
+        told(&mut roster, 1_000);
+        for state in [InCall, Online, InCall, Online] {
+            roster.note_presence(&user("a"), state);
+        }
+        assert_eq!(roster.round_at(), None);
+        for state in [InCall, Online, Offline] {
+            roster.note_presence(&user("a"), state);
+        }
+        assert_eq!(told(&mut roster, 2_000), ["stranger: a Offline"], "as it is, not as it was");
+    }
+
+    #[test]
+    fn a_crowd_that_comes_at_once_is_told_in_several_rounds() {
+        let mut roster = Roster::default();
+        roster.note_presence(&user("stranger"), PresenceState::Online);
+        told(&mut roster, 0);
+        for n in 0..MOST_CHANGES + 1 {
+            roster.note_presence(&user(&format!("u{n:03}")), PresenceState::Online);
+        }
+        let of_stranger = |round: Vec<(UserId, Vec<Arc<PresenceChange>>)>| {
+            round.into_iter().find(|(other, _)| *other == user("stranger")).map(|(_, changes)| changes.len())
+        };
+        let first = roster.round(Timestamp(1_000), &switchboard());
+        assert_eq!(of_stranger(first), Some(MOST_CHANGES));
+        let second = roster.round(Timestamp(1_250), &switchboard());
+        assert_eq!(of_stranger(second), Some(1));
+        assert_eq!(roster.round_at(), None);
     }
 }

@@ -178,12 +178,11 @@ impl Owner {
     }
 
     fn wake_at(&self) -> Instant {
-        let wait = match self.work.wake {
-            Some(at) => at.since(self.clock.now()),
-            None => LONGEST_SLEEP,
-        };
+        let now = self.clock.now();
+        let wait = self.work.wake.map_or(LONGEST_SLEEP, |at| at.since(now));
         let wait = if self.work.timer_panicked { wait.max(RETRY) } else { wait };
         let wait = if self.work.refuses.is_some() { wait.min(RETRY) } else { wait };
+        let wait = self.roster.round_at().map_or(wait, |at| wait.min(at.since(now)));
         Instant::now() + wait.min(LONGEST_SLEEP)
     }
 
@@ -198,6 +197,9 @@ impl Owner {
             tracing::error!("a timer of the switchboard panicked");
         }
         self.drain();
+        for user in self.roster.watched(now) {
+            self.look_at_presence(&user);
+        }
     }
 
     fn handle(&mut self, job: Job) {
@@ -237,11 +239,16 @@ impl Owner {
             return Err(UNRECORDED);
         }
         let now = self.clock.now();
+        let mut moved = None;
         if let Command::DeviceConnected { user, .. } | Command::DeviceDisconnected { user, .. } = &command {
-            self.roster.watch(user, now);
+            moved = Some(user.clone());
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.switchboard.handle_command(now, command)));
         self.drain();
+        if let Some(user) = moved {
+            self.roster.watch(&user, now);
+            self.look_at_presence(&user);
+        }
         match outcome {
             Ok(answer) => answer.map_err(ControlError::Call),
             Err(_) => {
@@ -286,17 +293,17 @@ impl Owner {
         }
     }
 
-    /// Tells a change of presence, if there is one.
     fn look_at_presence(&mut self, user: &UserId) {
-        let state = self.switchboard.presence(user);
-        if !self.roster.note_presence(user, state) {
-            return;
-        }
-        let at = self.clock.now();
-        for other in self.roster.audience(user, &self.switchboard) {
-            let body = NoticeBody::Presence { user: user.clone(), at, state };
-            self.work.effects.push(Effect::Notice(Notice { user: other, device: None, except: None, body }));
-        }
+        self.roster.note_presence(user, self.switchboard.presence(user));
+    }
+
+    /// Sends the changes of presence, if a round is due.
+    fn tell_presence(&mut self) {
+        let round = self.roster.round(self.clock.now(), &self.switchboard);
+        self.work.effects.extend(round.into_iter().map(|(user, changes)| {
+            let body = NoticeBody::Presence(changes);
+            Effect::Notice(Notice { user, device: None, except: None, body })
+        }));
     }
 
     fn put_channel(&mut self, channel: Channel, reply: Reply) {
@@ -333,9 +340,6 @@ impl Owner {
 
     /// Makes the batch durable and lets out what it came to.
     fn finish(&mut self) {
-        for user in self.roster.watched(self.clock.now()) {
-            self.look_at_presence(&user);
-        }
         let written = self.journal.commit();
         let cause = match &written {
             Ok(_) => self.journal.short(),
@@ -359,6 +363,8 @@ impl Owner {
             }
         }
         self.work.begun.clear();
+        // Last, because nobody may hear of a call that was taken back.
+        self.tell_presence();
         for effect in self.work.effects.drain(..) {
             match effect {
                 // Nobody listening is no fault.

@@ -217,8 +217,9 @@ async fn presence_is_told_to_those_who_are_there() {
     house.connect("alice").await;
     house.connect("bob").await;
     let notice = house.next_for("alice", "Presence").await;
-    let NoticeBody::Presence { user: whose, state, .. } = &notice.body else { panic!("{notice:?}") };
-    assert_eq!((whose, *state), (&user("bob"), PresenceState::Online));
+    let NoticeBody::Presence(changes) = &notice.body else { panic!("{notice:?}") };
+    let changes: Vec<_> = changes.iter().map(|change| (change.user.as_str(), change.state)).collect();
+    assert_eq!(changes, [("bob", PresenceState::Online)]);
     assert_eq!(house.handle.visible_presence(&user("alice")).await, [(user("bob"), PresenceState::Online)]);
     let call = house.call("alice", "bob").await;
     house.handle.accept(call.id, &user("bob"), &DeviceId::unnamed()).await.unwrap();
@@ -232,6 +233,38 @@ async fn presence_is_told_to_those_who_are_there() {
     // The switchboard waits five seconds before it takes someone for offline, `next_for` no longer than that.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     house.next_for("bob", "Offline").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_follow_each_other_tell_a_stranger_no_more_than_two_changes_a_round() {
+    const ROUND: Duration = Duration::from_millis(250);
+    let directory = tempfile::tempdir().unwrap();
+    let mut house = House::open(directory.path()).await;
+    for who in ["stranger", "alice", "bob"] {
+        house.connect(who).await;
+    }
+    let begun = std::time::Instant::now();
+    for _ in 0..5 {
+        let call = house.call("alice", "bob").await;
+        house.handle.accept(call.id, &user("bob"), &DeviceId::unnamed()).await.unwrap();
+        house.handle.end(call.id, &user("alice"), None).await.unwrap();
+    }
+    let rounds = begun.elapsed().as_millis() / ROUND.as_millis() + 2;
+    // Once this is told, everything before it is.
+    house.connect("witness").await;
+    let mut known = std::collections::BTreeMap::new();
+    let mut told = 0;
+    while !known.contains_key("witness") {
+        let notice = house.next_for("stranger", "Presence").await;
+        let NoticeBody::Presence(changes) = &notice.body else { panic!("{notice:?}") };
+        told += changes.len();
+        known.extend(changes.iter().map(|change| (change.user.to_string(), change.state)));
+    }
+    let online = |who: &str| (who.to_owned(), PresenceState::Online);
+    assert_eq!(known, [online("alice"), online("bob"), online("witness")].into());
+    // They came, and so did the witness, besides the rounds of the calls.
+    let most = rounds as usize * 2 + 3;
+    assert!(told <= most, "{told} changes in {rounds} rounds");
 }
 
 #[tokio::test]

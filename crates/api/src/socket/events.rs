@@ -26,7 +26,7 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
                 if by_socket(&state, &notice).await {
                     continue;
                 }
-                if let Some((event, data)) = render(&state, &notice, &mut last_seen).await {
+                for (event, data) in render(&state, &notice, &mut last_seen).await {
                     state.sockets.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), event, &data);
                 }
             }
@@ -69,12 +69,14 @@ async fn by_socket(state: &AppState, notice: &Notice) -> bool {
 /// A participant as last looked up: the same event goes to everyone in the call.
 type LastSeen = Option<((CallId, UserId, Timestamp), Value)>;
 
-async fn render(state: &AppState, notice: &Notice, last_seen: &mut LastSeen) -> Option<(&'static str, Value)> {
+async fn render(state: &AppState, notice: &Notice, last_seen: &mut LastSeen) -> Vec<(&'static str, Value)> {
     match &notice.body {
-        NoticeBody::Call(event) => call_event(state, notice, event, last_seen).await,
-        NoticeBody::Presence { user, at, state } => Some(presence(user, *at, *state)),
-        NoticeBody::ChannelChanged(channel) => Some(("channel:changed", json!({"channel": Channel::from(&**channel)}))),
-        NoticeBody::ChannelDeleted(id) => Some(("channel:deleted", json!({"channelId": id}))),
+        NoticeBody::Call(event) => call_event(state, notice, event, last_seen).await.into_iter().collect(),
+        NoticeBody::Presence(changes) => {
+            changes.iter().map(|change| presence(&change.user, change.at, change.state)).collect()
+        }
+        NoticeBody::ChannelChanged(channel) => vec![("channel:changed", json!({"channel": Channel::from(&**channel)}))],
+        NoticeBody::ChannelDeleted(id) => vec![("channel:deleted", json!({"channelId": id}))],
     }
 }
 
