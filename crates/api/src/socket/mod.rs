@@ -19,9 +19,9 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::extract::Request;
+use axum::extract::{OriginalUri, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -112,8 +112,8 @@ async fn with_numbered_code(answer: Response) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({"code": code, "message": message}))).into_response()
 }
 
-/// The same request in memory of its own. What hyper read is shared by all that was parsed from it, and a socket keeps its request for as
-/// long as it lives.
+/// The same request in memory of its own. What hyper read, 16 KiB of it, is shared by all that was parsed from it, and a socket keeps its
+/// request for as long as it lives.
 async fn detached(mut request: Request) -> Request {
     let headers = std::mem::take(request.headers_mut());
     let copied = headers.iter().filter_map(|(name, value)| {
@@ -122,7 +122,8 @@ async fn detached(mut request: Request) -> Request {
         Some((name.clone(), copy))
     });
     request.headers_mut().extend(copied);
-    if let Ok(uri) = request.uri().to_string().parse() {
+    if let Ok(uri) = request.uri().to_string().parse::<Uri>() {
+        request.extensions_mut().insert(OriginalUri(uri.clone()));
         *request.uri_mut() = uri;
     }
     request
@@ -310,4 +311,32 @@ async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(s
 
 async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
     depart(&state, &state.sockets, &socket, &seat).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use axum::routing::any;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_keeps_nothing_of_what_was_read_with_its_request() {
+        let kept = Arc::new(std::sync::Mutex::new(None));
+        let keeps = Arc::clone(&kept);
+        let keep = move |request: Request| {
+            *keeps.lock().unwrap() = Some(request);
+            std::future::ready(())
+        };
+        let router: Router = Router::new().route(PATH, any(keep)).layer(map_request(detached));
+        let read = Bytes::from(b"/socket.io?EIO=4 websocket".to_vec());
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = Uri::from_maybe_shared(read.slice(..16)).unwrap();
+        request.headers_mut().insert("upgrade", HeaderValue::from_maybe_shared(read.slice(17..)).unwrap());
+        router.oneshot(request).await.unwrap();
+        let kept = kept.lock().unwrap().take().unwrap();
+        assert_eq!((kept.uri().query(), &kept.headers()["upgrade"]), (Some("EIO=4"), &"websocket".parse().unwrap()));
+        assert!(read.is_unique(), "{:?}", kept.extensions());
+    }
 }
