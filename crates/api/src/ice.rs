@@ -2,14 +2,15 @@
 //! store. Servers that need it get credentials made for this client. None belongs to a third party unless an operator
 //! configured it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::turn::credentials::Credentials;
-use control::{Handle, IceAuth, IceServerEntry, IssuedTurn, Store};
+use control::{Handle, IceAuth, IceServerEntry, IssuedTurn, LINGER, Store};
 use model::{CallId, Secret, Timestamp, UserId};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::config::IceServer;
 use crate::state::AppState;
@@ -29,7 +30,14 @@ const WAITING: usize = 4_096;
 pub(crate) struct IceDirectory {
     stored: Mutex<Option<(Arc<[IceServerEntry]>, Instant)>>,
     minted: Mutex<HashMap<UserId, Minted>>,
-    issued: mpsc::Sender<IssuedTurn>,
+    notes: mpsc::Sender<Note>,
+}
+
+/// What the task that records credentials is told.
+enum Note {
+    Issued(IssuedTurn),
+    /// A user was erased: none of theirs may be recorded any more.
+    Erased(UserId),
 }
 
 /// Credentials of one user.
@@ -43,9 +51,9 @@ struct Minted {
 impl IceDirectory {
     /// Starts the task that writes down what is handed out; needs a tokio runtime.
     pub fn start(handle: &Handle) -> Self {
-        let (issued, waiting) = mpsc::channel(WAITING);
+        let (notes, waiting) = mpsc::channel(WAITING);
         tokio::spawn(write_down(Arc::clone(handle.store()), waiting));
-        Self { stored: Mutex::default(), minted: Mutex::default(), issued }
+        Self { stored: Mutex::default(), minted: Mutex::default(), notes }
     }
 
     /// The store's servers were changed.
@@ -56,6 +64,7 @@ impl IceDirectory {
     /// A user was erased.
     pub fn forget_user(&self, user: &UserId) {
         self.minted.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        self.tell(Note::Erased(user.clone()));
     }
 
     async fn stored(&self, state: &AppState) -> Arc<[IceServerEntry]> {
@@ -117,20 +126,41 @@ impl IceDirectory {
             issued_at: state.handle().now(),
             expires_at: Timestamp(expires),
         };
-        if self.issued.try_send(issued).is_err() {
+        self.tell(Note::Issued(issued));
+    }
+
+    fn tell(&self, note: Note) {
+        if self.notes.try_send(note).is_err() {
             tracing::warn!("handing out more TURN credentials than can be recorded");
         }
     }
 }
 
-async fn write_down(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<IssuedTurn>) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, WAITING).await > 0 {
+/// Every transaction costs about the same, so credentials gather for a moment.
+async fn write_down(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Note>) {
+    while let Some(first) = waiting.recv().await {
+        sleep(LINGER).await;
+        let mut notes = vec![first];
+        notes.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(WAITING));
+        let batch = to_write_down(notes);
         if let Err(error) = store.note_turn_credentials(&batch).await {
             tracing::warn!(%error, count = batch.len(), "cannot record the TURN credentials that were handed out");
         }
-        batch.clear();
     }
+}
+
+/// The credentials to record, each once: a user who asks twice within a second gets the same ones.
+fn to_write_down(notes: Vec<Note>) -> Vec<IssuedTurn> {
+    let mut batch: Vec<IssuedTurn> = Vec::new();
+    let mut names = HashSet::new();
+    for note in notes {
+        match note {
+            Note::Issued(issued) if names.insert(issued.username.clone()) => batch.push(issued),
+            Note::Issued(_) => {}
+            Note::Erased(user) => batch.retain(|issued| issued.user != user),
+        }
+    }
+    batch
 }
 
 /// The servers for one client. Someone who is signed in gets more than the public ones. Servers in the client's region come first.
@@ -182,4 +212,26 @@ fn shown(server: &IceServerEntry, credentials: Option<&Minted>) -> Option<IceSer
 
 fn with(urls: Vec<String>, username: &str, credential: &str) -> IceServer {
     IceServer { urls, username: Some(username.to_owned()), credential: Some(credential.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_written_down_once_and_not_of_the_erased() {
+        let issued = |user: &str, second: i64| {
+            Note::Issued(IssuedTurn {
+                username: format!("{second}:{user}"),
+                user: UserId::new(user).unwrap(),
+                call: None,
+                issued_at: Timestamp(0),
+                expires_at: Timestamp(second * 1_000),
+            })
+        };
+        let gone = Note::Erased(UserId::new("gone").unwrap());
+        let notes = vec![issued("a", 7), issued("gone", 7), issued("a", 7), gone, issued("a", 8)];
+        let names: Vec<String> = to_write_down(notes).into_iter().map(|issued| issued.username).collect();
+        assert_eq!(names, ["7:a", "8:a"]);
+    }
 }
