@@ -1,31 +1,14 @@
 //! Delivers the events of calls to the seats of [`super::meetings`] and to the `/webrtc` namespace.
 
-use std::sync::Arc;
-
 use ::call::CallEvent;
 use control::{Notice, NoticeBody};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::meetings::signalling_call;
 use super::webrtc;
 use crate::state::AppState;
 
-/// Carries notices for as long as the control plane runs.
-pub(crate) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
-    loop {
-        match notices.recv().await {
-            Ok(notice) => take(&state, &notice),
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "some notices were missed; checking every seat");
-                sweep(&state).await;
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-fn take(state: &AppState, notice: &Notice) {
+/// Handles one event.
+pub(crate) fn take(state: &AppState, notice: &Notice) {
     webrtc::tell(state, notice);
     let NoticeBody::Call(event) = &notice.body else { return };
     match &**event {
@@ -40,8 +23,8 @@ fn take(state: &AppState, notice: &Notice) {
     }
 }
 
-/// Empties the seats of those who are not in their call any more.
-async fn sweep(state: &AppState) {
+/// After missed events: empties the seats of users who are no longer in their call.
+pub(crate) async fn sweep(state: &AppState) {
     for view in state.meetings.views() {
         for user in &view.users {
             if signalling_call(state, view.call, user).await.is_err() {

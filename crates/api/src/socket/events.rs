@@ -10,16 +10,19 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::registry;
+use crate::dialect::notices;
 use crate::routes::{call_view, way_in};
 use crate::state::AppState;
 use crate::wire::{Channel, Participant, User, time};
 
 /// Carries notices to sockets for as long as the control plane runs.
-pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
+pub(super) async fn carry(state: AppState, mut told: Receiver<Arc<Notice>>) {
     let mut last_seen = None;
     loop {
-        match notices.recv().await {
+        match told.recv().await {
             Ok(notice) => {
+                // Not in a task of its own, because waking one takes longer than this.
+                notices::take(&state, &notice);
                 if !state.sockets.has(&notice.user) {
                     continue;
                 }
@@ -32,6 +35,7 @@ pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
             }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "sockets missed some notices; telling them to fetch again");
+                notices::sweep(&state).await;
                 state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
             }
             Err(RecvError::Closed) => return,

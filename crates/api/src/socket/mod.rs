@@ -37,7 +37,7 @@ use tokio::sync::Mutex;
 
 use crate::caller::{self, Caller};
 use crate::cors;
-use crate::dialect::{notices, webrtc};
+use crate::dialect::webrtc;
 use crate::error::{ApiError, ApiResult};
 use crate::limits::quota;
 use crate::origin::client_address;
@@ -87,7 +87,6 @@ pub(crate) fn router(state: &AppState) -> Router {
     io.ns("/", connected.with(authenticate));
     webrtc::open(&io);
     tokio::spawn(events::carry(state.clone(), state.handle().notices()));
-    tokio::spawn(notices::carry(state.clone(), state.handle().notices()));
     Router::new()
         .route_service(PATH, service.clone())
         .route_service("/socket.io/", service)
