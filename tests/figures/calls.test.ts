@@ -28,8 +28,8 @@ async function connected(stoa: Stoa, token: string): Promise<Socket> {
 
 const once = (socket: Socket, event: string): Promise<{ callId: string }> => new Promise((resolve) => socket.once(event, resolve));
 
-/** A call from initiate to end, between two who both hold a socket; milliseconds until it rang. */
-async function call(stoa: Stoa, from: string, to: string, ring: Socket): Promise<number> {
+/** A call from initiate to end, between two who both hold a socket, with a pause before its end and after it; milliseconds until it rang. */
+async function call(stoa: Stoa, from: string, to: string, ring: Socket, pause = 0): Promise<number> {
   const post = async (token: string, path: string, body: object) => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const answer = await fetch(stoa.url + path, { method: "POST", headers, body: JSON.stringify(body) });
@@ -41,13 +41,19 @@ async function call(stoa: Stoa, from: string, to: string, ring: Socket): Promise
   const { callId } = await incoming;
   const rang = performance.now() - began;
   await post(to, `/api/calls/${callId}/accept`, {});
+  if (pause > 0) await sleep(pause);
   const ended = once(ring, "call:ended");
   await post(from, `/api/calls/${callId}/end`, {});
   await ended;
+  if (pause > 0) await sleep(pause);
   return rang;
 }
 
 const CALLS = Number(process.env.STOA_FIGURES_CALLS ?? 150);
+/** Calls that come alone: everyone is told of each that two people are busy, and that they are free again. */
+const ALONE = 20;
+/** Longer than changes of presence and records wait for others. */
+const PAUSE = 400;
 // Above the limit on requests of one user, or the figure would be of refusals.
 const config = "[limits]\nrequests_a_second = 10000\nrequest_burst = 10000\naddress_requests_a_second = 100000\naddress_request_burst = 100000\nsign_ins_a_minute = 100000\n";
 
@@ -57,11 +63,11 @@ it("CPU of a call beside so many open sockets, and what one of them takes", asyn
     const tokens: string[] = [];
     for (let i = 0; i < sockets; i++) tokens.push(await stoa.token("user", "--id", `u${i}`, "--name", `User ${i}`));
     await until("the server to be at rest", () => sleep(1_000).then(() => true));
-    const before = ownMemory(stoa.pid);
+    const empty = ownMemory(stoa.pid);
     const open: Socket[] = [];
     for (const token of tokens) open.push(await connected(stoa, token));
     await sleep(2_000);
-    const perSocket = (ownMemory(stoa.pid) - before) / sockets;
+    const perSocket = (ownMemory(stoa.pid) - empty) / sockets;
     const [from, to] = tokens as [string, string];
     const ring = open[1]!;
     for (let i = 0; i < 10; i++) await call(stoa, from, to, ring);
@@ -70,7 +76,12 @@ it("CPU of a call beside so many open sockets, and what one of them takes", asyn
     for (let i = 0; i < CALLS; i++) waits.push(await call(stoa, from, to, ring));
     const each = (cpu(stoa.pid) - idle) / CALLS;
     waits.sort((a, b) => a - b);
-    console.log(`${sockets} sockets: ${each.toFixed(1)} ms of CPU a call, rings after ${waits[CALLS / 2]?.toFixed(1)} ms, ${perSocket.toFixed(0)} KiB a socket, idle ${(before / 1024).toFixed(1)} MiB of its own`);
+    const resting = cpu(stoa.pid);
+    await sleep(ALONE * 2 * PAUSE);
+    const before = cpu(stoa.pid);
+    for (let i = 0; i < ALONE; i++) await call(stoa, from, to, ring, PAUSE);
+    const alone = (cpu(stoa.pid) - before - (before - resting)) / ALONE;
+    console.log(`${sockets} sockets: ${each.toFixed(1)} ms of CPU a call in a row, ${alone.toFixed(1)} ms one that comes alone, rings after ${waits[CALLS / 2]?.toFixed(1)} ms, ${perSocket.toFixed(0)} KiB a socket, idle ${(empty / 1024).toFixed(1)} MiB of its own`);
     open.forEach((socket) => socket.disconnect());
     await stoa.dispose();
   }
