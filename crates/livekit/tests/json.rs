@@ -153,7 +153,6 @@ fn make_key(field: &FieldDescriptor, choices: &mut Choices) -> MapKey {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "any number will do")]
 fn make_value(kind: &Kind, choices: &mut Choices) -> Value {
     match kind {
         Kind::Bool => Value::Bool(choices.of(2) == 1),
@@ -279,7 +278,7 @@ fn spell_integer(value: i128, choices: &mut Choices) -> String {
         1 => format!("\"{value}\""),
         2 if is_exact => format!("{value}.0"),
         3 if is_exact => format!("{value}e0"),
-        4 if is_exact => format!("\"{value}0E-1\""),
+        4 if is_exact && value != 0 => format!("\"{value}0E-1\""),
         5 if is_exact && value % 10 == 0 => format!("{}e1", value / 10),
         _ => value.to_string(),
     }

@@ -53,7 +53,9 @@ fn generate(pool: &DescriptorPool) -> String {
     for (name, message) in &found.messages {
         let constant = constant(name);
         let _ = write!(source, "\npub static {constant}: schema::Message = schema::Message {{ name: \"{name}\", fields: &[\n");
-        for field in message.fields() {
+        // As they are declared: the descriptor has them by number.
+        for declared in &message.descriptor_proto().field {
+            let field = message.get_field(declared.number().unsigned_abs()).expect("it has what it declares");
             assert_eq!(field.json_name(), camel_case(field.name()), "a name in JSON that is not the usual one");
             let (number, name, shape, kind) = (field.number(), field.name(), shape(&field), kind(&field.kind()));
             let _ = writeln!(source, "    field({number}, \"{name}\", {shape}, {kind}),");
@@ -62,7 +64,7 @@ fn generate(pool: &DescriptorPool) -> String {
     }
     for (name, values) in &found.enums {
         let _ = write!(source, "\npub static {}: schema::Enum = schema::Enum(&[\n", constant(name));
-        for value in values.values() {
+        for value in &values.enum_descriptor_proto().value {
             let _ = writeln!(source, "    (\"{}\", {}),", value.name(), value.number());
         }
         source.push_str("]);\n");

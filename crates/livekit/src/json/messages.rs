@@ -177,10 +177,10 @@ pub static AUTO_PARTICIPANT_EGRESS: schema::Message = schema::Message { name: "l
 
 pub static AUTO_TRACK_EGRESS: schema::Message = schema::Message { name: "livekit.AutoTrackEgress", fields: &[
     field(1, "filepath", Single, String),
+    field(5, "disable_manifest", Single, Bool),
     field(2, "s3", Oneof(0), Message(&S3_UPLOAD)),
     field(3, "gcp", Oneof(0), Message(&GCPUPLOAD)),
     field(4, "azure", Oneof(0), Message(&AZURE_BLOB_UPLOAD)),
-    field(5, "disable_manifest", Single, Bool),
     field(6, "aliOSS", Oneof(0), Message(&ALI_OSSUPLOAD)),
 ] };
 
@@ -215,19 +215,19 @@ pub static CONNECTION_QUALITY_UPDATE: schema::Message = schema::Message { name: 
 
 pub static CREATE_ROOM_REQUEST: schema::Message = schema::Message { name: "livekit.CreateRoomRequest", fields: &[
     field(1, "name", Single, String),
+    field(12, "room_preset", Single, String),
     field(2, "empty_timeout", Single, Uint32),
+    field(10, "departure_timeout", Single, Uint32),
     field(3, "max_participants", Single, Uint32),
     field(4, "node_id", Single, String),
     field(5, "metadata", Single, String),
+    field(15, "tags", Map, Message(&CREATE_ROOM_REQUEST_TAGS_ENTRY)),
     field(6, "egress", Single, Message(&ROOM_EGRESS)),
     field(7, "min_playout_delay", Single, Uint32),
     field(8, "max_playout_delay", Single, Uint32),
     field(9, "sync_streams", Single, Bool),
-    field(10, "departure_timeout", Single, Uint32),
-    field(12, "room_preset", Single, String),
     field(13, "replay_enabled", Single, Bool),
     field(14, "agents", Repeated, Message(&ROOM_AGENT_DISPATCH)),
-    field(15, "tags", Map, Message(&CREATE_ROOM_REQUEST_TAGS_ENTRY)),
 ] };
 
 pub static CREATE_ROOM_REQUEST_TAGS_ENTRY: schema::Message = schema::Message { name: "livekit.CreateRoomRequest.TagsEntry", fields: &[
@@ -308,10 +308,10 @@ pub static DELETE_ROOM_RESPONSE: schema::Message = schema::Message { name: "live
 
 pub static DIRECT_FILE_OUTPUT: schema::Message = schema::Message { name: "livekit.DirectFileOutput", fields: &[
     field(1, "filepath", Single, String),
+    field(5, "disable_manifest", Single, Bool),
     field(2, "s3", Oneof(0), Message(&S3_UPLOAD)),
     field(3, "gcp", Oneof(0), Message(&GCPUPLOAD)),
     field(4, "azure", Oneof(0), Message(&AZURE_BLOB_UPLOAD)),
-    field(5, "disable_manifest", Single, Bool),
     field(6, "aliOSS", Oneof(0), Message(&ALI_OSSUPLOAD)),
 ] };
 
@@ -323,41 +323,41 @@ pub static DISABLED_CODECS: schema::Message = schema::Message { name: "livekit.D
 pub static EGRESS_INFO: schema::Message = schema::Message { name: "livekit.EgressInfo", fields: &[
     field(1, "egress_id", Single, String),
     field(2, "room_id", Single, String),
+    field(13, "room_name", Single, String),
+    field(26, "source_type", Single, Enum(&EGRESS_SOURCE_TYPE)),
     field(3, "status", Single, Enum(&EGRESS_STATUS)),
-    field(4, "room_composite", Oneof(0), Message(&ROOM_COMPOSITE_EGRESS_REQUEST)),
-    field(5, "track_composite", Oneof(0), Message(&TRACK_COMPOSITE_EGRESS_REQUEST)),
-    field(6, "track", Oneof(0), Message(&TRACK_EGRESS_REQUEST)),
-    field(7, "stream", Oneof(1), Message(&STREAM_INFO_LIST)),
-    field(8, "file", Oneof(1), Message(&FILE_INFO)),
-    field(9, "error", Single, String),
     field(10, "started_at", Single, Int64),
     field(11, "ended_at", Single, Int64),
-    field(12, "segments", Oneof(1), Message(&SEGMENTS_INFO)),
-    field(13, "room_name", Single, String),
+    field(18, "updated_at", Single, Int64),
+    field(29, "egress", Oneof(0), Message(&START_EGRESS_REQUEST)),
+    field(30, "replay", Oneof(0), Message(&EXPORT_REPLAY_REQUEST)),
+    field(4, "room_composite", Oneof(0), Message(&ROOM_COMPOSITE_EGRESS_REQUEST)),
     field(14, "web", Oneof(0), Message(&WEB_EGRESS_REQUEST)),
+    field(19, "participant", Oneof(0), Message(&PARTICIPANT_EGRESS_REQUEST)),
+    field(5, "track_composite", Oneof(0), Message(&TRACK_COMPOSITE_EGRESS_REQUEST)),
+    field(6, "track", Oneof(0), Message(&TRACK_EGRESS_REQUEST)),
     field(15, "stream_results", Repeated, Message(&STREAM_INFO)),
     field(16, "file_results", Repeated, Message(&FILE_INFO)),
     field(17, "segment_results", Repeated, Message(&SEGMENTS_INFO)),
-    field(18, "updated_at", Single, Int64),
-    field(19, "participant", Oneof(0), Message(&PARTICIPANT_EGRESS_REQUEST)),
     field(20, "image_results", Repeated, Message(&IMAGES_INFO)),
-    field(21, "details", Single, String),
+    field(9, "error", Single, String),
     field(22, "error_code", Single, Int32),
+    field(21, "details", Single, String),
     field(23, "manifest_location", Single, String),
     field(25, "backup_storage_used", Single, Bool),
-    field(26, "source_type", Single, Enum(&EGRESS_SOURCE_TYPE)),
     field(27, "retry_count", Single, Int32),
-    field(29, "egress", Oneof(0), Message(&START_EGRESS_REQUEST)),
-    field(30, "replay", Oneof(0), Message(&EXPORT_REPLAY_REQUEST)),
+    field(7, "stream", Oneof(1), Message(&STREAM_INFO_LIST)),
+    field(8, "file", Oneof(1), Message(&FILE_INFO)),
+    field(12, "segments", Oneof(1), Message(&SEGMENTS_INFO)),
 ] };
 
 pub static ENCODED_FILE_OUTPUT: schema::Message = schema::Message { name: "livekit.EncodedFileOutput", fields: &[
     field(1, "file_type", Single, Enum(&ENCODED_FILE_TYPE)),
     field(2, "filepath", Single, String),
+    field(6, "disable_manifest", Single, Bool),
     field(3, "s3", Oneof(0), Message(&S3_UPLOAD)),
     field(4, "gcp", Oneof(0), Message(&GCPUPLOAD)),
     field(5, "azure", Oneof(0), Message(&AZURE_BLOB_UPLOAD)),
-    field(6, "disable_manifest", Single, Bool),
     field(7, "aliOSS", Oneof(0), Message(&ALI_OSSUPLOAD)),
 ] };
 
@@ -394,9 +394,9 @@ pub static FILE_INFO: schema::Message = schema::Message { name: "livekit.FileInf
     field(1, "filename", Single, String),
     field(2, "started_at", Single, Int64),
     field(3, "ended_at", Single, Int64),
+    field(6, "duration", Single, Int64),
     field(4, "size", Single, Int64),
     field(5, "location", Single, String),
-    field(6, "duration", Single, Int64),
 ] };
 
 pub static FILE_OUTPUT: schema::Message = schema::Message { name: "livekit.FileOutput", fields: &[
@@ -457,10 +457,10 @@ pub static IMAGE_OUTPUT: schema::Message = schema::Message { name: "livekit.Imag
 ] };
 
 pub static IMAGES_INFO: schema::Message = schema::Message { name: "livekit.ImagesInfo", fields: &[
+    field(4, "filename_prefix", Single, String),
     field(1, "image_count", Single, Int64),
     field(2, "started_at", Single, Int64),
     field(3, "ended_at", Single, Int64),
-    field(4, "filename_prefix", Single, String),
 ] };
 
 pub static INGRESS_AUDIO_ENCODING_OPTIONS: schema::Message = schema::Message { name: "livekit.IngressAudioEncodingOptions", fields: &[
@@ -483,16 +483,16 @@ pub static INGRESS_INFO: schema::Message = schema::Message { name: "livekit.Ingr
     field(3, "stream_key", Single, String),
     field(4, "url", Single, String),
     field(5, "input_type", Single, Enum(&INGRESS_INPUT)),
+    field(13, "bypass_transcoding", Single, Bool),
+    field(15, "enable_transcoding", Optional, Bool),
     field(6, "audio", Single, Message(&INGRESS_AUDIO_OPTIONS)),
     field(7, "video", Single, Message(&INGRESS_VIDEO_OPTIONS)),
     field(8, "room_name", Single, String),
     field(9, "participant_identity", Single, String),
     field(10, "participant_name", Single, String),
+    field(14, "participant_metadata", Single, String),
     field(11, "reusable", Single, Bool),
     field(12, "state", Single, Message(&INGRESS_STATE)),
-    field(13, "bypass_transcoding", Single, Bool),
-    field(14, "participant_metadata", Single, String),
-    field(15, "enable_transcoding", Optional, Bool),
     field(16, "enabled", Optional, Bool),
 ] };
 
@@ -502,11 +502,11 @@ pub static INGRESS_STATE: schema::Message = schema::Message { name: "livekit.Ing
     field(3, "video", Single, Message(&INPUT_VIDEO_STATE)),
     field(4, "audio", Single, Message(&INPUT_AUDIO_STATE)),
     field(5, "room_id", Single, String),
-    field(6, "tracks", Repeated, Message(&TRACK_INFO)),
     field(7, "started_at", Single, Int64),
     field(8, "ended_at", Single, Int64),
-    field(9, "resource_id", Single, String),
     field(10, "updated_at", Single, Int64),
+    field(9, "resource_id", Single, String),
+    field(6, "tracks", Repeated, Message(&TRACK_INFO)),
 ] };
 
 pub static INGRESS_VIDEO_ENCODING_OPTIONS: schema::Message = schema::Message { name: "livekit.IngressVideoEncodingOptions", fields: &[
@@ -539,6 +539,7 @@ pub static INPUT_VIDEO_STATE: schema::Message = schema::Message { name: "livekit
 
 pub static JOB: schema::Message = schema::Message { name: "livekit.Job", fields: &[
     field(1, "id", Single, String),
+    field(9, "dispatch_id", Single, String),
     field(2, "type", Single, Enum(&JOB_TYPE)),
     field(3, "room", Single, Message(&ROOM)),
     field(4, "participant", Optional, Message(&PARTICIPANT_INFO)),
@@ -546,7 +547,6 @@ pub static JOB: schema::Message = schema::Message { name: "livekit.Job", fields:
     field(6, "metadata", Single, String),
     field(7, "agent_name", Single, String),
     field(8, "state", Single, Message(&JOB_STATE)),
-    field(9, "dispatch_id", Single, String),
     field(10, "enable_recording", Single, Bool),
     field(11, "deployment", Single, String),
     field(12, "attributes", Map, Message(&JOB_ATTRIBUTES_ENTRY)),
@@ -674,6 +674,7 @@ pub static PARTICIPANT_INFO: schema::Message = schema::Message { name: "livekit.
     field(4, "tracks", Repeated, Message(&TRACK_INFO)),
     field(5, "metadata", Single, String),
     field(6, "joined_at", Single, Int64),
+    field(17, "joined_at_ms", Single, Int64),
     field(9, "name", Single, String),
     field(10, "version", Single, Uint32),
     field(11, "permission", Single, Message(&PARTICIPANT_PERMISSION)),
@@ -682,7 +683,6 @@ pub static PARTICIPANT_INFO: schema::Message = schema::Message { name: "livekit.
     field(14, "kind", Single, Enum(&PARTICIPANT_INFO_KIND)),
     field(15, "attributes", Map, Message(&PARTICIPANT_INFO_ATTRIBUTES_ENTRY)),
     field(16, "disconnect_reason", Single, Enum(&DISCONNECT_REASON)),
-    field(17, "joined_at_ms", Single, Int64),
     field(18, "kind_details", Repeated, Enum(&PARTICIPANT_INFO_KIND_DETAIL)),
     field(19, "data_tracks", Repeated, Message(&DATA_TRACK_INFO)),
     field(20, "client_protocol", Single, Int32),
@@ -698,9 +698,9 @@ pub static PARTICIPANT_PERMISSION: schema::Message = schema::Message { name: "li
     field(1, "can_subscribe", Single, Bool),
     field(2, "can_publish", Single, Bool),
     field(3, "can_publish_data", Single, Bool),
+    field(9, "can_publish_sources", Repeated, Enum(&TRACK_SOURCE)),
     field(7, "hidden", Single, Bool),
     field(8, "recorder", Single, Bool),
-    field(9, "can_publish_sources", Repeated, Enum(&TRACK_SOURCE)),
     field(10, "can_update_metadata", Single, Bool),
     field(11, "agent", Single, Bool),
     field(12, "can_subscribe_metrics", Single, Bool),
@@ -799,17 +799,17 @@ pub static ROOM: schema::Message = schema::Message { name: "livekit.Room", field
     field(1, "sid", Single, String),
     field(2, "name", Single, String),
     field(3, "empty_timeout", Single, Uint32),
+    field(14, "departure_timeout", Single, Uint32),
     field(4, "max_participants", Single, Uint32),
     field(5, "creation_time", Single, Int64),
+    field(15, "creation_time_ms", Single, Int64),
     field(6, "turn_password", Single, String),
     field(7, "enabled_codecs", Repeated, Message(&CODEC)),
     field(8, "metadata", Single, String),
     field(9, "num_participants", Single, Uint32),
-    field(10, "active_recording", Single, Bool),
     field(11, "num_publishers", Single, Uint32),
+    field(10, "active_recording", Single, Bool),
     field(13, "version", Single, Message(&TIMED_VERSION)),
-    field(14, "departure_timeout", Single, Uint32),
-    field(15, "creation_time_ms", Single, Int64),
 ] };
 
 pub static ROOM_AGENT_DISPATCH: schema::Message = schema::Message { name: "livekit.RoomAgentDispatch", fields: &[
@@ -829,25 +829,25 @@ pub static ROOM_COMPOSITE_EGRESS_REQUEST: schema::Message = schema::Message { na
     field(1, "room_name", Single, String),
     field(2, "layout", Single, String),
     field(3, "audio_only", Single, Bool),
+    field(15, "audio_mixing", Single, Enum(&AUDIO_MIXING)),
     field(4, "video_only", Single, Bool),
     field(5, "custom_base_url", Single, String),
     field(6, "file", Oneof(0), Message(&ENCODED_FILE_OUTPUT)),
     field(7, "stream", Oneof(0), Message(&STREAM_OUTPUT)),
+    field(10, "segments", Oneof(0), Message(&SEGMENTED_FILE_OUTPUT)),
     field(8, "preset", Oneof(1), Enum(&ENCODING_OPTIONS_PRESET)),
     field(9, "advanced", Oneof(1), Message(&ENCODING_OPTIONS)),
-    field(10, "segments", Oneof(0), Message(&SEGMENTED_FILE_OUTPUT)),
     field(11, "file_outputs", Repeated, Message(&ENCODED_FILE_OUTPUT)),
     field(12, "stream_outputs", Repeated, Message(&STREAM_OUTPUT)),
     field(13, "segment_outputs", Repeated, Message(&SEGMENTED_FILE_OUTPUT)),
     field(14, "image_outputs", Repeated, Message(&IMAGE_OUTPUT)),
-    field(15, "audio_mixing", Single, Enum(&AUDIO_MIXING)),
     field(16, "webhooks", Repeated, Message(&WEBHOOK_CONFIG)),
 ] };
 
 pub static ROOM_EGRESS: schema::Message = schema::Message { name: "livekit.RoomEgress", fields: &[
     field(1, "room", Single, Message(&ROOM_COMPOSITE_EGRESS_REQUEST)),
-    field(2, "tracks", Single, Message(&AUTO_TRACK_EGRESS)),
     field(3, "participant", Single, Message(&AUTO_PARTICIPANT_EGRESS)),
+    field(2, "tracks", Single, Message(&AUTO_TRACK_EGRESS)),
 ] };
 
 pub static ROOM_MOVED_RESPONSE: schema::Message = schema::Message { name: "livekit.RoomMovedResponse", fields: &[
@@ -870,6 +870,9 @@ pub static ROOM_UPDATE: schema::Message = schema::Message { name: "livekit.RoomU
 pub static S3_UPLOAD: schema::Message = schema::Message { name: "livekit.S3Upload", fields: &[
     field(1, "access_key", Single, String),
     field(2, "secret", Single, String),
+    field(11, "session_token", Single, String),
+    field(12, "assume_role_arn", Single, String),
+    field(13, "assume_role_external_id", Single, String),
     field(3, "region", Single, String),
     field(4, "endpoint", Single, String),
     field(5, "bucket", Single, String),
@@ -878,9 +881,6 @@ pub static S3_UPLOAD: schema::Message = schema::Message { name: "livekit.S3Uploa
     field(8, "tagging", Single, String),
     field(9, "content_disposition", Single, String),
     field(10, "proxy", Single, Message(&PROXY_CONFIG)),
-    field(11, "session_token", Single, String),
-    field(12, "assume_role_arn", Single, String),
-    field(13, "assume_role_external_id", Single, String),
 ] };
 
 pub static S3_UPLOAD_METADATA_ENTRY: schema::Message = schema::Message { name: "livekit.S3Upload.MetadataEntry", fields: &[
@@ -892,26 +892,26 @@ pub static SEGMENTED_FILE_OUTPUT: schema::Message = schema::Message { name: "liv
     field(1, "protocol", Single, Enum(&SEGMENTED_FILE_PROTOCOL)),
     field(2, "filename_prefix", Single, String),
     field(3, "playlist_name", Single, String),
+    field(11, "live_playlist_name", Single, String),
     field(4, "segment_duration", Single, Uint32),
+    field(10, "filename_suffix", Single, Enum(&SEGMENTED_FILE_SUFFIX)),
+    field(8, "disable_manifest", Single, Bool),
     field(5, "s3", Oneof(0), Message(&S3_UPLOAD)),
     field(6, "gcp", Oneof(0), Message(&GCPUPLOAD)),
     field(7, "azure", Oneof(0), Message(&AZURE_BLOB_UPLOAD)),
-    field(8, "disable_manifest", Single, Bool),
     field(9, "aliOSS", Oneof(0), Message(&ALI_OSSUPLOAD)),
-    field(10, "filename_suffix", Single, Enum(&SEGMENTED_FILE_SUFFIX)),
-    field(11, "live_playlist_name", Single, String),
 ] };
 
 pub static SEGMENTS_INFO: schema::Message = schema::Message { name: "livekit.SegmentsInfo", fields: &[
     field(1, "playlist_name", Single, String),
+    field(8, "live_playlist_name", Single, String),
     field(2, "duration", Single, Int64),
     field(3, "size", Single, Int64),
     field(4, "playlist_location", Single, String),
+    field(9, "live_playlist_location", Single, String),
     field(5, "segment_count", Single, Int64),
     field(6, "started_at", Single, Int64),
     field(7, "ended_at", Single, Int64),
-    field(8, "live_playlist_name", Single, String),
-    field(9, "live_playlist_location", Single, String),
 ] };
 
 pub static SEND_DATA_REQUEST: schema::Message = schema::Message { name: "livekit.SendDataRequest", fields: &[
@@ -919,8 +919,8 @@ pub static SEND_DATA_REQUEST: schema::Message = schema::Message { name: "livekit
     field(2, "data", Single, Bytes),
     field(3, "kind", Single, Enum(&DATA_PACKET_KIND)),
     field(4, "destination_sids", Repeated, String),
-    field(5, "topic", Optional, String),
     field(6, "destination_identities", Repeated, String),
+    field(5, "topic", Optional, String),
     field(7, "nonce", Single, Bytes),
 ] };
 
@@ -1176,9 +1176,9 @@ pub static TRACK_COMPOSITE_EGRESS_REQUEST: schema::Message = schema::Message { n
     field(3, "video_track_id", Single, String),
     field(4, "file", Oneof(0), Message(&ENCODED_FILE_OUTPUT)),
     field(5, "stream", Oneof(0), Message(&STREAM_OUTPUT)),
+    field(8, "segments", Oneof(0), Message(&SEGMENTED_FILE_OUTPUT)),
     field(6, "preset", Oneof(1), Enum(&ENCODING_OPTIONS_PRESET)),
     field(7, "advanced", Oneof(1), Message(&ENCODING_OPTIONS)),
-    field(8, "segments", Oneof(0), Message(&SEGMENTED_FILE_OUTPUT)),
     field(11, "file_outputs", Repeated, Message(&ENCODED_FILE_OUTPUT)),
     field(12, "stream_outputs", Repeated, Message(&STREAM_OUTPUT)),
     field(13, "segment_outputs", Repeated, Message(&SEGMENTED_FILE_OUTPUT)),
@@ -1355,6 +1355,7 @@ pub static WEB_EGRESS_REQUEST: schema::Message = schema::Message { name: "liveki
     field(1, "url", Single, String),
     field(2, "audio_only", Single, Bool),
     field(3, "video_only", Single, Bool),
+    field(12, "await_start_signal", Single, Bool),
     field(4, "file", Oneof(0), Message(&ENCODED_FILE_OUTPUT)),
     field(5, "stream", Oneof(0), Message(&STREAM_OUTPUT)),
     field(6, "segments", Oneof(0), Message(&SEGMENTED_FILE_OUTPUT)),
@@ -1363,7 +1364,6 @@ pub static WEB_EGRESS_REQUEST: schema::Message = schema::Message { name: "liveki
     field(9, "file_outputs", Repeated, Message(&ENCODED_FILE_OUTPUT)),
     field(10, "stream_outputs", Repeated, Message(&STREAM_OUTPUT)),
     field(11, "segment_outputs", Repeated, Message(&SEGMENTED_FILE_OUTPUT)),
-    field(12, "await_start_signal", Single, Bool),
     field(13, "image_outputs", Repeated, Message(&IMAGE_OUTPUT)),
     field(14, "webhooks", Repeated, Message(&WEBHOOK_CONFIG)),
 ] };
@@ -1385,13 +1385,13 @@ pub static WEBHOOK_EVENT: schema::Message = schema::Message { name: "livekit.Web
     field(1, "event", Single, String),
     field(2, "room", Single, Message(&ROOM)),
     field(3, "participant", Single, Message(&PARTICIPANT_INFO)),
-    field(6, "id", Single, String),
-    field(7, "created_at", Single, Int64),
-    field(8, "track", Single, Message(&TRACK_INFO)),
     field(9, "egress_info", Single, Message(&EGRESS_INFO)),
     field(10, "ingress_info", Single, Message(&INGRESS_INFO)),
-    field(11, "num_dropped", Single, Int32),
+    field(8, "track", Single, Message(&TRACK_INFO)),
     field(12, "job", Single, Message(&JOB)),
+    field(6, "id", Single, String),
+    field(7, "created_at", Single, Int64),
+    field(11, "num_dropped", Single, Int32),
     field(13, "room_end_reason", Single, Enum(&ROOM_END_REASON)),
 ] };
 

@@ -286,7 +286,6 @@ fn integer(scalar: &Scalar) -> Option<i128> {
         Scalar::Unsigned(value) => Some((*value).into()),
         Scalar::Signed(value) => Some((*value).into()),
         // Within what any kind can be; a greater one would not be the number that was written.
-        #[allow(clippy::cast_possible_truncation, reason = "whole, and within bounds")]
         Scalar::Float(value) if value.fract() == 0.0 && value.abs() <= u64::MAX as f64 => Some(*value as i128),
         Scalar::Text(text) => integer(&number(text)?),
         Scalar::Null | Scalar::Bool(_) | Scalar::Float(_) => None,
@@ -295,9 +294,7 @@ fn integer(scalar: &Scalar) -> Option<i128> {
 
 fn float(scalar: &Scalar) -> Option<f64> {
     match scalar {
-        #[allow(clippy::cast_precision_loss, reason = "as near as it can be is what is meant")]
         Scalar::Unsigned(value) => Some(*value as f64),
-        #[allow(clippy::cast_precision_loss, reason = "as near as it can be is what is meant")]
         Scalar::Signed(value) => Some(*value as f64),
         Scalar::Float(value) => Some(*value),
         Scalar::Text(text) => match &**text {
@@ -312,7 +309,6 @@ fn float(scalar: &Scalar) -> Option<f64> {
 
 fn float32(scalar: &Scalar) -> Option<f32> {
     let wide = float(scalar)?;
-    #[allow(clippy::cast_possible_truncation, reason = "as near as it can be is what is meant")]
     let narrow = wide as f32;
     (narrow.is_finite() || !wide.is_finite()).then_some(narrow)
 }

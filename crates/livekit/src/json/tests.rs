@@ -75,7 +75,8 @@ fn floats_may_be_words() {
 
 #[test]
 fn what_is_no_such_message_is_refused() {
-    let deep = format!("{}{}", r#"{"agents":["#.repeat(1_000), "]}".repeat(1_000));
+    let deep = format!("{}{}", r#"{"agents":["#.repeat(100_000), "]}".repeat(100_000));
+    assert_eq!(made(&deep).agents, [proto::RoomAgentDispatch::default()], "what is in there is no field of it");
     let ignored = format!(r#"{{"other":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(made(&ignored), proto::CreateRoomRequest::default(), "ignored, however deep");
     for json in [
@@ -95,7 +96,6 @@ fn what_is_no_such_message_is_refused() {
         r#"{"tags":{"a":null}}"#,
         r#"{"tags":{"a":"1","a":"2"}}"#,
         r#"{"tags":[]}"#,
-        &deep,
     ] {
         assert_eq!(read::<proto::CreateRoomRequest>(json.as_bytes()), Err(Unreadable), "{json:.80}");
     }

@@ -165,7 +165,6 @@ fn write_value(json: &mut String, kind: Kind, value: Raw, style: Style) {
 }
 
 /// What these bits mean in this kind.
-#[allow(clippy::cast_possible_truncation, reason = "a 32-bit kind is in the lower half")]
 fn signed(kind: Kind, bits: u64) -> i128 {
     let zigzag = |bits: u64| (bits >> 1).cast_signed() ^ -((bits & 1).cast_signed());
     match kind {
@@ -190,7 +189,6 @@ fn write_plain(json: &mut String, value: impl Display) {
     let _ = write!(json, "{value}");
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "32 bits")]
 fn write_float32(json: &mut String, bits: u64) {
     let value = f32::from_bits(bits as u32);
     write_float(json, value, value.into(), (1e-6..1e21).contains(&value.abs()));
