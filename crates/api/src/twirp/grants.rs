@@ -52,7 +52,8 @@ pub(super) fn room_name(name: &str) -> Result<RoomName, TwirpError> {
     if name.is_empty() {
         return Err(TwirpError::from_behind(Code::InvalidArgument, "no room name"));
     }
-    RoomName::new(name).map_err(|error| TwirpError::from_behind(Code::InvalidArgument, error))
+    let too_long = "room name length exceeds limits: max length 256";
+    RoomName::new(name).map_err(|_| TwirpError::from_behind(Code::InvalidArgument, too_long))
 }
 
 #[cfg(test)]
