@@ -13,7 +13,9 @@ use proto::{DisconnectReason, TrackSource};
 use sfu::ParticipantKey;
 
 use crate::leave::Departure;
-use crate::limits::{LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES};
+use crate::limits::{
+    LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES,
+};
 use crate::room::Room;
 use crate::types::Output;
 use crate::updates::{attributes_are_too_long, merge_attributes};

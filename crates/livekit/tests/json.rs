@@ -57,7 +57,8 @@ fn checks() -> BTreeMap<&'static str, Check> {
 fn check<M: Described>(value: &DynamicMessage, written: &str) {
     let kind = value.descriptor();
     let read = |text: &str| -> M { json::read(text.as_bytes()).unwrap_or_else(|_| panic!("not read: {text}")) };
-    let is_value = |binary: Vec<u8>| DynamicMessage::decode(kind.clone(), binary.as_slice()).is_ok_and(|read| read == *value);
+    let is_value =
+        |binary: Vec<u8>| DynamicMessage::decode(kind.clone(), binary.as_slice()).is_ok_and(|read| read == *value);
     let message = read(written);
     assert!(is_value(message.encode_to_vec()), "read as something else: {written}");
     for style in [Style::Compact, Style::Full] {
@@ -119,7 +120,8 @@ impl Choices<'_> {
 fn make_message(kind: &MessageDescriptor, choices: &mut Choices) -> DynamicMessage {
     let mut message = DynamicMessage::new(kind.clone());
     for field in kind.fields() {
-        let is_taken = field.containing_oneof().is_some_and(|oneof| oneof.fields().any(|other| message.has_field(&other)));
+        let is_taken =
+            field.containing_oneof().is_some_and(|oneof| oneof.fields().any(|other| message.has_field(&other)));
         if is_taken || choices.of(3) != 1 {
             continue;
         }
@@ -260,7 +262,8 @@ fn spelled(kind: &Kind, value: &Value, choices: &mut Choices) -> String {
         }
         Value::EnumNumber(number) => {
             let name = kind.as_enum().and_then(|values| values.get_value(*number)).map(|value| quoted(value.name()));
-            name.filter(|_| choices.of(3) != 1).unwrap_or_else(|| spell_integer((*number).into(), choices).replace('"', ""))
+            name.filter(|_| choices.of(3) != 1)
+                .unwrap_or_else(|| spell_integer((*number).into(), choices).replace('"', ""))
         }
         Value::Message(message) => {
             let mut json = String::new();

@@ -26,7 +26,6 @@ fn the_messages_are_those_of_the_protocol() {
 const HEAD: &str = "//! The messages that have JSON and what they are made of. Made by `tests/json_messages.rs` from livekit-protocol's
 //! .proto files; not edited.
 
-#![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, reason = \"as in the .proto files\")]
 
 use livekit_protocol as proto;
@@ -48,11 +47,17 @@ fn generate(pool: &DescriptorPool) -> String {
     let mut source = HEAD.to_owned();
     for root in &roots {
         let (name, constant) = (root.name(), constant(root.full_name()));
-        let _ = write!(source, "\nimpl Described for proto::{name} {{\n    const MESSAGE: &'static schema::Message = &{constant};\n}}\n");
+        let _ = write!(
+            source,
+            "\nimpl Described for proto::{name} {{\n    const MESSAGE: &'static schema::Message = &{constant};\n}}\n"
+        );
     }
     for (name, message) in &found.messages {
         let constant = constant(name);
-        let _ = write!(source, "\npub static {constant}: schema::Message = schema::Message {{ name: \"{name}\", fields: &[\n");
+        let _ = write!(
+            source,
+            "\npub static {constant}: schema::Message = schema::Message {{ name: \"{name}\", fields: &[\n"
+        );
         // As they are declared: the descriptor has them by number.
         for declared in &message.descriptor_proto().field {
             let field = message.get_field(declared.number().unsigned_abs()).expect("it has what it declares");

@@ -141,7 +141,8 @@ impl IntoResponse for TwirpError {
         let body = Body { code: self.code.as_str(), msg: &self.message, meta: self.meta };
         let body = serde_json::to_string(&body).unwrap_or_default();
         // Go escapes these in what is plain JSON, as errors are.
-        let escaped = [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
+        let escaped =
+            [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
         let body = escaped.iter().fold(body, |body, (letter, escape)| body.replace(letter, escape));
         // Clients compare the content type exactly.
         let form = HeaderValue::from_static("application/json");

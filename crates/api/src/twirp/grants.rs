@@ -3,6 +3,7 @@
 use model::RoomName;
 
 use super::error::{Code, TwirpError};
+use crate::rtc::no_room_name;
 
 /// Whoever holds the token of a request.
 pub(super) struct Asker {
@@ -49,11 +50,7 @@ pub(super) fn denied() -> TwirpError {
 
 /// A room's name, where it is one.
 pub(super) fn room_name(name: &str) -> Result<RoomName, TwirpError> {
-    if name.is_empty() {
-        return Err(TwirpError::from_behind(Code::InvalidArgument, "no room name"));
-    }
-    let too_long = "room name length exceeds limits: max length 256";
-    RoomName::new(name).map_err(|_| TwirpError::from_behind(Code::InvalidArgument, too_long))
+    RoomName::new(name).map_err(|error| TwirpError::from_behind(Code::InvalidArgument, no_room_name(&error)))
 }
 
 #[cfg(test)]

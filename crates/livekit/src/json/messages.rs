@@ -1,7 +1,6 @@
 //! The messages that have JSON and what they are made of. Made by `tests/json_messages.rs` from livekit-protocol's
 //! .proto files; not edited.
 
-#![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, reason = "as in the .proto files")]
 
 use livekit_protocol as proto;

@@ -5,6 +5,7 @@
 //! writes, and what that does not say is in [`messages`]: the code that is generated for serde is stricter, writes
 //! otherwise, and is larger than the rest of the wire protocol.
 
+#[rustfmt::skip]
 pub mod messages;
 mod read;
 pub mod schema;

@@ -28,8 +28,19 @@ fn a_number_is_read_however_it_is_written() {
     for (number, value) in [("-9223372036854775808", i64::MIN), ("\"9223372036854775807\"", i64::MAX), ("-0", 0)] {
         assert_eq!(since(number), Ok(value));
     }
-    for number in ["9223372036854775808", "9.3e18", "0.5", "\"\"", "\" 1\"", "\"1 \"", "\"+1\"", "\"0x1\"", "true", "\"NaN\"", "[1]"]
-    {
+    for number in [
+        "9223372036854775808",
+        "9.3e18",
+        "0.5",
+        "\"\"",
+        "\" 1\"",
+        "\"1 \"",
+        "\"+1\"",
+        "\"0x1\"",
+        "true",
+        "\"NaN\"",
+        "[1]",
+    ] {
         assert_eq!(since(number), Err(Unreadable), "{number}");
     }
     for number in ["-1", "4294967296", "77.5", "1e400"] {
@@ -107,7 +118,8 @@ fn what_is_no_such_message_is_refused() {
 
 #[test]
 fn the_two_styles_are_livekits() {
-    let room = proto::Room { name: "r\"\u{7f}é".to_owned(), creation_time_ms: -5, num_participants: 2, ..Default::default() };
+    let room =
+        proto::Room { name: "r\"\u{7f}é".to_owned(), creation_time_ms: -5, num_participants: 2, ..Default::default() };
     let compact = "{\"name\":\"r\\\"\u{7f}é\",\"creationTimeMs\":\"-5\",\"numParticipants\":2}";
     assert_eq!(write(&room, Style::Compact), compact);
     let full = "{\"sid\":\"\",\"name\":\"r\\\"\u{7f}é\",\"empty_timeout\":0,\"departure_timeout\":0,\"max_participants\":0,\

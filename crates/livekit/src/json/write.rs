@@ -157,10 +157,9 @@ fn write_value(json: &mut String, kind: Kind, value: Raw, style: Style) {
             write_plain(json, signed(kind, number));
             json.push('"');
         }
-        (
-            Kind::Int32 | Kind::Sint32 | Kind::Uint32 | Kind::Fixed32 | Kind::Sfixed32,
-            Raw::Number(number),
-        ) => write_plain(json, signed(kind, number)),
+        (Kind::Int32 | Kind::Sint32 | Kind::Uint32 | Kind::Fixed32 | Kind::Sfixed32, Raw::Number(number)) => {
+            write_plain(json, signed(kind, number))
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use protobuf::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
+use protobuf::Message as _;
 
 /// Everything they describe.
 pub fn pool() -> DescriptorPool {
@@ -22,7 +22,8 @@ pub fn roots(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
     let service = pool.get_service_by_name("livekit.RoomService").expect("the service is there");
     let others = ["WebhookEvent", "SignalRequest", "SignalResponse"];
     let others = others.iter().map(|name| pool.get_message_by_name(&format!("livekit.{name}")).expect("it is there"));
-    let mut roots: Vec<_> = service.methods().flat_map(|method| [method.input(), method.output()]).chain(others).collect();
+    let mut roots: Vec<_> =
+        service.methods().flat_map(|method| [method.input(), method.output()]).chain(others).collect();
     roots.sort_by(|a, b| a.full_name().cmp(b.full_name()));
     roots.dedup();
     roots
