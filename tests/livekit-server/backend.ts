@@ -29,6 +29,8 @@ export const secret = "secret";
 export class Receiver {
   readonly events: WebhookEvent[] = [];
   readonly refused: string[] = [];
+  /** What was received, as it came. */
+  readonly bodies: string[] = [];
   /** So many deliveries are answered with 503 first. */
   down = 0;
   private constructor(private readonly server: Server) {}
@@ -44,6 +46,7 @@ export class Receiver {
           response.writeHead(503).end();
           return;
         }
+        receiver.bodies.push(body);
         if (request.headers["content-type"] !== "application/webhook+json") receiver.refused.push("content type");
         verifier
           .receive(body, request.headers.authorization)

@@ -189,13 +189,14 @@ describe("participants", () => {
       const headers = { authorization: `Bearer ${await admin.toJwt()}`, "content-type": "application/protobuf" };
       return fetch(`${stoa.url}/twirp/livekit.RoomService/PerformRpc`, { method: "POST", headers, body: Buffer.from(body.toBinary()) });
     };
+    const rpcError = (code: number, message: string) => `twirp error unknown: RpcError ${code}: ${message}`;
     const greeted = await perform("greet");
     expect(greeted.headers.get("content-type")).toBe("application/protobuf");
     expect(PerformRpcResponse.fromBinary(new Uint8Array(await greeted.arrayBuffer())).payload).toBe("hello you");
     const unknown = await perform("unknown");
-    expect([unknown.status, await unknown.json()]).toMatchObject([501, { code: "unimplemented", meta: { rpc_code: "1400" } }]);
+    expect([unknown.status, await unknown.json()]).toMatchObject([400, { code: "invalid_argument", msg: rpcError(1400, "Method not supported at destination") }]);
     const failed = await perform("fail");
-    expect([failed.status, await failed.json()]).toMatchObject([409, { code: "aborted", meta: { rpc_code: "1500" } }]);
+    expect([failed.status, await failed.json()]).toMatchObject([500, { code: "internal", msg: rpcError(1500, "Application error in method handler") }]);
   });
 
   it("are moved to another room with what they publish, whichever worker it is on", async () => {
@@ -382,8 +383,8 @@ describe("refusals", () => {
     await refused(post("MutePublishedTrack", { room, identity: "bob", trackSid: sid, muted: false }, here), "failed_precondition 412");
     await service.forwardParticipant(room, "bob", `${room}-b`);
     await refused(post("ForwardParticipant", { room, identity: "bob", destinationRoom: `${room}-b` }, elsewhere), "already_exists 409");
-    await refused(rpc("bob", "fail"), "aborted 409");
-    await refused(rpc("bob", "hang", 500), "deadline_exceeded 408");
+    await refused(rpc("bob", "fail"), "internal 500");
+    await refused(rpc("bob", "hang", 500), "canceled 408");
     const waiting = rpc("carol", "hang");
     await sleep(500);
     await carol.leave();

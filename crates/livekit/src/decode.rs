@@ -11,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use livekit_protocol as proto;
 use prost::Message;
 
+use crate::json;
 use crate::types::{ClientParameters, DecodeError};
 
 /// What a gzipped join request may unpack to, in bytes.
@@ -19,8 +20,10 @@ pub const LONGEST_JOIN_REQUEST: usize = 1024 * 1024;
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+/// base64url, padded or not.
+pub(crate) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+/// base64, padded or not.
+pub(crate) const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 
 /// Reads the `join_request` of `/rtc/v1`: base64url, padded or not, of a `WrappedJoinRequest`.
 ///
@@ -173,7 +176,7 @@ pub fn decode_signal(bytes: &[u8]) -> Result<proto::SignalRequest, DecodeError> 
 
 /// Reads a text frame of the client.
 pub fn decode_signal_json(text: &str) -> Result<proto::SignalRequest, DecodeError> {
-    serde_json::from_str(text).map_err(|_| DecodeError::Message)
+    json::read(text.as_bytes()).map_err(|_| DecodeError::Message)
 }
 
 /// A binary frame to the client.
@@ -183,7 +186,7 @@ pub fn encode_signal(response: &proto::SignalResponse) -> Vec<u8> {
 
 /// A text frame to the client, for one that sends text frames.
 pub fn encode_signal_json(response: &proto::SignalResponse) -> String {
-    serde_json::to_string(response).expect("a map with text keys and no foreign types always serialises")
+    json::write(response, json::Style::Compact)
 }
 
 #[cfg(test)]

@@ -29,19 +29,18 @@ impl Room {
         self.hook(event, |event| event.participant = Some(info));
     }
 
-    /// A track is there, or gone.
+    /// A track is there, or gone. Room and participant are named only, as LiveKit does it.
     pub(crate) fn hook_track(&mut self, key: ParticipantKey, track: &proto::TrackInfo, published: bool) {
         let Some(session) = self.sessions.get(&key).filter(|_| self.init.hooks) else { return };
-        let participant = proto::ParticipantInfo {
-            sid: session.sid.clone(),
-            identity: session.identity.clone(),
-            name: session.name.clone(),
-            kind: session.kind.into(),
-            ..Default::default()
-        };
+        let (sid, identity) = (session.sid.clone(), session.identity.clone());
+        let participant = proto::ParticipantInfo { sid, identity, ..Default::default() };
+        let (sid, name) = (self.sid.clone(), self.init.name.clone());
+        let room = proto::Room { sid, name, ..Default::default() };
         let track = track.clone();
         let event = if published { "track_published" } else { "track_unpublished" };
-        self.hook(event, |event| (event.participant, event.track) = (Some(participant), Some(track)));
+        self.hook(event, |event| {
+            (event.room, event.participant, event.track) = (Some(room), Some(participant), Some(track));
+        });
     }
 
     fn is_seen(&self, key: ParticipantKey) -> bool {

@@ -27,6 +27,18 @@ const PROTOCOL: i32 = 16;
 /// What may be published.
 const CODECS: [&str; 8] =
     ["audio/opus", "audio/red", "audio/PCMU", "audio/PCMA", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
+/// What a room says that it takes, as LiveKit orders and counts it.
+pub(crate) const ROOM_CODECS: [&str; 9] = [
+    "audio/PCMU",
+    "audio/PCMA",
+    "audio/opus",
+    "audio/red",
+    "video/VP8",
+    "video/H264",
+    "video/VP9",
+    "video/AV1",
+    "video/rtx",
+];
 
 impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
@@ -190,7 +202,7 @@ impl Room {
             ping_interval: PING_INTERVAL,
             server_info: Some(server_info(&self.sid)),
             sif_trailer: self.sif_trailer.clone(),
-            enabled_publish_codecs: codecs(),
+            enabled_publish_codecs: codecs(&CODECS),
             fast_publish: session.grant.publish,
             ..Default::default()
         };
@@ -228,6 +240,6 @@ pub(crate) fn server_info(node: &str) -> proto::ServerInfo {
     }
 }
 
-pub(crate) fn codecs() -> Vec<proto::Codec> {
-    CODECS.iter().map(|mime| proto::Codec { mime: (*mime).to_owned(), fmtp_line: String::new() }).collect()
+pub(crate) fn codecs(mimes: &[&str]) -> Vec<proto::Codec> {
+    mimes.iter().map(|mime| proto::Codec { mime: (*mime).to_owned(), fmtp_line: String::new() }).collect()
 }

@@ -18,6 +18,7 @@ mod hold;
 mod hooks;
 mod id;
 mod join;
+pub mod json;
 mod leave;
 mod limits;
 mod lines;

@@ -13,7 +13,9 @@ use proto::{DisconnectReason, TrackSource};
 use sfu::ParticipantKey;
 
 use crate::leave::Departure;
-use crate::limits::{LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES};
+use crate::limits::{
+    LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES,
+};
 use crate::room::Room;
 use crate::types::Output;
 use crate::updates::{attributes_are_too_long, merge_attributes};
@@ -130,14 +132,25 @@ pub enum RoomRefusal {
     /// No such track of theirs.
     #[error("track is not found")]
     TrackNotFound,
-    /// Something in it is wrong or too long.
+    /// Something in it is wrong.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Something in it is too long.
+    #[error("{what} {most}")]
+    TooLong {
+        /// What, in LiveKit's words.
+        what: &'static str,
+        /// In bytes.
+        most: usize,
+    },
+    /// A nonce has another length than nonces have.
+    #[error("nonce should be 16-bytes or not present, got: {0} bytes")]
+    Nonce(usize),
     /// A track is unmuted by its owner only.
     #[error("remote unmute not enabled")]
     RemoteUnmute,
     /// The participant does not serve that at present.
-    #[error("{message}")]
+    #[error("RpcError {code}: {message}{}{data}", if data.is_empty() { "" } else { ": " })]
     Rpc {
         /// LiveKit's code of RPC errors.
         code: u32,
@@ -239,7 +252,7 @@ impl Room {
 
     fn configure(&mut self, options: RoomOptions) -> Answered {
         if options.metadata.as_ref().is_some_and(|metadata| metadata.len() > LONGEST_METADATA) {
-            return Err(RoomRefusal::Invalid("metadata size exceeds limits"));
+            return Err(RoomRefusal::TooLong { what: "metadata size exceeds limits", most: LONGEST_METADATA });
         }
         if let Some(timeout) = options.empty_timeout {
             self.init.empty_timeout = timeout;
@@ -306,14 +319,14 @@ impl Room {
         let key = self.known(&request.identity)?;
         let session = self.sessions.get_mut(&key).ok_or(RoomRefusal::ParticipantNotFound)?;
         if request.name.len() > LONGEST_NAME {
-            return Err(RoomRefusal::Invalid("name length exceeds limits"));
+            return Err(RoomRefusal::TooLong { what: "name length exceeds limits", most: LONGEST_NAME });
         }
         if request.metadata.len() > LONGEST_METADATA {
-            return Err(RoomRefusal::Invalid("metadata size exceeds limits"));
+            return Err(RoomRefusal::TooLong { what: "metadata size exceeds limits", most: LONGEST_METADATA });
         }
         let attributes = merge_attributes(&session.attributes, &request.attributes);
         if attributes_are_too_long(&attributes) {
-            return Err(RoomRefusal::Invalid("attribute size exceeds limits"));
+            return Err(RoomRefusal::TooLong { what: "attribute size exceeds limits", most: LONGEST_ATTRIBUTES });
         }
         session.attributes = attributes;
         if let Some(name) = auth::shown_name(&request.name) {
@@ -350,7 +363,7 @@ impl Room {
     #[allow(deprecated)]
     fn send_user_data(&mut self, request: proto::SendDataRequest) -> Answered {
         if !matches!(request.nonce.len(), 0 | 16) {
-            return Err(RoomRefusal::Invalid("nonce should be 16-bytes or not present"));
+            return Err(RoomRefusal::Nonce(request.nonce.len()));
         }
         if request.data.len() > LONGEST_DATA || request.topic.as_ref().is_some_and(|t| t.len() > LONGEST_NAME) {
             return Err(RoomRefusal::Invalid("data exceeds limits"));

@@ -104,7 +104,8 @@ impl Room {
         }
         self.drop_stale(key, &request.cid);
         let sid = crate::id::sid(&mut self.rng, sid_prefix(&request));
-        let info = track_info(&request, sid.clone());
+        let mut info = track_info(&request, sid.clone());
+        info.version = Some(proto::TimedVersion { unix_micro: self.timestamp().as_millis() * 1_000, ticks: 0 });
         let kind = if info.r#type() == TrackType::Audio { Kind::Audio } else { Kind::Video };
         let spec = TrackSpec {
             kind,

@@ -129,7 +129,7 @@ impl Room {
             max_participants: self.init.max_participants as u32,
             creation_time: created / 1000,
             creation_time_ms: created,
-            enabled_codecs: crate::join::codecs(),
+            enabled_codecs: crate::join::codecs(&crate::join::ROOM_CODECS),
             metadata: self.metadata.clone(),
             num_participants: seen.clone().count() as u32,
             num_publishers: seen.filter(publishes).count() as u32,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use auth::{LiveKitClaims, LiveKitKey, mint_livekit};
 use base64::Engine as _;
+use livekit::json;
 use livekit::proto::WebhookEvent;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
@@ -149,7 +150,7 @@ async fn run_lane(mut events: mpsc::UnboundedReceiver<Hook>, target: Arc<Target>
 
 impl Target {
     async fn deliver(&self, event: &WebhookEvent) {
-        let Ok(body) = serde_json::to_string(event) else { return };
+        let body = json::write(event, json::Style::Compact);
         let mut pauses = PAUSES.iter();
         loop {
             let outcome = self.send(body.clone()).await;
@@ -261,7 +262,7 @@ mod tests {
         running.await.unwrap();
         let seen = seen.lock().unwrap();
         let names: Vec<String> =
-            seen.iter().map(|(_, body)| serde_json::from_str::<WebhookEvent>(body).unwrap().event).collect();
+            seen.iter().map(|(_, body)| json::read::<WebhookEvent>(body.as_bytes()).unwrap().event).collect();
         assert_eq!(names, ["room_started", "participant_joined", "room_finished"]);
         let keys =
             auth::LiveKitKeys::new(LiveKitKey { key: "key".into(), secret: model::Secret::new("secret".into()) });

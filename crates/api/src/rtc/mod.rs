@@ -186,13 +186,16 @@ fn joined_room(claims: &auth::LiveKitClaims) -> Result<RoomName, Refusal> {
         let text = format!("participant identity length exceeds limits: max length {LONGEST_IDENTITY}");
         return Err((StatusCode::BAD_REQUEST, text.into()));
     }
-    RoomName::new(&claims.video.room).map_err(|error| match error {
-        IdError::Empty => bad_request("no room name"),
-        IdError::TooLong(longest) => {
-            (StatusCode::BAD_REQUEST, format!("room name length exceeds limits: max length {longest}").into())
-        }
-        IdError::Control | IdError::NotUuid => bad_request("the room name contains control characters"),
-    })
+    RoomName::new(&claims.video.room).map_err(|error| (StatusCode::BAD_REQUEST, no_room_name(&error)))
+}
+
+/// Why a text names no room, in LiveKit's words.
+pub(crate) fn no_room_name(error: &IdError) -> Cow<'static, str> {
+    match error {
+        IdError::Empty => "no room name".into(),
+        IdError::TooLong(longest) => format!("room name length exceeds limits: max length {longest}").into(),
+        IdError::Control | IdError::NotUuid => "the room name contains control characters".into(),
+    }
 }
 
 fn bad_request(text: &'static str) -> Refusal {

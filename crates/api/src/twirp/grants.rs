@@ -3,6 +3,7 @@
 use model::RoomName;
 
 use super::error::{Code, TwirpError};
+use crate::rtc::no_room_name;
 
 /// Whoever holds the token of a request.
 pub(super) struct Asker {
@@ -32,24 +33,24 @@ impl Asker {
         let room = self.may_administer(from)?;
         granted(self.claims.video.destination_room == to)?;
         if from == to {
-            return Err(TwirpError::invalid("destination room cannot be the same as source room"));
+            return Err(TwirpError::argument("destination room cannot be the same as source room", ""));
         }
         Ok((room, room_name(to)?))
     }
 }
 
 fn granted(granted: bool) -> Result<(), TwirpError> {
-    // LiveKit's own code for it; SDKs look at the status.
-    let refused = || TwirpError::new(Code::Unauthenticated, "permissions denied".to_owned());
-    if granted { Ok(()) } else { Err(refused()) }
+    if granted { Ok(()) } else { Err(denied()) }
+}
+
+/// Whoever asks may not. LiveKit's own code for it; SDKs look at the status.
+pub(super) fn denied() -> TwirpError {
+    TwirpError::new(Code::Unauthenticated, "permissions denied".to_owned())
 }
 
 /// A room's name, where it is one.
 pub(super) fn room_name(name: &str) -> Result<RoomName, TwirpError> {
-    if name.is_empty() {
-        return Err(TwirpError::invalid("no room name"));
-    }
-    RoomName::new(name).map_err(|error| TwirpError::invalid(&error.to_string()))
+    RoomName::new(name).map_err(|error| TwirpError::from_behind(Code::InvalidArgument, no_room_name(&error)))
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ mod room_service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use prost::Message;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use livekit::json::{self, Described};
 
 use crate::body::is_late;
 use crate::caller::bearer;
@@ -37,7 +36,11 @@ pub(crate) fn router(state: &AppState) -> Router {
 }
 
 async fn no_such_route(request: Request) -> TwirpError {
-    TwirpError::new(Code::BadRoute, format!("no handler for path {:?}", request.uri().path()))
+    no_handler(request.method().as_str(), request.uri().path())
+}
+
+fn no_handler(verb: &str, path: &str) -> TwirpError {
+    TwirpError::bad_route(format!("no handler for path {path:?}"), verb, path)
 }
 
 async fn room_service(State(state): State<AppState>, Path(method): Path<String>, request: Request) -> Response {
@@ -53,10 +56,10 @@ async fn open(state: &AppState, request: Request) -> Result<(Asker, Call), Twirp
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
         let message = format!("unsupported method {:?} (only POST is allowed)", parts.method.as_str());
-        return Err(TwirpError::new(Code::BadRoute, message));
+        return Err(TwirpError::bad_route(message, parts.method.as_str(), parts.uri.path()));
     }
-    let form = Form::of(&parts.headers)?;
-    let token = bearer(&parts.headers).ok().flatten().ok_or_else(unauthenticated)?;
+    let form = Form::of(&parts)?;
+    let token = bearer(&parts.headers).map_err(|_| unauthenticated())?.ok_or_else(grants::denied)?;
     let claims = state.config.livekit_keys.verify(state.handle().now(), token).map_err(|refusal| {
         state.refusals.note("livekit", &refusal);
         if refusal.is_for_holder() {
@@ -75,7 +78,7 @@ async fn open(state: &AppState, request: Request) -> Result<(Asker, Call), Twirp
         false => TwirpError::new(Code::ResourceExhausted, format!("a body has at most {LONGEST_BODY} bytes")),
     };
     let body = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(unread)?;
-    Ok((Asker { claims }, Call { form, body }))
+    Ok((Asker { claims }, Call { path: parts.uri.path().to_owned(), form, body }))
 }
 
 fn unauthenticated() -> TwirpError {
@@ -84,6 +87,7 @@ fn unauthenticated() -> TwirpError {
 
 /// A body and the form that the answer has, too.
 struct Call {
+    path: String,
     form: Form,
     body: Bytes,
 }
@@ -95,29 +99,37 @@ enum Form {
 }
 
 impl Form {
-    fn of(headers: &HeaderMap) -> Result<Self, TwirpError> {
-        let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    fn of(head: &Parts) -> Result<Self, TwirpError> {
+        let text = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             PROTOBUF => Ok(Form::Protobuf),
             JSON => Ok(Form::Json),
-            _ => Err(TwirpError::new(Code::BadRoute, format!("unexpected Content-Type: {text:?}"))),
+            _ => {
+                let message = format!("unexpected Content-Type: {text:?}");
+                Err(TwirpError::bad_route(message, head.method.as_str(), head.uri.path()))
+            }
         }
     }
 }
 
 impl Call {
-    fn read<T: Message + Default + DeserializeOwned>(&self) -> Result<T, TwirpError> {
-        let malformed = || TwirpError::new(Code::Malformed, "the request cannot be decoded".to_owned());
-        match self.form {
-            Form::Protobuf => T::decode(self.body.clone()).map_err(|_| malformed()),
-            Form::Json => serde_json::from_slice(&self.body).map_err(|_| malformed()),
-        }
+    /// No such method.
+    fn no_handler(&self) -> TwirpError {
+        no_handler("POST", &self.path)
     }
 
-    fn write<T: Message + Serialize>(&self, answer: &T) -> Response {
+    fn read<T: Described>(&self) -> Result<T, TwirpError> {
+        let (read, form) = match self.form {
+            Form::Protobuf => (T::decode(self.body.clone()).ok(), "protobuf"),
+            Form::Json => (json::read(&self.body).ok(), "json"),
+        };
+        read.ok_or_else(|| TwirpError::new(Code::Malformed, format!("the {form} request could not be decoded")))
+    }
+
+    fn write<T: Described>(&self, answer: &T) -> Response {
         let (body, form) = match self.form {
             Form::Protobuf => (answer.encode_to_vec(), PROTOBUF),
-            Form::Json => (serde_json::to_vec(answer).unwrap_or_default(), JSON),
+            Form::Json => (json::write(answer, json::Style::Full).into_bytes(), JSON),
         };
         ([(header::CONTENT_TYPE, HeaderValue::from_static(form))], body).into_response()
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use livekit::{RoomAnswer, RoomOptions, RoomRequest};
+use livekit::json::Described;
+use livekit::{RoomAnswer, RoomOptions, RoomRefusal, RoomRequest};
 use livekit_protocol as proto;
 use model::RoomName;
-use prost::Message;
 
 use super::Call;
 use super::error::{Code, TwirpError};
@@ -38,7 +38,7 @@ pub(super) async fn dispatch(state: &AppState, asker: &Asker, method: &str, call
         "MoveParticipant" => service.move_participant().await,
         "ForwardParticipant" => service.forward_participant().await,
         "PerformRpc" => service.perform_rpc().await,
-        _ => Err(TwirpError::new(Code::BadRoute, format!("no handler for method {method:?}"))),
+        _ => Err(call.no_handler()),
     }
 }
 
@@ -65,7 +65,7 @@ impl Service<'_> {
         self.asker.may_list()?;
         let request: proto::ListRoomsRequest = self.call.read()?;
         if request.names.len() > MOST_NAMES {
-            return Err(TwirpError::invalid("too many names"));
+            return Err(TwirpError::new(Code::InvalidArgument, "too many names".to_owned()));
         }
         // A name that none can have names no room.
         let names: Vec<RoomName> = request.names.iter().filter_map(|name| RoomName::new(name).ok()).collect();
@@ -84,12 +84,14 @@ impl Service<'_> {
     async fn list_participants(&self) -> Answered {
         let request: proto::ListParticipantsRequest = self.call.read()?;
         let room = self.asker.may_administer(&request.room)?;
-        match self.media().ask(&room, RoomRequest::Participants).await? {
-            RoomAnswer::Participants(participants) => {
-                Ok(self.call.write(&proto::ListParticipantsResponse { participants }))
-            }
-            other => Err(unexpected(&other)),
-        }
+        let participants = match self.media().ask(&room, RoomRequest::Participants).await {
+            Ok(RoomAnswer::Participants(participants)) => participants,
+            // Nobody is in a room that there is not.
+            Err(RoomRefusal::RoomNotFound) => Vec::new(),
+            Ok(other) => return Err(unexpected(&other)),
+            Err(refused) => return Err(refused.into()),
+        };
+        Ok(self.call.write(&proto::ListParticipantsResponse { participants }))
     }
 
     async fn get_participant(&self) -> Answered {
@@ -102,7 +104,8 @@ impl Service<'_> {
         let request: proto::RoomParticipantIdentity = self.call.read()?;
         let room = self.asker.may_administer(&request.room)?;
         let remove = RoomRequest::Remove { identity: request.identity, revoke_before: request.revoke_token_ts };
-        self.done(&room, remove, &proto::RemoveParticipantResponse::default()).await
+        self.media().ask(&room, remove).await.map_err(of_participant)?;
+        Ok(self.call.write(&proto::RemoveParticipantResponse::default()))
     }
 
     async fn mute_published_track(&self) -> Answered {
@@ -167,7 +170,7 @@ impl Service<'_> {
         let request: proto::PerformRpcRequest = self.call.read()?;
         let room = self.asker.may_administer(&request.room)?;
         if request.destination_identity.is_empty() {
-            return Err(TwirpError::invalid("destination identity is required"));
+            return Err(TwirpError::from_behind(Code::InvalidArgument, "destination identity is required"));
         }
         match self.media().ask(&room, RoomRequest::PerformRpc(request)).await? {
             RoomAnswer::Rpc(payload) => Ok(self.call.write(&proto::PerformRpcResponse { payload })),
@@ -190,15 +193,23 @@ impl Service<'_> {
     }
 
     async fn participant(&self, room: &RoomName, request: RoomRequest) -> Answered {
-        match self.media().ask(room, request).await? {
+        match self.media().ask(room, request).await.map_err(of_participant)? {
             RoomAnswer::Participant(info) => Ok(self.call.write(&*info)),
             other => Err(unexpected(&other)),
         }
     }
 
-    async fn done<T: Message + serde::Serialize>(&self, room: &RoomName, request: RoomRequest, answer: &T) -> Answered {
+    async fn done<T: Described>(&self, room: &RoomName, request: RoomRequest, answer: &T) -> Answered {
         self.media().ask(room, request).await?;
         Ok(self.call.write(answer))
+    }
+}
+
+/// Where there is no such room, there is no such participant: which of both is missing is not said.
+fn of_participant(refusal: RoomRefusal) -> TwirpError {
+    match refusal {
+        RoomRefusal::RoomNotFound => RoomRefusal::ParticipantNotFound.into(),
+        other => other.into(),
     }
 }
 
@@ -206,7 +217,7 @@ fn options(request: &proto::CreateRoomRequest) -> Result<RoomOptions, TwirpError
     let timeout = |seconds: u32| match seconds {
         0 => Ok(None),
         1..=LONGEST_TIMEOUT => Ok(Some(Duration::from_secs(seconds.into()))),
-        _ => Err(TwirpError::invalid("a timeout is longer than a week")),
+        _ => Err(TwirpError::new(Code::InvalidArgument, "a timeout is longer than a week".to_owned())),
     };
     Ok(RoomOptions {
         empty_timeout: timeout(request.empty_timeout)?,
