@@ -15,8 +15,13 @@ pub trait MediaPlane: Send + Sync + 'static {
     async fn close_room(&self, room: &RoomName);
     /// Puts one participant out (Leave DISCONNECT, PARTICIPANT_REMOVED).
     async fn remove_participant(&self, room: &RoomName, identity: &str);
-    /// Connects a LiveKit client. `create`: open the room where there is none.
-    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError>;
+    /// Connects a LiveKit client. `create`: open the room so where there is none; one that is there stays as it is.
+    async fn connect(
+        &self,
+        room: RoomName,
+        join: Join,
+        create: Option<RoomOptions>,
+    ) -> Result<SignalLink, ConnectError>;
     /// Names of the open rooms, with the number of participants in each.
     async fn rooms(&self) -> Vec<(RoomName, usize)>;
     /// Opens a room where there is none, sets it up so, and describes it.
@@ -114,6 +119,8 @@ pub enum MediaNoticeKind {
     Joined {
         /// Device of the token.
         device: Option<String>,
+        /// There for the others, as agents and recorders are.
+        is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected,

@@ -3,7 +3,7 @@
 //! Whoever asks has been let through: grants are the edge's. Every request gets one [`Output::Answer`], most of them at once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use livekit_protocol as proto;
 use proto::data_packet::Value;
@@ -13,6 +13,7 @@ use sfu::ParticipantKey;
 
 use crate::leave::Departure;
 use crate::limits::{LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES};
+use crate::options::RoomOptions;
 use crate::room::Room;
 use crate::types::Output;
 use crate::updates::{attributes_are_too_long, merge_attributes};
@@ -20,19 +21,6 @@ use crate::updates::{attributes_are_too_long, merge_attributes};
 /// Names a request's answer; chosen by whoever asks, unique among the requests that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
-
-/// How a room is to be, where it was said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RoomOptions {
-    /// How long it lives before anyone came.
-    pub empty_timeout: Option<Duration>,
-    /// How long it lives after everyone left.
-    pub departure_timeout: Option<Duration>,
-    /// At most so many participants.
-    pub max_participants: Option<usize>,
-    /// For everyone in it to read.
-    pub metadata: Option<String>,
-}
 
 /// One request.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +120,9 @@ pub enum RoomRefusal {
     /// Something in it is wrong or too long.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Of what LiveKit has, this is not here.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A track is unmuted by its owner only.
     #[error("remote unmute not enabled")]
     RemoteUnmute,
@@ -237,20 +228,10 @@ impl Room {
     }
 
     fn configure(&mut self, options: RoomOptions) -> Answered {
-        if options.metadata.as_ref().is_some_and(|metadata| metadata.len() > LONGEST_METADATA) {
-            return Err(RoomRefusal::Invalid("metadata size exceeds limits"));
-        }
-        if let Some(timeout) = options.empty_timeout {
-            self.init.empty_timeout = timeout;
-        }
-        if let Some(timeout) = options.departure_timeout {
-            self.close_after = timeout;
-        }
-        if let Some(most) = options.max_participants {
-            self.init.max_participants = most;
-        }
-        if let Some(metadata) = options.metadata {
-            self.metadata = metadata;
+        options.check()?;
+        let is_news = options.metadata.is_some();
+        self.apply(options);
+        if is_news {
             self.send_room_update();
         }
         Ok(RoomAnswer::Room(Box::new(self.room_info())))

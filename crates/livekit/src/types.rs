@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 
+use crate::options::RoomOptions;
 use crate::relay::{RelayId, RelayMessage};
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 
@@ -56,7 +57,9 @@ pub struct ClientParameters {
 pub struct RoomInit {
     /// Its name.
     pub name: String,
-    /// At most so many participants; 0: no limit.
+    /// What was said of this one; it goes before what follows.
+    pub options: RoomOptions,
+    /// At most so many participants, dependent ones apart; 0: no limit.
     pub max_participants: usize,
     /// How long it lives before anyone came, until `RoomEvent::Empty`.
     pub empty_timeout: std::time::Duration,
@@ -106,12 +109,14 @@ pub enum Output {
 /// What a room tells its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RoomEvent {
-    /// A participant's signalling is up.
+    /// A participant's signalling is up, or it is there in another way than before.
     Joined {
         /// Who.
         identity: String,
         /// The token's attributes.
         device: Option<String>,
+        /// See [`crate::is_dependent`].
+        is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected {

@@ -94,6 +94,7 @@ impl From<RoomRefusal> for TwirpError {
         let code = match refusal {
             RoomRefusal::RoomNotFound | RoomRefusal::ParticipantNotFound | RoomRefusal::TrackNotFound => Code::NotFound,
             RoomRefusal::Invalid(_) => Code::InvalidArgument,
+            RoomRefusal::Unsupported(_) => Code::Unimplemented,
             RoomRefusal::RemoteUnmute => Code::FailedPrecondition,
             RoomRefusal::IdentityTaken => Code::AlreadyExists,
             RoomRefusal::Busy => Code::ResourceExhausted,
@@ -129,6 +130,7 @@ mod tests {
         for (refusal, code, status) in [
             (RoomRefusal::RoomNotFound, "not_found", 404),
             (RoomRefusal::Invalid("x"), "invalid_argument", 400),
+            (RoomRefusal::Unsupported("x"), "unimplemented", 501),
             (RoomRefusal::RemoteUnmute, "failed_precondition", 412),
             (RoomRefusal::Busy, "resource_exhausted", 429),
             (rpc(1502), "deadline_exceeded", 408),
