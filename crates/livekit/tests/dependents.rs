@@ -1,5 +1,7 @@
 //! Agents and recorders: they are there for the others, take nobody's place and keep no room open.
 
+#![allow(clippy::disallowed_methods, reason = "tests begin at some time")]
+
 mod support;
 
 use std::time::Duration;
