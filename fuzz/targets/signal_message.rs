@@ -68,6 +68,7 @@ fn settle(room: &mut Room) {
 fn init(now: Instant) -> RoomInit {
     let addr = "192.0.2.1:7882".parse().expect("an address");
     RoomInit {
+        options: livekit::RoomOptions::default(),
         name: "room".into(),
         max_participants: 0,
         empty_timeout: Duration::from_secs(300),

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/logger"
 	lksdk "github.com/livekit/server-sdk-go/v2"
@@ -253,5 +254,58 @@ func TestEachGetsACodecItTakes(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Comes in with a token of one's own making, or not at all.
+func enter(t *testing.T, identity string, say func(*auth.AccessToken)) (*lksdk.Room, chan lksdk.DisconnectionReason, error) {
+	t.Helper()
+	token := auth.NewAccessToken(os.Getenv("LIVEKIT_API_KEY"), os.Getenv("LIVEKIT_API_SECRET")).SetIdentity(identity)
+	token.SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: t.Name()})
+	say(token)
+	jwt, err := token.ToJWT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan lksdk.DisconnectionReason, 1)
+	callback := &lksdk.RoomCallback{OnDisconnectedWithReason: func(reason lksdk.DisconnectionReason) { gone <- reason }}
+	room, err := lksdk.ConnectToRoomWithToken(os.Getenv("LIVEKIT_URL"), jwt, callback)
+	if err == nil {
+		t.Cleanup(room.Disconnect)
+	}
+	return room, gone, err
+}
+
+func TestATokenShapesItsRoomAndAnAgentTakesNoPlace(t *testing.T) {
+	agent, gone, err := enter(t, "agent", func(token *auth.AccessToken) {
+		token.SetKind(livekit.ParticipantInfo_AGENT)
+		token.SetRoomConfig(&livekit.RoomConfiguration{MaxParticipants: 1, DepartureTimeout: 2, EmptyTimeout: 60, Metadata: "mm"})
+	})
+	if err != nil || agent.Metadata() != "mm" {
+		t.Fatalf("the room's metadata is %q: %v", agent.Metadata(), err)
+	}
+	anna, _, err := enter(t, "anna", func(*auth.AccessToken) {})
+	if err != nil {
+		t.Fatalf("an agent takes the only place: %v", err)
+	}
+	if _, _, err := enter(t, "bert", func(*auth.AccessToken) {}); err == nil {
+		t.Fatal("a second person is in a room for one")
+	}
+	for what, say := range map[string]func(*auth.AccessToken){
+		"agents":   func(token *auth.AccessToken) { token.SetAgents(&livekit.RoomAgentDispatch{AgentName: "a"}) },
+		"a preset": func(token *auth.AccessToken) { token.SetRoomPreset("big") },
+	} {
+		if _, _, err := enter(t, "egress", func(token *auth.AccessToken) {
+			token.SetKind(livekit.ParticipantInfo_EGRESS)
+			say(token)
+		}); err == nil {
+			t.Fatalf("a token that asks for %s is taken", what)
+		}
+	}
+	anna.Disconnect()
+	select {
+	case <-gone:
+	case <-time.After(patience):
+		t.Fatal("the agent is still there")
 	}
 }

@@ -208,6 +208,38 @@ class ServerApi(unittest.IsolatedAsyncioTestCase):
         await until("bob to see her come", lambda: len(bob.colours.get("alice", [])) > 10)
         self.assertEqual((await self.names("here"), await self.names("there")), ([], ["alice", "bob"]))
 
+    async def enter(self, name: str, access: api.AccessToken) -> Participant:
+        person = Participant(name, (200, 40, 40), 440)
+        await asyncio.wait_for(person.room.connect(self.stoa.url, access.to_jwt()), TIMEOUT)
+        self.people.append(person)
+        return person
+
+    async def test_tokens_shape_rooms_and_agents_take_no_place(self) -> None:
+        def access(name: str) -> api.AccessToken:
+            grants = api.VideoGrants(room_join=True, room="room")
+            return api.AccessToken(KEY, SECRET).with_identity(name).with_grants(grants)
+
+        def config(**said: object) -> messages.RoomConfiguration:
+            return messages.RoomConfiguration(**said)
+
+        wanted = config(max_participants=1, departure_timeout=2, empty_timeout=60, metadata="mm")
+        agent = await self.enter("agent", access("agent").with_kind("agent").with_room_config(wanted))
+        (room,) = (await self.api.room.list_rooms(messages.ListRoomsRequest())).rooms
+        seen = (room.max_participants, room.departure_timeout, room.empty_timeout, room.metadata, room.num_participants)
+        self.assertEqual(seen, (1, 2, 60, "mm", 0))
+        alice = await self.enter("alice", access("alice"))
+        for refused in [
+            access("bob"),
+            access("bob").with_kind("egress").with_room_preset("big"),
+            access("bob").with_kind("egress").with_room_config(config(agents=[{"agent_name": "a"}])),
+        ]:
+            with self.assertRaises(rtc.ConnectError):
+                await self.enter("bob", refused)
+        self.assertEqual(await self.names(), ["agent", "alice"])
+        await alice.room.disconnect()
+        await until("the agent to be out", lambda: not agent.room.isconnected())
+        self.assertEqual(list((await self.api.room.list_rooms(messages.ListRoomsRequest())).rooms), [])
+
     async def test_grants(self) -> None:
         await self.join("alice")
         stranger = api.LiveKitAPI(self.stoa.url, KEY, "a wrong secret, long enough to be one")

@@ -1,4 +1,5 @@
 // livekit-client in Chromium: publish and subscribe, every codec, simulcast layers, data, mute, screen, duplicate identity.
+import { RoomConfiguration } from "livekit-server-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hears, hearsNothing, keepsPlaying, lookAt, sees } from "../support/look.ts";
 import { alice, bob, fakeScreen } from "../support/media.ts";
@@ -14,13 +15,17 @@ let b: Peer;
 let room = 0;
 
 /** A new room with two fresh pages in the standing browsers. */
-async function meetIn(options: Record<string, unknown>, forB: Record<string, unknown> = {}): Promise<string> {
+async function meetIn(
+  options: Record<string, unknown>,
+  forB: Record<string, unknown> = {},
+  roomConfig?: RoomConfiguration,
+): Promise<string> {
   room += 1;
   const name = `media-${room}`;
   await Promise.all([a.page.close(), b.page.close()]);
   a = await Peer.inside(a.browser, alice, pages.url);
   b = await Peer.inside(b.browser, bob, pages.url);
-  await a.join(stoa.livekitUrl, await stoa.livekitToken(name, "Alice"), options);
+  await a.join(stoa.livekitUrl, await stoa.livekitToken(name, "Alice", roomConfig), options);
   await b.join(stoa.livekitUrl, await stoa.livekitToken(name, "Bob"), { ...options, ...forB });
   return name;
 }
@@ -118,6 +123,31 @@ describe.each(ways)("livekit-client with $way", ({ path, options }) => {
       return sight !== null && Math.hypot(...sight.colour.map((c, i) => c - (fakeScreen[i] ?? 0))) < 60;
     });
     await hears(b.audio("Alice", "screen_share_audio"), alice);
+  });
+
+  it("holds video back and plays it in step with its sound, where that was said of the room", async () => {
+    await meetIn(options, {}, new RoomConfiguration({ minPlayoutDelay: 800, maxPlayoutDelay: 2_000, syncStreams: true }));
+    await a.publishCamera();
+    await a.publishMicrophone();
+    await sees(b.video("Alice"), alice);
+    await hears(b.audio("Alice"), alice);
+    const { camera, microphone } = await b.page.evaluate(() => window.peer.streamsOf("Alice"));
+    expect(camera).toMatch(/^PA_[^|]+\|camera$/);
+    expect(microphone).toBe(camera);
+    await until("the picture to wait", async () => {
+      const [video] = (await b.streams()).inbound;
+      if ((video?.delay ?? 0) < 0.5) throw new Error(`${video?.delay} s`);
+      return true;
+    });
+    // Elsewhere each is by itself, and nothing waits for long.
+    await meetIn(options);
+    await a.publishCamera();
+    await a.publishMicrophone();
+    await sees(b.video("Alice"), alice);
+    await hears(b.audio("Alice"), alice);
+    const apart = await b.page.evaluate(() => window.peer.streamsOf("Alice"));
+    expect(apart.microphone).not.toBe(apart.camera);
+    expect((await b.streams()).inbound[0]?.delay).toBeLessThan(0.5);
   });
 
   it("mutes and unmutes", async () => {

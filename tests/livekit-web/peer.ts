@@ -16,6 +16,8 @@ export interface InboundVideo {
   decoder: string | undefined;
   lost: number;
   pli: number;
+  /** In seconds. */
+  delay: number;
 }
 export interface OutboundVideo {
   codec: string | undefined;
@@ -48,6 +50,7 @@ export interface PeerApi {
   resize(identity: string, width: number, height: number): void;
   choose(identity: string, quality: "LOW" | "MEDIUM" | "HIGH"): void;
   streams(): Promise<{ inbound: InboundVideo[]; outbound: OutboundVideo[] }>;
+  streamsOf(identity: string): Record<string, string>;
   routes(): Promise<{ protocol: string; port: number }[]>;
   /** How this side's end of each connection in use reaches the network. */
   ownRoutes(): Promise<{ candidateType: string; relayProtocol: string | undefined; url: string | undefined }[]>;

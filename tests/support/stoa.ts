@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { RoomConfiguration } from "livekit-server-sdk";
 import type { Namespace } from "./namespace.ts";
 import { cacheDir, root } from "./paths.ts";
 import { freePorts } from "./ports.ts";
@@ -155,10 +156,11 @@ export class Stoa {
   }
 
   /** A LiveKit token made by LiveKit's own SDK from the development key. */
-  async livekitToken(room: string, identity: string): Promise<string> {
+  async livekitToken(room: string, identity: string, roomConfig?: RoomConfiguration): Promise<string> {
     const { AccessToken } = await import("livekit-server-sdk");
     const token = new AccessToken("devkey", "secret", { identity, name: identity, ttl: "30m" });
     token.addGrant({ room, roomJoin: true, canPublish: true, canSubscribe: true, canPublishData: true });
+    if (roomConfig !== undefined) token.roomConfig = roomConfig;
     return token.toJwt();
   }
 }

@@ -1,8 +1,6 @@
 //! The web app, embedded: its files, its page for each of its paths, and the answer for all other paths. Most files are embedded as
 //! Brotli (RFC 7932) and go out unchanged to every browser that accepts it.
 
-use std::borrow::Cow;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -149,10 +147,10 @@ fn takes_brotli(asked: &HeaderMap) -> bool {
 }
 
 /// For who takes no Brotli: browsers over plain HTTP, and simple tools.
-fn plain(compressed: &Cow<'_, [u8]>) -> Vec<u8> {
+fn plain(mut compressed: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     // Reading memory that the build has written, into memory, has no way to fail.
-    if let Err(error) = brotli_decompressor::BrotliDecompress(&mut compressed.as_ref(), &mut plain) {
+    if let Err(error) = brotli_decompressor::BrotliDecompress(&mut compressed, &mut plain) {
         tracing::error!(%error, "an embedded file cannot be read");
     }
     plain

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use model::{CallId, DeviceId, Secret, Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Refusal;
 use crate::jwt::{header, open, quoted, seconds, sign, unverified_issuer};
@@ -33,6 +34,12 @@ pub struct LiveKitClaims {
     pub attributes: HashMap<String, String>,
     /// standard, agent, egress, ingress, sip.
     pub kind: String,
+    /// How the room is to be that the holder opens: LiveKit's RoomConfiguration in JSON, for its protocol to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_config: Option<Map<String, Value>>,
+    /// The name of such a configuration that the server has.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room_preset: String,
     /// Base64 SHA-256 of a webhook's body.
     pub sha256: String,
     /// What it grants.

@@ -389,13 +389,35 @@ fn a_call_pass_names_room_user_and_device() {
 #[test]
 fn claims_we_do_not_use_do_no_harm() {
     let body = json!({
-        "iss": "devkey", "sub": "bob", "exp": NOW_SECONDS + 5, "jti": "bob", "kind": "standard", "roomPreset": "p",
-        "roomConfig": {"agents": []}, "sip": {"admin": true},
+        "iss": "devkey", "sub": "bob", "exp": NOW_SECONDS + 5, "jti": "bob", "kind": "standard", "sip": {"admin": true},
         "video": {"roomJoin": true, "room": "r", "canPublish": false, "canPublishSources": ["camera"], "kind": "x"},
     });
     let token = signed(Algorithm::HS256, &EncodingKey::from_secret(b"secret"), None, &body);
     let claims = dev_keys().verify(NOW, &token).unwrap();
     assert_eq!((claims.video.can_publish, claims.video.can_subscribe), (Some(false), None));
+}
+
+#[test]
+fn what_a_token_says_of_its_room_is_read_and_written() {
+    let token = |more: Value| {
+        let mut body = json!({"iss": "devkey", "sub": "bob", "exp": NOW_SECONDS + 5});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        signed(Algorithm::HS256, &EncodingKey::from_secret(b"secret"), None, &body)
+    };
+    let config = json!({"maxParticipants": 1, "metadata": "mm", "agents": [{"agentName": "a"}]});
+    let claims = dev_keys().verify(NOW, &token(json!({"roomConfig": config, "roomPreset": "p"}))).unwrap();
+    assert_eq!((claims.room_config.as_ref(), claims.room_preset.as_str()), (config.as_object(), "p"));
+    let dev = LiveKitKey { key: "devkey".into(), secret: Secret::new("secret".into()) };
+    let again = dev_keys().verify(NOW, &mint_livekit(&dev, &claims)).unwrap();
+    assert_eq!(again, claims);
+    for nothing in [json!({}), json!({"roomConfig": null, "roomPreset": null})] {
+        let claims = dev_keys().verify(NOW, &token(nothing)).unwrap();
+        assert_eq!((claims.room_config, claims.room_preset.as_str()), (None, ""));
+    }
+    for (claim, wrong) in [("roomConfig", json!("big")), ("roomConfig", json!([])), ("roomPreset", json!({}))] {
+        let refusal = dev_keys().verify(NOW, &token(json!({ claim: wrong }))).unwrap_err();
+        assert_eq!((refusal.claim(), refusal.is_for_holder()), (Some(claim), true), "{wrong}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Timestamp, Topology, TransferMode, UserId};
 
 use crate::change::{Change, Ending, Newcomer};
-use crate::part::{Gone, Link, Part, PartState};
+use crate::part::{Gone, Link, Part, PartState, Stay};
 use crate::request::Origin;
 use crate::snapshot::{CallSnapshot, Transfer};
 
@@ -163,13 +163,13 @@ impl Call {
                 self.link(user, link);
                 self.stay_on(user, device);
             }
-            Change::EnteredRoom { user, device } => {
+            Change::EnteredRoom { user, device, is_dependent } => {
                 let link = self.part(user).and_then(Part::stay).map(|stay| stay.link);
                 // A second session of one who has media does not take the media away.
                 if link != Some(Link::Up) {
                     self.link(user, Link::InRoom);
                 }
-                self.stay_on(user, device);
+                self.stay_on(user, device).is_dependent = *is_dependent;
             }
             Change::MediaUp { user } => self.link(user, Link::Up),
             Change::Connected => self.apply_connected(now),
@@ -376,9 +376,10 @@ impl Call {
         }
     }
 
-    fn stay_on(&mut self, user: &UserId, device: &model::DeviceId) {
+    fn stay_on(&mut self, user: &UserId, device: &model::DeviceId) -> &mut Stay {
         let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a device in it");
         stay.device = device.clone();
+        stay
     }
 
     fn miss(&mut self, now: Timestamp, user: &UserId) {
@@ -388,7 +389,7 @@ impl Call {
     }
 
     fn note_empty(&mut self, now: Timestamp) {
-        let somebody = self.parts.iter().any(Part::is_up);
+        let somebody = self.parts.iter().any(|part| part.is_up() && part.counts());
         if let Phase::Running(running) = &mut self.phase {
             if somebody {
                 running.empty_since = None;

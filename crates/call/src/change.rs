@@ -24,7 +24,7 @@ pub(crate) enum Change {
     /// Someone who lost the connection asks to come back, and the reconnect window starts again.
     Returned { user: UserId, device: DeviceId },
     /// The media side has them in the room.
-    EnteredRoom { user: UserId, device: DeviceId },
+    EnteredRoom { user: UserId, device: DeviceId, is_dependent: bool },
     /// Media flows.
     MediaUp { user: UserId },
     /// Two have media.
@@ -188,7 +188,7 @@ impl Change {
             Change::Accepted { user, device, .. }
             | Change::Joined { user, device, .. }
             | Change::Returned { user, device }
-            | Change::EnteredRoom { user, device } => json!({ "user": user, "device": device }),
+            | Change::EnteredRoom { user, device, .. } => json!({ "user": user, "device": device }),
             Change::MediaUp { user } => json!({ "user": user }),
             Change::Lost { user, until } => json!({ "user": user, "until": until.to_rfc3339() }),
             Change::Left { user, reason, .. } => json!({ "user": user, "reason": reason }),

@@ -276,6 +276,8 @@ pub enum Command {
         user: UserId,
         /// The device of the token they came with.
         device: DeviceId,
+        /// They are there for the others, as agents and recorders are. They are in the call, but keep it going for nobody.
+        is_dependent: bool,
     },
     /// The media side reports that this user's media is connected (ICE and DTLS are done).
     MediaConnected {

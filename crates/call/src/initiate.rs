@@ -134,7 +134,7 @@ impl Switchboard {
         let mut caller = Part::invited(command::participant_id(&mut self.rng), request.caller, now, request.media);
         let ability = self.devices.ability(&caller.user, &request.device);
         let link = Link::Absent { since: now };
-        caller.state = PartState::Joined(Stay { device: request.device, from: None, link, ability });
+        caller.state = PartState::Joined(Stay::new(request.device, None, link, ability));
         let initiator = caller.user.clone();
         let mut parts = vec![caller];
         for user in called.users {

@@ -15,6 +15,7 @@ impl Switchboard {
         id: CallId,
         user: UserId,
         device: DeviceId,
+        is_dependent: bool,
     ) -> Result<Answer, CommandError> {
         let call = self.calls.get(&id).ok_or(CommandError::CallNotFound)?;
         if call.is_over() {
@@ -34,14 +35,17 @@ impl Switchboard {
                 false
             }
             Some(PartState::Joined(_)) if call.is_between_peers() => false,
-            Some(PartState::Joined(stay)) => stay.device == device && matches!(stay.link, Link::InRoom | Link::Up),
+            Some(PartState::Joined(stay)) => {
+                let same = stay.device == device && stay.is_dependent == is_dependent;
+                same && matches!(stay.link, Link::InRoom | Link::Up)
+            }
         };
         let joined = self.calls[&id].part(&user).is_some_and(Part::is_joined);
         if joined && let Err(error) = self.move_to_room(now, id, TopologyReason::LivekitJoin, &user) {
             return self.turn_out(error, remove);
         }
         if !known && joined {
-            self.transition(now, id, Change::EnteredRoom { user, device });
+            self.transition(now, id, Change::EnteredRoom { user, device, is_dependent });
         }
         Ok(Answer::Done)
     }

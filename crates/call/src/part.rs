@@ -45,6 +45,15 @@ pub(crate) struct Stay {
     pub link: Link,
     /// What the device said that it can do.
     pub ability: Option<Ability>,
+    /// It is there for the others, as agents and recorders are.
+    pub is_dependent: bool,
+}
+
+impl Stay {
+    /// As it begins. Who comes is taken for somebody until the media side says otherwise.
+    pub fn new(device: DeviceId, from: Option<Timestamp>, link: Link, ability: Option<Ability>) -> Self {
+        Self { device, from, link, ability, is_dependent: false }
+    }
 }
 
 /// What the media side says of someone in the call.
@@ -142,12 +151,17 @@ impl Part {
         self.stay().is_some_and(|stay| stay.link == Link::Up)
     }
 
+    /// Whether the user is in the call, and not for the others only.
+    pub fn counts(&self) -> bool {
+        self.stay().is_some_and(|stay| !stay.is_dependent)
+    }
+
     /// Enters the call.
     pub fn join(&mut self, now: Timestamp, device: DeviceId, link: Link, ability: Option<Ability>) {
         self.joined_at.get_or_insert(now);
         self.is_on_hold = false;
         self.quality.begin_stay();
-        self.state = PartState::Joined(Stay { device, from: Some(now), link, ability });
+        self.state = PartState::Joined(Stay::new(device, Some(now), link, ability));
     }
 
     /// Is out of the call from now on. A stay that was lost counts up to the loss.
@@ -223,12 +237,9 @@ impl Part {
             ParticipantStatus::Invited => PartState::Invited,
             ParticipantStatus::Ringing => PartState::Ringing,
             ParticipantStatus::Connecting | ParticipantStatus::Connected | ParticipantStatus::Disconnected => {
-                PartState::Joined(Stay {
-                    device: device.clone().unwrap_or_else(DeviceId::unnamed),
-                    from: stored.joined_at.map(|at| at + std::time::Duration::from_secs(stored.seconds)),
-                    link: lost,
-                    ability: None,
-                })
+                let device = device.clone().unwrap_or_else(DeviceId::unnamed);
+                let from = stored.joined_at.map(|at| at + std::time::Duration::from_secs(stored.seconds));
+                PartState::Joined(Stay::new(device, from, lost, None))
             }
             ParticipantStatus::Left => gone(Gone::Left(stored.left_reason.unwrap_or(EndReason::Completed))),
             ParticipantStatus::Declined => gone(Gone::Declined),

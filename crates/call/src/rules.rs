@@ -60,7 +60,8 @@ fn nobody_left(call: &Call, running: &Running, after: &Change, now: Timestamp) -
         CallKind::OneToOne => 2,
         CallKind::Group => 1,
     };
-    if call.joined() + usize::from(transfer::awaits_target(call)) >= enough {
+    let somebody = call.parts.iter().any(Part::counts);
+    if somebody && call.joined() + usize::from(transfer::awaits_target(call)) >= enough {
         return None;
     }
     let lost = matches!(after, Change::Left { reason: EndReason::ConnectionLost, .. });

@@ -174,7 +174,9 @@ impl Switchboard {
                 };
                 self.media_seen(now, call, user, seen)
             }
-            Command::MediaJoined { call, user, device } => self.media_joined(now, call, user, device),
+            Command::MediaJoined { call, user, device, is_dependent } => {
+                self.media_joined(now, call, user, device, is_dependent)
+            }
             Command::MediaConnected { call, user } => self.media_connected(now, call, user),
             Command::MediaLeft { call, user, clean } => self.media_left(now, call, user, clean),
             Command::Restore(stored) => self.take_up(now, *stored, None),

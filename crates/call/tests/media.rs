@@ -319,3 +319,51 @@ fn a_caller_without_a_socket_or_in_the_room_has_not_vanished() {
     desk.after(1);
     assert_eq!(desk.outcome(1), "cancelled connection_lost", "gone from there, too");
 }
+
+#[test]
+fn agents_and_recorders_keep_no_call_going() {
+    let mut desk = Desk::of(&["alice", "bob", "agent", "tape"]);
+    desk.call_all(1, "alice", &["bob", "agent", "tape"]).unwrap();
+    desk.media_up(1, "alice");
+    desk.accept(1, "bob").unwrap();
+    desk.media_up(1, "bob");
+    for helper in ["agent", "tape"] {
+        desk.helper_joined(1, helper).unwrap();
+        desk.media_connected(1, helper).unwrap();
+        assert_eq!(desk.part(1, helper), "connected", "one that was called answers by coming, as everyone does");
+    }
+    desk.leave(1, "bob").unwrap();
+    desk.seconds(3_600);
+    assert_eq!(desk.status(1), "connected", "somebody is there");
+    desk.said();
+    desk.leave(1, "alice").unwrap();
+    assert_eq!((desk.status(1), desk.outcome(1).as_str()), ("ended", "ended empty"));
+    assert!(desk.said().contains(&"room close".to_owned()));
+}
+
+#[test]
+fn an_agent_is_the_other_side_of_a_call() {
+    let mut desk = Desk::of(&["alice", "agent"]);
+    desk.call(1, "alice", "agent").unwrap();
+    desk.media_up(1, "alice");
+    desk.helper_joined(1, "agent").unwrap();
+    desk.media_connected(1, "agent").unwrap();
+    desk.seconds(3_600);
+    assert_eq!(desk.status(1), "connected");
+    // Its media alone is not enough.
+    desk.media_left(1, "alice", false).unwrap();
+    desk.seconds(30);
+    assert_eq!((desk.status(1), desk.outcome(1).as_str()), ("ended", "ended connection_lost"));
+}
+
+#[test]
+fn one_who_is_made_a_recorder_keeps_no_call_going_from_then_on() {
+    let mut desk = Desk::of(&["alice", "bob"]);
+    desk.call_all(1, "alice", &["bob"]).unwrap();
+    desk.media_up(1, "alice");
+    desk.media_up(1, "bob");
+    desk.helper_joined(1, "bob").unwrap();
+    assert_eq!((desk.status(1), desk.part(1, "bob")), ("connected", "connected"));
+    desk.leave(1, "alice").unwrap();
+    assert_eq!(desk.status(1), "ended");
+}

@@ -401,7 +401,10 @@ impl Run {
         let (who, device) = (user(name), device(on));
         match pick {
             0..5 => {
-                self.run(Command::MediaJoined { call, user: who, device }, |model| model.media_joined(call, name, on));
+                let is_dependent = self.rng.u8(..16) == 0;
+                self.run(Command::MediaJoined { call, user: who, device, is_dependent }, |model| {
+                    model.media_joined(call, name, on, is_dependent)
+                });
                 if self.rng.u8(..3) > 0 {
                     self.run(Command::MediaConnected { call, user: user(name) }, |model| {
                         model.media_connected(call, name)

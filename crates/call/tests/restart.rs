@@ -142,7 +142,12 @@ fn nonsense_from_the_store_does_no_harm() {
                 let now = Timestamp(desk.now.0 + 1_000);
                 board.handle_command(now, Command::Restore(Box::new(stored))).unwrap();
                 for name in ["alice", "bob"] {
-                    let joined = Command::MediaJoined { call: call_id(1), user: user(name), device: desk::device("d") };
+                    let joined = Command::MediaJoined {
+                        call: call_id(1),
+                        user: user(name),
+                        device: desk::device("d"),
+                        is_dependent: false,
+                    };
                     let _ = board.handle_command(now, joined);
                     let connected = Command::MediaConnected { call: call_id(1), user: user(name) };
                     let _ = board.handle_command(now, connected);

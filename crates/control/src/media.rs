@@ -15,8 +15,13 @@ pub trait MediaPlane: Send + Sync + 'static {
     async fn close_room(&self, room: &RoomName);
     /// Removes one participant (Leave DISCONNECT, PARTICIPANT_REMOVED).
     async fn remove_participant(&self, room: &RoomName, identity: &str);
-    /// Connects a LiveKit client. `create`: open the room if it does not exist.
-    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError>;
+    /// Connects a LiveKit client. `create`: open the room with these options if it does not exist; an existing room stays as it is.
+    async fn connect(
+        &self,
+        room: RoomName,
+        join: Join,
+        create: Option<RoomOptions>,
+    ) -> Result<SignalLink, ConnectError>;
     /// Names of the open rooms, with the number of participants in each.
     async fn rooms(&self) -> Vec<(RoomName, usize)>;
     /// Opens a room if it does not exist, configures it, and describes it.
@@ -114,6 +119,8 @@ pub enum MediaNoticeKind {
     Joined {
         /// Device of the token.
         device: Option<String>,
+        /// There for the others, as agents and recorders are.
+        is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected,

@@ -127,9 +127,10 @@ fn command(notice: &MediaNotice) -> Option<Command> {
     let call: CallId = notice.room.as_str().parse().ok()?;
     let user = UserId::new(&notice.identity).ok()?;
     Some(match &notice.kind {
-        MediaNoticeKind::Joined { device } => {
+        MediaNoticeKind::Joined { device, is_dependent } => {
             let device = device.as_deref().and_then(|device| DeviceId::new(device).ok());
-            Command::MediaJoined { call, user, device: device.unwrap_or_else(DeviceId::unnamed) }
+            let device = device.unwrap_or_else(DeviceId::unnamed);
+            Command::MediaJoined { call, user, device, is_dependent: *is_dependent }
         }
         MediaNoticeKind::Connected => Command::MediaConnected { call, user },
         MediaNoticeKind::Left { clean } => Command::MediaLeft { call, user, clean: *clean },
@@ -167,10 +168,12 @@ mod tests {
         assert_eq!(command(&notice(id, "", MediaNoticeKind::Connected)), None);
         let call: CallId = id.parse().unwrap();
         let user = UserId::new("ann").unwrap();
-        assert_eq!(
-            command(&notice(id, "ann", MediaNoticeKind::Joined { device: None })),
-            Some(Command::MediaJoined { call, user: user.clone(), device: DeviceId::unnamed() })
-        );
+        for is_dependent in [false, true] {
+            let joined = MediaNoticeKind::Joined { device: None, is_dependent };
+            let device = DeviceId::unnamed();
+            let command = command(&notice(id, "ann", joined));
+            assert_eq!(command, Some(Command::MediaJoined { call, user: user.clone(), device, is_dependent }));
+        }
         assert_eq!(
             command(&notice(id, "ann", MediaNoticeKind::Left { clean: true })),
             Some(Command::MediaLeft { call, user, clean: true })

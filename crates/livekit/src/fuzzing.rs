@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::sdp::{self, AudioWishes, LineUse, Sent};
 
 fn sent() -> Sent {
-    Sent { participant: "PA_p".to_owned(), track: "TR_t".to_owned() }
+    Sent { participant: "PA_p".to_owned(), track: "TR_t".to_owned(), stream: None }
 }
 
 /// Rewrites an answer: what each m-line is for follows from the seed.

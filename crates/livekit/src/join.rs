@@ -14,7 +14,7 @@ use crate::data_tracks::DataTracks;
 use crate::leave::{Departure, leave};
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT, TOKEN_REFRESH};
 use crate::room::Room;
-use crate::session::{Grant, Link, Negotiation, Peers, Session, Stage, SubscriptionRule, kind};
+use crate::session::{Grant, Link, Negotiation, Peers, Session, Stage, SubscriptionRule, comes_dependent, kind};
 use crate::tokens::DEVICE_ATTRIBUTE;
 use crate::types::{ClientParameters, ConnectionId, Join, Output, RoomEvent};
 use crate::updates::{attributes_are_too_long, merge_attributes};
@@ -61,7 +61,7 @@ impl Room {
             // Before the new one is there: it must not hear of its own end.
             self.tell_changes();
         }
-        let full = self.init.max_participants != 0 && self.sessions.len() >= self.init.max_participants;
+        let full = self.is_full() && !comes_dependent(&join.claims);
         if full || self.closed {
             self.send_to(connection, leave(DisconnectReason::JoinFailure, Action::Disconnect));
             self.out(Output::Close(connection, if full { "the room is full" } else { "the room is closed" }));
@@ -71,10 +71,11 @@ impl Room {
         let key = self.open_session(connection, join);
         let session = &self.sessions[&key];
         let (identity, device) = (session.identity.clone(), session.device.clone());
+        let is_dependent = session.is_dependent();
         let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
         // Back at once: it never left.
         self.goodbyes.retain(|(_, gone)| *gone != identity);
-        self.event(RoomEvent::Joined { identity, device });
+        self.event(RoomEvent::Joined { identity, device, is_dependent });
         self.send_join_response(key, ice_servers);
         for request in add_tracks {
             self.add_track(key, request);
@@ -130,6 +131,7 @@ impl Room {
             kind,
             grant,
             token_grant: claims.video,
+            token_room: claims.room_config,
             token_expires: claims.exp,
             device,
             refresh_at: self.now + TOKEN_REFRESH,

@@ -86,6 +86,7 @@ impl Departure {
             Departure::ClientLeft => "client left",
             Departure::Duplicate => "duplicate identity",
             Departure::Removed => "removed",
+            Departure::Closed(DisconnectReason::RoomClosed) => "room closed",
             Departure::Closed(_) => "room deleted",
             Departure::Moved => "moved",
             Departure::ServerShutdown => "server shutdown",

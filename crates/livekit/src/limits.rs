@@ -7,6 +7,10 @@ use std::time::Duration;
 pub(crate) const LONGEST_NAME: usize = 256;
 /// Longest participant metadata, in bytes.
 pub(crate) const LONGEST_METADATA: usize = 64 * 1024;
+/// Tags of a room, keys and values together, in bytes: a log has a line of them.
+pub(crate) const LONGEST_TAGS: usize = 2 * 1024;
+/// The longest a room may be told to stay without anyone in it.
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
 /// Attributes of a participant, keys and values together, in bytes.
 pub(crate) const LONGEST_ATTRIBUTES: usize = 64 * 1024;
 /// Tracks that one participant may publish, announced ones included.

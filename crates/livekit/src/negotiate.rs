@@ -10,7 +10,7 @@ use crate::leave::Departure;
 use crate::limits::{MOST_MEDIA, MOST_TRACKS, OFFER_PATIENCE, OWN_OFFER_PATIENCE};
 use crate::room::Room;
 use crate::sdp::{DescriptionError, LineUse, Sent, check_description, rewrite_answer, rewrite_offer};
-use crate::session::{Outstanding, Peers, ServerOffer};
+use crate::session::{Outstanding, Peers, ServerOffer, Session};
 use crate::types::Output;
 
 impl Room {
@@ -96,7 +96,8 @@ impl Room {
 
     fn line_use(&self, key: ParticipantKey, offered: &OfferedMedia) -> LineUse {
         let Some(session) = self.sessions.get(&key) else { return LineUse::Other };
-        if let Some(sent) = session.negotiation.lines.track_of(&offered.mid).and_then(|track| self.sent(track)) {
+        if let Some(sent) = session.negotiation.lines.track_of(&offered.mid).and_then(|track| self.sent(session, track))
+        {
             return LineUse::Send(sent);
         }
         if !offered.sends {
@@ -112,10 +113,11 @@ impl Room {
     }
 
     /// What a subscriber learns about the track on an m-line.
-    fn sent(&self, track: TrackKey) -> Option<Sent> {
+    fn sent(&self, subscriber: &Session, track: TrackKey) -> Option<Sent> {
         let track = self.tracks.get(&track)?;
         let participant = self.sessions.get(&track.publisher)?.sid.clone();
-        Some(Sent { participant, track: track.info.sid.clone() })
+        let in_step = self.sync_streams && subscriber.takes_synced_streams();
+        Some(Sent { participant, track: track.info.sid.clone(), stream: track.stream().filter(|_| in_step) })
     }
 
     /// Those whose m-lines no longer say what they should get what they need for it.
@@ -201,7 +203,8 @@ impl Room {
         let id = negotiation.offers;
         negotiation.offer =
             Some(ServerOffer { sdp: sdp.clone(), told: carried.clone(), outstanding: Some(outstanding) });
-        let sent = carried.into_iter().filter_map(|(mid, track)| Some((mid.0, self.sent(track)?)));
+        let Some(session) = self.sessions.get(&key) else { return };
+        let sent = carried.into_iter().filter_map(|(mid, track)| Some((mid.0, self.sent(session, track)?)));
         let sent: BTreeMap<String, Sent> = sent.collect();
         let offer = proto::SessionDescription {
             r#type: "offer".to_owned(),

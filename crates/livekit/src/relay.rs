@@ -88,14 +88,13 @@ impl Room {
         Ok(())
     }
 
-    /// A participant of another room is going to be shown here.
-    pub fn relay_in(&mut self, now: Instant, id: RelayId, identity: &str) -> Result<(), RoomRefusal> {
+    /// A participant of another room is going to be shown here. `dependent`: see [`crate::is_dependent`].
+    pub fn relay_in(&mut self, now: Instant, id: RelayId, identity: &str, dependent: bool) -> Result<(), RoomRefusal> {
         self.begin(now);
         if self.identities.contains_key(identity) {
             return Err(RoomRefusal::IdentityTaken);
         }
-        let full = self.init.max_participants != 0 && self.sessions.len() >= self.init.max_participants;
-        if full || self.closed || self.relays.into.len() >= MOST_RELAYS {
+        if (self.is_full() && !dependent) || self.closed || self.relays.into.len() >= MOST_RELAYS {
             return Err(RoomRefusal::Busy);
         }
         self.relays.into.insert(id, Shown::default());

@@ -4,7 +4,7 @@
 //! them at once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use livekit_protocol as proto;
 use proto::data_packet::Value;
@@ -16,6 +16,7 @@ use crate::leave::Departure;
 use crate::limits::{
     LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES,
 };
+use crate::options::RoomOptions;
 use crate::room::Room;
 use crate::types::Output;
 use crate::updates::{attributes_are_too_long, merge_attributes};
@@ -23,19 +24,6 @@ use crate::updates::{attributes_are_too_long, merge_attributes};
 /// Names a request's answer; chosen by whoever asks, unique among the requests that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
-
-/// How a room is to be, where it was said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RoomOptions {
-    /// How long it lives before anyone came.
-    pub empty_timeout: Option<Duration>,
-    /// How long it lives after everyone left.
-    pub departure_timeout: Option<Duration>,
-    /// At most so many participants.
-    pub max_participants: Option<usize>,
-    /// For everyone in it to read.
-    pub metadata: Option<String>,
-}
 
 /// One request.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +134,9 @@ pub enum RoomRefusal {
     /// A nonce has another length than nonces have.
     #[error("nonce should be 16-bytes or not present, got: {0} bytes")]
     Nonce(usize),
+    /// LiveKit can do this, Stoa cannot.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A track is unmuted by its owner only.
     #[error("remote unmute not enabled")]
     RemoteUnmute,
@@ -251,20 +242,10 @@ impl Room {
     }
 
     fn configure(&mut self, options: RoomOptions) -> Answered {
-        if options.metadata.as_ref().is_some_and(|metadata| metadata.len() > LONGEST_METADATA) {
-            return Err(RoomRefusal::TooLong { what: "metadata size exceeds limits", most: LONGEST_METADATA });
-        }
-        if let Some(timeout) = options.empty_timeout {
-            self.init.empty_timeout = timeout;
-        }
-        if let Some(timeout) = options.departure_timeout {
-            self.close_after = timeout;
-        }
-        if let Some(most) = options.max_participants {
-            self.init.max_participants = most;
-        }
-        if let Some(metadata) = options.metadata {
-            self.metadata = metadata;
+        options.check()?;
+        let is_news = options.metadata.is_some();
+        self.apply(options);
+        if is_news {
             self.send_room_update();
         }
         Ok(RoomAnswer::Room(Box::new(self.room_info())))

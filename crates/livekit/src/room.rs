@@ -33,10 +33,13 @@ pub struct Room {
     pub(crate) sid: String,
     pub(crate) sif_trailer: Vec<u8>,
     pub(crate) metadata: String,
+    /// What a participant publishes together is played in step.
+    pub(crate) sync_streams: bool,
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) closed: bool,
     /// How long it lives after everyone left.
     pub(crate) close_after: Duration,
-    /// Somebody has been in it.
+    /// Somebody has been in it who did not depend on others.
     entered: bool,
     pub(crate) relays: Relays,
     pub(crate) rpcs: Rpcs,
@@ -70,7 +73,7 @@ pub struct Room {
     /// Who speaks: the bits of each level.
     pub(crate) speaking: BTreeMap<ParticipantKey, u32>,
 
-    /// Since when nobody is in it; `None` once `Empty` was said, or where somebody is.
+    /// Since when nobody is in it but those who depend on others; `None` once `Empty` was said, or where somebody is.
     empty_since: Option<Instant>,
     /// The next of the room's own timers; `None`: to be computed again.
     next_timer: Option<Instant>,
@@ -79,7 +82,8 @@ pub struct Room {
 
 impl Room {
     /// An empty room.
-    pub fn new(now: Instant, init: RoomInit) -> Self {
+    pub fn new(now: Instant, mut init: RoomInit) -> Self {
+        let options = std::mem::take(&mut init.options);
         let mut rng = fastrand::Rng::with_seed(init.seed);
         let sid = crate::id::sid(&mut rng, "RM_");
         let sif_trailer = std::iter::repeat_with(|| rng.u8(..)).take(16).collect();
@@ -92,6 +96,8 @@ impl Room {
             sid,
             sif_trailer,
             metadata: String::new(),
+            sync_streams: false,
+            tags: BTreeMap::new(),
             closed: false,
             close_after,
             entered: false,
@@ -122,6 +128,7 @@ impl Room {
             next_timer: None,
             outputs: VecDeque::new(),
         };
+        room.apply(options);
         room.hook_started();
         room
     }
@@ -196,6 +203,7 @@ impl Room {
         self.believe_goodbyes(None);
         self.hook_finished(match departure {
             Departure::ServerShutdown => proto::RoomEndReason::RoomEndServerShutdown,
+            Departure::Closed(proto::DisconnectReason::RoomClosed) => proto::RoomEndReason::RoomEndIdleTimeout,
             _ => proto::RoomEndReason::RoomEndApiDelete,
         });
     }
@@ -203,6 +211,16 @@ impl Room {
     /// Participants now, those who may still resume included.
     pub fn participant_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Those of them who take a place: who depend on others do not.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(|session| !session.is_dependent())
+    }
+
+    /// Every place is taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.init.max_participants != 0 && self.people().count() >= self.init.max_participants
     }
 
     /// Counters.
@@ -339,9 +357,11 @@ impl Room {
     /// Somebody came or went.
     pub(crate) fn count_changed(&mut self) {
         self.counts_changed = true;
-        self.entered |= !self.sessions.is_empty();
-        self.empty_since = match self.sessions.is_empty() {
-            true if !self.closed => Some(self.now),
+        let is_empty = self.people().next().is_none();
+        self.entered |= !is_empty;
+        self.empty_since = match is_empty {
+            // Those who depend on others come and go meanwhile.
+            true if !self.closed => self.empty_since.or(Some(self.now)),
             _ => None,
         };
     }
@@ -440,8 +460,7 @@ impl Room {
             self.send_room_update();
         }
         if self.empty_since.is_some_and(|since| since + self.empty_patience() <= now) {
-            self.empty_since = None;
-            self.hook_finished(proto::RoomEndReason::RoomEndIdleTimeout);
+            self.end(now, Departure::Closed(proto::DisconnectReason::RoomClosed));
             self.event(RoomEvent::Empty);
         }
     }

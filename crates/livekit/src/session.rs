@@ -260,8 +260,9 @@ pub(crate) struct Session {
     pub attributes: HashMap<String, String>,
     pub kind: proto::participant_info::Kind,
     pub grant: Grant,
-    /// The token's grant, for fresh ones.
+    /// The token's grant and what it says of the room, for fresh ones.
     pub token_grant: auth::VideoGrant,
+    pub token_room: Option<serde_json::Map<String, serde_json::Value>>,
     /// When the token expires, in seconds since the epoch.
     pub token_expires: u64,
     /// The device the token was made for.
@@ -304,6 +305,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// One that is in another room and shown here.
+    #[allow(deprecated)]
     pub fn shown(
         key: ParticipantKey,
         sid: String,
@@ -311,7 +313,14 @@ impl Session {
         now: Instant,
         joined_at: model::Timestamp,
     ) -> Self {
-        let grant = Grant { subscribe: false, data: false, ..Grant::new(&auth::VideoGrant::default(), info.kind()) };
+        let permission = info.permission.clone().unwrap_or_default();
+        let grant = Grant {
+            subscribe: false,
+            data: false,
+            recorder: permission.recorder,
+            agent: permission.agent,
+            ..Grant::new(&auth::VideoGrant::default(), info.kind())
+        };
         Self {
             key,
             sid,
@@ -322,6 +331,7 @@ impl Session {
             kind: info.kind(),
             grant,
             token_grant: auth::VideoGrant::default(),
+            token_room: None,
             token_expires: 0,
             device: None,
             refresh_at: now,
@@ -354,6 +364,16 @@ impl Session {
         self.link == Link::Relayed
     }
 
+    /// It is there for the others: see [`is_dependent`].
+    pub fn is_dependent(&self) -> bool {
+        depends(self.kind, self.grant.agent, self.grant.recorder)
+    }
+
+    /// It records.
+    pub fn is_recorder(&self) -> bool {
+        self.kind == proto::participant_info::Kind::Egress || self.grant.recorder
+    }
+
     /// Its WebSocket, where it has one.
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.link {
@@ -368,6 +388,11 @@ impl Session {
         !browser.contains("firefox") && !browser.contains("safari")
     }
 
+    /// The client finds a track in a stream that is not named by it: not before protocol 10, and not in Firefox.
+    pub fn takes_synced_streams(&self) -> bool {
+        self.client.info.protocol > 9 && !self.client.info.browser.to_ascii_lowercase().contains("firefox")
+    }
+
     /// The client applies its own offer only after the join response, and would drop an answer that was here first.
     pub fn applies_offer_late(&self) -> bool {
         self.client.info.sdk == i32::from(proto::client_info::Sdk::Go)
@@ -376,6 +401,26 @@ impl Session {
     /// The client copes with an ICE-lite server.
     pub fn takes_ice_lite(client: &ClientParameters) -> bool {
         !client.disable_ice_lite && !client.info.browser.to_ascii_lowercase().contains("firefox")
+    }
+}
+
+/// Whether a participant is there for the others, as agents and recorders are: it takes no place and keeps no room open.
+#[allow(deprecated)]
+pub fn is_dependent(info: &proto::ParticipantInfo) -> bool {
+    let permission = info.permission.as_ref();
+    depends(info.kind(), permission.is_some_and(|may| may.agent), permission.is_some_and(|may| may.recorder))
+}
+
+/// Whether the holder of a token will be.
+pub(crate) fn comes_dependent(claims: &auth::LiveKitClaims) -> bool {
+    depends(kind(&claims.kind), claims.video.agent, claims.video.recorder)
+}
+
+fn depends(kind: proto::participant_info::Kind, agent: bool, recorder: bool) -> bool {
+    use proto::participant_info::Kind;
+    match kind {
+        Kind::Agent | Kind::Egress => true,
+        Kind::Standard | Kind::Ingress | Kind::Sip | Kind::Connector | Kind::Bridge => agent || recorder,
     }
 }
 

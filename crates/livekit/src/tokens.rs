@@ -10,6 +10,7 @@ use sfu::ParticipantKey;
 use crate::limits::{TOKEN_REFRESH, TOKEN_TTL};
 use crate::room::Room;
 use crate::session::{Grant, Session};
+use crate::types::RoomEvent;
 
 /// The attribute of a token that names the device it was made for. Nobody changes it.
 pub(crate) const DEVICE_ATTRIBUTE: &str = "stoa.device";
@@ -33,6 +34,8 @@ impl Room {
             nbf: now,
             // Never shorter than the token it came with.
             exp: session.token_expires.max(now + TOKEN_TTL.as_secs()),
+            // Should this room be gone by then, its holder opens it as it was to be. Another's is not its to shape.
+            room_config: session.token_room.clone().filter(|_| room == self.init.name),
             video: video_grant(session, room),
             ..Default::default()
         };
@@ -60,8 +63,9 @@ impl Room {
     /// Changes what a participant may do; what it may no longer do ends.
     pub(crate) fn set_permission(&mut self, key: ParticipantKey, permission: &proto::ParticipantPermission) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        let was_hidden = session.grant.hidden;
+        let (was_hidden, was_dependent) = (session.grant.hidden, session.is_dependent());
         session.grant = Grant::permitted(permission, session.kind);
+        let changed_sides = session.is_dependent() != was_dependent;
         let (rights, grant, own) = (session.grant.rights(), session.grant.clone(), session.tracks.clone());
         for track in own {
             let Some(entry) = self.tracks.get(&track) else { continue };
@@ -83,6 +87,18 @@ impl Room {
         if grant.hidden && !was_hidden {
             self.vanish(key);
         }
+        if changed_sides {
+            self.changed_sides(key);
+        }
+    }
+
+    /// One who depended on others no longer does, or the other way round: it takes a place from now on, or gives it back.
+    fn changed_sides(&mut self, key: ParticipantKey) {
+        self.count_changed();
+        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_relayed()) else { return };
+        let (identity, device) = (session.identity.clone(), session.device.clone());
+        let is_dependent = session.is_dependent();
+        self.event(RoomEvent::Joined { identity, device, is_dependent });
     }
 
     /// The others no longer see a participant.

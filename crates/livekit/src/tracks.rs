@@ -64,6 +64,15 @@ impl Track {
         codec_named(&self.info.mime_type)
     }
 
+    /// What it is played in step with, as LiveKit groups it.
+    pub fn stream(&self) -> Option<&'static str> {
+        match self.info.source() {
+            TrackSource::Camera | TrackSource::Microphone => Some("camera"),
+            TrackSource::ScreenShare | TrackSource::ScreenShareAudio => Some("screen"),
+            TrackSource::Unknown => None,
+        }
+    }
+
     /// How the client should send it in a codec; no name: in Opus.
     pub fn audio_wishes(&self, codec: &str) -> AudioWishes {
         let has = |feature: proto::AudioTrackFeature| self.info.audio_features.contains(&feature.into());

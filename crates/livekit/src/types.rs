@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 
+use crate::options::RoomOptions;
 use crate::relay::{RelayId, RelayMessage};
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 
@@ -56,7 +57,9 @@ pub struct ClientParameters {
 pub struct RoomInit {
     /// Its name.
     pub name: String,
-    /// The most participants; 0: no limit.
+    /// Options given for this room; they override the defaults below.
+    pub options: RoomOptions,
+    /// The most participants, not counting dependent ones; 0: no limit.
     pub max_participants: usize,
     /// How long it stays open before anyone joins, until `RoomEvent::Empty`.
     pub empty_timeout: std::time::Duration,
@@ -106,12 +109,14 @@ pub enum Output {
 /// What a room tells its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RoomEvent {
-    /// A participant's signalling is up.
+    /// A participant's signalling is up, or it is there in another way than before.
     Joined {
         /// Who.
         identity: String,
         /// The token's attributes.
         device: Option<String>,
+        /// See [`crate::is_dependent`].
+        is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected {

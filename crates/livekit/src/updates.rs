@@ -116,7 +116,6 @@ impl Room {
     }
 
     pub(crate) fn room_info(&self) -> proto::Room {
-        let seen = self.sessions.values().filter(|session| !session.grant.hidden);
         let publishes = |session: &&Session| {
             session.tracks.iter().any(|track| self.tracks.get(track).is_some_and(|track| track.is_published()))
         };
@@ -131,9 +130,10 @@ impl Room {
             creation_time_ms: created,
             enabled_codecs: crate::join::codecs(&crate::join::ROOM_CODECS),
             metadata: self.metadata.clone(),
-            num_participants: seen.clone().count() as u32,
-            num_publishers: seen.filter(publishes).count() as u32,
-            active_recording: self.sessions.values().any(|session| session.grant.recorder),
+            // As LiveKit counts: the hidden are in it, those who depend on others are not, and whoever publishes publishes.
+            num_participants: self.people().count() as u32,
+            num_publishers: self.sessions.values().filter(publishes).count() as u32,
+            active_recording: self.sessions.values().any(Session::is_recorder),
             ..Default::default()
         }
     }

@@ -16,7 +16,7 @@ const RELAY: RelayId = RelayId(7);
 fn shown() -> (World, livekit::ConnectionId, World, livekit::ConnectionId) {
     let (mut here, mut there) = (World::new(), World::new());
     let (alice, bob) = (here.join("alice"), there.join("bob"));
-    there.room.relay_in(there.now, RELAY, "alice").expect("nobody of that name");
+    there.room.relay_in(there.now, RELAY, "alice", false).expect("nobody of that name");
     here.room.relay_out(here.now, RELAY, "alice").expect("she is there");
     carry(&mut here, &mut there);
     (here, alice, there, bob)
@@ -109,7 +109,7 @@ fn whoever_comes_in_person_takes_the_place() {
     carry(&mut here, &mut there);
     let info = alice_in(&mut there).unwrap();
     assert!(info.kind_details.is_empty() && there.closed(herself).is_none());
-    assert_eq!(there.room.relay_in(there.now, RelayId(8), "alice"), Err(RoomRefusal::IdentityTaken));
+    assert_eq!(there.room.relay_in(there.now, RelayId(8), "alice", false), Err(RoomRefusal::IdentityTaken));
     assert_eq!(there.room.relay_out(there.now, RelayId(8), "nobody"), Err(RoomRefusal::ParticipantNotFound));
 }
 

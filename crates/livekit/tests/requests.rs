@@ -51,6 +51,7 @@ fn a_room_is_described_as_it_was_set_up() {
         departure_timeout: Some(Duration::from_secs(9)),
         max_participants: Some(2),
         metadata: Some("m".into()),
+        ..RoomOptions::default()
     };
     let Some(Ok(RoomAnswer::Room(room))) = world.ask(RoomRequest::Configure(options)) else { panic!("an answer") };
     assert_eq!((room.empty_timeout, room.departure_timeout, room.max_participants), (7, 9, 2));

@@ -51,7 +51,7 @@ fn the_first_answer_is_for_the_offer_in_the_join() {
     }
     let (_, ufrag) = &world.opened[0];
     assert!(ufrag.starts_with("w0") && answers[0].sdp.contains(&format!("a=ice-ufrag:{ufrag}")));
-    assert_eq!(world.events(), [RoomEvent::Joined { identity: "alice".into(), device: None }]);
+    assert_eq!(world.events(), [RoomEvent::Joined { identity: "alice".into(), device: None, is_dependent: false }]);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn the_same_identity_takes_the_place_of_the_older() {
         world.events(),
         [
             RoomEvent::Left { identity: identity(), clean: false },
-            RoomEvent::Joined { identity: identity(), device: None }
+            RoomEvent::Joined { identity: identity(), device: None, is_dependent: false }
         ]
     );
 }
@@ -465,7 +465,7 @@ fn goodbye_is_believed_when_the_client_does_not_come_back_at_once() {
     world.advance(Duration::from_secs(1));
     world.join("alice");
     world.advance(Duration::from_secs(3));
-    let joined = RoomEvent::Joined { identity: "alice".into(), device: None };
+    let joined = RoomEvent::Joined { identity: "alice".into(), device: None, is_dependent: false };
     assert_eq!(world.events(), [joined]);
     let alice = ConnectionId(2);
     world.say(alice, Said::Leave(proto::LeaveRequest::default()));

@@ -62,7 +62,7 @@ impl Person {
             client: livekit::decode_join_request(&request).expect("the client's own request"),
             ice_servers: Vec::new(),
         };
-        let link = plane.connect(room(name), join, true).await.expect("let in");
+        let link = plane.connect(room(name), join, Some(livekit::RoomOptions::default())).await.expect("let in");
         Self { client, socket, link, farewell: None }
     }
 
@@ -169,7 +169,7 @@ async fn rooms_spread_over_workers_and_stay_where_they_are() {
                     client: livekit::ClientParameters::default(),
                     ice_servers: Vec::new()
                 },
-                false
+                None
             )
             .await,
         Err(control::ConnectError::RoomNotFound)

@@ -11,8 +11,8 @@ use crate::room::packet::{Egress, Packet};
 use crate::room::{Line, Room, RoomOutput};
 use crate::types::{
     Codec, DataLane, Datagram, Kind, Layer, LayerSpec, MediaEvent, MidName, Negotiated, NegotiationError, Output,
-    ParticipantKey, PeerConfig, PeerKey, PeerStats, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
-    TrackSpec,
+    ParticipantKey, PeerConfig, PeerKey, PeerStats, PlayoutDelay, Rights, RoomConfig, RoomStats, TrackKey,
+    TrackPreference, TrackSpec,
 };
 
 /// What a room without anything to do waits for.
@@ -33,6 +33,7 @@ pub struct MediaRoom {
     next_peer: u32,
     /// Connections with packets queued.
     dirty: Vec<PeerKey>,
+    playout_delay: Option<PlayoutDelay>,
     events: VecDeque<PeerEvent>,
     outputs: VecDeque<Output>,
     last_now: Instant,
@@ -49,6 +50,7 @@ impl MediaRoom {
             tracks: Keyed::default(),
             next_peer: 1,
             dirty: Vec::new(),
+            playout_delay: None,
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             last_now: now,
@@ -78,12 +80,21 @@ impl MediaRoom {
         self.guarded(now, (), |room| room.room.set_rights(now, participant, rights));
     }
 
+    /// How long subscribers are asked to hold video back. `None`: as publishers ask.
+    pub fn set_playout_delay(&mut self, delay: Option<PlayoutDelay>) {
+        self.playout_delay = delay;
+        for (_, peer) in self.peers.iter_mut() {
+            peer.set_playout_delay(delay);
+        }
+    }
+
     /// Opens a connection for a participant.
     pub fn open_peer(&mut self, now: Instant, participant: ParticipantKey, config: PeerConfig) -> PeerKey {
         let key = PeerKey(self.next_peer);
         self.next_peer += 1;
         self.guarded(now, (), |room| {
-            let peer = Peer::new(now, key, participant, config, &room.config);
+            let mut peer = Peer::new(now, key, participant, config, &room.config);
+            peer.set_playout_delay(room.playout_delay);
             room.peers.insert(key, Box::new(peer));
         });
         key

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::Bitrate;
 
@@ -420,6 +420,30 @@ pub struct PeerStats {
     pub bytes_in: u64,
     /// Bytes sent since it opened.
     pub bytes_out: u64,
+}
+
+/// How long subscribers are asked to hold video back before it is shown: the playout-delay header extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlayoutDelay {
+    least: u16,
+    most: u16,
+}
+
+impl PlayoutDelay {
+    /// What the extension can say: twelve bits of 10 ms.
+    const LONGEST: u16 = 0xfff;
+
+    /// At least and at most so long. `None`: that is no range, or longer than the extension can say.
+    pub fn new(least: Duration, most: Duration) -> Option<Self> {
+        let units = |time: Duration| u16::try_from(time.as_millis() / 10).ok().filter(|units| *units <= Self::LONGEST);
+        Some(Self { least: units(least)?, most: units(most)? }).filter(|delay| delay.least <= delay.most)
+    }
+
+    /// In units of 10 ms.
+    #[cfg(feature = "webrtc")]
+    pub(crate) fn units(self) -> (u16, u16) {
+        (self.least, self.most)
+    }
 }
 
 /// How a room is set up.

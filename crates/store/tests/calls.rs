@@ -119,7 +119,7 @@ async fn one_who_joins_a_room_after_the_end_is_put_out() {
     house.connect("bob").await;
     let call = house.call("alice", "bob").await;
     house.handle.cancel(call.id, &user("alice")).await.unwrap();
-    house.room(call.id, "bob", MediaNoticeKind::Joined { device: None }).await;
+    house.room(call.id, "bob", MediaNoticeKind::Joined { device: None, is_dependent: false }).await;
     let put_out = format!("remove bob from {}", call.id);
     house.until("bob is put out", async |house| house.media.asked().contains(&put_out)).await;
 }

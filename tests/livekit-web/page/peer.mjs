@@ -140,6 +140,8 @@ async function streams() {
       decoder: report.decoderImplementation,
       lost: report.packetsLost ?? 0,
       pli: report.pliCount ?? 0,
+      // How long a frame waited before it was shown, on average.
+      delay: (report.jitterBufferDelay ?? 0) / (report.jitterBufferEmittedCount || 1),
     })),
     outbound: of("outbound-rtp").map((report) => ({
       codec: codec(report),
@@ -150,6 +152,12 @@ async function streams() {
       scalability: report.scalabilityMode,
     })),
   };
+}
+
+/** The stream that each track of somebody belongs to, by source. */
+function streamsOf(identity) {
+  const published = [...room.remoteParticipants.get(identity).trackPublications.values()];
+  return Object.fromEntries(published.map(({ source, track }) => [source, track?.mediaStream?.id ?? ""]));
 }
 
 /** The transports in use: protocol and port at the server's side. */
@@ -192,6 +200,7 @@ window.peer = {
   resize,
   choose,
   streams,
+  streamsOf,
   routes,
   ownRoutes,
   sound,

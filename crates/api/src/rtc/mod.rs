@@ -20,7 +20,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use control::ConnectError;
-use livekit::{ClientParameters, Join};
+use livekit::{ClientParameters, Join, RoomOptions};
 use livekit_protocol as proto;
 use model::{IdError, RoomName};
 
@@ -122,7 +122,7 @@ async fn validate(State(state): State<AppState>, query: Pairs, headers: HeaderMa
     let entry = admit(&state, &headers, &query).await;
     let entry = entry.and_then(|entry| joining(&query).transpose().map(|_| entry));
     match entry {
-        Ok(entry) if entry.create => (StatusCode::OK, "success").into_response(),
+        Ok(entry) if entry.create.is_some() => (StatusCode::OK, "success").into_response(),
         Ok(entry) => {
             let open = state.handle().media().rooms().await;
             let answer = if open.iter().any(|(name, _)| *name == entry.room) {
@@ -140,8 +140,8 @@ async fn validate(State(state): State<AppState>, query: Pairs, headers: HeaderMa
 struct Entry {
     claims: auth::LiveKitClaims,
     room: RoomName,
-    /// Whether the room is made for it where there is none.
-    create: bool,
+    /// How the room is made for it where there is none; none: it is not made.
+    create: Option<RoomOptions>,
 }
 
 async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<Entry, Refusal> {
@@ -151,7 +151,8 @@ async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<E
         Err(_) => return Err(UNAUTHORIZED),
     };
     let claims = verify(state, token)?;
-    let room = joined_room(&claims).inspect_err(|(_, text)| {
+    let allowed = joined_room(&claims).and_then(|room| Ok((room, room_options(&claims)?)));
+    let (room, options) = allowed.inspect_err(|(_, text)| {
         tracing::info!(cause = %text, key = claims.iss, "a LiveKit token does not grant entry to a room");
     })?;
     let room = state.handle().room_of(room).await;
@@ -159,8 +160,8 @@ async fn admit(state: &AppState, headers: &HeaderMap, query: &Pairs) -> Result<E
         tracing::debug!(%error, %room, "refused a LiveKit client");
         if error.code().status() >= 500 { TRY_AGAIN } else { NOT_ALLOWED }
     })?;
-    let create = is_call || state.config.auto_create_rooms || claims.video.room_create;
-    Ok(Entry { claims, room, create })
+    let may_create = is_call || state.config.auto_create_rooms || claims.video.room_create;
+    Ok(Entry { claims, room, create: may_create.then_some(options) })
 }
 
 fn verify(state: &AppState, token: &str) -> Result<auth::LiveKitClaims, Refusal> {
@@ -196,6 +197,12 @@ pub(crate) fn no_room_name(error: &IdError) -> Cow<'static, str> {
         IdError::TooLong(longest) => format!("room name length exceeds limits: max length {longest}").into(),
         IdError::Control | IdError::NotUuid => "the room name contains control characters".into(),
     }
+}
+
+/// What a token says of its room. It is refused for that even where the room is there already and stays as it is: whether a token lets
+/// in does not depend on who comes first.
+fn room_options(claims: &auth::LiveKitClaims) -> Result<RoomOptions, Refusal> {
+    RoomOptions::of_token(claims).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal.to_string().into()))
 }
 
 fn bad_request(text: &'static str) -> Refusal {

@@ -1,7 +1,5 @@
 //! `livekit.RoomService`: rooms and who is in them.
 
-use std::time::Duration;
-
 use axum::response::Response;
 use livekit::json::Described;
 use livekit::{RoomAnswer, RoomOptions, RoomRefusal, RoomRequest};
@@ -13,8 +11,6 @@ use super::error::{Code, TwirpError};
 use super::grants::{Asker, room_name};
 use crate::state::AppState;
 
-/// The longest a room may be told to stay without anyone in it.
-const LONGEST_TIMEOUT: u32 = 7 * 86_400;
 /// The most names one list may ask for.
 const MOST_NAMES: usize = 1_000;
 
@@ -53,11 +49,7 @@ impl Service<'_> {
         self.asker.may_create()?;
         let request: proto::CreateRoomRequest = self.call.read()?;
         let name = room_name(&request.name)?;
-        if request.egress.is_some() || !request.agents.is_empty() || !request.room_preset.is_empty() {
-            let message = "egress, agents and presets of a room are not supported";
-            return Err(TwirpError::new(Code::Unimplemented, message.to_owned()));
-        }
-        let room = self.media().configure_room(name, options(&request)?).await?;
+        let room = self.media().configure_room(name, RoomOptions::try_from(request)?).await?;
         Ok(self.call.write(&room))
     }
 
@@ -211,20 +203,6 @@ fn of_participant(refusal: RoomRefusal) -> TwirpError {
         RoomRefusal::RoomNotFound => RoomRefusal::ParticipantNotFound.into(),
         other => other.into(),
     }
-}
-
-fn options(request: &proto::CreateRoomRequest) -> Result<RoomOptions, TwirpError> {
-    let timeout = |seconds: u32| match seconds {
-        0 => Ok(None),
-        1..=LONGEST_TIMEOUT => Ok(Some(Duration::from_secs(seconds.into()))),
-        _ => Err(TwirpError::new(Code::InvalidArgument, "a timeout is longer than a week".to_owned())),
-    };
-    Ok(RoomOptions {
-        empty_timeout: timeout(request.empty_timeout)?,
-        departure_timeout: timeout(request.departure_timeout)?,
-        max_participants: (request.max_participants > 0).then_some(request.max_participants as usize),
-        metadata: (!request.metadata.is_empty()).then(|| request.metadata.clone()),
-    })
 }
 
 fn unexpected(answer: &RoomAnswer) -> TwirpError {

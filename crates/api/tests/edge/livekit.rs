@@ -46,6 +46,11 @@ fn bad_tokens() -> Vec<(String, u16, &'static str)> {
             "participant identity length exceeds limits: max length 256",
         ),
         (access(&dev_key(), "bob", "", |_| {}), 400, "no room name"),
+        (token_of(|claims| claims.room_preset = "big".into()), 400, "unknown room preset: this server has none"),
+        (configured(json!({"agents": [{"agentName": "a"}]})), 400, "agents of a room are not supported"),
+        (configured(json!({"egress": {"tracks": {"filepath": "x"}}})), 400, "egress of a room is not supported"),
+        (configured(json!({"emptyTimeout": 8 * 86_400})), 400, "a timeout is longer than a week"),
+        (configured(json!({"maxParticipants": "many"})), 400, "the room's configuration cannot be read"),
         (access(&dev_key(), "bob", &"x".repeat(257), |_| {}), 400, "room name length exceeds limits: max length 256"),
         (access(&guessed, "bob", "lobby", |_| {}), 401, STRANGER),
         (access(&guessed, "bob", "lobby", |claims| claims.exp = 1), 401, STRANGER),
@@ -53,6 +58,11 @@ fn bad_tokens() -> Vec<(String, u16, &'static str)> {
         (token("bob"), 401, STRANGER),
         ("nonsense".into(), 401, STRANGER),
     ]
+}
+
+/// A token that says how its room is to be.
+fn configured(config: serde_json::Value) -> String {
+    access(&dev_key(), "bob", "lobby", |claims| claims.room_config = config.as_object().cloned())
 }
 
 async fn validate(server: &Server, path: &str, token: &str) -> Answer {
@@ -165,6 +175,45 @@ async fn a_room_that_nobody_may_make_does_not_exist() {
     assert_eq!(open(&server, "/rtc", &good).await.unwrap_err(), (404, "requested room does not exist".into()));
     let maker = access(&dev_key(), "bob", "lobby", |claims| claims.video.room_create = true);
     assert_eq!(validate(&server, "/rtc/validate", &maker).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_says_how_the_room_is_that_it_opens() {
+    let server = Server::start().await;
+    let wanted = json!({"maxParticipants": 1, "departureTimeout": 2, "emptyTimeout": 60, "metadata": "mm"});
+    let token = configured(wanted);
+    for path in ["/rtc/validate", "/rtc/v1/validate"] {
+        assert_eq!(validate(&server, path, &token).await.text, "success", "{path}");
+    }
+    drop(open(&server, "/rtc", &token).await.unwrap());
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let options = livekit::RoomOptions {
+        empty_timeout: seconds(60),
+        departure_timeout: seconds(2),
+        max_participants: Some(1),
+        metadata: Some("mm".into()),
+        ..Default::default()
+    };
+    assert_eq!(server.plane.opened("lobby"), Some(options));
+}
+
+#[tokio::test]
+async fn what_a_token_may_not_ask_of_a_room_a_backend_may_not_either() {
+    let server = Server::start().await;
+    let maker = access(&dev_key(), "backend", "", |claims| claims.video.room_create = true);
+    for (body, refusal) in [
+        (json!({"agents": [{"agentName": "a"}]}), (501, "unimplemented", "agents of a room are not supported")),
+        (json!({"egress": {}}), (501, "unimplemented", "egress of a room is not supported")),
+        (json!({"roomPreset": "big"}), (400, "invalid_argument", "unknown room preset: this server has none")),
+        (json!({"emptyTimeout": 8 * 86_400}), (400, "invalid_argument", "a timeout is longer than a week")),
+    ] {
+        let mut body = body;
+        body["name"] = "lobby".into();
+        let answer = server.post("/twirp/livekit.RoomService/CreateRoom", &maker, body).await;
+        let said = answer.json();
+        let found = (answer.status.as_u16(), said["code"].as_str().unwrap(), said["msg"].as_str().unwrap());
+        assert_eq!(found, refusal);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use control::{ConnectError, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
-use livekit::{Join, SignalRequest};
+use livekit::{Join, RoomOptions, SignalRequest};
 use livekit_protocol as proto;
 use model::RoomName;
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ pub struct Plane {
     open: Mutex<Vec<RoomName>>,
     heard: Mutex<Vec<(String, SignalRequest)>>,
     removed: Mutex<Vec<(RoomName, String)>>,
+    /// How rooms were to be that a client's join opened.
+    opened: Mutex<Vec<(RoomName, RoomOptions)>>,
     /// Asked for its rooms it panics, as a fault of ours would.
     pub broken: AtomicBool,
 }
@@ -23,6 +25,12 @@ impl Plane {
     /// How many messages a client's connection has handed on.
     pub fn heard_of(&self, identity: &str) -> usize {
         self.heard.lock().unwrap().iter().filter(|(who, _)| who == identity).count()
+    }
+
+    /// How a room was to be when a client opened it.
+    pub fn opened(&self, room: &str) -> Option<RoomOptions> {
+        let opened = self.opened.lock().unwrap();
+        opened.iter().find(|(name, _)| name.as_str() == room).map(|(_, options)| options.clone())
     }
 
     /// Whether a client was put out of a room.
@@ -44,9 +52,17 @@ impl MediaPlane for Shared {
     async fn remove_participant(&self, room: &RoomName, identity: &str) {
         self.0.removed.lock().unwrap().push((room.clone(), identity.to_owned()));
     }
-    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError> {
-        if !create && !self.0.open.lock().unwrap().contains(&room) {
+    async fn connect(
+        &self,
+        room: RoomName,
+        join: Join,
+        create: Option<RoomOptions>,
+    ) -> Result<SignalLink, ConnectError> {
+        if create.is_none() && !self.0.open.lock().unwrap().contains(&room) {
             return Err(ConnectError::RoomNotFound);
+        }
+        if let Some(options) = create {
+            self.0.opened.lock().unwrap().push((room.clone(), options));
         }
         let (requests, mut from_client) = mpsc::channel(16);
         let (to_client, responses) = mpsc::channel(16);

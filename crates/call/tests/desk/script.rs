@@ -177,7 +177,13 @@ impl Desk {
 
     pub fn media_joined(&mut self, number: u64, who: &str) -> Result<(), CommandError> {
         let (user, device) = at(who);
-        self.run(Command::MediaJoined { call: call_id(number), user, device }).map(drop)
+        self.run(Command::MediaJoined { call: call_id(number), user, device, is_dependent: false }).map(drop)
+    }
+
+    /// An agent or a recorder enters the room.
+    pub fn helper_joined(&mut self, number: u64, who: &str) -> Result<(), CommandError> {
+        let (user, device) = at(who);
+        self.run(Command::MediaJoined { call: call_id(number), user, device, is_dependent: true }).map(drop)
     }
 
     pub fn media_connected(&mut self, number: u64, who: &str) -> Result<(), CommandError> {

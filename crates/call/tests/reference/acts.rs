@@ -543,7 +543,7 @@ impl Reference {
         Ok("call")
     }
 
-    pub fn media_joined(&mut self, id: CallId, user: Name, device: Name) -> Outcome {
+    pub fn media_joined(&mut self, id: CallId, user: Name, device: Name, helps: bool) -> Outcome {
         let id = self.name(id);
         let Some(call) = self.calls.get(&id).cloned() else { return GONE };
         let Some(part) = call.part(user).filter(|part| part.engaged() && !call.over()) else {
@@ -567,10 +567,11 @@ impl Reference {
         }
         let part = self.part(id, user);
         let there = part.status == "connected" || (part.status == "connecting" && part.in_room);
-        if there && !was_between_peers && part.device == Some(device) {
+        if there && !was_between_peers && part.device == Some(device) && part.helps == helps {
             return Ok("done");
         }
         part.device = Some(device);
+        part.helps = helps;
         part.in_room = true;
         if part.status == "disconnected" {
             part.status = "connecting";
@@ -653,7 +654,7 @@ impl Reference {
             part.from = part.joined.map(|joined| joined + part.past);
             if part.joined_now() {
                 part.status = if waiting { "connecting" } else { "disconnected" };
-                part.in_room = false;
+                (part.in_room, part.helps) = (false, false);
                 part.lost_since = seen;
                 part.lost_until = until;
                 part.can = None;

@@ -86,6 +86,8 @@ pub struct Part {
     pub past: i64,
     pub from: Option<i64>,
     pub in_room: bool,
+    /// In the call for the others only.
+    pub helps: bool,
     pub absent_since: i64,
     pub lost_since: i64,
     pub lost_until: i64,
@@ -138,6 +140,11 @@ impl Call {
     pub fn joined(&self) -> usize {
         self.parts.iter().filter(|part| part.joined_now()).count()
     }
+
+    /// All who are in it are there for the others.
+    pub fn deserted(&self) -> bool {
+        !self.parts.iter().any(|part| part.joined_now() && !part.helps)
+    }
 }
 
 impl Part {
@@ -153,6 +160,7 @@ impl Part {
             past: 0,
             from: None,
             in_room: false,
+            helps: false,
             absent_since: now,
             lost_since: 0,
             lost_until: 0,
@@ -195,6 +203,7 @@ impl Part {
         self.held = false;
         self.still_unknown();
         self.in_room = false;
+        self.helps = false;
         self.absent_since = now;
     }
 

@@ -210,7 +210,9 @@ impl Reference {
                 "timeout"
             };
             self.finish(id, outcome, outcome, decliner, now, None);
-        } else if call.running() && call.joined() + usize::from(awaited) < if call.one_to_one { 2 } else { 1 } {
+        } else if call.running()
+            && (call.deserted() || call.joined() + usize::from(awaited) < if call.one_to_one { 2 } else { 1 })
+        {
             let status = if lost && call.connected.is_none() { "failed" } else { "ended" };
             let reason = match (lost, call.one_to_one) {
                 (true, _) => "connection_lost",
@@ -233,7 +235,7 @@ impl Reference {
     pub fn step_is_over(&mut self) {
         let now = self.now;
         for call in self.calls.values_mut().filter(|call| call.running()) {
-            if call.parts.iter().any(|part| part.status == "connected") {
+            if call.parts.iter().any(|part| part.status == "connected" && !part.helps) {
                 call.empty_since = None;
             } else {
                 call.empty_since = call.empty_since.or(Some(now));

@@ -42,6 +42,7 @@ impl House {
         };
         let init = RoomInit {
             name: "house".to_owned(),
+            options: livekit::RoomOptions::default(),
             max_participants: 0,
             empty_timeout: SECOND * 60,
             departure_timeout: SECOND * 20,

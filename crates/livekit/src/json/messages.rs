@@ -86,6 +86,10 @@ impl Described for proto::Room {
     const MESSAGE: &'static schema::Message = &ROOM;
 }
 
+impl Described for proto::RoomConfiguration {
+    const MESSAGE: &'static schema::Message = &ROOM_CONFIGURATION;
+}
+
 impl Described for proto::RoomParticipantIdentity {
     const MESSAGE: &'static schema::Message = &ROOM_PARTICIPANT_IDENTITY;
 }
@@ -841,6 +845,25 @@ pub static ROOM_COMPOSITE_EGRESS_REQUEST: schema::Message = schema::Message { na
     field(13, "segment_outputs", Repeated, Message(&SEGMENTED_FILE_OUTPUT)),
     field(14, "image_outputs", Repeated, Message(&IMAGE_OUTPUT)),
     field(16, "webhooks", Repeated, Message(&WEBHOOK_CONFIG)),
+] };
+
+pub static ROOM_CONFIGURATION: schema::Message = schema::Message { name: "livekit.RoomConfiguration", fields: &[
+    field(1, "name", Single, String),
+    field(2, "empty_timeout", Single, Uint32),
+    field(3, "departure_timeout", Single, Uint32),
+    field(4, "max_participants", Single, Uint32),
+    field(11, "metadata", Single, String),
+    field(5, "egress", Single, Message(&ROOM_EGRESS)),
+    field(7, "min_playout_delay", Single, Uint32),
+    field(8, "max_playout_delay", Single, Uint32),
+    field(9, "sync_streams", Single, Bool),
+    field(10, "agents", Repeated, Message(&ROOM_AGENT_DISPATCH)),
+    field(12, "tags", Map, Message(&ROOM_CONFIGURATION_TAGS_ENTRY)),
+] };
+
+pub static ROOM_CONFIGURATION_TAGS_ENTRY: schema::Message = schema::Message { name: "livekit.RoomConfiguration.TagsEntry", fields: &[
+    field(1, "key", Single, String),
+    field(2, "value", Single, String),
 ] };
 
 pub static ROOM_EGRESS: schema::Message = schema::Message { name: "livekit.RoomEgress", fields: &[

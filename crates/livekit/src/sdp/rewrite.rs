@@ -29,11 +29,13 @@ pub(crate) struct Sent {
     pub participant: String,
     /// `TR_…`.
     pub track: String,
+    /// Played in step with the participant's other tracks that have the same one.
+    pub stream: Option<&'static str>,
 }
 
 impl Sent {
     fn msid(&self) -> String {
-        format!("{}|{} {}", self.participant, self.track, self.track)
+        format!("{}|{} {}", self.participant, self.stream.unwrap_or(&self.track), self.track)
     }
 }
 
@@ -230,7 +232,13 @@ mod tests {
     }
 
     fn sent() -> Sent {
-        Sent { participant: "PA_p".into(), track: "TR_t".into() }
+        Sent { participant: "PA_p".into(), track: "TR_t".into(), stream: None }
+    }
+
+    #[test]
+    fn what_is_played_in_step_has_a_stream_in_common() {
+        let lines = answer(AUDIO, "0", LineUse::Send(Sent { stream: Some("camera"), ..sent() }));
+        assert!(lines.iter().any(|line| line == "a=msid:PA_p|camera TR_t"), "{lines:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub fn pool() -> DescriptorPool {
 /// The messages that have JSON: what RoomService takes and gives, webhooks, signalling in text.
 pub fn roots(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
     let service = pool.get_service_by_name("livekit.RoomService").expect("the service is there");
-    let others = ["WebhookEvent", "SignalRequest", "SignalResponse"];
+    let others = ["RoomConfiguration", "WebhookEvent", "SignalRequest", "SignalResponse"];
     let others = others.iter().map(|name| pool.get_message_by_name(&format!("livekit.{name}")).expect("it is there"));
     let mut roots: Vec<_> =
         service.methods().flat_map(|method| [method.input(), method.output()]).chain(others).collect();

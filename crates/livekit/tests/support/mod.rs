@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use livekit::proto::{self, signal_request::Message as Said, signal_response::Message as Heard};
 use livekit::{
-    ClientParameters, ConnectionId, Join, Output, RequestId, Room, RoomAnswer, RoomEvent, RoomInit, RoomRefusal,
-    RoomRequest,
+    ClientParameters, ConnectionId, Join, Output, RequestId, Room, RoomAnswer, RoomEvent, RoomInit, RoomOptions,
+    RoomRefusal, RoomRequest,
 };
 
 /// The offer Chrome's client puts into its join: three audio and three video m-lines to receive on, and data.
@@ -34,6 +34,7 @@ pub fn init() -> (Instant, RoomInit) {
     let addr = "192.0.2.1:7882".parse().unwrap();
     let init = RoomInit {
         name: "room".into(),
+        options: RoomOptions::default(),
         max_participants: 0,
         empty_timeout: Duration::from_secs(300),
         departure_timeout: Duration::from_secs(20),

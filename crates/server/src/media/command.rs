@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{ConnectError, SignalFrame};
-use livekit::{ConnectionId, Join, RelayId, RelayMessage, RoomAnswer, RoomRefusal, RoomRequest, SignalRequest, proto};
+use livekit::{
+    ConnectionId, Join, RelayId, RelayMessage, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest, proto,
+};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
@@ -95,8 +97,8 @@ pub struct Connect {
     pub room: RoomName,
     /// Who and how.
     pub join: Join,
-    /// Open the room where there is none.
-    pub create: bool,
+    /// Open the room so where there is none.
+    pub create: Option<RoomOptions>,
     /// To its WebSocket.
     pub responses: mpsc::Sender<SignalFrame>,
     /// The result.
@@ -127,6 +129,8 @@ pub struct OpenRelay {
     pub other: Address,
     /// Which participant.
     pub identity: String,
+    /// It takes no place in a room.
+    pub is_dependent: bool,
     /// It comes from this end.
     pub is_source: bool,
     /// The result.

@@ -66,9 +66,9 @@ impl Hosted {
     /// What the control plane hears about a room's event; `None`: nothing.
     pub fn notice(&mut self, event: RoomEvent) -> Option<MediaNotice> {
         let (identity, kind) = match event {
-            RoomEvent::Joined { identity, device } => {
+            RoomEvent::Joined { identity, device, is_dependent } => {
                 self.members.insert(identity.clone());
-                (identity, MediaNoticeKind::Joined { device })
+                (identity, MediaNoticeKind::Joined { device, is_dependent })
             }
             RoomEvent::Connected { identity } => (identity, MediaNoticeKind::Connected),
             RoomEvent::Left { identity, clean } => {

@@ -76,10 +76,11 @@ pub struct RoomDefaults {
 }
 
 impl RoomDefaults {
-    fn init(&self, now: Instant, name: &RoomName, max_participants: usize) -> livekit::RoomInit {
+    fn init(&self, now: Instant, name: &RoomName, options: livekit::RoomOptions) -> livekit::RoomInit {
         livekit::RoomInit {
             name: name.as_str().to_owned(),
-            max_participants: if max_participants == 0 { self.max_participants } else { max_participants },
+            options,
+            max_participants: self.max_participants,
             empty_timeout: self.empty_timeout,
             departure_timeout: self.departure_timeout,
             ufrag_prefix: self.ufrag_prefix.clone(),

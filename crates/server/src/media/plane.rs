@@ -113,11 +113,19 @@ impl Plane {
         at: Address,
         relay: RelayId,
         other: Address,
-        identity: &str,
+        participant: &proto::ParticipantInfo,
         is_source: bool,
     ) -> Result<(), RoomRefusal> {
         let (reply, answer) = oneshot::channel();
-        let open = OpenRelay { room: at.room, relay, other, identity: identity.to_owned(), is_source, reply };
+        let open = OpenRelay {
+            room: at.room,
+            relay,
+            other,
+            identity: participant.identity.clone(),
+            is_dependent: livekit::is_dependent(participant),
+            is_source,
+            reply,
+        };
         let sent = self.workers[at.worker].send(Command::OpenRelay(Box::new(open))).await;
         sent.map_err(|_| RoomRefusal::Unavailable)?;
         answer.await.map_err(|_| RoomRefusal::Unavailable)?
@@ -150,20 +158,25 @@ impl MediaPlane for Plane {
         }
     }
 
-    async fn connect(&self, room: RoomName, join: Join, create: bool) -> Result<SignalLink, ConnectError> {
+    async fn connect(
+        &self,
+        room: RoomName,
+        join: Join,
+        create: Option<RoomOptions>,
+    ) -> Result<SignalLink, ConnectError> {
         for _ in 0..LOOKUPS {
             if self.stopping.load(Ordering::Relaxed) {
                 break;
             }
             let index = match self.directory.find(&room) {
                 Some(index) => index,
-                None if create => self.directory.place(&room, || self.least_loaded()),
+                None if create.is_some() => self.directory.place(&room, || self.least_loaded()),
                 None => return Err(ConnectError::RoomNotFound),
             };
             let worker = &self.workers[index];
             let (responses, from_room) = mpsc::channel(RESPONSES);
             let (reply, answer) = oneshot::channel();
-            let connect = Connect { room: room.clone(), join: join.clone(), create, responses, reply };
+            let connect = Connect { room: room.clone(), join: join.clone(), create: create.clone(), responses, reply };
             if worker.send(Command::Connect(Box::new(connect))).await.is_err() {
                 break;
             }
@@ -207,11 +220,14 @@ impl MediaPlane for Plane {
     async fn forward_participant(&self, from: &RoomName, identity: &str, to: &RoomName) -> Result<(), RoomRefusal> {
         let relay = RelayId(self.relays.fetch_add(1, Ordering::Relaxed));
         // First whether there is anyone to show: nothing is opened for nobody.
-        self.request(from, RoomRequest::Participant { identity: identity.to_owned() }, false).await?;
+        let shown = RoomRequest::Participant { identity: identity.to_owned() };
+        let RoomAnswer::Participant(shown) = self.request(from, shown, false).await? else {
+            return Err(RoomRefusal::Unavailable);
+        };
         let source = self.locate(from, false).await?;
         let destination = self.locate(to, true).await?;
-        self.open_relay(destination, relay, source, identity, false).await?;
-        self.open_relay(source, relay, destination, identity, true).await
+        self.open_relay(destination, relay, source, &shown, false).await?;
+        self.open_relay(source, relay, destination, &shown, true).await
     }
 
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {

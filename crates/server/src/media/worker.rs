@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomRefusal, RoomRequest};
+use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomOptions, RoomRefusal, RoomRequest};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
 use sfu::{Datagram, Transmit, Transport};
@@ -401,7 +401,9 @@ impl Worker {
     fn take_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Open { room, max_participants } => {
-                if self.find(&room).is_none() && self.open(now, room, max_participants).is_none() {
+                let most = (max_participants > 0).then_some(max_participants);
+                let options = RoomOptions { max_participants: most, ..RoomOptions::default() };
+                if self.find(&room).is_none() && self.open(now, room, options).is_none() {
                     tracing::debug!("another worker owns the room");
                 }
             }
@@ -424,7 +426,7 @@ impl Worker {
             }
             Command::Ask(ask) => self.ask(now, *ask),
             Command::Locate { room, create, reply } => {
-                let found = self.slot_of(now, room, create).map(|slot| self.rooms[slot].key);
+                let found = self.slot_of(now, room, create.then(RoomOptions::default)).map(|slot| self.rooms[slot].key);
                 let _ = reply.send(found);
             }
             Command::OpenRelay(open) => self.open_relay(now, *open),
@@ -461,11 +463,11 @@ impl Worker {
         self.rooms.iter().find(|(_, hosted)| hosted.name == *room).map(|(slot, _)| slot)
     }
 
-    fn open(&mut self, now: Instant, name: RoomName, max_participants: usize) -> Option<Slot> {
+    fn open(&mut self, now: Instant, name: RoomName, options: RoomOptions) -> Option<Slot> {
         if !self.directory.claim(&name, self.index) {
             return None;
         }
-        let init = self.defaults.init(now, &name, max_participants);
+        let init = self.defaults.init(now, &name, options);
         let Ok(room) = guarded(|| Room::new(now, init)) else {
             self.directory.release(&name, self.index);
             return None;
@@ -481,10 +483,10 @@ impl Worker {
 
     fn connect(&mut self, now: Instant, connect: Connect) {
         let Connect { room: name, join, create, responses, reply } = connect;
-        let found = match self.find(&name) {
-            Some(slot) => Ok(slot),
-            None if create => self.open(now, name, 0).ok_or(ConnectRefused::Elsewhere),
-            None => {
+        let found = match (self.find(&name), create) {
+            (Some(slot), _) => Ok(slot),
+            (None, Some(options)) => self.open(now, name, options).ok_or(ConnectRefused::Elsewhere),
+            (None, None) => {
                 self.directory.release(&name, self.index);
                 Err(ConnectRefused::Refused(ConnectError::RoomNotFound))
             }
@@ -512,7 +514,11 @@ impl Worker {
     fn ask(&mut self, now: Instant, ask: Ask) {
         let Ask { room: name, request, create, reply } = ask;
         let closes = matches!(request, RoomRequest::Close { .. });
-        let slot = match self.slot_of(now, name, create) {
+        let options = match &request {
+            RoomRequest::Configure(options) => options.clone(),
+            _ => RoomOptions::default(),
+        };
+        let slot = match self.slot_of(now, name, create.then_some(options)) {
             Ok(slot) => slot,
             Err(refused) => return drop(reply.send(Err(refused))),
         };
@@ -526,11 +532,11 @@ impl Worker {
         }
     }
 
-    fn slot_of(&mut self, now: Instant, name: RoomName, create: bool) -> Result<Slot, AskRefused> {
-        match self.find(&name) {
-            Some(slot) => Ok(slot),
-            None if create => self.open(now, name, 0).ok_or(AskRefused::Elsewhere),
-            None => {
+    fn slot_of(&mut self, now: Instant, name: RoomName, create: Option<RoomOptions>) -> Result<Slot, AskRefused> {
+        match (self.find(&name), create) {
+            (Some(slot), _) => Ok(slot),
+            (None, Some(options)) => self.open(now, name, options).ok_or(AskRefused::Elsewhere),
+            (None, None) => {
                 self.directory.release(&name, self.index);
                 Err(AskRefused::Refused(RoomRefusal::RoomNotFound))
             }
@@ -538,14 +544,14 @@ impl Worker {
     }
 
     fn open_relay(&mut self, now: Instant, open: OpenRelay) {
-        let OpenRelay { room, relay, other, identity, is_source, reply } = open;
+        let OpenRelay { room, relay, other, identity, is_dependent, is_source, reply } = open;
         let mut opened = Err(RoomRefusal::RoomNotFound);
         if self.rooms.get(room.slot).is_some_and(|hosted| hosted.key == room) {
             self.rooms[room.slot].relays.insert(relay, other);
             self.touch(room.slot, |room| {
                 opened = match is_source {
                     true => room.relay_out(now, relay, &identity),
-                    false => room.relay_in(now, relay, &identity),
+                    false => room.relay_in(now, relay, &identity, is_dependent),
                 };
             });
             if opened.is_err() {

@@ -13,7 +13,7 @@ use super::receive::format_of;
 use super::{Peer, PeerEvent};
 use crate::codec::descriptor;
 use crate::room::packet::{Extensions, Format, Forward, Packet, Rewrite};
-use crate::types::{Codec, Kind, MidName, Output};
+use crate::types::{Codec, Kind, MidName, Output, PlayoutDelay};
 
 /// Retransmission reaches back this far: two seconds of a good camera.
 const RTX_PACKETS: usize = 1_024;
@@ -25,6 +25,7 @@ pub(super) struct Outbound {
     lines: Vec<SendLine>,
     queue: Vec<Forward>,
     renewed: Vec<Mid>,
+    playout_delay: Option<PlayoutDelay>,
 }
 
 #[derive(Debug)]
@@ -157,6 +158,11 @@ impl Peer {
         std::mem::take(&mut self.outbound.renewed)
     }
 
+    /// How long the client is asked to hold video back. `None`: as the publisher asks.
+    pub(crate) fn set_playout_delay(&mut self, delay: Option<PlayoutDelay>) {
+        self.outbound.playout_delay = delay;
+    }
+
     /// Queues a packet for the next flush. `true`: the first one since the last.
     pub(crate) fn queue(&mut self, forward: Forward) -> bool {
         self.outbound.queue.push(forward);
@@ -176,7 +182,7 @@ impl Peer {
     fn write(&mut self, forward: Forward) {
         let Some(line) = self.outbound.lines.get(usize::from(forward.egress.slot)) else { return };
         let (Some(ssrc), Some(pt)) = (line.ssrc, line.pt_for(forward.packet.format)) else { return };
-        let nackable = line.kind == Some(Kind::Video);
+        let is_video = line.kind == Some(Kind::Video);
         let packet = &forward.packet;
         let (payload, marker) = match forward.rewrite {
             Rewrite::Hollow => (Arc::from([]), false),
@@ -187,8 +193,8 @@ impl Peer {
         };
         let mut write = RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.captured, payload)
             .marker(marker)
-            .nackable(nackable)
-            .ext_vals(extension_values(&packet.extensions, &forward));
+            .nackable(is_video)
+            .ext_vals(extension_values(&packet.extensions, &forward, self.outbound.playout_delay.filter(|_| is_video)));
         if let Some(patch) = vp8_patch(packet, forward.rewrite) {
             write = write.vp8_patch(patch);
         }
@@ -213,7 +219,8 @@ fn vp8_patch(packet: &Packet, rewrite: Rewrite) -> Option<str0m::rtp::Vp8Patch> 
     patch.build().ok()
 }
 
-fn extension_values(extensions: &Extensions, forward: &Forward) -> ExtensionValues {
+fn extension_values(extensions: &Extensions, forward: &Forward, delay: Option<PlayoutDelay>) -> ExtensionValues {
+    let playout_delay = delay.map(PlayoutDelay::units).or(extensions.playout_delay);
     let hundredths = |units: u16| MediaTime::from_hundredths(u64::from(units));
     let mut values = ExtensionValues {
         audio_level: extensions.audio_level.map(|(level, _)| -(level.min(127) as i8)),
@@ -223,8 +230,8 @@ fn extension_values(extensions: &Extensions, forward: &Forward) -> ExtensionValu
         abs_capture_time: extensions
             .capture_time
             .map(|(capture_time, clock_offset)| AbsCaptureTime { capture_time, clock_offset }),
-        play_delay_min: extensions.playout_delay.map(|(min, _)| hundredths(min)),
-        play_delay_max: extensions.playout_delay.map(|(_, max)| hundredths(max)),
+        play_delay_min: playout_delay.map(|(min, _)| hundredths(min)),
+        play_delay_max: playout_delay.map(|(_, max)| hundredths(max)),
         ..ExtensionValues::default()
     };
     if let Some(bytes) = &extensions.dependency_descriptor

@@ -38,8 +38,10 @@ mod tests {
 
     #[test]
     fn released_steps_are_what_databases_remember() {
-        let sums: Vec<String> =
-            MIGRATIONS.iter().map(|step| step.checksum[..6].iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+        let sums: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|step| step.checksum[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+            .collect();
         assert_eq!(sums, ["5a18b3e6ca1e", "3091804eda0e", "320b213622b3", "20173eaeb735"]);
     }
 }

@@ -41,7 +41,12 @@ impl MediaPlane for Recorder {
     async fn remove_participant(&self, room: &RoomName, identity: &str) {
         self.note(format!("remove {identity} from {room}"));
     }
-    async fn connect(&self, _: RoomName, _: livekit::Join, _: bool) -> Result<SignalLink, ConnectError> {
+    async fn connect(
+        &self,
+        _: RoomName,
+        _: livekit::Join,
+        _: Option<livekit::RoomOptions>,
+    ) -> Result<SignalLink, ConnectError> {
         Err(ConnectError::Unavailable)
     }
     async fn rooms(&self) -> Vec<(RoomName, usize)> {
@@ -120,7 +125,7 @@ impl House {
     }
 
     pub async fn in_room(&self, call: CallId, who: &str) {
-        self.room(call, who, MediaNoticeKind::Joined { device: None }).await;
+        self.room(call, who, MediaNoticeKind::Joined { device: None, is_dependent: false }).await;
         self.room(call, who, MediaNoticeKind::Connected).await;
     }
 
