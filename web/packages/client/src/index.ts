@@ -14,7 +14,7 @@ export type { CaptureChoice } from "./media/options";
 export type {
   AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Missing, Person, Source, TrackHandle,
 } from "./media/types";
-export { codeOf, StoaError } from "./errors";
+export { codeOf, SERVER_CODES, StoaError, type ClientCode, type ErrorCode, type ServerCode } from "./errors";
 export { takesText, TYPING_REST, TypingWatch, type TypingClock } from "./typing";
 export { Emitter } from "./emitter";
 export { Rest, type RestOptions } from "./rest";

@@ -19,6 +19,7 @@ export type Participant = Schemas["Participant"];
 export type ParticipantStatus = Schemas["ParticipantStatus"];
 export type Permission = Schemas["Permission"];
 export type Presence = Schemas["Presence"];
+export type QualityReport = Schemas["Report"];
 export type Session = Schemas["Session"];
 export type Topology = Schemas["Topology"];
 export type User = Schemas["User"];
