@@ -13,7 +13,7 @@ import { LocalSources } from "./local";
 import { audioCapture, roomOptions, screenCapture, videoCapture, type CaptureChoice } from "./options";
 import { PeerMedia } from "./peer-media";
 import type { PeerLinkOptions, PeerSignal } from "./peer-link";
-import { mergePeople, peopleIn, samePeople, selfAlone } from "./people";
+import { keepPeople, mergePeople, peopleIn, selfAlone } from "./people";
 import { playAll, pointSound, watchBlocked } from "./raw-track";
 import { firstFrame } from "./render-probe";
 import { idleMedia, type MediaLoss, type MediaProblem, type MediaState, type Missing, type Source } from "./types";
@@ -495,8 +495,7 @@ export class Line {
       const before = this.store.getState();
       if (before.connection === "idle" || this.#closed) return;
       const room = this.#room;
-      const people = this.#people(room, before);
-      const change: Partial<MediaState> = samePeople(before.people, people) ? {} : { people };
+      const change: Partial<MediaState> = { people: keepPeople(before.people, this.#people(room, before)) };
       if (this.#settled && room) {
         const local = room.localParticipant;
         change.microphoneOn = local.isMicrophoneEnabled;
