@@ -2,6 +2,7 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { emptyBook, type CallBook } from "./calls/book";
+import type { ErrorCode } from "./errors";
 import type { Link } from "./signal";
 import type { Call, Channel, Presence, Session, User } from "./types";
 
@@ -19,8 +20,8 @@ export interface StoaState {
   session: Session | null;
   me: User | null;
   link: Link;
-  /** Why the server refused this device; set while `link` is `refused`. */
-  refusal: string | null;
+  /** Why the server doesn't let this device in, while `link` is `refused`: `invalid_state` if the user has too many. Else null. */
+  refusal: ErrorCode | null;
   users: Readonly<Record<string, User>>;
   channels: Readonly<Record<string, Channel>>;
   /** Which of the two lists have been read. Until then, an empty one means nothing. */

@@ -1,8 +1,8 @@
 // @vitest-environment happy-dom
 import { Stoa, type Person, type Tile } from "@stoa/client";
-import { act, createElement, memo } from "react";
+import { act, createElement, memo, StrictMode, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { call, participant } from "../../client/test/fixtures";
 import { useTiles } from "../src/hooks/call";
@@ -70,5 +70,41 @@ describe("the tiles of a call", () => {
     drawn.length = 0;
     act(() => stoa.store.setState(({ book }) => ({ book: { ...book, current: book.current && { ...book.current, call: structuredClone(group) } } })));
     expect(drawn, "the same call as the server shows it anew").toEqual([]);
+  });
+});
+
+describe("the provider", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const provider = (stoa: Stoa, keep = false): ReactNode => createElement(StrictMode, null, createElement(StoaProvider, { stoa, keep, children: null }));
+  const disposed = async (stoa: Stoa): Promise<boolean> => {
+    act(() => void vi.runOnlyPendingTimers());
+    return stoa.start().then(() => false, (error: { code: string }) => error.code === "disposed");
+  };
+  const stoaOf = () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new Error("no server")));
+    return new Stoa("tab-1", { baseUrl: "http://stoa.test" });
+  };
+
+  it("disposes of its Stoa when it unmounts, and not when strict mode mounts it twice", async () => {
+    const stoa = stoaOf();
+    act(() => root.render(provider(stoa)));
+    expect(await disposed(stoa)).toBe(false);
+    act(() => root.render(null));
+    expect(await disposed(stoa)).toBe(true);
+  });
+
+  it("disposes of the one it had when it's given another", async () => {
+    const [one, other] = [stoaOf(), stoaOf()];
+    act(() => root.render(provider(one)));
+    act(() => root.render(provider(other)));
+    expect([await disposed(one), await disposed(other)]).toEqual([true, false]);
+  });
+
+  it("leaves it alone where another provider has it, or where it's to be kept", async () => {
+    const [shared, kept] = [stoaOf(), stoaOf()];
+    act(() => root.render([createElement("p", { key: 1 }, provider(shared)), createElement("p", { key: 2 }, provider(shared)), createElement("p", { key: 3 }, provider(kept, true))]));
+    act(() => root.render([createElement("p", { key: 1 }, provider(shared))]));
+    expect([await disposed(shared), await disposed(kept)]).toEqual([false, false]);
   });
 });
