@@ -1,7 +1,7 @@
 /** How media is captured and sent: the room's options and the presets behind them. Bitrates are in bits per second. */
 import type { RoomOptions, VideoPreset } from "livekit-client";
 
-type LiveKit = typeof import("livekit-client");
+import type { LiveKit } from "./livekit";
 
 /** Simulcast layers: full, half and quarter of 720p. */
 export const CAMERA = {

@@ -60,6 +60,8 @@ export class PeerMedia {
   /** Null until the connection has been up. */
   #watch: Watch | null = null;
   readonly #timers = new Lifetime("peer");
+  #saidMoved = false;
+  #hasMoved = false;
   /** Whether the time to connect has begun. */
   #begun = false;
 
@@ -124,8 +126,14 @@ export class PeerMedia {
     return this.link.say(encodeChat(message));
   }
 
+  /** Tells the other side, once, that we see their room tracks. */
   sayMoved(): void {
-    this.link.say(JSON.stringify({ t: "moved" }));
+    if (!this.#saidMoved) this.#saidMoved = this.link.say(JSON.stringify({ t: "moved" }));
+  }
+
+  /** Whether the other side sees our room tracks. */
+  get hasMoved(): boolean {
+    return this.#hasMoved;
   }
 
   person(): Person {
@@ -193,7 +201,10 @@ export class PeerMedia {
       this.#theirs = { microphone: microphone === true, camera: camera === true, screen: screen === true };
       this.changed.emit();
     }
-    if (t === "moved") this.moved.emit();
+    if (t === "moved") {
+      this.#hasMoved = true;
+      this.moved.emit();
+    }
     const message = decodeChat(said, this.userId, Date.now());
     if (message) this.chat.emit(message);
   }
@@ -215,7 +226,7 @@ export class PeerMedia {
     if (this.#life === "dead" || !watch) return;
     const now = performance.now();
     // Without a connection nothing arrives, and nothing else would ever end the wait.
-    if (!report) return this.#decide(watch, now - watch.heardAt, 0);
+    if (!report) { this.#decide(watch, now - watch.heardAt, 0); return; }
     const entries = [...(report as unknown as ReadonlyMap<string, unknown>).values()];
     const sample = sampleOf(entries, now);
     const before = watch.sample;

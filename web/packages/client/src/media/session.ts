@@ -9,7 +9,7 @@ import { Line } from "./line";
 import type { CaptureChoice } from "./options";
 import { idleMedia, type MediaLoss, type MediaProblem, type MediaState } from "./types";
 
-export { loadMedia } from "./line";
+export { loadMedia } from "./livekit";
 
 export class MediaSession {
   readonly store: StoreApi<MediaState> = createStore(() => idleMedia);

@@ -26,12 +26,7 @@ export class FakeNetwork {
 
   /** The class for `globalThis.RTCPeerConnection`, for the browser of that name. */
   browser(name: string) {
-    const network = this;
-    return class extends FakePeerConnection {
-      constructor(configuration: RTCConfiguration = {}) {
-        super(network, name, configuration);
-      }
-    } as unknown as typeof RTCPeerConnection;
+    return browserOn(this, name);
   }
 
   /** Holds the next such act back until the result is called; `reached` resolves once somebody waits for it. */
@@ -184,7 +179,10 @@ export class FakePeerConnection {
     await this.network.passes("getStats");
     const now = performance.now();
     const bytes = this.#connectedAt === null ? 0 : Math.floor(this.network.carried(this.name, this.#connectedAt, now));
-    return new Map([["transport", { type: "transport", bytesReceived: bytes }]]);
+    return new Map<string, unknown>([
+      ["transport", { type: "transport", bytesReceived: bytes }],
+      ["source", { type: "media-source", kind: "audio", audioLevel: 0 }],
+    ]);
   }
   close(): void {
     this.signalingState = "closed";
@@ -219,4 +217,12 @@ export class FakePeerConnection {
     this.channel.readyState = "open";
     this.channel.onopen?.();
   }
+}
+
+function browserOn(network: FakeNetwork, name: string): typeof RTCPeerConnection {
+  return class extends FakePeerConnection {
+    constructor(configuration: RTCConfiguration = {}) {
+      super(network, name, configuration);
+    }
+  } as unknown as typeof RTCPeerConnection;
 }
