@@ -126,6 +126,7 @@ export class CallController {
     if (this.#book.current) {
       await rest.hold(this.#book.current.callId);
       await this.#park();
+      this.#life.check();
     }
     const stands = media.unpark(callId);
     this.#setBook((book) => {
@@ -260,7 +261,6 @@ export class CallController {
 
   async #take(current: Current, video: boolean, ask: () => Promise<Answer>): Promise<void> {
     if (this.#book.current) await this.hangUp();
-    this.#life.check();
     const { media, me } = this.#parts;
     this.#setBook((book) => ({ ...book, current, incoming: book.incoming.filter((i) => i.call.id !== current.callId) }));
     const prepared = media.open(current.callId, me().userId).prepare({ audio: true, video });

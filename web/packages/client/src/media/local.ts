@@ -77,7 +77,10 @@ export class LocalSources {
   /** Throws whatever the browser throws. The caller decides what closing the picker means. */
   async setScreen(on: boolean, ended: () => void): Promise<void> {
     if (on === this.screenOn) return;
-    if (!on) { this.#dropScreen(); return; }
+    if (!on) {
+      this.#dropScreen();
+      return;
+    }
     for (const track of await this.livekit.createLocalScreenTracks(screenCapture)) {
       if (track.kind === "video") {
         this.screen = track as LocalVideoTrack;
@@ -123,7 +126,10 @@ export class LocalSources {
     if (!track) return;
     await track.restartTrack(options);
     // Stopped while the browser opened it anew.
-    if (this.#stopped) { track.stop(); return; }
+    if (this.#stopped) {
+      track.stop();
+      return;
+    }
     this.events.sends(source, track.mediaStreamTrack);
   }
 

@@ -78,10 +78,16 @@ export class OwnMedia {
     const local = this.#sources(livekit);
     this.#owner = { by: "browser", local };
     const got = await capture(livekit, want, this.#parts.choice());
-    if (this.#is("closed")) { stop(got); return; }
+    if (this.#is("closed")) {
+      stop(got);
+      return;
+    }
     this.#owner = { by: "us", local };
     await this.#take(local, got, want);
-    if (this.#is("closed")) { local.stop(); return; }
+    if (this.#is("closed")) {
+      local.stop();
+      return;
+    }
     this.#parts.changed();
     if (got.microphone) this.#found("microphone");
     if (got.camera) this.#found("camera");
@@ -236,7 +242,10 @@ export class OwnMedia {
 
   /** Switches one of our own tracks, after the changes before it. Where they aren't ours, the wish is noted. */
   async #alone(act: (local: LocalSources) => Promise<void>): Promise<void> {
-    if (this.#owner.by !== "us") { this.#parts.changed(); return; }
+    if (this.#owner.by !== "us") {
+      this.#parts.changed();
+      return;
+    }
     const { local } = this.#owner;
     this.#turns += 1;
     this.#turn = this.#turn.then(() => act(local)).catch((error: unknown) => {
@@ -244,7 +253,10 @@ export class OwnMedia {
     });
     await this.#turn;
     this.#turns -= 1;
-    if (this.#is("closed")) { local.stop(); return; }
+    if (this.#is("closed")) {
+      local.stop();
+      return;
+    }
     // A change still to come isn't shown as it was before.
     if (this.#turns === 0 && this.#is("us")) this.#parts.set({ microphoneOn: local.microphoneOn, cameraOn: local.cameraOn });
     if (local.microphoneOn) this.#found("microphone");

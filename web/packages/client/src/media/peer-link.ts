@@ -230,7 +230,10 @@ export class PeerLink {
       before.ignoreOffer = colliding && !this.#options.polite && (same || !before.stood);
       if (before.ignoreOffer) return;
       // Rolling our own offer back is no use: Chromium 156 then decodes the picture but no longer shows it.
-      if (colliding && same && before.stood) { this.events.state.emit("failed"); return; }
+      if (colliding && same && before.stood) {
+        this.events.state.emit("failed");
+        return;
+      }
     }
     // A different connection: the peer came back, or offered at the same time and we give way.
     const wire = same ? before : this.#open(session ?? randomSession());

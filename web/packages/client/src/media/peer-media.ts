@@ -226,7 +226,10 @@ export class PeerMedia {
     if (this.#life === "dead" || !watch) return;
     const now = performance.now();
     // Without a connection nothing arrives, and nothing else would ever end the wait.
-    if (!report) { this.#decide(watch, now - watch.heardAt, 0); return; }
+    if (!report) {
+      this.#decide(watch, now - watch.heardAt, 0);
+      return;
+    }
     const entries = [...(report as unknown as ReadonlyMap<string, unknown>).values()];
     const sample = sampleOf(entries, now);
     const before = watch.sample;

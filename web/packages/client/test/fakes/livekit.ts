@@ -187,6 +187,7 @@ export class FakeRoom {
   }
   /** The room is gone. */
   lose(reason = DisconnectReason.UNKNOWN_REASON): void {
+    this.left = true;
     for (const { track } of this.localParticipant.trackPublications.values()) track?.stop();
     this.tell(RoomEvent.Disconnected, reason);
   }

@@ -181,6 +181,7 @@ export class FakePeerConnection {
     const bytes = this.#connectedAt === null ? 0 : Math.floor(this.network.carried(this.name, this.#connectedAt, now));
     return new Map<string, unknown>([
       ["transport", { type: "transport", bytesReceived: bytes }],
+      ["sound", { type: "inbound-rtp", kind: "audio", packetsReceived: Math.floor(bytes / 20), packetsLost: 0 }],
       ["source", { type: "media-source", kind: "audio", audioLevel: 0 }],
     ]);
   }
