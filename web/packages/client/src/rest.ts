@@ -14,13 +14,19 @@ export interface RestOptions {
   deviceId: string;
   /** The host app's bearer token. Without one, the session cookie is used. */
   token?: (() => string | undefined) | undefined;
+  /** Used in place of the browser's `fetch`. */
   fetch?: (request: Request) => Promise<Response>;
 }
 
+/** Which calls to read, newest first. */
 export interface HistoryQuery {
+  /** Only calls of this channel. */
   channelId?: string;
+  /** Only calls with this user. */
   userId?: string;
+  /** The `next` of the page before. */
   before?: string;
+  /** How many, at most. */
   limit?: number;
 }
 

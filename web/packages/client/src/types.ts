@@ -27,6 +27,8 @@ export type User = Schemas["User"];
 /** What a device needs to connect to a call's room. */
 export interface Connection {
   callId: string;
+  /** The room's WebSocket URL. */
   livekitUrl: string;
+  /** A LiveKit token for this room and user. It expires. */
   token: string;
 }

@@ -4,12 +4,15 @@ import { createStore, type StoreApi } from "zustand/vanilla";
 import { Lifetime } from "../lifetime";
 import type { CaptureChoice } from "./options";
 
+/** A microphone, camera or speaker. */
 export interface Device {
+  /** The browser's ID for it, which differs from site to site. */
   id: string;
   /** Empty until the user has allowed access to devices. */
   label: string;
 }
 
+/** The devices there are. The lists are empty until `refresh` has read them. */
 export interface DevicesState {
   microphones: readonly Device[];
   cameras: readonly Device[];

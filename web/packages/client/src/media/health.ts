@@ -15,8 +15,9 @@ export const RENEWAL = 2_000;
 /** A connection that isn't up by then never will be. */
 export const CONNECT_TIMEOUT = 8_000;
 
-/** The counters at one moment. */
+/** The counters at one moment, added up over all tracks. */
 export interface Sample {
+  /** Milliseconds of `performance.now()`. */
   at: number;
   bytesReceived: number;
   packetsReceived: number;

@@ -14,7 +14,8 @@ export type PeerSignal =
   | { kind: "offer" | "answer"; session: string | null; sdp: string }
   | { kind: "candidate"; session: string | null; candidate: RTCIceCandidateInit | null };
 
-export type PeerState = "connecting" | "connected" | "interrupted" | "failed";
+/** `interrupted`: it was up and nothing comes through. `failed`: it has to be given up. */
+export type PeerState = "connected" | "interrupted" | "failed";
 
 export interface PeerLinkOptions {
   iceServers: RTCIceServer[];
