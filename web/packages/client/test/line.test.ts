@@ -295,6 +295,25 @@ describe("a call that moves from browser to browser into the room", () => {
     expect([line.inRoom, peerOpen(), state().connection, state().path]).toEqual([false, true, "connected", "p2p"]);
     bob.close();
   });
+
+  it.each<[string, Act | null]>([["has taken over", null], ["is taking over", "publish"]])("shares a screen in the room that was chosen while the room %s", async (_when, act) => {
+    const { line, state, bob } = await talking();
+    const picker = media.hold("captureScreen");
+    const shared = line.setScreen(true);
+    await picker.reached;
+    const handover = act === null ? null : media.hold(act);
+    const entered = line.connect("", "", Promise.resolve());
+    if (handover) await handover.reached;
+    else await entered;
+    picker.release();
+    await after(0);
+    handover?.release();
+    await Promise.all([shared, entered]);
+    await after(0);
+    expect([...media.room.localParticipant.trackPublications.keys()].toSorted()).toEqual(["camera", "microphone", "screen_share"]);
+    expect(state().screenOn).toBe(true);
+    bob.close();
+  });
 });
 
 describe("a line that is closed", () => {

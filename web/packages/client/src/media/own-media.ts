@@ -2,7 +2,7 @@
  * Our own microphone, camera and screen through a call: opened early, switched on and off, held, and handed to the room once there
  * is one. It knows who owns the tracks at each moment, and nothing of the other side.
  */
-import type { Room } from "livekit-client";
+import type { LocalTrack, Room } from "livekit-client";
 
 import type { Emitter } from "../emitter";
 import { capture, problemOf, sourceOf, type Captured } from "./capture";
@@ -110,7 +110,10 @@ export class OwnMedia {
     const owner = this.#owner;
     try {
       if (owner.by === "room") await owner.room.localParticipant.setScreenShareEnabled(on, screenCapture);
-      else if ((owner.by === "us" || owner.by === "browser") && this.#parts.hasPeer()) await owner.local.setScreen(on, () => this.#afterScreen());
+      else if ((owner.by === "us" || owner.by === "browser") && this.#parts.hasPeer()) {
+        await owner.local.setScreen(on, () => this.#afterScreen());
+        await this.#followScreen(owner.local);
+      }
     } catch (error) {
       // Closing the picker is a choice, not a problem.
       if (!(error instanceof DOMException && error.name === "NotAllowedError")) this.#parts.problems.emit("screen_failed");
@@ -162,15 +165,13 @@ export class OwnMedia {
     if (local) this.#owner = { by: "handover", local, room };
     await this.#turn;
     const tracks = local?.tracks ?? [];
-    const outcome = await Promise.allSettled(tracks.map((track) => room.localParticipant.publishTrack(track)));
+    await this.#handOver(room, tracks);
     if (local ? this.#owner.by !== "handover" || this.#owner.room !== room : !this.#is("nobody")) return;
-    outcome.forEach((one, index) => {
-      const kind = tracks[index]?.kind === "video" ? "video" : "audio";
-      if (one.status === "rejected") this.#miss({ [sourceOf(kind)]: problemOf(kind, one.reason) });
-    });
     const had = { microphone: local?.microphone ?? null, camera: local?.camera ?? null };
+    const late = local?.tracks.filter((track) => !tracks.includes(track)) ?? [];
     local?.forget();
     this.#owner = { by: "room", local, room };
+    await this.#handOver(room, late);
     await this.#settle(room, had);
   }
 
@@ -222,6 +223,22 @@ export class OwnMedia {
     else await got.microphone?.mute();
     if (cameraOn && want.video) this.#parts.set({ cameraOn: got.camera !== null });
     if (cameraOn && !want.video && !this.#is("closed")) await local.setCamera(true);
+  }
+
+  /** The room may have taken over while the screen was being chosen. */
+  async #followScreen(local: LocalSources): Promise<void> {
+    if (this.#owner.by !== "room") return;
+    const late = local.tracks;
+    local.forget();
+    await this.#handOver(this.#owner.room, late);
+  }
+
+  async #handOver(room: Room, tracks: readonly LocalTrack[]): Promise<void> {
+    const outcome = await Promise.allSettled(tracks.map((track) => room.localParticipant.publishTrack(track)));
+    outcome.forEach((one, index) => {
+      const kind = tracks[index]?.kind === "video" ? "video" : "audio";
+      if (one.status === "rejected") this.#miss({ [sourceOf(kind)]: problemOf(kind, one.reason) });
+    });
   }
 
   #setMicrophone(on: boolean): Promise<void> {

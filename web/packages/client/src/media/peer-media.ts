@@ -76,7 +76,7 @@ export class PeerMedia {
       if (now === "connected") return this.#live("connected");
       // It may only be a brief cut; the watch decides.
       if (now === "interrupted") return this.#live("reconnecting");
-      if (now === "failed") this.#live("dead");
+      this.#live("dead");
     });
     tracks.on(() => this.changed.emit());
     open.on(() => this.#tell());

@@ -53,7 +53,9 @@ export class FakeMedia {
   };
   readonly createLocalScreenTracks = async (): Promise<FakeTrack[]> => {
     await this.passes("captureScreen");
-    return [new FakeTrack("video", this)];
+    const track = new FakeTrack("video", this);
+    track.source = "screen_share";
+    return [track];
   };
 
   /** Holds the next such act back until the result is called; `reached` resolves once somebody waits for it. */
@@ -100,7 +102,7 @@ class FakeLocalParticipant extends FakeParticipant {
   }
   async publishTrack(track: FakeTrack): Promise<void> {
     await this.media.passes("publish");
-    this.put(track.kind === "audio" ? "microphone" : "camera", track);
+    this.put(track.source || (track.kind === "audio" ? "microphone" : "camera"), track);
   }
   publishData(data: Uint8Array): Promise<void> {
     this.said.push(data);
