@@ -420,7 +420,7 @@ export class Stoa {
   }
 }
 
-/** Creates a `Stoa` for this tab. */
+/** Creates a `Stoa` for this tab. `dispose` of it when it's no longer needed. */
 export async function createStoa(options: StoaOptions = {}): Promise<Stoa> {
   const life = new Lifetime("Stoa");
   return new Stoa(options.deviceId ?? (await claimDeviceId({ ...browserHost(), life })), options, life);

@@ -292,6 +292,30 @@ describe("the other one of a call, as media", () => {
     expect(restarts.a).toBeGreaterThanOrEqual((runs.length * 18) / 20);
   }, 120_000);
 
+  it("listens to our own microphone where the browser doesn't, until it's closed", async () => {
+    let [opened, closed] = [0, 0];
+    const node = () => ({ connect: () => undefined, disconnect: () => undefined, fftSize: 0, getFloatTimeDomainData: (samples: Float32Array) => void samples.fill(0.5) });
+    vi.stubGlobal("MediaStream", Object);
+    vi.stubGlobal("AudioContext", class {
+      state = "running";
+      constructor() {
+        opened += 1;
+      }
+      createMediaStreamSource = node;
+      createAnalyser = node;
+      close = () => Promise.resolve(void (closed += 1));
+    });
+    const made = medias();
+    made.network.countsOwnLevel = false;
+    await connect(made);
+    made.a.send("microphone", { kind: "audio" } as MediaStreamTrack);
+    await after(1_200);
+    expect([opened, closed, made.a.speakingSelf]).toEqual([1, 0, true]);
+    close(made);
+    await after(1_200);
+    expect([opened, closed]).toEqual([1, 1]);
+  });
+
   it("leaves nothing behind when it's closed, in the middle of a look too", async () => {
     const made = medias();
     await connect(made);

@@ -21,6 +21,8 @@ export class FakeNetwork {
   /** When nothing arrives, in milliseconds of `performance.now()`, by the `name` of who receives. */
   readonly cuts: { from: number; until: number; to?: string }[] = [];
 
+  /** Whether the browsers count how loud their own microphones are. */
+  countsOwnLevel = true;
   /** How many milliseconds later a browser learns that its path is up, by name. */
   readonly lag: Record<string, number> = {};
 
@@ -182,7 +184,7 @@ export class FakePeerConnection {
     return new Map<string, unknown>([
       ["transport", { type: "transport", bytesReceived: bytes }],
       ["sound", { type: "inbound-rtp", kind: "audio", packetsReceived: Math.floor(bytes / 20), packetsLost: 0 }],
-      ["source", { type: "media-source", kind: "audio", audioLevel: 0 }],
+      ...(this.network.countsOwnLevel ? [["source", { type: "media-source", kind: "audio", audioLevel: 0 }] as const] : []),
     ]);
   }
   close(): void {
