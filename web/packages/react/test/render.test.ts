@@ -103,8 +103,11 @@ describe("the provider", () => {
 
   it("leaves it alone where another provider has it, or where it's to be kept", async () => {
     const [shared, kept] = [stoaOf(), stoaOf()];
-    act(() => root.render([createElement("p", { key: 1 }, provider(shared)), createElement("p", { key: 2 }, provider(shared)), createElement("p", { key: 3 }, provider(kept, true))]));
-    act(() => root.render([createElement("p", { key: 1 }, provider(shared))]));
+    const all = [provider(shared), provider(shared), provider(kept), provider(kept, true)].map((one, index) => createElement("p", { key: index }, one));
+    act(() => root.render(all));
+    act(() => root.render(all.filter((_one, index) => index === 0 || index === 3)));
+    expect([await disposed(shared), await disposed(kept)]).toEqual([false, false]);
+    act(() => root.render(all.slice(0, 1)));
     expect([await disposed(shared), await disposed(kept)]).toEqual([false, false]);
   });
 });

@@ -24,7 +24,7 @@ export interface StoaProviderProps {
 
 export function StoaProvider({ stoa, keep = false, words, say, children }: StoaProviderProps) {
   const speaker = useMemo((): Say => say ?? ((phrase, values) => speak({ ...english, ...words }, phrase, values)), [words, say]);
-  useEffect(() => (keep ? undefined : hold(stoa)), [stoa, keep]);
+  useEffect(() => hold(stoa, keep), [stoa, keep]);
   useEffect(() => stoa.typing.follow(window), [stoa]);
   return (
     <StoaContext value={stoa}>
@@ -36,8 +36,8 @@ export function StoaProvider({ stoa, keep = false, words, say, children }: StoaP
 /** How many mounted providers have a `Stoa`. */
 const holders = new WeakMap<Stoa, number>();
 
-/** Holds a `Stoa` open; once nobody does, it's disposed of. Call the result to let go. */
-function hold(stoa: Stoa): () => void {
+/** Holds a `Stoa` open. Call the result to let go: if nobody holds it any more, it's disposed of, unless it's to be kept. */
+function hold(stoa: Stoa, keep: boolean): () => void {
   const count = (change: number): number => {
     const left = (holders.get(stoa) ?? 0) + change;
     holders.set(stoa, left);
@@ -46,7 +46,7 @@ function hold(stoa: Stoa): () => void {
   count(1);
   return () => {
     // Strict mode mounts anew in the same turn; only who stays away is done.
-    if (count(-1) === 0) setTimeout(() => count(0) === 0 && stoa.dispose());
+    if (count(-1) === 0 && !keep) setTimeout(() => count(0) === 0 && stoa.dispose());
   };
 }
 
