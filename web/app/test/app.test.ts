@@ -1,4 +1,4 @@
-import { StoaError } from "@stoa/client";
+import { SERVER_CODES, StoaError } from "@stoa/client";
 import { english } from "@stoa/react/hooks";
 import { describe, expect, it } from "vitest";
 
@@ -31,6 +31,8 @@ describe("words", () => {
     expect(phraseOf(new StoaError("name_taken", "", 409))).toBe("error.name_taken");
     expect(phraseOf(new StoaError("teapot", "", 418))).toBe("error.other");
     expect(phraseOf(new Error("x"))).toBe("error.other");
+    const codes = Object.keys(en).flatMap((phrase) => /^error\.(?!other$)(.*)/.exec(phrase)?.[1] ?? []);
+    expect(codes.filter((code) => ![...SERVER_CODES, "network"].includes(code)), "phrases for codes that there aren't").toEqual([]);
   });
 
   it("use typographic apostrophes, quotes and ellipses", () => {

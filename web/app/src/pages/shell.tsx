@@ -93,7 +93,8 @@ function LinkLost() {
   const { t } = useTranslation();
   const stoa = useStoa();
   const link = useStoaState((s) => s.link);
-  if (link === "refused") {
+  const tooMany = useStoaState((s) => s.refusal === "invalid_state");
+  if (link === "refused" && tooMany) {
     return (
       <p className="app-lost" role="alert">
         {t("app.tooManyDevices")}
@@ -101,5 +102,5 @@ function LinkLost() {
       </p>
     );
   }
-  return link === "lost" ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
+  return link === "lost" || link === "refused" ? <p className="app-lost" role="status">{t("app.reconnecting")}</p> : null;
 }

@@ -4,6 +4,7 @@
  *
  * The browser keeps a list of its IDs. A Web Lock, held for as long as the tab lives, says which of them are in use.
  */
+import type { Lifetime } from "./lifetime";
 
 const KEY = "stoa.device";
 const KEPT = "stoa.devices.known";
@@ -21,6 +22,8 @@ export interface DeviceIdHost {
   local: Store;
   locks?: Pick<LockManager, "request"> | undefined;
   random: () => string;
+  /** What holds the lock. Without it, the page does. */
+  life?: Lifetime;
 }
 
 /** Gets this tab's ID and locks it. */
@@ -55,13 +58,13 @@ async function claimFresh(host: DeviceIdHost): Promise<string> {
   return id;
 }
 
-function claim({ locks }: DeviceIdHost, id: string): Promise<boolean> {
+function claim({ locks, life }: DeviceIdHost, id: string): Promise<boolean> {
   if (!locks) return Promise.resolve(true);
   return new Promise((resolve) => {
     locks
       .request(`${KEY}.${id}`, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
-        return lock === null ? undefined : new Promise<never>(() => undefined);
+        return lock === null ? undefined : new Promise<void>((release) => void life?.keep(release));
       })
       .catch(() => resolve(true));
   });
@@ -92,7 +95,8 @@ function write(store: Store, key: string, value: string): void {
   }
 }
 
-function browserHost(): DeviceIdHost {
+/** This tab of this browser. */
+export function browserHost(): DeviceIdHost {
   const { locks } = navigator as { locks?: LockManager };
   // Even reading `localStorage` may throw, so it's only read where that is caught.
   const store = (of: () => Storage): Store => ({

@@ -11,6 +11,11 @@ export class Emitter<T> {
     };
   }
 
+  /** Removes every listener. */
+  clear(): void {
+    this.#listeners.clear();
+  }
+
   emit(value: T): void {
     for (const listener of [...this.#listeners]) {
       try {

@@ -1,17 +1,46 @@
 /** The one error type for everything the server refuses. Switch on `code`. */
 
+/** Every code the server refuses with, in the order of docs/API.md, which says what each means. */
+export const SERVER_CODES = [
+  "invalid_request", "invalid_id", "unauthorized", "invalid_credentials", "forbidden", "feature_disabled", "csrf_rejected", "not_found",
+  "call_not_found", "participant_not_found", "user_not_found", "channel_not_found", "method_not_allowed", "request_timeout", "call_over",
+  "answered_elsewhere", "invalid_state", "call_id_conflict", "channel_call_active", "call_full", "already_in_call", "no_common_media",
+  "name_taken", "too_many", "body_too_large", "unsupported_media_type", "rate_limited", "internal", "unavailable",
+] as const;
+
+/** A code of the server's. */
+export type ServerCode = (typeof SERVER_CODES)[number];
+
+/** The client's own codes: `network`, no answer came; `disposed`, what was used has been disposed of. */
+export type ClientCode = "network" | "disposed";
+
+/** Every known code. A newer server may send others, so a `switch` needs a `default`. */
+export type ErrorCode = ServerCode | ClientCode | (string & {});
+
 export class StoaError extends Error {
   override readonly name = "StoaError";
 
   constructor(
-    /** One of the API's stable codes, or `network` if there was no answer. */
-    readonly code: string,
+    /** Stable: what a program goes by. */
+    readonly code: ErrorCode,
+    /** For people; may change. */
     message: string,
-    /** The HTTP status; 0 if there was no answer. */
+    /** The HTTP status, or 0 when the error is not an answer of the server. */
     readonly status: number,
+    /** More about it, which differs by code; undefined when there is none. */
     readonly details?: unknown,
   ) {
     super(message);
+  }
+
+  /** The error for using something after its `dispose()`. */
+  static disposed(what: string): StoaError {
+    return new StoaError("disposed", `This ${what} has been disposed of.`, 0);
+  }
+
+  /** The error for a request that got no answer. */
+  static network(cause: unknown): StoaError {
+    return new StoaError("network", cause instanceof Error ? cause.message : "No answer from the server.", 0);
   }
 
   /** Reads the server's `{error: {code, message, details}}`. Anything else becomes `internal`. */
@@ -27,7 +56,7 @@ export class StoaError extends Error {
 }
 
 /** The stable code of anything that was thrown. */
-export function codeOf(error: unknown): string {
+export function codeOf(error: unknown): ErrorCode {
   return error instanceof StoaError ? error.code : "internal";
 }
 

@@ -7,16 +7,17 @@ export {
 } from "./calls/book";
 export { noMarks, type LineReport, type Marks, type QualityBand, type TransferMode } from "./calls/marks";
 export { historyLine, type CallResult, type HistoryLine } from "./calls/history";
-export { gridFor, tilesOf, type Tile, type TileState } from "./media/tiles";
+export { gridFor, keepingTiles, tilesOf, type Tile, type TileState } from "./media/tiles";
 export type { Device, DevicesState } from "./media/devices";
 export { LONGEST_TEXT, type ChatMessage } from "./media/chat";
 export type { CaptureChoice } from "./media/options";
 export type {
   AudioSource, LineQuality, MediaConnection, MediaPath, MediaProblem, MediaState, Missing, Person, Source, TrackHandle,
 } from "./media/types";
-export { codeOf, StoaError } from "./errors";
+export { codeOf, SERVER_CODES, StoaError, type ClientCode, type ErrorCode, type ServerCode } from "./errors";
 export { takesText, TYPING_REST, TypingWatch, type TypingClock } from "./typing";
 export { Emitter } from "./emitter";
+export { sameMembers } from "./kept";
 export { Rest, type RestOptions } from "./rest";
 export { Signal, type Link } from "./signal";
 export { claimDeviceId } from "./device-id";

@@ -5,7 +5,7 @@ import type { TransferMode } from "./calls/marks";
 import type { IceGrant } from "./calls/peers";
 import { StoaError } from "./errors";
 import type { paths } from "./schema";
-import type { Call, Channel, Initiate, Initiated, Joined, Session, User } from "./types";
+import type { Call, Channel, Initiate, Initiated, Joined, QualityReport, Session, User } from "./types";
 
 export interface RestOptions {
   /** The server's URL; empty for the page's own origin. */
@@ -14,13 +14,19 @@ export interface RestOptions {
   deviceId: string;
   /** The host app's bearer token. Without one, the session cookie is used. */
   token?: (() => string | undefined) | undefined;
+  /** Used in place of the browser's `fetch`. */
   fetch?: (request: Request) => Promise<Response>;
 }
 
+/** Which calls to read, newest first. */
 export interface HistoryQuery {
+  /** Only calls of this channel. */
   channelId?: string;
+  /** Only calls with this user. */
   userId?: string;
+  /** The `next` of the page before. */
   before?: string;
+  /** How many, at most. */
   limit?: number;
 }
 
@@ -32,23 +38,28 @@ interface Reply<T> {
 
 export class Rest {
   readonly #http: Client<paths>;
-  readonly #options: RestOptions;
+  #disposed = false;
 
   constructor(options: RestOptions) {
-    this.#options = options;
     this.#http = createClient<paths>({
       baseUrl: options.baseUrl ?? "",
       credentials: "same-origin",
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
     this.#http.use({
-      onRequest({ request }) {
+      onRequest: ({ request }) => {
+        if (this.#disposed) throw StoaError.disposed("client");
         request.headers.set("Stoa-Device", options.deviceId);
         const token = options.token?.();
         if (token) request.headers.set("Authorization", `Bearer ${token}`);
         return request;
       },
     });
+  }
+
+  /** Refuses every later request with `disposed`. One that was sent already still gets its answer. */
+  dispose(): void {
+    this.#disposed = true;
   }
 
   session(): Promise<Session> {
@@ -122,24 +133,24 @@ export class Rest {
     return answer(this.#http.POST("/api/calls/{id}/join", { params: { path: { id } } }));
   }
 
-  async decline(id: string, reason: "declined" | "busy" = "declined"): Promise<Call> {
-    return (await answer(this.#http.POST("/api/calls/{id}/decline", { params: { path: { id } }, body: { reason } }))).call;
+  decline(id: string, reason: "declined" | "busy" = "declined"): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/decline", { params: { path: { id } }, body: { reason } }));
   }
 
-  async cancel(id: string): Promise<Call> {
-    return (await answer(this.#http.POST("/api/calls/{id}/cancel", { params: { path: { id } } }))).call;
+  cancel(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/cancel", { params: { path: { id } } }));
   }
 
-  async leave(id: string): Promise<Call> {
-    return (await answer(this.#http.POST("/api/calls/{id}/leave", { params: { path: { id } } }))).call;
+  leave(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/leave", { params: { path: { id } } }));
   }
 
-  async end(id: string): Promise<Call> {
-    return (await answer(this.#http.POST("/api/calls/{id}/end", { params: { path: { id } }, body: {} }))).call;
+  end(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/end", { params: { path: { id } }, body: {} }));
   }
 
-  async invite(id: string, userIds: string[]): Promise<Call> {
-    return (await answer(this.#http.POST("/api/calls/{id}/invite", { params: { path: { id } }, body: { userIds } }))).call;
+  invite(id: string, userIds: string[]): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/invite", { params: { path: { id } }, body: { userIds } }));
   }
 
   /** STUN and TURN servers, with credentials that expire. */
@@ -148,77 +159,59 @@ export class Rest {
   }
 
   hold(id: string): Promise<Call> {
-    return this.#act(id, "hold");
+    return callOf(this.#http.POST("/api/calls/{id}/hold", { params: { path: { id } } }));
   }
 
   resume(id: string): Promise<Call> {
-    return this.#act(id, "resume");
+    return callOf(this.#http.POST("/api/calls/{id}/resume", { params: { path: { id } } }));
   }
 
   transfer(id: string, targetUserId: string, mode: TransferMode): Promise<Call> {
-    return this.#act(id, "transfer", { targetUserId, mode });
+    return callOf(this.#http.POST("/api/calls/{id}/transfer", { params: { path: { id } }, body: { targetUserId, mode } }));
   }
 
   completeTransfer(id: string): Promise<Call> {
-    return this.#act(id, "transfer/complete");
+    return callOf(this.#http.POST("/api/calls/{id}/transfer/complete", { params: { path: { id } } }));
   }
 
   cancelTransfer(id: string): Promise<Call> {
-    return this.#act(id, "transfer/cancel");
+    return callOf(this.#http.POST("/api/calls/{id}/transfer/cancel", { params: { path: { id } } }));
   }
 
   remove(id: string, userId: string): Promise<Call> {
-    return this.#act(id, `participants/${encodeURIComponent(userId)}`, undefined, "DELETE");
+    return callOf(this.#http.DELETE("/api/calls/{id}/participants/{userId}", { params: { path: { id, userId } } }));
   }
 
   mute(id: string, userId: string, hard = false): Promise<Call> {
-    return this.#act(id, `participants/${encodeURIComponent(userId)}/mute`, { hard });
+    return callOf(this.#http.POST("/api/calls/{id}/participants/{userId}/mute", { params: { path: { id, userId } }, body: { hard } }));
   }
 
   /** Lifts a hard mute. */
   unlock(id: string, userId: string): Promise<Call> {
-    return this.#act(id, `participants/${encodeURIComponent(userId)}/mute`, undefined, "DELETE");
+    return callOf(this.#http.DELETE("/api/calls/{id}/participants/{userId}/mute", { params: { path: { id, userId } } }));
   }
 
   muteAll(id: string, hard = false): Promise<Call> {
-    return this.#act(id, "mute-all", { hard });
+    return callOf(this.#http.POST("/api/calls/{id}/mute-all", { params: { path: { id } }, body: { hard } }));
   }
 
-  /** Reports that the peer-to-peer connection doesn't come up. */
+  /** Tells the server that the peer-to-peer connection failed. */
   mediaFailed(id: string, reason: string): Promise<Call> {
-    return this.#act(id, "media-failed", { reason });
+    return callOf(this.#http.POST("/api/calls/{id}/media-failed", { params: { path: { id } }, body: { reason } }));
   }
 
-  reportQuality(id: string, reports: readonly object[]): Promise<Call> {
-    return this.#act(id, "quality", { reports });
+  /** Tells the server how our connection is doing, oldest report first. */
+  async reportQuality(id: string, reports: readonly QualityReport[]): Promise<void> {
+    await answer(this.#http.POST("/api/calls/{id}/quality", { params: { path: { id } }, body: { reports: [...reports] } }));
   }
 
-  /** Tells the server what we send when no room sees it. */
+  /** Tells the server what we send, if it can't see that in a room. */
   setMedia(id: string, media: { isMuted: boolean; isVideoEnabled: boolean; isScreenSharing: boolean }): Promise<Call> {
-    return this.#act(id, "media", media, "PATCH");
+    return callOf(this.#http.PATCH("/api/calls/{id}/media", { params: { path: { id } }, body: media }));
   }
 
-  /** An action on a call that returns the call. */
-  async #act(id: string, act: string, body: object = {}, method: "POST" | "PATCH" | "DELETE" = "POST"): Promise<Call> {
-    const { baseUrl = "", deviceId, token, fetch: ask = (request: Request) => fetch(request) } = this.#options;
-    const bearer = token?.();
-    const headers = {
-      "Stoa-Device": deviceId,
-      ...(method === "DELETE" ? {} : { "Content-Type": "application/json" }),
-      ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
-    };
-    const url = new URL(`${baseUrl}/api/calls/${encodeURIComponent(id)}/${act}`, globalThis.location.href);
-    const sent = ask(new Request(url, { method, headers, credentials: "same-origin", ...(method === "DELETE" ? {} : { body: JSON.stringify(body) }) }));
-    const response = await sent.catch((cause: unknown) => {
-      throw new StoaError("network", cause instanceof Error ? cause.message : "No answer from the server.", 0);
-    });
-    const said: unknown = await response.json().catch(() => null);
-    if (!response.ok) throw StoaError.from(said, response.status);
-    return (said as { call: Call }).call;
-  }
-
-  async call(id: string): Promise<Call> {
-    return (await answer(this.#http.GET("/api/calls/{id}", { params: { path: { id } } }))).call;
+  call(id: string): Promise<Call> {
+    return callOf(this.#http.GET("/api/calls/{id}", { params: { path: { id } } }));
   }
 
   async activeCalls(): Promise<Call[]> {
@@ -232,8 +225,12 @@ export class Rest {
 
 async function answer<T>(pending: Promise<Reply<T>>): Promise<T> {
   const reply = await pending.catch((cause: unknown) => {
-    throw new StoaError("network", cause instanceof Error ? cause.message : "No answer from the server.", 0);
+    throw cause instanceof StoaError ? cause : StoaError.network(cause);
   });
   if (!reply.response.ok || reply.data === undefined) throw StoaError.from(reply.error, reply.response.status);
   return reply.data;
+}
+
+async function callOf(pending: Promise<Reply<{ call: Call }>>): Promise<Call> {
+  return (await answer(pending)).call;
 }

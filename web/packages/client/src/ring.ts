@@ -1,4 +1,5 @@
 /** Ringtone, ringback and short cues, made with Web Audio: no sound files, nothing to fetch. */
+import { Lifetime } from "./lifetime";
 
 export type Sound = "ring" | "ringback" | "knock";
 export type Sign = "joined" | "left" | "ended";
@@ -39,9 +40,10 @@ const SIGNS: Record<Sign, readonly Note[]> = {
 };
 
 export class Ringer {
+  readonly #life = new Lifetime("Ringer");
   #context: AudioContext | null = null;
   #playing: Sound | null = null;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #stop: () => void = () => undefined;
   #out: GainNode | null = null;
 
   /** Starts a sound; null stops it. */
@@ -53,7 +55,7 @@ export class Ringer {
     const phrase = PHRASES[sound];
     const strike = (): void => this.#strike(phrase.notes);
     strike();
-    this.#timer = setInterval(strike, phrase.every * 1000);
+    this.#stop = this.#life.every(phrase.every * 1000, strike);
     if (sound === "ring") vibrate([300, 150, 300]);
   }
 
@@ -62,13 +64,20 @@ export class Ringer {
     this.#strike(SIGNS[sign]);
   }
 
+  /** Falls silent for good. */
+  dispose(): void {
+    this.play(null);
+    this.#life.end();
+    void this.#context?.close().catch(() => undefined);
+  }
+
   #hush(): void {
-    clearInterval(this.#timer);
+    this.#stop();
     const out = this.#out;
     this.#out = null;
     if (out && this.#context) {
       out.gain.setTargetAtTime(0, this.#context.currentTime, 0.03);
-      setTimeout(() => out.disconnect(), 300);
+      this.#life.after(300, () => out.disconnect());
     }
     if (this.#playing === "ring") vibrate([]);
   }
@@ -88,6 +97,7 @@ export class Ringer {
   }
 
   #wake(): AudioContext | null {
+    if (this.#life.over) return null;
     try {
       this.#context ??= new AudioContext();
     } catch {

@@ -2,26 +2,35 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { emptyBook, type CallBook } from "./calls/book";
+import type { ErrorCode } from "./errors";
 import type { Link } from "./signal";
 import type { Call, Channel, Presence, Session, User } from "./types";
 
+/** Who is signed in. `unreachable`: the server gave no useful answer; where the network is down, it's asked again. */
 export type SessionPhase = "loading" | "unreachable" | "signed_out" | "signed_in";
 
+/** The user's recent calls. */
 export interface History {
+  /** Newest first. */
   calls: readonly Call[];
   /** Where the next page begins; null after the last one. */
   next: string | null;
   phase: "unread" | "loading" | "read";
 }
 
+/** Everything about the session but the media. */
 export interface StoaState {
   phase: SessionPhase;
+  /** The server's last answer about the session, with its features; null until it has answered. */
   session: Session | null;
+  /** Null while nobody is signed in. */
   me: User | null;
   link: Link;
-  /** Why the server refused this device; set while `link` is `refused`. */
-  refusal: string | null;
+  /** Why the server doesn't let this device in, while `link` is `refused`: `invalid_state` if the user has too many. Else null. */
+  refusal: ErrorCode | null;
+  /** Everyone we know of, by ID: from the directory and from calls. */
   users: Readonly<Record<string, User>>;
+  /** The channels we are a member of, by ID. */
   channels: Readonly<Record<string, Channel>>;
   /** Which of the two lists have been read. Until then, an empty one means nothing. */
   known: { users: boolean; channels: boolean };

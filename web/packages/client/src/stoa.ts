@@ -6,10 +6,11 @@ import { CallController } from "./calls/controller";
 import type { CallTarget, Me, Notice } from "./calls/book";
 import type { TransferMode } from "./calls/marks";
 import { ServerClock } from "./clock";
-import { claimDeviceId } from "./device-id";
+import { browserHost, claimDeviceId } from "./device-id";
 import { Emitter } from "./emitter";
-import { codeOf } from "./errors";
+import { codeOf, type ErrorCode } from "./errors";
 import type { ServerEvent } from "./events";
+import { Lifetime } from "./lifetime";
 import { Devices } from "./media/devices";
 import type { CaptureChoice } from "./media/options";
 import { MediaSession } from "./media/session";
@@ -33,6 +34,10 @@ const HISTORY_PAGE = 30;
 /** Milliseconds between reads of the directory: the more people in it, the longer. */
 const DIRECTORY_PAUSE = { least: 4_000, perUser: 150, most: 30_000 };
 
+/** Milliseconds before each try after the server refused the session: at once with a fresh token, then ever later. */
+const REFUSED_PAUSES: readonly number[] = [0, 1_000, 2_000, 4_000, 8_000, 15_000];
+const NETWORK_PAUSE = 2_000;
+
 export class Stoa {
   readonly store: StoaStore = createStoaStore();
   readonly devices = new Devices();
@@ -49,10 +54,16 @@ export class Stoa {
   readonly #signal: Signal;
   readonly #calls: CallController;
   readonly #ringer = new Ringer();
-  #directoryTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #life: Lifetime;
+  #cancelStart: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
+  /** How often the session was refused since it was last up. */
+  #refusals = 0;
 
-  constructor(deviceId: string, options: StoaOptions = {}) {
+  /** `life` ends when this is disposed of; something else may end with it. */
+  constructor(deviceId: string, options: StoaOptions = {}, life = new Lifetime("Stoa")) {
     this.deviceId = deviceId;
+    this.#life = life;
     const shared = { ...options, deviceId };
     this.#rest = new Rest(shared);
     this.#signal = new Signal({ ...shared, callWaiting: () => this.devices.choice.callWaiting });
@@ -60,95 +71,118 @@ export class Stoa {
     this.#calls = new CallController({ rest: this.#rest, signal: this.#signal, store, media, notices, me: () => this.#me() });
     this.#signal.events.on((event) => this.#onEvent(event));
     this.#signal.link.on((link) => {
-      store.setState({ link });
-      if (link === "online") void this.#sync();
+      this.#set(link === "refused" ? { link } : { link, refusal: null });
+      if (link !== "online") return;
+      this.#refusals = 0;
+      void this.#sync();
     });
-    this.#signal.refused.on(() => void this.start());
+    this.#signal.refused.on((code) => this.#onRefused(code));
     notices.on((notice) => this.#onNotice(notice));
-    store.subscribe((state, before) => {
+    this.#life.keep(store.subscribe((state, before) => {
       this.#ringer.play(soundOf(state));
       // A call we leave may go on, and nothing else would tell the list of recent calls.
-      if (before.book.current && !state.book.current && state.phase === "signed_in") void this.readHistory().catch(() => undefined);
-    });
+      if (before.book.current && !state.book.current && state.phase === "signed_in") void this.#readHistory().catch(() => undefined);
+    }));
+  }
+
+  /**
+   * Ends everything this has opened: sockets, timers, listeners, sound, and the media of any call. The server is told nothing,
+   * as when a tab is closed: `hangUp` first to end the call. Every later use is refused with the code `disposed`.
+   */
+  dispose(): void {
+    if (this.#life.over) return;
+    this.#rest.dispose();
+    this.#calls.dispose();
+    this.#signal.dispose();
+    this.media.dispose();
+    this.devices.dispose();
+    this.#life.end();
+    this.#ringer.dispose();
+    this.typing.dispose();
+    this.notices.clear();
   }
 
   /** Finds out who is signed in, and connects if somebody is. */
-  async start(): Promise<void> {
-    try {
-      const session = await this.#rest.session();
-      if (session.user) this.#enter(session.user, session);
-      else this.#forget(session);
-    } catch (error) {
-      if (this.store.getState().phase !== "signed_in") this.store.setState({ phase: "unreachable" });
-      if (codeOf(error) === "network") setTimeout(() => void this.start(), 2000);
-    }
+  start(): Promise<void> {
+    return this.#alive(() => this.#start());
   }
 
   /** Connects again after the server refused this device as one too many. */
   tryAgain(): void {
+    this.#life.check();
     this.#signal.disconnect();
     this.#signal.connect();
   }
 
-  async signInAsGuest(name: string): Promise<void> {
-    await this.#rest.signInAsGuest(name);
-    await this.start();
+  signInAsGuest(name: string): Promise<void> {
+    return this.#alive(async () => {
+      await this.#rest.signInAsGuest(name);
+      await this.#start();
+    });
   }
 
-  async signIn(username: string, password: string): Promise<void> {
-    await this.#rest.signIn(username, password);
-    await this.start();
+  signIn(username: string, password: string): Promise<void> {
+    return this.#alive(async () => {
+      await this.#rest.signIn(username, password);
+      await this.#start();
+    });
   }
 
-  async signUp(username: string, password: string, name?: string): Promise<void> {
-    await this.#rest.signUp(username, password, name);
-    await this.start();
+  signUp(username: string, password: string, name?: string): Promise<void> {
+    return this.#alive(async () => {
+      await this.#rest.signUp(username, password, name);
+      await this.#start();
+    });
   }
 
   /** Trades the code of an admin link for a session. */
-  async signInAsAdmin(code: string): Promise<void> {
-    await this.#rest.signInAsAdmin(code);
-    await this.start();
+  signInAsAdmin(code: string): Promise<void> {
+    return this.#alive(async () => {
+      await this.#rest.signInAsAdmin(code);
+      await this.#start();
+    });
   }
 
-  async signOut(): Promise<void> {
-    if (this.store.getState().book.current) await this.hangUp().catch(() => undefined);
-    await this.#rest.signOut();
-    this.#forget(null);
-    await this.start();
+  signOut(): Promise<void> {
+    return this.#alive(async () => {
+      if (this.store.getState().book.current) await this.#calls.hangUp().catch(() => undefined);
+      await this.#rest.signOut();
+      this.#forget(null);
+      await this.#start();
+    });
   }
 
   /** Calls a person, several people, or a channel. */
   call(target: CallTarget, options: { video: boolean }): Promise<void> {
-    return this.#calls.start(target, options.video);
+    return this.#alive(() => this.#calls.start(target, options.video));
   }
 
   /** Accepts a ringing call on this device. */
   accept(callId: string, options: { video: boolean }): Promise<void> {
-    return this.#calls.accept(callId, options.video);
+    return this.#alive(() => this.#calls.accept(callId, options.video));
   }
 
   /** Joins a running call: late, or again after a reload. */
   enter(callId: string, options: { video: boolean }): Promise<void> {
-    return this.#calls.enter(callId, options.video);
+    return this.#alive(() => this.#calls.enter(callId, options.video));
   }
 
   /** Accepts a waiting call and puts the current one on hold. */
   acceptAndHold(callId: string, options: { video: boolean }): Promise<void> {
-    return this.#calls.acceptAndHold(callId, options.video);
+    return this.#alive(() => this.#calls.acceptAndHold(callId, options.video));
   }
 
   hold(): Promise<void> {
-    return this.#calls.hold(true);
+    return this.#alive(() => this.#calls.hold(true));
   }
 
   resume(): Promise<void> {
-    return this.#calls.hold(false);
+    return this.#alive(() => this.#calls.hold(false));
   }
 
   /** Returns to a parked call, and parks the current one. */
   switchTo(callId: string): Promise<void> {
-    return this.#calls.switchTo(callId);
+    return this.#alive(() => this.#calls.switchTo(callId));
   }
 
   /** Actions on the current call. The server refuses those you aren't allowed. */
@@ -163,22 +197,25 @@ export class Stoa {
     cancelTransfer: () => this.#act((rest, id) => rest.cancelTransfer(id)),
   };
 
-  async #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
-    const callId = this.store.getState().book.current?.callId;
-    if (callId !== undefined) this.#calls.put(await act(this.#rest, callId));
+  #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
+    return this.#alive(async () => {
+      const callId = this.store.getState().book.current?.callId;
+      if (callId !== undefined) this.#calls.put(await act(this.#rest, callId));
+    });
   }
 
   decline(callId: string): Promise<void> {
-    return this.#calls.decline(callId);
+    return this.#alive(() => this.#calls.decline(callId));
   }
 
   /** Ends a one-to-one call, leaves a group, or cancels a call that still rings. */
-  async hangUp(): Promise<void> {
-    await this.#calls.hangUp();
+  hangUp(): Promise<void> {
+    return this.#alive(() => this.#calls.hangUp());
   }
 
   /** Chooses a device. A running call switches to it. */
   async chooseDevice(change: Partial<CaptureChoice>): Promise<void> {
+    this.#life.check();
     this.devices.choose(change);
     const { microphone, camera, speaker, noiseSuppression, callWaiting } = change;
     if (callWaiting !== undefined) this.#signal.declare();
@@ -188,10 +225,12 @@ export class Stoa {
     if (noiseSuppression !== undefined) await this.media.restartMicrophone();
   }
 
-  async createChannel(name: string, members: string[]): Promise<Channel> {
-    const channel = await this.#rest.createChannel(name, members);
-    this.#putChannel(channel);
-    return channel;
+  createChannel(name: string, members: string[]): Promise<Channel> {
+    return this.#alive(async () => {
+      const channel = await this.#rest.createChannel(name, members);
+      this.#putChannel(channel);
+      return channel;
+    });
   }
 
   /** Renames a channel and sets its members. Anyone not listed is removed. */
@@ -205,7 +244,7 @@ export class Stoa {
 
   async deleteChannel(id: string): Promise<void> {
     await this.#rest.deleteChannel(id);
-    this.store.setState(({ channels }) => {
+    this.#set(({ channels }) => {
       const { [id]: _gone, ...rest } = channels;
       return { channels: rest };
     });
@@ -214,27 +253,60 @@ export class Stoa {
   /** Searches the server for people by name, since the directory may not hold everyone. */
   async findPeople(query: string): Promise<void> {
     const found = await this.#rest.users(query);
-    this.store.setState(({ users }) => ({ users: { ...users, ...byId(found) } }));
+    this.#set(({ users }) => ({ users: { ...users, ...byId(found) } }));
   }
 
   /** Reads the newest calls, or with `more`, the next page. */
-  async readHistory(more = false): Promise<void> {
+  readHistory(more = false): Promise<void> {
+    return this.#alive(() => this.#readHistory(more));
+  }
+
+  async #readHistory(more = false): Promise<void> {
     const { history } = this.store.getState();
     if (more && history.next === null) return;
-    this.store.setState({ history: { ...history, phase: "loading" } });
+    this.#set({ history: { ...history, phase: "loading" } });
     try {
       const query = { limit: HISTORY_PAGE, ...(more && history.next !== null ? { before: history.next } : {}) };
       const page = await this.#rest.history(query);
       const calls = more ? [...history.calls, ...page.calls] : page.calls;
-      this.store.setState({ history: { calls, next: page.next, phase: "read" } });
+      this.#set({ history: { calls, next: page.next, phase: "read" } });
     } catch (error) {
-      this.store.setState({ history: { ...history, phase: "read" } });
+      this.#set({ history: { ...history, phase: "read" } });
       throw error;
     }
   }
 
+  async #start(): Promise<void> {
+    this.#cancelStart();
+    try {
+      const session = await this.#rest.session();
+      if (this.#life.over) return;
+      if (session.user) this.#enter(session.user, session);
+      else this.#forget(session);
+    } catch (error) {
+      if (this.store.getState().phase !== "signed_in") this.#set({ phase: "unreachable" });
+      if (codeOf(error) === "network") this.#startLater(NETWORK_PAUSE);
+      else if (this.store.getState().link === "refused") this.#startAfterRefusal();
+    }
+  }
+
+  #onRefused(code: ErrorCode): void {
+    this.#set({ refusal: code });
+    this.#startAfterRefusal();
+  }
+
+  #startAfterRefusal(): void {
+    this.#startLater(REFUSED_PAUSES[this.#refusals] ?? REFUSED_PAUSES.at(-1) ?? 0);
+    this.#refusals += 1;
+  }
+
+  #startLater(pause: number): void {
+    this.#cancelStart();
+    this.#cancelStart = this.#life.after(pause, () => void this.#start());
+  }
+
   #enter(me: User, session: StoaState["session"]): void {
-    this.store.setState(({ users }) => ({ phase: "signed_in", session, me, users: { ...users, [me.id]: me } }));
+    this.#set(({ users }) => ({ phase: "signed_in", session, me, users: { ...users, [me.id]: me } }));
     this.#signal.connect();
     this.#lookAroundLater();
   }
@@ -242,35 +314,35 @@ export class Stoa {
   #forget(session: StoaState["session"]): void {
     this.#calls.dropAll();
     this.#signal.disconnect();
-    this.store.setState(({ session: before }) => ({ ...forgetUser(), session: session ?? before }));
+    this.#set(({ session: before }) => ({ ...forgetUser(), session: session ?? before }));
   }
 
   async #sync(): Promise<void> {
     // Each part stands alone: if one fails, the others still show.
-    const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.readHistory()]);
-    if (done.some((one) => one.status === "rejected" && codeOf(one.reason) === "unauthorized")) await this.start();
+    const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.#readHistory()]);
+    if (done.some((one) => one.status === "rejected" && codeOf(one.reason) === "unauthorized")) await this.#start();
   }
 
   async #readDirectory(): Promise<void> {
     const list = await this.#rest.users();
-    this.store.setState(({ users, known }) => ({ users: { ...users, ...byId(list) }, known: { ...known, users: true } }));
+    this.#set(({ users, known }) => ({ users: { ...users, ...byId(list) }, known: { ...known, users: true } }));
   }
 
   async #readChannels(): Promise<void> {
     const channels = byId(await this.#rest.channels());
-    this.store.setState(({ known }) => ({ channels, known: { ...known, channels: true } }));
+    this.#set(({ known }) => ({ channels, known: { ...known, channels: true } }));
   }
 
   /** Reads the directory now and then: no event says when people you share nothing with come and go. */
   #lookAroundLater(): void {
-    clearTimeout(this.#directoryTimer);
+    this.#cancelLook();
     if (this.store.getState().phase !== "signed_in") return;
     const { least, perUser, most } = DIRECTORY_PAUSE;
     const pause = Math.min(Math.max(Object.keys(this.store.getState().users).length * perUser, least), most);
-    this.#directoryTimer = setTimeout(() => {
+    this.#cancelLook = this.#life.after(pause, () => {
       const awake = this.store.getState().link === "online" && document.visibilityState === "visible";
       void (awake ? this.#readDirectory().catch(() => undefined) : Promise.resolve()).finally(() => this.#lookAroundLater());
-    }, pause);
+    });
   }
 
   #onEvent(event: ServerEvent): void {
@@ -283,7 +355,7 @@ export class Stoa {
       case "channel:changed":
         return this.#putChannel(event.data.channel);
       case "channel:deleted":
-        return this.store.setState(({ channels }) => {
+        return this.#set(({ channels }) => {
           const { [event.data.channelId]: _gone, ...rest } = channels;
           return { channels: rest };
         });
@@ -292,13 +364,13 @@ export class Stoa {
       case "call:ice-candidate":
         return this.#calls.onPeer(event);
       case "refused":
-        return this.store.setState({ refusal: event.data.error.code });
+        return this.#set({ refusal: event.data.error.code });
       case "sync":
         return void this.#sync();
       default:
         this.clock.observe(event.data.at, Date.now());
         this.#calls.onEvent(event);
-        if (event.name === "call:ended" || event.name === "call:missed") void this.readHistory().catch(() => undefined);
+        if (event.name === "call:ended" || event.name === "call:missed") void this.#readHistory().catch(() => undefined);
         if (event.name === "call:ended") this.#freeChannel(event.data.callId);
     }
   }
@@ -306,19 +378,19 @@ export class Stoa {
   #putPresence(changed: Record<string, User["presence"]>): void {
     const { users } = this.store.getState();
     if (Object.keys(changed).some((id) => !(id in users))) void this.#readDirectory().catch(() => undefined);
-    this.store.setState({ users: withPresence(users, changed) });
+    this.#set({ users: withPresence(users, changed) });
   }
 
   #putChannel(channel: Channel): void {
     const { me } = this.store.getState();
-    this.store.setState(({ channels }) => {
+    this.#set(({ channels }) => {
       const { [channel.id]: _old, ...rest } = channels;
       return { channels: me && !channel.members.includes(me.id) ? rest : { ...rest, [channel.id]: channel } };
     });
   }
 
   #freeChannel(callId: string): void {
-    this.store.setState(({ channels }) => {
+    this.#set(({ channels }) => {
       const held = Object.values(channels).find((c) => c.activeCallId === callId);
       return held ? { channels: { ...channels, [held.id]: { ...held, activeCallId: null } } } : {};
     });
@@ -329,14 +401,29 @@ export class Stoa {
     if (notice.kind === "ended" || notice.kind === "lost") this.#ringer.sign("ended");
   }
 
+  /** Carries a public method out, but refuses once this is disposed of, even if that happens midway. */
+  async #alive<T>(act: () => Promise<T>): Promise<T> {
+    this.#life.check();
+    try {
+      return await act();
+    } finally {
+      this.#life.check();
+    }
+  }
+
+  #set(change: Partial<StoaState> | ((state: StoaState) => Partial<StoaState>)): void {
+    if (!this.#life.over) this.store.setState(change);
+  }
+
   #me(): Me {
     return { userId: this.store.getState().me?.id ?? "", deviceId: this.deviceId };
   }
 }
 
-/** Creates a `Stoa` for this tab. */
+/** Creates a `Stoa` for this tab. `dispose` of it when it's no longer needed. */
 export async function createStoa(options: StoaOptions = {}): Promise<Stoa> {
-  return new Stoa(options.deviceId ?? (await claimDeviceId()), options);
+  const life = new Lifetime("Stoa");
+  return new Stoa(options.deviceId ?? (await claimDeviceId({ ...browserHost(), life })), options, life);
 }
 
 /** What should sound: the ringtone for an incoming call, a knock if we're already in one, or ringback for our own call. */

@@ -19,6 +19,7 @@ export type Participant = Schemas["Participant"];
 export type ParticipantStatus = Schemas["ParticipantStatus"];
 export type Permission = Schemas["Permission"];
 export type Presence = Schemas["Presence"];
+export type QualityReport = Schemas["Report"];
 export type Session = Schemas["Session"];
 export type Topology = Schemas["Topology"];
 export type User = Schemas["User"];
@@ -26,6 +27,8 @@ export type User = Schemas["User"];
 /** What a device needs to connect to a call's room. */
 export interface Connection {
   callId: string;
+  /** The room's WebSocket URL. */
   livekitUrl: string;
+  /** A LiveKit token for this room and user. It expires. */
   token: string;
 }

@@ -66,6 +66,12 @@ export class TypingWatch {
     return () => gone.abort();
   }
 
+  /** Nothing that waits is called any more. */
+  dispose(): void {
+    this.#waiting.clear();
+    this.#wake();
+  }
+
   get #left(): number {
     return this.#last + TYPING_REST - this.#clock.now();
   }

@@ -44,6 +44,34 @@ describe("the REST client, against a real socket", () => {
     await expect(refused).rejects.toMatchObject({ name: "StoaError", code: "channel_call_active", status: 409, details: { callId: "x" } });
   });
 
+  it("acts on calls through the same client as everything else", async () => {
+    const seen: IncomingMessage[] = [];
+    const baseUrl = await serve(200, JSON.stringify({ success: true, call: call() }), seen);
+    const rest = new Rest({ baseUrl, deviceId: "tab-1", token: () => "secret" });
+    const held = await rest.hold("call/1");
+    expect(held.id).toBe("call-1");
+    await rest.unlock("call/1", "bob?");
+    await rest.setMedia("call/1", { isMuted: true, isVideoEnabled: false, isScreenSharing: false });
+    expect(seen.map(({ method, url }) => [method, url])).toEqual([
+      ["POST", "/api/calls/call%2F1/hold"], ["DELETE", "/api/calls/call%2F1/participants/bob%3F/mute"], ["PATCH", "/api/calls/call%2F1/media"],
+    ]);
+    for (const { headers } of seen) expect(headers).toMatchObject({ "stoa-device": "tab-1", authorization: "Bearer secret" });
+  });
+
+  it("reports how the connection is doing, which is answered with no call", async () => {
+    const baseUrl = await serve(200, JSON.stringify({ success: true }));
+    expect(await new Rest({ baseUrl, deviceId: "d" }).reportQuality("call-1", [{ packetLoss: 1 }])).toBeUndefined();
+  });
+
+  it("refuses everything once it's disposed of", async () => {
+    const seen: IncomingMessage[] = [];
+    const rest = new Rest({ baseUrl: await serve(200, "{}", seen), deviceId: "d" });
+    rest.dispose();
+    await expect(rest.session()).rejects.toMatchObject({ name: "StoaError", code: "disposed", status: 0 });
+    await expect(rest.hold("call-1")).rejects.toMatchObject({ code: "disposed" });
+    expect(seen).toEqual([]);
+  });
+
   it("copes with an answer that isn't the API's", async () => {
     const baseUrl = await serve(502, JSON.stringify("bad gateway"));
     await expect(new Rest({ baseUrl, deviceId: "d" }).session()).rejects.toMatchObject({ code: "internal", status: 502 });

@@ -191,9 +191,11 @@ describe("the health of a peer-to-peer line", () => {
   });
 
   it("looks for a new path first, once, and then gives up", () => {
-    expect([0, 1_900, 2_100, 6_100].map((ms) => verdict({ silentFor: ms }))).toEqual(["fine", "fine", "restart", "give_up"]);
-    expect(verdict({ silentFor: 3_000, renewing: true })).toBe("fine");
-    expect([3_400, 3_600, 6_100].map((ms) => verdict({ silentFor: ms, polite: true }))).toEqual(["fine", "restart", "give_up"]);
+    expect([0, 1_600, 2_000, 6_100].map((ms) => verdict({ silentFor: ms }))).toEqual(["fine", "fine", "restart", "give_up"]);
+    expect(verdict({ silentFor: 3_000, renewingFor: 500 })).toBe("fine");
+    expect([4_800, 5_000, 6_100].map((ms) => verdict({ silentFor: ms, polite: true }))).toEqual(["fine", "restart", "give_up"]);
+    // A path that was looked for late has its time, too.
+    expect([1_900, 2_100].map((ms) => verdict({ silentFor: 6_500, renewingFor: ms, polite: true }))).toEqual(["fine", "give_up"]);
     // A picture that stands still while sound comes through.
     expect([0, 5_900, 6_100].map((ms) => verdict({ silentFor: 0, frozenFor: ms }))).toEqual(["fine", "fine", "give_up"]);
   });

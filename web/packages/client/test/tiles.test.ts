@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { gridFor, tilesOf } from "../src/media/tiles";
+import { keepPeople } from "../src/media/people";
+import { gridFor, keepingTiles, tilesOf } from "../src/media/tiles";
 import type { Person } from "../src/media/types";
 import { call, participant } from "./fixtures";
 
@@ -39,6 +40,35 @@ describe("tiles", () => {
 
   it("show somebody the call doesn't know yet", () => {
     expect(shown([person("alice"), person("bob"), person("zoe")])).toContain("camera:zoe connected");
+  });
+});
+
+describe("what hasn't changed", () => {
+  it("is the same tile as before, and the same list", () => {
+    const tiles = keepingTiles();
+    const first = tiles(group, [person("alice"), person("bob")], "alice");
+    expect(tiles(structuredClone(group), [person("alice"), person("bob")], "alice")).toBe(first);
+    const next = tiles(group, [person("alice"), person("bob", { muted: true })], "alice", { carol: "carol" });
+    expect(next.map((tile, index) => [tile.userId, tile === first[index]])).toEqual([
+      ["bob", false], ["carol", false], ["eve", true], ["farid", true], ["alice", true],
+    ]);
+  });
+
+  it("stays the same tile when somebody comes before it", () => {
+    const tiles = keepingTiles();
+    const first = tiles(group, [person("alice"), person("bob")], "alice");
+    const next = tiles(group, [person("alice"), person("bob", { screenOn: true })], "alice");
+    expect(next.find((tile) => tile.userId === "alice")).toBe(first.at(-1));
+  });
+
+  it("is the same person", () => {
+    const track = { key: "track-1", attach: () => undefined, detach: () => undefined };
+    const voice = () => person("bob", { audio: [{ source: "microphone", track }] });
+    const before = [voice(), person("carol")];
+    expect(keepPeople(before, [voice(), person("carol")])).toBe(before);
+    const next = keepPeople(before, [voice(), person("carol", { speaking: true })]);
+    expect([next[0] === before[0], next[1] === before[1]]).toEqual([true, false]);
+    expect(keepPeople(before, [person("bob"), person("carol")])[0]).not.toBe(before[0]);
   });
 });
 

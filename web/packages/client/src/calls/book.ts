@@ -10,6 +10,7 @@ import type { Call, CallStatus, EndReason, Participant, ParticipantStatus } from
 export interface Incoming {
   call: Call;
   callerName: string;
+  /** When it stops ringing, in server time (RFC 3339). */
   ringUntil: string;
 }
 
@@ -22,22 +23,27 @@ export type CallPhase = "dialing" | "ringing" | "joining" | "active" | "leaving"
 /** The call this tab is in. Its id is chosen here, so that events that arrive before the answer match it; until the answer, `call` is null. */
 export interface Current {
   callId: string;
+  /** Null until the server has answered. */
   call: Call | null;
+  /** Whether we called or were called. */
   direction: "outgoing" | "incoming";
   phase: CallPhase;
   /** Who is being called, to show while there is no call yet. */
   target: CallTarget;
-  /** When the conversation began, in server time. */
+  /** When the conversation began, in server time (RFC 3339). Null before. */
   since: string | null;
 }
 
+/** Who is called: a person, several, a channel, or whoever is in a running call. */
 export type CallTarget = { userId: string } | { userIds: string[] } | { channelId: string } | { callId: string };
 
+/** Every call that this tab knows of. */
 export interface CallBook {
   /** Ringing here, oldest first. */
   incoming: readonly Incoming[];
   /** My ringing and running calls, by ID. */
   running: Readonly<Record<string, Call>>;
+  /** Null while this tab is in no call. */
   current: Current | null;
   /** This tab's calls that are parked while it is in another one, in the order they were parked. */
   parked: readonly string[];
@@ -45,7 +51,10 @@ export interface CallBook {
   marks: Readonly<Record<string, Marks>>;
 }
 
-/** Something to tell the user, once. */
+/**
+ * Something to tell the user, once. `userId` is who it is about, `by` who did it. `no_answer` names nobody (null) in a group.
+ * `seconds` is how long the conversation was, null if there was none. `mine`: we were the one who transferred the call.
+ */
 export type Notice =
   | { kind: "missed"; callId: string; userId: string; channelId: string | null; video: boolean }
   | { kind: "declined" | "busy"; callId: string; userId: string }
@@ -59,11 +68,13 @@ export type Notice =
   | { kind: "poor_line"; callId: string; userId: string }
   | { kind: "ended"; callId: string; seconds: number | null };
 
+/** The book after an event, and what to tell about it. */
 export interface Step {
   book: CallBook;
   notices: Notice[];
 }
 
+/** The book of somebody without calls. */
 export const emptyBook: CallBook = { incoming: [], running: {}, current: null, parked: [], marks: {} };
 
 /** The signed-in user on this device. */

@@ -5,6 +5,7 @@
 import type { Emitter } from "../emitter";
 import { codeOf, StoaError } from "../errors";
 import type { CallEvent, PeerEvent } from "../events";
+import { Lifetime } from "../lifetime";
 import { loadMedia, type MediaSession } from "../media/session";
 import type { MediaLoss, MediaState } from "../media/types";
 import type { Rest } from "../rest";
@@ -23,6 +24,11 @@ const ELSEWHERE_PAUSE = 3_000;
 /** Milliseconds between quality reports, and how many are kept while they can't be sent. */
 const QUALITY_PAUSE = 5_000;
 const MOST_REPORTS = 24;
+
+/** Milliseconds in which several changes of what we send are told as one. */
+const TELLING_PAUSE = 200;
+/** Milliseconds in which the end of a call may follow the end of its room. */
+const END_PATIENCE = 1_500;
 
 export interface CallControllerParts {
   rest: Rest;
@@ -44,16 +50,17 @@ export class CallController {
   /** Hung up before the server answered; it's told once it does. */
   readonly #abandoned = new Set<string>();
   #unsaid: { callId: string; reports: readonly object[] } = { callId: "", reports: [] };
-  #telling: ReturnType<typeof setTimeout> | undefined;
-  #elsewhere: ReturnType<typeof setTimeout> | undefined;
+  readonly #life = new Lifetime("Stoa");
+  #cancelTelling: () => void = () => undefined;
+  #looksElsewhere = false;
 
   constructor(parts: CallControllerParts) {
     this.#parts = parts;
     this.#peers = new PeerDesk(parts.rest, parts.signal);
-    parts.media.lost.on(({ callId, loss }) => void this.#onLost(callId, loss));
-    parts.media.stranded.on((callId) => void this.#toRoom(callId, undefined, true));
-    parts.media.store.subscribe((now, before) => this.#tellMedia(now, before));
-    setInterval(() => void this.#reportQuality(), QUALITY_PAUSE);
+    this.#life.keep(parts.media.lost.on(({ callId, loss }) => void this.#onLost(callId, loss)));
+    this.#life.keep(parts.media.stranded.on((callId) => void this.#toRoom(callId, undefined, true)));
+    this.#life.keep(parts.media.store.subscribe((now, before) => this.#tellMedia(now, before)));
+    this.#life.every(QUALITY_PAUSE, () => void this.#reportQuality());
   }
 
   /** Calls a person, several people, or a channel. */
@@ -119,6 +126,7 @@ export class CallController {
     if (this.#book.current) {
       await rest.hold(this.#book.current.callId);
       await this.#park();
+      this.#life.check();
     }
     const stands = media.unpark(callId);
     this.#setBook((book) => {
@@ -216,17 +224,23 @@ export class CallController {
     this.#setBook((book) => ({ ...book, current: null, parked: [] }));
   }
 
+  /** Leaves everything without a word, and does nothing more. */
+  dispose(): void {
+    this.dropAll();
+    this.#life.end();
+  }
+
   /** The server sees no peer-to-peer media, so it has to be told what's on. */
   #tellMedia(now: MediaState, before: MediaState): void {
     const callId = this.#book.current?.callId;
     const same = now.microphoneOn === before.microphoneOn && now.cameraOn === before.cameraOn && now.screenOn === before.screenOn && now.path === before.path;
     if (callId === undefined || now.path !== "p2p" || same) return;
-    clearTimeout(this.#telling);
-    this.#telling = setTimeout(() => {
+    this.#cancelTelling();
+    this.#cancelTelling = this.#life.after(TELLING_PAUSE, () => {
       const { microphoneOn, cameraOn, screenOn } = this.#parts.media.store.getState();
       const media = { isMuted: !microphoneOn, isVideoEnabled: cameraOn, isScreenSharing: screenOn };
       void this.#parts.rest.setMedia(callId, media).catch(() => undefined);
-    }, 200);
+    });
   }
 
   async #reportQuality(): Promise<void> {
@@ -311,7 +325,7 @@ export class CallController {
         this.drop();
         { this.#parts.notices.emit({ kind: "elsewhere", callId }); return; }
       case "await_end":
-        await pause(1500);
+        await this.#life.pause(END_PATIENCE);
         if (this.#isCurrent(callId)) this.#giveUp(callId);
     }
   }
@@ -321,7 +335,7 @@ export class CallController {
     const { media, me, rest } = this.#parts;
     const { microphoneOn, cameraOn } = media.store.getState();
     for (const delay of REJOIN_DELAYS) {
-      await pause(delay);
+      await this.#life.pause(delay);
       if (!this.#isCurrent(callId)) return;
       try {
         const answer = await rest.join(callId);
@@ -441,6 +455,8 @@ export class CallController {
   }
 
   #setBook(change: (book: CallBook) => CallBook): void {
+    // An answer may come after the end: nothing may ring or begin because of it.
+    if (this.#life.over) return;
     this.#parts.store.setState(({ book, users }) => {
       const next = change(book);
       return next === book ? {} : { book: next, users: withNames(users, Object.values(next.running)) };
@@ -449,11 +465,12 @@ export class CallController {
   }
 
   #watchElsewhere(): void {
-    if (this.#elsewhere !== undefined || !runsElsewhere(this.#book, this.#parts.me())) return;
-    this.#elsewhere = setTimeout(() => {
-      this.#elsewhere = undefined;
+    if (this.#looksElsewhere || !runsElsewhere(this.#book, this.#parts.me())) return;
+    this.#looksElsewhere = true;
+    this.#life.after(ELSEWHERE_PAUSE, () => {
+      this.#looksElsewhere = false;
       void this.sync().catch(() => undefined).finally(() => this.#watchElsewhere());
-    }, ELSEWHERE_PAUSE);
+    });
   }
 }
 
@@ -478,8 +495,4 @@ function randomCallId(): string {
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

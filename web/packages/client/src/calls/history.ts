@@ -2,16 +2,20 @@
 import type { Call } from "../types";
 import { isOver, participantOf } from "./book";
 
+/** How a call came out for me. */
 export type CallResult =
   | "running" | "completed" | "missed" | "declined" | "busy" | "no_answer" | "cancelled" | "failed";
 
+/** A past or running call as its line in a list shows it. */
 export interface HistoryLine {
   callId: string;
   direction: "outgoing" | "incoming";
   result: CallResult;
   /** Seconds of conversation; null if there was none. */
   seconds: number | null;
+  /** Whether it was more than voice. */
   video: boolean;
+  /** When it was begun, in server time (RFC 3339). */
   at: string;
   /** It's running, and I may join it (again). */
   enterable: boolean;
@@ -19,6 +23,7 @@ export interface HistoryLine {
   other: { kind: "user"; id: string } | { kind: "channel"; id: string } | { kind: "users"; ids: string[] };
 }
 
+/** A call as this user sees it in their list. */
 export function historyLine(call: Call, userId: string): HistoryLine {
   const mine = participantOf(call, userId);
   const outgoing = call.initiatorId === userId;

@@ -2,26 +2,35 @@
 import type { CallEvent } from "../events";
 import type { Call } from "../types";
 
+/** The server's judgement of a connection. */
 export type QualityBand = "excellent" | "good" | "fair" | "poor";
+/** `blind`: the call goes over at once. `attended`: once whoever transfers it says so. */
 export type TransferMode = "blind" | "attended";
 
+/** How a participant's connection did when they last reported it. What they couldn't measure is null. */
 export interface LineReport {
   band: QualityBand;
-  /** Percent. */
+  /** Packets that were lost, in percent (0 to 100). */
   packetLoss: number | null;
+  /** Milliseconds. */
   jitterMs: number | null;
+  /** Milliseconds to the server or peer and back. */
   roundTripMs: number | null;
 }
 
+/** What goes with a running call. */
 export interface Marks {
   /** User ID of everyone on hold → who put them there. */
   held: Readonly<Record<string, string>>;
   /** User ID of everyone who can't unmute → who muted them; empty if that isn't known. */
   locked: Readonly<Record<string, string>>;
+  /** The transfer under way, with user IDs; null if there is none. */
   transfer: { by: string; target: string; mode: TransferMode } | null;
+  /** User ID → the last report of their connection. */
   quality: Readonly<Record<string, LineReport>>;
 }
 
+/** What goes with a call of which nothing is known. */
 export const noMarks: Marks = { held: {}, locked: {}, transfer: null, quality: {} };
 
 /** The fields of a participant and a call that say the same to somebody who joins late. */

@@ -1,10 +1,9 @@
 /** Opens the microphone and camera, and says plainly what went wrong. */
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
+import type { LiveKit } from "./livekit";
 import { audioCapture, videoCapture, type CaptureChoice } from "./options";
 import type { MediaProblem, Missing, Source } from "./types";
-
-type LiveKit = typeof import("livekit-client");
 
 export interface Captured {
   microphone: LocalAudioTrack | null;

@@ -1,14 +1,20 @@
 /** Chat messages: their format on a data channel, the same peer to peer and in a room. Pure. */
 
+/** A message in a call's chat. */
 export interface ChatMessage {
+  /** Unique among its sender's messages. */
   id: string;
+  /** Who sent it. */
   userId: string;
+  /** Never empty, and at most `LONGEST_TEXT` long. */
   text: string;
   /** When it was sent or received, in milliseconds on this machine's clock. */
   at: number;
 }
 
+/** The topic of a room's data messages that are chat. */
 export const CHAT_TOPIC = "stoa.chat";
+/** The longest text of a message, in UTF-16 code units, as JavaScript counts. What is longer is cut off. */
 export const LONGEST_TEXT = 2_000;
 const MOST_KEPT = 500;
 

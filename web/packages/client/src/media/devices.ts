@@ -1,14 +1,18 @@
 /** The available microphones, cameras and speakers, and the user's choice, which outlives the page. */
 import { createStore, type StoreApi } from "zustand/vanilla";
 
+import { Lifetime } from "../lifetime";
 import type { CaptureChoice } from "./options";
 
+/** A microphone, camera or speaker. */
 export interface Device {
+  /** The browser's ID for it, which differs from site to site. */
   id: string;
   /** Empty until the user has allowed access to devices. */
   label: string;
 }
 
+/** The devices there are. The lists are empty until `refresh` has read them. */
 export interface DevicesState {
   microphones: readonly Device[];
   cameras: readonly Device[];
@@ -23,6 +27,7 @@ const none: CaptureChoice = { microphone: null, camera: null, speaker: null, noi
 
 export class Devices {
   readonly store: StoreApi<DevicesState>;
+  readonly #life = new Lifetime("Stoa");
   #watching = false;
 
   constructor(readonly storage: Pick<Storage, "getItem" | "setItem"> | null = browserStorage()) {
@@ -51,13 +56,25 @@ export class Devices {
 
   /** Reads the list, and keeps it up to date as devices are plugged in and out. */
   async refresh(): Promise<void> {
+    this.#life.check();
     const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
     if (!mediaDevices) return;
+    const read = async (): Promise<void> => {
+      const found = listed(await mediaDevices.enumerateDevices());
+      if (!this.#life.over) this.store.setState(found);
+    };
     if (!this.#watching) {
       this.#watching = true;
-      mediaDevices.addEventListener("devicechange", () => void this.refresh());
+      const onChange = (): void => void read().catch(() => undefined);
+      mediaDevices.addEventListener("devicechange", onChange);
+      this.#life.keep(() => mediaDevices.removeEventListener("devicechange", onChange));
     }
-    this.store.setState(listed(await mediaDevices.enumerateDevices()));
+    await read();
+  }
+
+  /** No longer keeps up with what is plugged in. */
+  dispose(): void {
+    this.#life.end();
   }
 }
 

@@ -2,15 +2,22 @@
 import type { LineQuality } from "./types";
 
 /**
- * Milliseconds without a byte until a new path is looked for, and until the call moves to the server. Both sides notice at the
- * same time, so the polite one waits a little longer: two offers would collide.
+ * Milliseconds without a byte until a new path is looked for, and until the call moves to the server.
+ *
+ * Both sides lose each other at the same moment, and two offers that cross end the peer-to-peer call. So the polite one leaves it
+ * to the other for long enough: it notices up to half a second earlier (each looks twice a second), and the other's offer may take
+ * a second to make (fresh relay credentials) and a second to arrive. Both times end between two looks, so that a timer
+ * that is a little early or late makes no difference of a whole look.
  */
-export const SILENCE = { restart: 2_000, politeRestart: 3_500, giveUp: 6_000 } as const;
+export const SILENCE = { restart: 1_900, politeRestart: 4_900, giveUp: 6_000 } as const;
+/** Milliseconds that a new path has to come up, even where the silence has lasted long enough to give up. */
+export const RENEWAL = 2_000;
 /** A connection that isn't up by then never will be. */
 export const CONNECT_TIMEOUT = 8_000;
 
-/** The counters at one moment. */
+/** The counters at one moment, added up over all tracks. */
 export interface Sample {
+  /** Milliseconds of `performance.now()`. */
   at: number;
   bytesReceived: number;
   packetsReceived: number;
@@ -85,15 +92,17 @@ export interface Trouble {
   silentFor: number;
   /** Milliseconds without a new frame while the camera is on. */
   frozenFor?: number;
-  /** A new path is already being looked for. */
-  renewing?: boolean;
+  /** Milliseconds for which either side has been looking for a new path; null if none does. */
+  renewingFor?: number | null;
+  /** Whether we are the side that gives way. */
   polite?: boolean;
 }
 
 /** What to do about a connection. A restart under way isn't started again. */
-export function verdict({ silentFor, frozenFor = 0, renewing = false, polite = false }: Trouble): Verdict {
-  if (Math.max(silentFor, frozenFor) >= SILENCE.giveUp) return "give_up";
-  return silentFor >= (polite ? SILENCE.politeRestart : SILENCE.restart) && !renewing ? "restart" : "fine";
+export function verdict({ silentFor, frozenFor = 0, renewingFor = null, polite = false }: Trouble): Verdict {
+  const renewed = renewingFor === null || renewingFor >= RENEWAL;
+  if (Math.max(silentFor, frozenFor) >= SILENCE.giveUp && renewed) return "give_up";
+  return silentFor >= (polite ? SILENCE.politeRestart : SILENCE.restart) && renewingFor === null ? "restart" : "fine";
 }
 
 function number(value: unknown): number | null {

@@ -5,11 +5,10 @@
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from "livekit-client";
 
 import { capture, problemOf, sourceOf } from "./capture";
+import type { LiveKit } from "./livekit";
 import { audioCapture, screenCapture, videoCapture, type CaptureChoice } from "./options";
 import type { PeerSource } from "./peer-link";
 import type { Missing } from "./types";
-
-type LiveKit = typeof import("livekit-client");
 
 export interface LocalEvents {
   /** A source now sends this track, or nothing. */
@@ -22,6 +21,8 @@ export class LocalSources {
   camera: LocalVideoTrack | null = null;
   screen: LocalVideoTrack | null = null;
   screenAudio: LocalAudioTrack | null = null;
+
+  #stopped = false;
 
   constructor(
     readonly livekit: LiveKit,
@@ -76,7 +77,10 @@ export class LocalSources {
   /** Throws whatever the browser throws. The caller decides what closing the picker means. */
   async setScreen(on: boolean, ended: () => void): Promise<void> {
     if (on === this.screenOn) return;
-    if (!on) { this.#dropScreen(); return; }
+    if (!on) {
+      this.#dropScreen();
+      return;
+    }
     for (const track of await this.livekit.createLocalScreenTracks(screenCapture)) {
       if (track.kind === "video") {
         this.screen = track as LocalVideoTrack;
@@ -110,7 +114,9 @@ export class LocalSources {
     this.camera = this.screen = null;
   }
 
+  /** Stops the tracks that are here, and those the browser is still opening anew. */
   stop(): void {
+    this.#stopped = true;
     for (const track of this.tracks) track.stop();
     this.forget();
   }
@@ -119,6 +125,11 @@ export class LocalSources {
     const track = this[source];
     if (!track) return;
     await track.restartTrack(options);
+    // Stopped while the browser opened it anew.
+    if (this.#stopped) {
+      track.stop();
+      return;
+    }
     this.events.sends(source, track.mediaStreamTrack);
   }
 

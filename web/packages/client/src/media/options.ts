@@ -1,7 +1,7 @@
 /** How media is captured and sent: the room's options and the presets behind them. Bitrates are in bits per second. */
 import type { RoomOptions, VideoPreset } from "livekit-client";
 
-type LiveKit = typeof import("livekit-client");
+import type { LiveKit } from "./livekit";
 
 /** Simulcast layers: full, half and quarter of 720p. */
 export const CAMERA = {
@@ -10,12 +10,15 @@ export const CAMERA = {
   low: { width: 320, height: 180, maxBitrate: 200_000, maxFramerate: 15 },
 } as const;
 
+/** A shared screen. */
 export const SCREEN = { maxBitrate: 2_500_000, maxFramerate: 15 } as const;
 
+/** Which devices the user chose, by the browser's IDs; null where the browser is to choose. */
 export interface CaptureChoice {
   microphone: string | null;
   camera: string | null;
   speaker: string | null;
+  /** Whether the browser filters noise out of the microphone's sound. */
   noiseSuppression: boolean;
   /** Whether a second call may ring during a call. */
   callWaiting: boolean;

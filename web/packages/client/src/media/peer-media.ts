@@ -3,6 +3,7 @@
  * and gives up if it doesn't come back.
  */
 import { Emitter } from "../emitter";
+import { Lifetime } from "../lifetime";
 import { decodeChat, encodeChat, parse, type ChatMessage } from "./chat";
 import { CONNECT_TIMEOUT, lineQuality, measure, sampleOf, verdict, type Sample } from "./health";
 import { LevelMeter, ownLevel } from "./level";
@@ -25,6 +26,18 @@ export interface PeerState {
 
 export type PeerLife = "connecting" | "connected" | "reconnecting" | "dead";
 
+/** What has been seen of a connection since it first came up. Times are milliseconds of `performance.now()`. */
+interface Watch {
+  /** When something last arrived. */
+  heardAt: number;
+  /** When the picture last moved, or should not have. */
+  sawAt: number;
+  /** The counters of the last look; null before the first. */
+  sample: Sample | null;
+  /** Since when either side has been looking for a new path; null if none does. */
+  renewingSince: number | null;
+}
+
 export class PeerMedia {
   readonly changed = new Emitter<void>();
   readonly life = new Emitter<PeerLife>();
@@ -44,13 +57,13 @@ export class PeerMedia {
   #microphone: MediaStreamTrack | null = null;
   #meter: LevelMeter | null = null;
   #quality: LineQuality = "unknown";
-  #sample: Sample | null = null;
-  #heardAt: number | null = null;
-  #sawAt: number | null = null;
-  #renewing = false;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #patience: ReturnType<typeof setTimeout> | undefined;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** Null until the connection has been up. */
+  #watch: Watch | null = null;
+  readonly #timers = new Lifetime("peer");
+  #saidMoved = false;
+  #hasMoved = false;
+  /** Whether the time to connect has begun. */
+  #begun = false;
 
   constructor(
     readonly userId: string,
@@ -63,7 +76,7 @@ export class PeerMedia {
       if (now === "connected") return this.#live("connected");
       // It may only be a brief cut; the watch decides.
       if (now === "interrupted") return this.#live("reconnecting");
-      if (now === "failed") this.#live("dead");
+      this.#live("dead");
     });
     tracks.on(() => this.changed.emit());
     open.on(() => this.#tell());
@@ -80,19 +93,22 @@ export class PeerMedia {
 
   /** The other side is there: the time to connect starts now. `offers`: it's up to us to make the offer. */
   begin(offers: boolean): void {
+    if (this.#life === "dead") return;
     if (offers && !this.link.begun) this.link.offer();
-    this.#patience ??= setTimeout(() => {
-      if (this.#life !== "dead" && !this.link.begun) this.link.offer();
-    }, OFFER_PATIENCE);
-    this.#deadline ??= setTimeout(() => {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#timers.after(OFFER_PATIENCE, () => {
+      if (!this.link.begun) this.link.offer();
+    });
+    this.#timers.after(CONNECT_TIMEOUT, () => {
       if (this.#life === "connecting") this.#live("dead");
-    }, CONNECT_TIMEOUT);
+    });
   }
 
   hear(signal: PeerSignal): void {
     this.begin(false);
     // The other side is already looking for a new path.
-    if (signal.kind === "offer") this.#renewing = true;
+    if (signal.kind === "offer" && this.#watch) this.#watch.renewingSince ??= performance.now();
     void this.link.hear(signal);
   }
 
@@ -110,8 +126,14 @@ export class PeerMedia {
     return this.link.say(encodeChat(message));
   }
 
+  /** Tells the other side, once, that we see their room tracks. */
   sayMoved(): void {
-    this.link.say(JSON.stringify({ t: "moved" }));
+    if (!this.#saidMoved) this.#saidMoved = this.link.say(JSON.stringify({ t: "moved" }));
+  }
+
+  /** Whether the other side sees our room tracks. */
+  get hasMoved(): boolean {
+    return this.#hasMoved;
   }
 
   person(): Person {
@@ -143,13 +165,12 @@ export class PeerMedia {
   }
 
   close(): void {
-    clearInterval(this.#timer);
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#patience);
     this.#life = "dead";
+    this.#timers.end();
     this.#meter?.close();
     this.#meter = null;
     this.link.close();
+    for (const emitter of [this.changed, this.life, this.chat, this.moved]) emitter.clear();
   }
 
   #arrives(source: PeerSource): boolean {
@@ -162,8 +183,8 @@ export class PeerMedia {
     // A connection that was never up has nothing to come back to.
     if (life === "reconnecting" && this.#life === "connecting") return;
     this.#life = life;
-    if (life === "connected") this.#watch();
-    if (life === "dead") clearInterval(this.#timer);
+    if (life === "connected") this.#keepWatch();
+    if (life === "dead") this.#timers.end();
     this.life.emit(life);
     this.changed.emit();
   }
@@ -180,41 +201,49 @@ export class PeerMedia {
       this.#theirs = { microphone: microphone === true, camera: camera === true, screen: screen === true };
       this.changed.emit();
     }
-    if (t === "moved") this.moved.emit();
+    if (t === "moved") {
+      this.#hasMoved = true;
+      this.moved.emit();
+    }
     const message = decodeChat(said, this.userId, Date.now());
     if (message) this.chat.emit(message);
   }
 
-  #watch(): void {
-    this.#heardAt = performance.now();
-    clearInterval(this.#timer);
-    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
+  /** Looks at the connection from now on. */
+  #keepWatch(): void {
+    const now = performance.now();
+    if (this.#watch) {
+      this.#watch.heardAt = now;
+      return;
+    }
+    this.#watch = { heardAt: now, sawAt: now, sample: null, renewingSince: null };
+    this.#timers.every(LOOK_EVERY, () => void this.#look());
   }
 
   async #look(): Promise<void> {
     const report = await Promise.resolve(this.link.stats()).catch(() => null);
-    if (this.#life === "dead") return;
+    const watch = this.#watch;
+    if (this.#life === "dead" || !watch) return;
+    const now = performance.now();
+    // Without a connection nothing arrives, and nothing else would ever end the wait.
     if (!report) {
-      // Without a connection nothing arrives, and nothing else would end the wait.
-      const now = performance.now();
-      this.#decide(now - (this.#heardAt ?? now), 0);
+      this.#decide(watch, now - watch.heardAt, 0);
       return;
     }
     const entries = [...(report as unknown as ReadonlyMap<string, unknown>).values()];
-    const now = performance.now();
     const sample = sampleOf(entries, now);
-    const before = this.#sample;
+    const before = watch.sample;
     if (before === null || sample.bytesReceived !== before.bytesReceived) {
-      this.#heardAt = now;
+      watch.heardAt = now;
       if (this.link.connected) {
-        this.#renewing = false;
+        watch.renewingSince = null;
         this.#live("connected");
       }
     }
-    // Sound may get through when video doesn't.
-    if (!this.#theirs?.camera || sample.framesDecoded === 0 || sample.framesDecoded !== before?.framesDecoded) this.#sawAt = now;
-    this.#sample = sample;
-    this.#decide(now - (this.#heardAt ?? now), now - (this.#sawAt ?? now));
+    // Sound may come through where the picture doesn't.
+    if (!this.#theirs?.camera || sample.framesDecoded === 0 || sample.framesDecoded !== before?.framesDecoded) watch.sawAt = now;
+    watch.sample = sample;
+    this.#decide(watch, now - watch.heardAt, now - watch.sawAt);
     const quality = lineQuality(measure(before, sample));
     const speaking = this.#hears(entries, now);
     if (quality === this.#quality && !speaking) return;
@@ -222,12 +251,14 @@ export class PeerMedia {
     this.changed.emit();
   }
 
-  #decide(silentFor: number, frozenFor: number): void {
-    switch (verdict({ silentFor, frozenFor, renewing: this.#renewing, polite: this.#polite })) {
+  #decide(watch: Watch, silentFor: number, frozenFor: number): void {
+    const { renewingSince } = watch;
+    const renewingFor = renewingSince === null ? null : performance.now() - renewingSince;
+    switch (verdict({ silentFor, frozenFor, renewingFor, polite: this.#polite })) {
       case "fine":
         return;
       case "restart":
-        this.#renewing = true;
+        watch.renewingSince = performance.now();
         this.#live("reconnecting");
         void this.link.restart().catch(() => undefined);
         return;

@@ -1,6 +1,7 @@
 /** The room as plain data: turns LiveKit's participants into `Person`s. Nothing else reads LiveKit's objects for display. */
 import type { LocalParticipant, Participant, Room, Track, TrackPublication } from "livekit-client";
 
+import { keepSame, sameMembers } from "../kept";
 import type { AudioSource, Person, TrackHandle } from "./types";
 
 const handles = new WeakMap<Track, TrackHandle>();
@@ -107,19 +108,11 @@ function sound(
   return publication && counts(publication.track) ? [{ source, track: handleOf(publication.track) }] : [];
 }
 
-/** Whether two readings of the room show the same thing, so that nothing needs to be drawn. */
-export function samePeople(a: readonly Person[], b: readonly Person[]): boolean {
-  return a.length === b.length && a.every((person, index) => samePerson(person, b[index]));
+/** The people as they are now; those who look the same as before, and the list if they all do, are the same objects. */
+export function keepPeople(before: readonly Person[], now: readonly Person[]): readonly Person[] {
+  return keepSame(before, now, ({ userId }) => userId, samePerson);
 }
 
-function samePerson(a: Person, b: Person | undefined): boolean {
-  if (!b) return false;
-  const { audio: heardA, ...restA } = a;
-  const { audio: heardB, ...restB } = b;
-  const keys = Object.keys(restA) as (keyof typeof restA)[];
-  return (
-    keys.every((key) => restA[key] === restB[key]) &&
-    heardA.length === heardB.length &&
-    heardA.every((one, index) => one.track === heardB[index]?.track)
-  );
+function samePerson({ audio: heardA, ...a }: Person, { audio: heardB, ...b }: Person): boolean {
+  return sameMembers(a, b) && heardA.length === heardB.length && heardA.every(({ track }, index) => track === heardB[index]?.track);
 }

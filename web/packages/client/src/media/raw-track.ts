@@ -1,4 +1,5 @@
 /** Wraps a browser's track in a handle, and remembers where sound plays so that it can be moved or started. */
+import { Emitter } from "../emitter";
 import type { TrackHandle } from "./types";
 
 const handles = new WeakMap<MediaStreamTrack, TrackHandle>();
@@ -6,7 +7,7 @@ const playing = new Set<HTMLMediaElement>();
 const blocked = new Set<HTMLMediaElement>();
 let made = 0;
 let speaker: string | null = null;
-let onBlocked: ((blocked: boolean) => void) | null = null;
+const onBlocked = new Emitter<boolean>();
 
 /** The same track always has the same handle. */
 export function trackHandle(track: MediaStreamTrack): TrackHandle {
@@ -38,9 +39,9 @@ export function pointSound(deviceId: string | null): void {
   for (const element of playing) void point(element);
 }
 
-/** The listener hears when the browser needs a gesture before it plays sound. */
-export function watchBlocked(listener: (blocked: boolean) => void): void {
-  onBlocked = listener;
+/** The listener hears when the browser needs a gesture before it plays sound. Call the result to stop. */
+export function watchBlocked(listener: (blocked: boolean) => void): () => void {
+  return onBlocked.on(listener);
 }
 
 export function playAll(): void {
@@ -50,12 +51,12 @@ export function playAll(): void {
 function play(element: HTMLMediaElement): void {
   element.play().then(
     () => {
-      if (blocked.delete(element) && blocked.size === 0) onBlocked?.(false);
+      if (blocked.delete(element) && blocked.size === 0) onBlocked.emit(false);
     },
     (error: unknown) => {
       if (!(error instanceof DOMException && error.name === "NotAllowedError")) return;
       blocked.add(element);
-      onBlocked?.(true);
+      onBlocked.emit(true);
     },
   );
 }

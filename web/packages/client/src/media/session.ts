@@ -4,11 +4,12 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { Emitter } from "../emitter";
+import { Lifetime } from "../lifetime";
 import { Line } from "./line";
 import type { CaptureChoice } from "./options";
 import { idleMedia, type MediaLoss, type MediaProblem, type MediaState } from "./types";
 
-export { loadMedia } from "./line";
+export { loadMedia } from "./livekit";
 
 export class MediaSession {
   readonly store: StoreApi<MediaState> = createStore(() => idleMedia);
@@ -17,6 +18,7 @@ export class MediaSession {
   /** A call's peer-to-peer connection is gone, so it has to move to the server. */
   readonly stranded = new Emitter<string>();
 
+  readonly #life = new Lifetime("Stoa");
   readonly #choice: () => CaptureChoice;
   #line: Line | null = null;
   #unfollow: (() => void) | null = null;
@@ -28,6 +30,7 @@ export class MediaSession {
 
   /** Opens a new line for a call and shows it. The previous one is closed unless it's parked. */
   open(callId: string, userId: string): Line {
+    this.#life.check();
     const { chat, missing } = this.of(callId)?.store.getState() ?? idleMedia;
     this.#line?.close();
     const { problems, lost, stranded } = this;
@@ -70,43 +73,43 @@ export class MediaSession {
     if (this.#parked.delete(from)) this.#parked.set(to, line);
   }
 
-  setMicrophone(on: boolean): Promise<void> {
-    return this.#line?.setMicrophone(on) ?? Promise.resolve();
+  async setMicrophone(on: boolean): Promise<void> {
+    await this.#shown?.setMicrophone(on);
   }
 
-  setCamera(on: boolean): Promise<void> {
-    return this.#line?.setCamera(on) ?? Promise.resolve();
+  async setCamera(on: boolean): Promise<void> {
+    await this.#shown?.setCamera(on);
   }
 
-  setScreen(on: boolean): Promise<void> {
-    return this.#line?.setScreen(on) ?? Promise.resolve();
+  async setScreen(on: boolean): Promise<void> {
+    await this.#shown?.setScreen(on);
   }
 
   /** Tries again to open the camera or microphone that couldn't be opened. */
   async openMissing(): Promise<void> {
-    await this.#line?.openMissing();
+    await this.#shown?.openMissing();
   }
 
   /** Continues without what couldn't be opened. */
   doWithout(): void {
-    this.#line?.doWithout();
+    this.#shown?.doWithout();
   }
 
   async useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void> {
-    await this.#line?.useDevice(kind, deviceId);
+    await this.#shown?.useDevice(kind, deviceId);
   }
 
   async restartMicrophone(): Promise<void> {
-    await this.#line?.restartMicrophone();
+    await this.#shown?.restartMicrophone();
   }
 
   async allowSound(): Promise<void> {
-    await this.#line?.allowSound();
+    await this.#shown?.allowSound();
   }
 
   /** Sends a chat message to everyone in the call; false if nobody can be reached yet. */
-  say(text: string): Promise<boolean> {
-    return this.#line?.say(text) ?? Promise.resolve(false);
+  async say(text: string): Promise<boolean> {
+    return (await this.#shown?.say(text)) ?? false;
   }
 
   /** Closes a call's media; by default, the current call's. */
@@ -123,6 +126,19 @@ export class MediaSession {
   closeAll(): void {
     for (const callId of [...this.#parked.keys()]) this.close(callId);
     this.close();
+  }
+
+  /** Leaves everything, for good. */
+  dispose(): void {
+    this.closeAll();
+    this.#life.end();
+    for (const emitter of [this.problems, this.lost, this.stranded]) emitter.clear();
+  }
+
+  /** The line that is shown; refused once this is disposed of. */
+  get #shown(): Line | null {
+    this.#life.check();
+    return this.#line;
   }
 
   #show(line: Line | null): void {

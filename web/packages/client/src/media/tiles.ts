@@ -1,21 +1,25 @@
 /** Which tiles a call shows, and in what grid. Pure: participants and people in the room go in, tiles come out. */
 import { isPresent, isRinging } from "../calls/book";
+import { keepSame, sameMembers } from "../kept";
 import type { Call } from "../types";
 import type { LineQuality, Person, TrackHandle } from "./types";
 
 export type TileState = "connected" | "connecting" | "ringing" | "reconnecting";
 
 export interface Tile {
+  /** Stays the same for as long as this camera or screen is shown. */
   key: string;
   kind: "camera" | "screen";
   userId: string;
-  /** The name the media knows; the directory may know a better one. */
+  /** The name the media knows; the directory may know a better one. Null until the media has told one. */
   name: string | null;
+  /** Whether it is our own. */
   local: boolean;
   state: TileState;
   speaking: boolean;
   muted: boolean;
   cameraOn: boolean;
+  /** Null while nothing is sent or nothing has arrived. */
   video: TrackHandle | null;
   quality: LineQuality;
   /** Their side of the call is on hold. */
@@ -45,6 +49,12 @@ export function tilesOf(call: Call | null, people: readonly Person[], me: string
   });
   const self = inRoom.get(me);
   return [...screens, ...cameras, ...(self ? [cameraTile(self, "connected")] : [])].map(marked);
+}
+
+/** `tilesOf` for one view that draws again and again: a tile that hasn't changed is the same object as the last time. */
+export function keepingTiles(): (...state: Parameters<typeof tilesOf>) => readonly Tile[] {
+  let shown: readonly Tile[] = [];
+  return (...state) => (shown = keepSame(shown, tilesOf(...state), ({ key }) => key, sameMembers));
 }
 
 function cameraTile(person: Person, state: TileState): Tile {

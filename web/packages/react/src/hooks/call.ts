@@ -1,6 +1,6 @@
 /** The call this tab is in, the calls that ring, and those it could join. */
 import {
-  gridFor, isPresent, isRinging, noMarks, rejoinable, tilesOf, type Call, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
+  gridFor, isPresent, isRinging, keepingTiles, noMarks, rejoinable, type Call, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
 } from "@stoa/client";
 import { useEffect, useMemo, useState } from "react";
 
@@ -79,12 +79,14 @@ export function useTalking(callId: string | null): number | null {
   });
 }
 
+/** The tiles of the current call. One that hasn't changed is the same object as before. */
 export function useTiles(): readonly Tile[] {
+  const [tilesOf] = useState(keepingTiles);
   const call = useStoaState((s) => s.book.current?.call ?? null);
   const me = useStoaState((s) => s.me?.id ?? "");
   const people = useMediaState((s) => s.people);
   const { held } = useMarks();
-  return useMemo(() => tilesOf(call, people, me, held), [call, people, me, held]);
+  return useMemo(() => tilesOf(call, people, me, held), [tilesOf, call, people, me, held]);
 }
 
 /** Whole seconds since a server time, counting up. */

@@ -1,6 +1,6 @@
 /** Connects the framework-free stores to React. */
-import type { DevicesState, MediaState, StoaState } from "@stoa/client";
-import { useRef, useSyncExternalStore } from "react";
+import { sameMembers, type DevicesState, type MediaState, type StoaState } from "@stoa/client";
+import { useCallback, useRef, useSyncExternalStore } from "react";
 
 import { useStoa } from "./context";
 
@@ -21,7 +21,8 @@ export function useReadable<S, T>(store: Readable<S>, select: (state: S) => T): 
     last.current = { state, select, part: kept };
     return kept;
   };
-  return useSyncExternalStore((listener) => store.subscribe(listener), read);
+  const subscribe = useCallback((listener: () => void) => store.subscribe(listener), [store]);
+  return useSyncExternalStore(subscribe, read);
 }
 
 export function useStoaState<T>(select: (state: StoaState) => T): T {
@@ -40,8 +41,5 @@ export function useDevicesState<T>(select: (state: DevicesState) => T): T {
 export function alike(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  return keys.length === Object.keys(b).length && keys.every((key) => key in right && Object.is(left[key], right[key]));
+  return Array.isArray(a) === Array.isArray(b) && sameMembers(a, b);
 }
