@@ -225,6 +225,7 @@ fn spell_field(json: &mut String, field: &FieldDescriptor, value: &Value, choice
         Value::Map(entries) => {
             let entry = field.kind();
             let kind = entry.as_message().expect("entries are messages").map_entry_value_field().kind();
+            #[expect(clippy::disallowed_methods, reason = "a map's entries may come in any order")]
             let spelled = entries.iter().map(|(key, value)| {
                 let key = match key {
                     MapKey::Bool(key) => key.to_string(),
