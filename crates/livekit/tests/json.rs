@@ -41,6 +41,7 @@ fn checks() -> BTreeMap<&'static str, Check> {
         of::<proto::PerformRpcResponse>(),
         of::<proto::RemoveParticipantResponse>(),
         of::<proto::Room>(),
+        of::<proto::RoomConfiguration>(),
         of::<proto::RoomParticipantIdentity>(),
         of::<proto::SendDataRequest>(),
         of::<proto::SendDataResponse>(),

@@ -173,7 +173,7 @@ fn what_is_too_long_changes_nothing() {
         proto::UpdateParticipantRequest { attributes: [("k".into(), "x".repeat(65_536))].into(), ..update("alice") },
     ] {
         let refused = world.ask(RoomRequest::UpdateParticipant(request));
-        assert!(matches!(refused, Some(Err(RoomRefusal::Invalid(_)))), "{refused:?}");
+        assert!(matches!(refused, Some(Err(RoomRefusal::TooLong { .. }))), "{refused:?}");
     }
     let Some(Ok(RoomAnswer::Participants(all))) = world.ask(RoomRequest::Participants) else { panic!() };
     assert_eq!((all[0].name.as_str(), all[0].metadata.as_str(), all[0].attributes.len()), ("ALICE", "", 0));
