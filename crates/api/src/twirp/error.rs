@@ -114,7 +114,7 @@ impl From<RoomRefusal> for TwirpError {
             RoomRefusal::RoomNotFound | RoomRefusal::ParticipantNotFound | RoomRefusal::TrackNotFound => Code::NotFound,
             RoomRefusal::TooLong { what, most } => return Self::argument(what, most),
             RoomRefusal::Nonce(_) | RoomRefusal::Invalid(_) => return Self::new(Code::InvalidArgument, message),
-            RoomRefusal::Unsupported(_) => Code::Unimplemented,
+            RoomRefusal::Unsupported(_) => return Self::new(Code::Unimplemented, message),
             RoomRefusal::RemoteUnmute => Code::FailedPrecondition,
             RoomRefusal::IdentityTaken => Code::AlreadyExists,
             RoomRefusal::Busy => Code::ResourceExhausted,
