@@ -85,6 +85,20 @@ fn floats_may_be_words() {
 }
 
 #[test]
+fn doubles_are_read_to_the_last_bit() {
+    for value in ["1.1717844561437387e19", "2.2250738585072014e-308", "0.1", "1.7976931348623157e308"] {
+        for written in [value.to_owned(), format!("\"{value}\"")] {
+            let json = format!(r#"{{"egress":{{"room":{{"advanced":{{"keyFrameInterval":{written}}}}}}}}}"#);
+            let options = made(&json).egress.unwrap().room.unwrap().options;
+            let Some(proto::room_composite_egress_request::Options::Advanced(options)) = options else {
+                panic!("{json}")
+            };
+            assert_eq!(options.key_frame_interval, value.parse::<f64>().unwrap(), "{written}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_such_message_is_refused() {
     let deep = format!("{}{}", r#"{"agents":["#.repeat(100_000), "]}".repeat(100_000));
     assert_eq!(made(&deep).agents, [proto::RoomAgentDispatch::default()], "what is in there is no field of it");
