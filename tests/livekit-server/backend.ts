@@ -20,6 +20,7 @@ import {
   type RemoteParticipant,
 } from "@livekit/rtc-node";
 import { AccessToken, WebhookReceiver, type VideoGrant, type WebhookEvent } from "livekit-server-sdk";
+import { Stoa } from "../support/stoa.ts";
 import { sleep, until } from "../support/wait.ts";
 
 export const key = "devkey";
@@ -72,6 +73,13 @@ export class Receiver {
     this.server.close();
     this.server.closeAllConnections();
   }
+}
+
+/** A server that tells a receiver of its webhooks. */
+export async function startWithReceiver(): Promise<{ stoa: Stoa; receiver: Receiver }> {
+  const receiver = await Receiver.start();
+  const stoa = await Stoa.start({ config: `[webhooks]\nurls = ["${receiver.url}"]\napi_key = "${key}"\n` });
+  return { stoa, receiver };
 }
 
 export async function token(room: string, identity: string, grants: VideoGrant = {}): Promise<string> {

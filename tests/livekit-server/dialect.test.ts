@@ -5,17 +5,16 @@ import path from "node:path";
 import { dispose } from "@livekit/rtc-node";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import { root } from "../support/paths.ts";
-import { Stoa } from "../support/stoa.ts";
+import type { Stoa } from "../support/stoa.ts";
 import { until } from "../support/wait.ts";
-import { Receiver } from "./backend.ts";
+import { type Receiver, startWithReceiver } from "./backend.ts";
 import { Script, comparable, people, rooms, type Exchange } from "./scenes.ts";
 
 let receiver: Receiver;
 let stoa: Stoa;
 
 beforeEach(async () => {
-  receiver = await Receiver.start();
-  stoa = await Stoa.start({ config: `[webhooks]\nurls = ["${receiver.url}"]\napi_key = "devkey"\n` });
+  ({ stoa, receiver } = await startWithReceiver());
 });
 afterEach(async () => {
   await stoa?.dispose();

@@ -12,9 +12,9 @@ import {
 import { AccessToken, RoomServiceClient, ServerError, type VideoGrant } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../support/paths.ts";
-import { Stoa } from "../support/stoa.ts";
+import type { Stoa } from "../support/stoa.ts";
 import { sleep, until } from "../support/wait.ts";
-import { Person, Receiver, key, secret } from "./backend.ts";
+import { Person, type Receiver, key, secret, startWithReceiver } from "./backend.ts";
 
 let stoa: Stoa;
 let receiver: Receiver;
@@ -30,8 +30,7 @@ async function join(identity: string, grants: VideoGrant = {}, where = room): Pr
 }
 
 beforeAll(async () => {
-  receiver = await Receiver.start();
-  stoa = await Stoa.start({ config: `[webhooks]\nurls = ["${receiver.url}"]\napi_key = "devkey"\n` });
+  ({ stoa, receiver } = await startWithReceiver());
   service = new RoomServiceClient(stoa.url, key, secret);
 });
 afterEach(async () => {

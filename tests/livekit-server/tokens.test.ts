@@ -2,9 +2,9 @@
 import { dispose } from "@livekit/rtc-node";
 import { AccessToken, RoomAgentDispatch, RoomConfiguration, RoomEgress, RoomServiceClient, ServerError, type VideoGrant } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Stoa } from "../support/stoa.ts";
+import type { Stoa } from "../support/stoa.ts";
 import { sleep, until } from "../support/wait.ts";
-import { Person, Receiver, key, secret } from "./backend.ts";
+import { Person, type Receiver, key, secret, startWithReceiver } from "./backend.ts";
 
 let stoa: Stoa;
 let receiver: Receiver;
@@ -36,8 +36,7 @@ async function join(identity: string, said: Said = {}): Promise<Person> {
 }
 
 beforeAll(async () => {
-  receiver = await Receiver.start();
-  stoa = await Stoa.start({ config: `[webhooks]\nurls = ["${receiver.url}"]\napi_key = "devkey"\n` });
+  ({ stoa, receiver } = await startWithReceiver());
   service = new RoomServiceClient(stoa.url, key, secret);
 });
 afterEach(async () => {
