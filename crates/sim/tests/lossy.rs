@@ -62,6 +62,8 @@ fn every_subscriber_sees_whole_frames_in_order() {
         total.keyframes,
     );
     assert_eq!(total.faults, Vec::<String>::new());
+    // Runs through str0m differ: this share stays within 0.01 % of 0.37 %, while the worst subscriber of 600 is anywhere from 0.8 to 1.2 %.
+    assert!(total.long_gaps * 200 <= total.gaps, "{} of {} gaps are 400 ms or more", total.long_gaps, total.gaps);
     assert!(total.keyframe_requests > 0 && total.keyframes > last - first, "what stays lost leads to a keyframe");
 }
 
@@ -94,7 +96,7 @@ fn run_seed(start: Instant, seed: u64) -> Tally {
         let expected = (LENGTH - first).as_secs() * 25;
         let until_end = decoder.shown.last().map_or(LENGTH, |shown| world.now - shown.at);
         for (bad, what) in [
-            (long * 100 > gaps.len() as u64, format!("{long} of {} gaps are 400 ms or more", gaps.len())),
+            (long * 50 > gaps.len() as u64, format!("{long} of {} gaps are 400 ms or more", gaps.len())),
             (longest > Duration::from_secs(3), format!("a gap of {longest:?}")),
             (until_end > Duration::from_secs(3), format!("nothing for {until_end:?} at the end")),
             (first > Duration::from_secs(20), format!("first frame after {first:?}")),
