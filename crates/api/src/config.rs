@@ -11,7 +11,7 @@ use model::{Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::turn::BuiltInTurn;
+use crate::ice::turn::BuiltInTurn;
 
 /// One-time codes that sign an administrator in.
 pub trait AdminCodes: Send + Sync {

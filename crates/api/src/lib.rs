@@ -6,40 +6,32 @@
 //! A server passes in an [`ApiConfig`], takes the [`Api::router`], and serves it with connect info
 //! (`into_make_service_with_connect_info::<SocketAddr>()`). On a TLS listener it adds `Extension(OverTls)`.
 
-mod audit;
-mod body;
-mod caller;
+mod access;
+mod admin;
 mod config;
-mod cors;
 mod dialect;
-mod error;
+mod http;
 mod ice;
-mod keys;
-mod layers;
-mod limits;
-mod origin;
+mod livekit;
+mod openapi;
 mod people;
-mod refusals;
-mod routes;
-mod rtc;
-mod sessions;
+mod presentation;
+mod rest;
+mod signalling;
 mod socket;
-mod standing;
 mod state;
-mod turn;
-mod twirp;
 mod web;
-mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
 
-pub use crate::turn::{BuiltInTurn, IceClient};
+pub use crate::http::origin::customer;
+pub use crate::ice::turn::{BuiltInTurn, IceClient};
 pub use config::{AdminCodes, ApiConfig, Features, IceServer, Limits, MediaPorts, OverTls, TurnHandout};
-pub use origin::customer;
-pub use routes::openapi_json;
+pub use openapi::openapi_json;
 
+use access::standing;
 use state::AppState;
 
 /// The edge, running.
@@ -54,12 +46,14 @@ impl Api {
         let state = AppState::new(config);
         let (users, handle) = (Arc::clone(&state.config.users), state.handle().clone());
         tokio::spawn(standing::watch(Arc::clone(&state.standings), users, handle));
-        let routes = routes::router(state.clone())
-            .merge(socket::router(&state))
-            .merge(rtc::router(&state))
-            .merge(twirp::router(&state))
+        let (sockets, io) = signalling::transport::open(&state);
+        socket::open(&io, &state);
+        dialect::open(&io);
+        let routes = openapi::router(state.clone())
+            .merge(sockets)
+            .merge(crate::livekit::router(&state))
             .merge(web::router(&state));
-        Self { router: layers::wrap(routes, &state), state }
+        Self { router: crate::http::layers::wrap(routes, &state), state }
     }
 
     /// Everything that is served over HTTP.

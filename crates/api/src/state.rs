@@ -5,16 +5,16 @@ use std::sync::Arc;
 use control::Handle;
 use tokio::sync::Semaphore;
 
+use crate::access::api_keys::Keys;
+use crate::access::sessions::Sessions;
+use crate::access::standing::Standings;
 use crate::config::ApiConfig;
-use crate::dialect::meetings::Meetings;
+use crate::http::limits::RequestLimits;
+use crate::http::refusals::Refusals;
 use crate::ice::IceDirectory;
-use crate::keys::Keys;
-use crate::limits::RequestLimits;
 use crate::people::People;
-use crate::refusals::Refusals;
-use crate::sessions::Sessions;
-use crate::socket::Registry;
-use crate::standing::Standings;
+use crate::signalling::meetings::Meetings;
+use crate::signalling::registry::Registry;
 
 /// So many passwords are hashed at a time: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;

@@ -4,14 +4,15 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use tower_http::compression::CompressionLayer;
 
-use crate::cors;
-use crate::error::ApiError;
+use crate::http::cors;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 #[derive(RustEmbed)]
@@ -43,7 +44,12 @@ const PROTOCOLS: &[&str] = &[
 ];
 
 pub(crate) fn router(state: &AppState) -> Router {
-    Router::new().fallback(serve).layer(CompressionLayer::new()).layer(cors::for_origins(&state.config.cors_origins))
+    Router::new()
+        .route("/api/docs", get(async |asked: HeaderMap| page("api-docs.html", &asked)))
+        .route("/api/docs/", get(async || Redirect::permanent("/api/docs")))
+        .fallback(serve)
+        .layer(CompressionLayer::new())
+        .layer(cors::for_origins(&state.config.cors_origins))
 }
 
 async fn serve(request: Request) -> Response {

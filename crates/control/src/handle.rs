@@ -408,7 +408,7 @@ impl Handle {
         self.shared.health.troubles()
     }
     /// The store, for sessions.
-    pub fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }
     /// The media side, for the LiveKit endpoint.

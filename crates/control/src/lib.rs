@@ -6,6 +6,7 @@
 
 mod admin;
 mod clock;
+mod credentials;
 mod directory;
 mod disk;
 mod follow;

@@ -91,6 +91,33 @@ fn each_core_forbids_the_clock_and_unordered_iteration() {
     }
 }
 
+/// The surfaces of the edge, and what they all stand on.
+const SURFACES: [&str; 6] = ["rest", "admin", "socket", "livekit", "dialect", "web"];
+
+#[test]
+fn a_surface_of_the_edge_knows_no_other_and_what_it_stands_on_knows_none() {
+    let workspace = Workspace::read();
+    let mut wrong = Vec::new();
+    for path in tracked(&workspace, &["rs"]).into_iter().filter(|path| path.starts_with("crates/api/src")) {
+        let inside = path.strip_prefix("crates/api/src").expect("just filtered");
+        let room = inside.components().next().expect("a file").as_os_str().to_string_lossy().replace(".rs", "");
+        // These put the surfaces together.
+        if ["lib", "openapi"].contains(&room.as_str()) {
+            continue;
+        }
+        let source = read(&workspace, &path);
+        for (at, line) in source.lines().enumerate() {
+            let named = SURFACES.iter().filter(|surface| **surface != room);
+            wrong.extend(
+                named
+                    .filter(|surface| code(line).contains(&format!("crate::{surface}::")))
+                    .map(|surface| format!("{}:{} names {surface}", path.display(), at + 1)),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_web_client_does_not_build_on_react() {
     let workspace = Workspace::read();

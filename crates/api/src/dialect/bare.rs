@@ -14,16 +14,17 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::body::{Body, CallPath, ChannelPath, OptionalBody, Params};
-use crate::caller::Caller;
-use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::access::caller::Caller;
+use crate::http::body::page_size;
+use crate::http::body::{Body, CallPath, ChannelPath, OptionalBody, Params};
+use crate::http::error::{ApiError, ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
+use crate::ice::turn::client;
 use crate::people::Shown;
-use crate::routes::ring::{self, End, Initiate, LONGEST_REASON, users_of};
-use crate::routes::users::page_size;
+use crate::presentation::call_answers::users_of;
+use crate::presentation::call_requests::{End, Initiate, LONGEST_REASON, start};
+use crate::presentation::{schema, time, type_and_metadata};
 use crate::state::AppState;
-use crate::turn::client;
-use crate::wire::{schema, time, type_and_metadata};
 
 const LONGEST_PAGE: usize = 100;
 const USUAL_PAGE: usize = 50;
@@ -240,7 +241,7 @@ async fn create(
     caller: Caller,
     Body(body): Body<Initiate>,
 ) -> ApiResult<(StatusCode, Json<Call>)> {
-    let call = ring::start(&state, &caller, body).await?;
+    let call = start(&state, &caller, body).await?;
     Ok((StatusCode::CREATED, Json(Call::new(&call))))
 }
 

@@ -11,12 +11,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::call_id;
-use crate::body::Body;
-use crate::caller::Caller;
-use crate::error::{ApiResult, ErrorBody};
-use crate::routes::ring::{self, CallAnswer, DeclineReason, Initiate, Initiated, LONGEST_REASON};
+use crate::access::caller::Caller;
+use crate::http::body::Body;
+use crate::http::error::{ApiResult, ErrorBody};
+use crate::presentation::call_answers::{CallAnswer, Initiated, answer, initiated};
+use crate::presentation::call_requests::{DeclineReason, Initiate, LONGEST_REASON, start};
+use crate::presentation::{schema, time};
 use crate::state::AppState;
-use crate::wire::{schema, time};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -108,12 +109,13 @@ impl ParticipantRow {
 #[utoipa::path(post, path = "/api/calls", operation_id = "createCall", tag = "calls", request_body = Initiate,
     responses((status = 201, body = Initiated), (status = "default", body = ErrorBody)))]
 async fn create_call(
-    state: State<AppState>,
+    State(state): State<AppState>,
     caller: Caller,
     parts: Parts,
-    body: Body<Initiate>,
+    Body(body): Body<Initiate>,
 ) -> ApiResult<(StatusCode, Json<Initiated>)> {
-    ring::initiate(state, caller, parts, body).await
+    let call = start(&state, &caller, body).await?;
+    Ok((StatusCode::CREATED, Json(initiated(&state, &caller, &call, &parts).await)))
 }
 
 /// Accepts the call named in the body, on this device.
@@ -138,7 +140,7 @@ async fn decline_named(
 ) -> ApiResult<Json<CallAnswer>> {
     let busy = body.reason == Some(DeclineReason::Busy);
     let call = state.handle().decline(call_id(&body.call_id)?, &caller.user, busy).await?;
-    ring::answer(&state, &call).await
+    answer(&state, &call).await
 }
 
 /// Ends the call named in the body.
@@ -151,5 +153,5 @@ async fn end_named(
 ) -> ApiResult<Json<CallAnswer>> {
     let reason = body.reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
     let call = state.handle().end(call_id(&body.call_id)?, &caller.user, reason).await?;
-    ring::answer(&state, &call).await
+    answer(&state, &call).await
 }

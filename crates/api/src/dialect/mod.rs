@@ -3,24 +3,24 @@
 //! Each module is one style of client. The LiveKit style needs no module, because its paths are the canonical ones. All
 //! of them call the same use cases of [`control::Handle`] as the canonical routes, and show the same snapshots and
 //! events. A style is only a translation: the rules of a call are elsewhere. The only state a style keeps is that of
-//! its connections ([`meetings`]).
+//! its connections ([`crate::signalling::meetings`]).
 
 mod bare;
 mod in_body;
-pub(crate) mod meetings;
 pub(crate) mod notices;
 mod records;
 mod verbs;
-pub(crate) mod webrtc;
+mod webrtc;
 mod websocket;
 
 use ::call::CallSnapshot;
 use control::Joined;
 use model::{CallId, Permission};
+use socketioxide::SocketIo;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::caller::Caller;
-use crate::error::{ApiError, ApiResult};
+use crate::access::caller::Caller;
+use crate::http::error::{ApiError, ApiResult};
 use crate::state::AppState;
 
 /// Every operation of every style.
@@ -31,6 +31,11 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(bare::routes())
         .merge(records::routes())
         .merge(websocket::routes())
+}
+
+/// Opens the namespace of the styles that have one.
+pub(crate) fn open(io: &SocketIo) {
+    webrtc::open(io);
 }
 
 /// Takes a call for the caller's device.

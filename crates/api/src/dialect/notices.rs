@@ -1,10 +1,10 @@
-//! Delivers the events of calls to the seats of [`super::meetings`] and to the `/webrtc` namespace.
+//! Delivers the events of calls to the seats of [`crate::signalling::meetings`] and to the `/webrtc` namespace.
 
 use ::call::CallEvent;
 use control::{Notice, NoticeBody};
 
-use super::meetings::signalling_call;
 use super::webrtc;
+use crate::signalling::signalling_call;
 use crate::state::AppState;
 
 /// Handles one event.

@@ -12,13 +12,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::bare::Kind;
-use crate::body::{Body, CallPath};
-use crate::caller::Caller;
-use crate::error::{ApiResult, ErrorBody};
+use crate::access::caller::Caller;
+use crate::http::body::{Body, CallPath};
+use crate::http::error::{ApiResult, ErrorBody};
 use crate::people::{Person, Shown};
-use crate::routes::ring::{self, Initiate, users_of};
+use crate::presentation::call_answers::users_of;
+use crate::presentation::call_requests::{Initiate, start};
+use crate::presentation::{schema, time};
 use crate::state::AppState;
-use crate::wire::{schema, time};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(initiate)).routes(routes!(accept)).routes(routes!(active))
@@ -148,7 +149,7 @@ async fn initiate(
     caller: Caller,
     Body(body): Body<NewRecord>,
 ) -> ApiResult<(StatusCode, Json<Record>)> {
-    let call = ring::start(&state, &caller, body.into_initiate()).await?;
+    let call = start(&state, &caller, body.into_initiate()).await?;
     Ok((StatusCode::CREATED, Json(record(&state, &call).await)))
 }
 

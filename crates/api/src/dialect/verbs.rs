@@ -9,14 +9,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::body::{CallPath, OptionalBody};
-use crate::caller::Caller;
+use crate::access::caller::Caller;
 use crate::config::IceServer;
-use crate::error::{ApiResult, ErrorBody};
+use crate::http::body::{CallPath, OptionalBody};
+use crate::http::error::{ApiResult, ErrorBody};
 use crate::ice::ice_servers_for;
-use crate::routes::ring::{self, CallAnswer, Decline, DeclineReason, Joined};
+use crate::ice::turn::client;
+use crate::presentation::call_answers::{self, CallAnswer, Joined};
+use crate::presentation::call_requests::{Decline, DeclineReason};
 use crate::state::AppState;
-use crate::turn::client;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(answer)).routes(routes!(reject)).routes(routes!(turn_credentials))
@@ -49,7 +50,7 @@ async fn answer(
     parts: Parts,
 ) -> ApiResult<Json<Joined>> {
     let joined = super::accept(&state, &caller, id).await?;
-    Ok(Json(ring::joined(&state, &caller, joined, &parts).await))
+    Ok(Json(call_answers::joined(&state, &caller, joined, &parts).await))
 }
 
 /// Declines a call.
@@ -64,7 +65,7 @@ async fn reject(
 ) -> ApiResult<Json<CallAnswer>> {
     let busy = body.reason == Some(DeclineReason::Busy);
     let call = state.handle().decline(id, &caller.user, busy).await?;
-    ring::answer(&state, &call).await
+    call_answers::answer(&state, &call).await
 }
 
 /// Returns TURN credentials.

@@ -15,11 +15,11 @@ use socketioxide::handler::ConnectHandler;
 use tokio::sync::mpsc;
 
 use super::bare::Kind;
-use super::meetings::{Line, Seat as MeetingSeat, Signal, signalling_call, take_seat};
-use crate::error::{ApiError, ApiResult};
-use crate::socket::lane::{Lane, Letter};
-use crate::socket::relay::note_peer;
-use crate::socket::{Seat, arrive, authenticate, depart, refresh};
+use crate::http::error::{ApiError, ApiResult};
+use crate::signalling::connection::{Connection, arrive, authenticate, depart};
+use crate::signalling::lane::{Lane, Letter};
+use crate::signalling::meetings::{Line, Seat, Signal, take_seat};
+use crate::signalling::{note_peer, refresh, signalling_call};
 use crate::state::AppState;
 
 const EVENTS: [&str; 7] =
@@ -30,37 +30,37 @@ pub(crate) fn open(io: &SocketIo) {
     io.ns("/webrtc", connected.with(authenticate));
 }
 
-async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
-    let (shared, sits) = (state.clone(), seat.clone());
+async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {
+    let (shared, sits) = (state.clone(), connection.clone());
     let lane = Lane::new(move |queue| _ = tokio::spawn(carry(shared.clone(), sits.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(&socket, event));
     refresh::listen(&socket);
     socket.on_disconnect(disconnected);
-    arrive(&state, &state.webrtc, &socket, &seat).await;
+    arrive(&state, &state.webrtc, &socket, &connection).await;
 }
 
-async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(seat): Extension<Seat>) {
+async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {
     state.meetings.lose(socket.id.as_str());
-    depart(&state, &state.webrtc, &socket, &seat).await;
+    depart(&state, &state.webrtc, &socket, &connection).await;
 }
 
-async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
+async fn carry(state: AppState, connection: Connection, mut queue: mpsc::Receiver<Letter>) {
     while let Some(mut letter) = queue.recv().await {
-        let result = match seat.count(&letter.socket) {
-            Ok(()) => handle(&state, &seat, &mut letter).await,
+        let result = match connection.count(&letter.socket) {
+            Ok(()) => handle(&state, &connection, &mut letter).await,
             Err(error) => Err(error),
         };
         letter.answer(result);
     }
 }
 
-async fn handle(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn handle(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     match letter.event {
-        "call.join" => join(state, seat, letter).await,
-        "call.leave" => leave(state, seat, letter).await,
-        "call.mute" => mute(state, seat, letter).await,
-        "call.video-toggle" => video(state, seat, letter).await,
-        _ => relay(state, seat, letter).await,
+        "call.join" => join(state, connection, letter).await,
+        "call.leave" => leave(state, connection, letter).await,
+        "call.mute" => mute(state, connection, letter).await,
+        "call.video-toggle" => video(state, connection, letter).await,
+        _ => relay(state, connection, letter).await,
     }
 }
 
@@ -78,11 +78,11 @@ impl OfCall {
     }
 }
 
-async fn join(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn join(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let id = letter.read::<OfCall>()?.id()?;
-    let caller = seat.caller();
+    let caller = connection.caller();
     let call = super::join(state, &caller, id).await?;
-    let sits = MeetingSeat {
+    let sits = Seat {
         id: letter.socket.id.to_string(),
         user: caller.user.clone(),
         device: caller.device.clone(),
@@ -92,9 +92,9 @@ async fn join(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<(
     take_seat(state, &call, sits).await
 }
 
-async fn leave(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn leave(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let id = letter.read::<OfCall>()?.id()?;
-    let caller = seat.caller();
+    let caller = connection.caller();
     // Ids that were merged into another call lead to it.
     let call = state.handle().call(id, &caller.user).await?.id;
     if state.meetings.rise(call, letter.socket.id.as_str()) != Some(true) {
@@ -103,27 +103,27 @@ async fn leave(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     Ok(())
 }
 
-async fn mute(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn mute(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let body = letter.read::<OfCall>()?;
     let muted = body.is_muted.ok_or_else(|| ApiError::invalid("isMuted", "must be true or false"))?;
-    media(state, seat, letter, body.id()?, Some(muted), None).await
+    media(state, connection, letter, body.id()?, Some(muted), None).await
 }
 
-async fn video(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn video(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let body = letter.read::<OfCall>()?;
     let video = body.is_video_enabled.ok_or_else(|| ApiError::invalid("isVideoEnabled", "must be true or false"))?;
-    media(state, seat, letter, body.id()?, None, Some(video)).await
+    media(state, connection, letter, body.id()?, None, Some(video)).await
 }
 
 async fn media(
     state: &AppState,
-    seat: &Seat,
+    connection: &Connection,
     letter: &Letter,
     id: CallId,
     muted: Option<bool>,
     video: Option<bool>,
 ) -> ApiResult<()> {
-    let caller = seat.caller();
+    let caller = connection.caller();
     let user = &caller.user;
     let call = signalling_call(state, id, user).await?.id;
     let socket = letter.socket.id.as_str();
@@ -151,7 +151,7 @@ struct ToPeer {
     candidate: Option<Value>,
 }
 
-async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn relay(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let body = letter.read::<ToPeer>()?;
     let missing = |field| ApiError::invalid(field, "is missing");
     let signal = match letter.event {
@@ -162,9 +162,9 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     };
     let from = letter.socket.id.as_str();
     for call in state.meetings.shared(from, &body.to) {
-        let Ok(snapshot) = signalling_call(state, call, &seat.caller().user).await else { continue };
+        let Ok(snapshot) = signalling_call(state, call, &connection.caller().user).await else { continue };
         if state.meetings.relay(state.handle().now(), call, from, &body.to, &signal) {
-            note_peer(state, &snapshot, &seat.caller().user).await;
+            note_peer(state, &snapshot, &connection.caller().user).await;
             return Ok(());
         }
     }

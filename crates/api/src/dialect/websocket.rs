@@ -25,16 +25,16 @@ use utoipa_axum::routes;
 use yawc::close::CloseCode;
 use yawc::{DeflatePool, Frame, HttpStream, IncomingUpgrade, OpCode, Options, UpgradeFut, WebSocket, WebSocketError};
 
-use super::meetings::{Arrival, Line, MeetingView, Seat, Signal, ToRaw, signalling_call, take_seat};
-use crate::body::{CallPath, Params};
-use crate::caller::{self, Caller};
-use crate::error::{ApiError, ApiResult, ErrorBody};
-use crate::rtc::pace::{Pace, Verdict};
-use crate::socket::refresh::renewed;
-use crate::socket::relay::note_peer;
-use crate::standing::{Number, Proof, Reach};
+use crate::access::caller::{self, Caller};
+use crate::access::standing::{Number, Proof, Reach};
+use crate::http::body::{CallPath, Params};
+use crate::http::error::{ApiError, ApiResult, ErrorBody};
+use crate::presentation::{schema, time};
+use crate::signalling::meetings::{Arrival, Line, MeetingView, Seat, Signal, ToRaw, take_seat};
+use crate::signalling::pace::{Pace, Verdict};
+use crate::signalling::refresh::renewed;
+use crate::signalling::{note_peer, signalling_call};
 use crate::state::AppState;
-use crate::wire::{schema, time};
 
 /// The longest message of a client, in bytes, whatever it was compressed to.
 const LONGEST_MESSAGE: usize = 64 * 1024;

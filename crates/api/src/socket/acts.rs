@@ -2,13 +2,13 @@
 
 use model::{CallId, Permission, UserId};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, Event, Extension, SocketRef, State, TryData};
 
-use super::{Seat, more};
-use crate::error::{ApiError, ApiResult};
-use crate::routes::{call_view, joined};
+use super::in_call;
+use crate::http::error::{ApiError, ApiResult};
+use crate::presentation::call_answers::{call_view, joined};
+use crate::signalling::connection::{Connection, act, answer};
 use crate::state::AppState;
 
 /// The most users whose presence is asked for at once.
@@ -39,115 +39,89 @@ pub(super) fn listen(socket: &SocketRef) {
         "call:accept",
         async |socket: SocketRef,
                state: State<AppState>,
-               seat: Extension<Seat>,
+               connection: Extension<Connection>,
                data: TryData<OfCall>,
                ack: AckSender| {
-            act(&socket.clone(), &seat.clone(), data, ack, async |body| accept(&socket, &state, &seat, body).await)
-                .await;
+            act(&socket.clone(), &connection.clone(), data, ack, async |body| {
+                accept(&socket, &state, &connection, body).await
+            })
+            .await;
         },
     );
     socket.on(
         "call:decline",
         async |socket: SocketRef,
                state: State<AppState>,
-               seat: Extension<Seat>,
+               connection: Extension<Connection>,
                data: TryData<OfCall>,
                ack: AckSender| {
-            act(&socket, &seat, data, ack, async |body| decline(&state, &seat, body).await).await;
+            act(&socket, &connection, data, ack, async |body| decline(&state, &connection, body).await).await;
         },
     );
     socket.on(
         "call:end",
         async |socket: SocketRef,
                state: State<AppState>,
-               seat: Extension<Seat>,
+               connection: Extension<Connection>,
                data: TryData<OfCall>,
                ack: AckSender| {
-            act(&socket, &seat, data, ack, async |body| end(&state, &seat, body).await).await;
+            act(&socket, &connection, data, ack, async |body| end(&state, &connection, body).await).await;
         },
     );
     socket.on(
         "call:leave",
         async |socket: SocketRef,
                state: State<AppState>,
-               seat: Extension<Seat>,
+               connection: Extension<Connection>,
                data: TryData<OfCall>,
                ack: AckSender| {
-            act(&socket, &seat, data, ack, async |body| leave(&state, &seat, body).await).await;
+            act(&socket, &connection, data, ack, async |body| leave(&state, &connection, body).await).await;
         },
     );
-    more::listen(socket);
+    in_call::listen(socket);
     socket.on(
         "presence:get",
         async |socket: SocketRef,
                state: State<AppState>,
-               seat: Extension<Seat>,
+               connection: Extension<Connection>,
                data: TryData<OfUsers>,
                ack: AckSender| {
-            act(&socket, &seat, data, ack, async |body| presence(&state, body).await).await;
+            act(&socket, &connection, data, ack, async |body| presence(&state, body).await).await;
         },
     );
-    socket.on_fallback(async |socket: SocketRef, seat: Extension<Seat>, Event(_): Event, ack: AckSender| {
-        let refused =
-            seat.count(&socket).err().unwrap_or_else(|| ApiError::invalid("event", "this server has no such event"));
-        answer(ack, Err(refused));
-    });
+    socket.on_fallback(
+        async |socket: SocketRef, connection: Extension<Connection>, Event(_): Event, ack: AckSender| {
+            let refused = connection
+                .count(&socket)
+                .err()
+                .unwrap_or_else(|| ApiError::invalid("event", "this server has no such event"));
+            answer(ack, Err(refused));
+        },
+    );
 }
 
-/// Counts, reads, carries out and answers one event.
-pub(super) async fn act<T: DeserializeOwned>(
-    socket: &SocketRef,
-    seat: &Seat,
-    TryData(data): TryData<T>,
-    ack: AckSender,
-    carry_out: impl AsyncFnOnce(T) -> ApiResult<Value>,
-) {
-    let result = async {
-        seat.count(socket)?;
-        let body = data.map_err(|_| ApiError::invalid("payload", "does not match what this event expects"))?;
-        carry_out(body).await
-    };
-    answer(ack, result.await);
-}
-
-pub(super) fn answer(ack: AckSender, result: ApiResult<Value>) {
-    let answer = match result {
-        Ok(mut answer) => {
-            answer["ok"] = json!(true);
-            answer
-        }
-        Err(error) => {
-            let mut answer = json!(error.body());
-            answer["ok"] = json!(false);
-            answer
-        }
-    };
-    // A client that is gone needs no answer.
-    _ = ack.send(&answer);
-}
-
-async fn accept(socket: &SocketRef, state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
-    let caller = seat.caller();
+async fn accept(socket: &SocketRef, state: &AppState, connection: &Connection, body: OfCall) -> ApiResult<Value> {
+    let caller = connection.caller();
     caller.require(Permission::CallsJoin)?;
     let answer = state.handle().accept(body.id()?, &caller.user, &caller.device).await?;
     Ok(json!(joined(state, &caller, answer, socket.req_parts()).await))
 }
 
-async fn decline(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+async fn decline(state: &AppState, connection: &Connection, body: OfCall) -> ApiResult<Value> {
     let busy = body.reason.as_deref() == Some("busy");
-    let call = state.handle().decline(body.id()?, &seat.caller().user, busy).await?;
+    let call = state.handle().decline(body.id()?, &connection.caller().user, busy).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
-async fn end(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
+async fn end(state: &AppState, connection: &Connection, body: OfCall) -> ApiResult<Value> {
     let id = body.id()?;
     let reason = body.reason.map(|reason| reason.chars().take(200).collect());
-    let call = state.handle().end(id, &seat.caller().user, reason).await?;
+    let call = state.handle().end(id, &connection.caller().user, reason).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 
-async fn leave(state: &AppState, seat: &Seat, body: OfCall) -> ApiResult<Value> {
-    let call = state.handle().leave(body.id()?, &seat.caller().user).await?;
+async fn leave(state: &AppState, connection: &Connection, body: OfCall) -> ApiResult<Value> {
+    let call = state.handle().leave(body.id()?, &connection.caller().user).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::registry;
+use crate::access::room::room_access;
 use crate::dialect::notices;
-use crate::routes::{call_view, way_in};
+use crate::presentation::call_answers::call_view;
+use crate::presentation::{Channel, Participant, User, time};
+use crate::signalling::registry;
 use crate::state::AppState;
-use crate::wire::{Channel, Participant, User, time};
 
 /// Carries notices to sockets for as long as the control plane runs.
 pub(super) async fn carry(state: AppState, mut told: Receiver<Arc<Notice>>) {
@@ -59,7 +60,7 @@ async fn by_socket(state: &AppState, notice: &Notice) -> bool {
     };
     for socket in state.sockets.of(&notice.user) {
         let mut data = data.clone();
-        let way = way_in(state, (&notice.user, device), call, socket.req_parts()).await;
+        let way = room_access(state, (&notice.user, device), call, socket.req_parts()).await;
         let part = |value: String| if is_room { json!(value) } else { Value::Null };
         data["roomName"] = part(way.room_name);
         data["token"] = part(way.token);

@@ -2,41 +2,41 @@
 //! addressed participant of the same call and to nobody else. Their content is opaque. The token says who sent them.
 
 use ::call::CallSnapshot;
-use model::{CallKind, Topology, UserId};
+use model::{CallKind, UserId};
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
 use tokio::sync::mpsc;
 
-use super::Seat;
-use super::lane::{Lane, Letter};
-use crate::dialect::meetings::{is_engaged, signalling_call};
-use crate::error::{ApiError, ApiResult};
+use crate::http::error::{ApiError, ApiResult};
+use crate::signalling::connection::Connection;
+use crate::signalling::lane::{Lane, Letter};
+use crate::signalling::{is_engaged, note_peer, signalling_call};
 use crate::state::AppState;
 
 const EVENTS: [&str; 3] = ["call:offer", "call:answer", "call:ice-candidate"];
 
 /// Takes the socket's signalling.
-pub(super) fn listen(socket: &SocketRef, state: &AppState, seat: &Seat) {
-    let (state, seat) = (state.clone(), seat.clone());
-    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(state.clone(), seat.clone(), queue)));
+pub(super) fn listen(socket: &SocketRef, state: &AppState, connection: &Connection) {
+    let (state, connection) = (state.clone(), connection.clone());
+    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(state.clone(), connection.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(socket, event));
 }
 
-async fn carry(state: AppState, seat: Seat, mut queue: mpsc::Receiver<Letter>) {
+async fn carry(state: AppState, connection: Connection, mut queue: mpsc::Receiver<Letter>) {
     while let Some(mut letter) = queue.recv().await {
-        let result = match seat.count(&letter.socket) {
-            Ok(()) => relay(&state, &seat, &mut letter).await,
+        let result = match connection.count(&letter.socket) {
+            Ok(()) => relay(&state, &connection, &mut letter).await,
             Err(error) => Err(error),
         };
         letter.answer(result);
     }
 }
 
-async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<()> {
+async fn relay(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let Value::Object(mut payload) = letter.read()? else {
         return Err(ApiError::invalid("payload", "must be an object"));
     };
-    let caller = seat.caller();
+    let caller = connection.caller();
     let id = payload.get("callId").and_then(Value::as_str).unwrap_or_default();
     let id = id.parse().map_err(|error| ApiError::invalid_id("callId", &error))?;
     let to = match payload.get("to") {
@@ -57,15 +57,6 @@ async fn relay(state: &AppState, seat: &Seat, letter: &mut Letter) -> ApiResult<
     state.sockets.emit(&to, device, None, letter.event, &Value::Object(payload));
     note_peer(state, &call, &caller.user).await;
     Ok(())
-}
-
-/// Who signals to peers brings media without the server; refused where they only ring, which is no fault.
-pub(crate) async fn note_peer(state: &AppState, call: &CallSnapshot, user: &UserId) {
-    if call.topology == Topology::Sfu
-        && let Err(error) = state.handle().peer_signalled(call.id, user).await
-    {
-        tracing::debug!(%error, call = %call.id, "a user signalled without being in the call");
-    }
 }
 
 /// Whom it is for; in a call of two that need not be said.

@@ -1,0 +1,95 @@
+//! Which sockets a user's devices hold.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use model::{DeviceId, UserId};
+use serde_json::Value;
+use socketioxide::extract::SocketRef;
+use socketioxide::socket::Sid;
+
+use crate::access::caller::Caller;
+
+/// All open sockets, by user.
+#[derive(Default)]
+pub(crate) struct Registry {
+    users: Mutex<HashMap<UserId, Vec<Line>>>,
+}
+
+struct Line {
+    device: DeviceId,
+    socket: SocketRef,
+}
+
+impl Registry {
+    pub fn add(&self, caller: &Caller, socket: &SocketRef) {
+        let line = Line { device: caller.device.clone(), socket: socket.clone() };
+        self.with(|users| users.entry(caller.user.clone()).or_default().push(line));
+    }
+
+    pub fn remove(&self, caller: &Caller, socket: Sid) {
+        self.with(|users| {
+            if let Some(lines) = users.get_mut(&caller.user) {
+                lines.retain(|line| line.socket.id != socket);
+                if lines.is_empty() {
+                    users.remove(&caller.user);
+                }
+            }
+        });
+    }
+
+    /// Whether a user has a socket at all.
+    pub fn has(&self, user: &UserId) -> bool {
+        self.with(|users| users.contains_key(user))
+    }
+
+    /// Whether one of a user's sockets is of this device.
+    pub fn has_device(&self, user: &UserId, device: &DeviceId) -> bool {
+        self.with(|users| users.get(user).is_some_and(|lines| lines.iter().any(|line| line.device == *device)))
+    }
+
+    /// The sockets of a user.
+    pub fn of(&self, user: &UserId) -> Vec<SocketRef> {
+        self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect())
+    }
+
+    /// To the sockets of a user: of one device, of all but one, or of all.
+    pub fn emit(&self, user: &UserId, device: Option<&DeviceId>, except: Option<&DeviceId>, event: &str, data: &Value) {
+        let sockets: Vec<SocketRef> = self.with(|users| {
+            let lines = users.get(user).map(Vec::as_slice).unwrap_or_default();
+            let wanted =
+                |line: &&Line| device.is_none_or(|id| *id == line.device) && except.is_none_or(|id| *id != line.device);
+            lines.iter().filter(wanted).map(|line| line.socket.clone()).collect()
+        });
+        sockets.into_iter().for_each(|socket| send(socket, event, data));
+    }
+
+    /// To every socket.
+    pub fn emit_to_all(&self, event: &str, data: &Value) {
+        self.all().into_iter().for_each(|socket| send(socket, event, data));
+    }
+
+    /// Open sockets, of one user or of all.
+    pub fn count(&self, user: Option<&UserId>) -> usize {
+        self.with(|users| match user {
+            Some(user) => users.get(user).map_or(0, Vec::len),
+            None => users.values().map(Vec::len).sum(),
+        })
+    }
+
+    fn all(&self) -> Vec<SocketRef> {
+        self.with(|users| users.values().flatten().map(|line| line.socket.clone()).collect())
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut HashMap<UserId, Vec<Line>>) -> T) -> T {
+        f(&mut self.users.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A client too slow to take what it is sent is cut off: it connects again and fetches what it missed.
+pub(crate) fn send(socket: SocketRef, event: &str, data: &Value) {
+    if socket.emit(event, data).is_err() && socket.connected() {
+        tracing::debug!(socket = %socket.id, "disconnecting a slow socket");
+        _ = socket.disconnect();
+    }
+}
