@@ -48,7 +48,7 @@ impl Api {
         tokio::spawn(standing::watch(Arc::clone(&state.standings), users, handle));
         let (sockets, io) = signalling::transport::open(&state);
         socket::open(&io, &state);
-        dialect::open(&io);
+        dialect::open(&io, &state);
         let routes = openapi::router(state.clone())
             .merge(sockets)
             .merge(crate::livekit::router(&state))

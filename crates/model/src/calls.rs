@@ -148,6 +148,20 @@ words! {
     }
 }
 
+impl ParticipantStatus {
+    /// Whether the call concerns them now: they are in it, even if their connection is lost, or it is ringing for them.
+    pub const fn is_engaged(self) -> bool {
+        match self {
+            ParticipantStatus::Invited
+            | ParticipantStatus::Ringing
+            | ParticipantStatus::Connecting
+            | ParticipantStatus::Connected
+            | ParticipantStatus::Disconnected => true,
+            ParticipantStatus::Left | ParticipantStatus::Declined | ParticipantStatus::Busy => false,
+        }
+    }
+}
+
 words! {
     /// Why a call or a participation ended.
     EndReason {

@@ -7,7 +7,7 @@
 
 mod bare;
 mod in_body;
-pub(crate) mod notices;
+mod notices;
 mod records;
 mod verbs;
 mod webrtc;
@@ -33,9 +33,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(websocket::routes())
 }
 
-/// Opens the namespace of the styles that have one.
-pub(crate) fn open(io: &SocketIo) {
+/// Opens the Socket.IO namespace of the style that has one, and starts the task that tells all of them what happens.
+pub(crate) fn open(io: &SocketIo, state: &AppState) {
     webrtc::open(io);
+    tokio::spawn(notices::carry(state.clone(), state.handle().notices()));
 }
 
 /// Takes a call for the caller's device.

@@ -1,14 +1,28 @@
 //! Delivers the events of calls to the seats of [`crate::signalling::meetings`] and to the `/webrtc` namespace.
 
+use std::sync::Arc;
+
 use ::call::CallEvent;
 use control::{Notice, NoticeBody};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::webrtc;
 use crate::signalling::signalling_call;
 use crate::state::AppState;
 
-/// Handles one event.
-pub(crate) fn take(state: &AppState, notice: &Notice) {
+/// Does so for as long as the control plane runs.
+pub(super) async fn carry(state: AppState, mut notices: Receiver<Arc<Notice>>) {
+    loop {
+        match notices.recv().await {
+            Ok(notice) => take(&state, &notice),
+            Err(RecvError::Lagged(_)) => sweep(&state).await,
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn take(state: &AppState, notice: &Notice) {
     webrtc::tell(state, notice);
     let NoticeBody::Call(event) = &notice.body else { return };
     match &**event {
@@ -24,7 +38,7 @@ pub(crate) fn take(state: &AppState, notice: &Notice) {
 }
 
 /// After missed events: empties the seats of users who are no longer in their call.
-pub(crate) async fn sweep(state: &AppState) {
+async fn sweep(state: &AppState) {
     for view in state.meetings.views() {
         for user in &view.users {
             if signalling_call(state, view.call, user).await.is_err() {

@@ -11,7 +11,7 @@ pub(crate) mod transport;
 
 use ::call::{CallSnapshot, CommandError};
 use control::ControlError;
-use model::{CallId, ErrorCode, ParticipantStatus, Topology, UserId};
+use model::{CallId, ErrorCode, Topology, UserId};
 
 use crate::http::error::{ApiError, ApiResult};
 use crate::state::AppState;
@@ -19,7 +19,7 @@ use crate::state::AppState;
 /// The call, if this user may signal in it now: it rings for them or they are in it.
 pub(crate) async fn signalling_call(state: &AppState, call: CallId, user: &UserId) -> ApiResult<CallSnapshot> {
     let call = state.handle().call(call, user).await?;
-    let engaged = call.participant(user).is_some_and(|part| is_engaged(part.status));
+    let engaged = call.participant(user).is_some_and(|part| part.status.is_engaged());
     if call.status.is_over() {
         return Err(ControlError::from(CommandError::CallOver(call.status)).into());
     }
@@ -27,18 +27,6 @@ pub(crate) async fn signalling_call(state: &AppState, call: CallId, user: &UserI
         return Err(ApiError::new(ErrorCode::InvalidState, "you are not in the call"));
     }
     Ok(call)
-}
-
-/// Whether someone with this status is in the call or being called.
-pub(crate) fn is_engaged(status: ParticipantStatus) -> bool {
-    match status {
-        ParticipantStatus::Invited
-        | ParticipantStatus::Ringing
-        | ParticipantStatus::Connecting
-        | ParticipantStatus::Connected
-        | ParticipantStatus::Disconnected => true,
-        ParticipantStatus::Left | ParticipantStatus::Declined | ParticipantStatus::Busy => false,
-    }
 }
 
 /// Who signals to peers brings media without the server; refused where they only ring, which is no fault.

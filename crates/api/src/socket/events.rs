@@ -10,7 +10,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::access::room::room_access;
-use crate::dialect::notices;
 use crate::presentation::call_answers::call_view;
 use crate::presentation::{Channel, Participant, User, time};
 use crate::signalling::registry;
@@ -22,8 +21,6 @@ pub(super) async fn carry(state: AppState, mut told: Receiver<Arc<Notice>>) {
     loop {
         match told.recv().await {
             Ok(notice) => {
-                // Not in a task of its own, because waking one takes longer than this.
-                notices::take(&state, &notice);
                 if !state.sockets.has(&notice.user) {
                     continue;
                 }
@@ -36,7 +33,6 @@ pub(super) async fn carry(state: AppState, mut told: Receiver<Arc<Notice>>) {
             }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "sockets missed some notices; telling them to fetch again");
-                notices::sweep(&state).await;
                 state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
             }
             Err(RecvError::Closed) => return,

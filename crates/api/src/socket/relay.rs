@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::http::error::{ApiError, ApiResult};
 use crate::signalling::connection::Connection;
 use crate::signalling::lane::{Lane, Letter};
-use crate::signalling::{is_engaged, note_peer, signalling_call};
+use crate::signalling::{note_peer, signalling_call};
 use crate::state::AppState;
 
 const EVENTS: [&str; 3] = ["call:offer", "call:answer", "call:ice-candidate"];
@@ -47,7 +47,7 @@ async fn relay(state: &AppState, connection: &Connection, letter: &mut Letter) -
     let call = signalling_call(state, id, &caller.user).await?;
     let to = addressee(&call, &caller.user, to)?;
     payload.insert("from".to_owned(), json!(caller.user));
-    let part = call.participant(&to).filter(|part| is_engaged(part.status));
+    let part = call.participant(&to).filter(|part| part.status.is_engaged());
     let part = part.ok_or_else(not_here)?;
     // The device that took the call, if it has a socket; else all: it rings, or its REST client and its socket differ in name.
     let device = part.device.as_ref().filter(|device| state.sockets.has_device(&to, device));
@@ -64,7 +64,7 @@ fn addressee(call: &CallSnapshot, from: &UserId, to: Option<UserId>) -> ApiResul
     if let Some(to) = to {
         return if to == *from { Err(not_here()) } else { Ok(to) };
     }
-    let mut others = call.participants.iter().filter(|part| part.user != *from && is_engaged(part.status));
+    let mut others = call.participants.iter().filter(|part| part.user != *from && part.status.is_engaged());
     match (others.next(), others.next()) {
         (Some(other), None) => Ok(other.user.clone()),
         (None, _) if call.kind == CallKind::OneToOne => Err(not_here()),
