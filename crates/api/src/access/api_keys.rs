@@ -13,8 +13,9 @@ use axum::http::request::Parts;
 use control::{ApiKey, Handle};
 use model::{DeviceId, ErrorCode, Permission, Scope, Secret, UserId};
 
-use crate::access::caller::{Caller, count};
+use crate::access::caller::Caller;
 use crate::http::error::{ApiError, ApiResult};
+use crate::http::limits::count_request;
 use crate::state::AppState;
 
 /// What precedes a key's ID in the audit log. No user's ID in a token may start with it.
@@ -114,7 +115,7 @@ impl Keys {
 pub(crate) async fn caller(state: &AppState, parts: &Parts, secret: &str, device: DeviceId) -> ApiResult<Caller> {
     let key = state.keys.find(secret).await?;
     let itself = UserId::new(format!("{ACTOR}{}", key.id)).map_err(|_| ApiError::internal())?;
-    count(parts, state.limits.keys.check(&itself)?);
+    count_request(parts, state.limits.keys.check(&itself)?);
     let scope = scope_of(&parts.method, parts.uri.path());
     if !key.scopes.iter().any(|held| *held == scope || *held == Scope::Admin) {
         let message = format!("this needs a key with the scope {scope}");

@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod caller;
+pub(crate) mod identify;
 pub(crate) mod room;
 pub(crate) mod sessions;
 pub(crate) mod standing;

@@ -25,7 +25,8 @@ use utoipa_axum::routes;
 use yawc::close::CloseCode;
 use yawc::{DeflatePool, Frame, HttpStream, IncomingUpgrade, OpCode, Options, UpgradeFut, WebSocket, WebSocketError};
 
-use crate::access::caller::{self, Caller};
+use crate::access::caller::Caller;
+use crate::access::identify;
 use crate::access::standing::{Number, Proof, Reach};
 use crate::http::body::{CallPath, Params};
 use crate::http::error::{ApiError, ApiResult, ErrorBody};
@@ -112,9 +113,9 @@ static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
 async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> ApiResult<(Caller, Proof)> {
     let device = match credentials.device_id {
         Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
-        None => caller::named_device(&parts.headers)?,
+        None => identify::named_device(&parts.headers)?,
     };
-    caller::by_handshake(state, parts, credentials.token.as_deref(), device).await
+    identify::by_handshake(state, parts, credentials.token.as_deref(), device).await
 }
 
 /// Why a connection ends: the close frame's code and text.

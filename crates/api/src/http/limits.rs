@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -170,6 +171,13 @@ pub(crate) async fn count(State(state): State<AppState>, request: Request, next:
         reading.write(response.headers_mut());
     }
     response
+}
+
+/// Leaves the sender's reading of a limit for the response.
+pub(crate) fn count_request(parts: &Parts, reading: Reading) {
+    if let Some(counted) = parts.extensions.get::<Counted>() {
+        counted.note(reading);
+    }
 }
 
 #[cfg(test)]

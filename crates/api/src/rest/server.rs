@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::caller::MaybeCaller;
+use crate::access::identify::MaybeCaller;
 use crate::config::{ApiConfig, IceServer};
 use crate::http::body::Params;
 use crate::http::error::{ApiError, ApiResult, ErrorBody};

@@ -15,7 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::audit::{Address, note};
-use crate::access::caller::{Attempt, Caller, MaybeCaller, check_foreign_page};
+use crate::access::caller::Caller;
+use crate::access::identify::{Attempt, MaybeCaller, check_csrf, check_foreign_page};
 use crate::access::sessions;
 use crate::config::Features;
 use crate::http::body::Body;
@@ -221,7 +222,7 @@ async fn admin_session(
 #[utoipa::path(post, path = "/api/session/sign-out", operation_id = "signOut", tag = "session",
     responses((status = 200, body = Done), (status = "default", body = ErrorBody)))]
 async fn sign_out(State(state): State<AppState>, headers: HeaderMap, parts: Parts) -> ApiResult<Response> {
-    crate::access::caller::check_csrf(&parts)?;
+    check_csrf(&parts)?;
     let token = sessions::token_of(&headers);
     let cookie = state.sessions.close(token, is_tls(&parts, &state.config)).await?;
     if let Some(token) = token {

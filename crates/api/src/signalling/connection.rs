@@ -18,7 +18,8 @@ use socketioxide::extract::{AckSender, SocketRef, State, TryData};
 use tokio::sync::Mutex;
 
 use super::registry::Registry;
-use crate::access::caller::{self, Caller};
+use crate::access::caller::Caller;
+use crate::access::identify;
 use crate::access::standing::{Number, Proof, Reach};
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::limits::quota;
@@ -156,7 +157,7 @@ async fn identify(state: &AppState, parts: &Parts, credentials: Credentials) -> 
         Some(id) => DeviceId::new(id).map_err(|error| ApiError::invalid_id("deviceId", &error))?,
         None => DeviceId::unnamed(),
     };
-    caller::by_handshake(state, parts, credentials.token.as_deref(), device).await
+    identify::by_handshake(state, parts, credentials.token.as_deref(), device).await
 }
 
 /// Admits a socket: from now on it receives its user's events and may be disconnected. `false`: it was refused, or is already gone.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, Extension, SocketRef, State, TryData};
 
 use super::connection::{Connection, act};
-use crate::access::caller::{self, Caller};
+use crate::access::caller::Caller;
+use crate::access::identify;
 use crate::access::standing::Proof;
 use crate::http::error::{ApiError, ApiResult};
 use crate::presentation::time;
@@ -40,7 +41,7 @@ async fn refresh(state: &AppState, connection: &Connection, body: Fresh) -> ApiR
 
 /// The same user on the same device, by another token.
 pub(crate) async fn renewed(state: &AppState, known: &Caller, token: &str) -> ApiResult<(Caller, Proof)> {
-    let (caller, expires) = caller::by_token_until(state, token, known.device.clone()).await?;
+    let (caller, expires) = identify::by_token_until(state, token, known.device.clone()).await?;
     if caller.user != known.user {
         return Err(ApiError::new(ErrorCode::Forbidden, "the token belongs to another user"));
     }

@@ -23,7 +23,7 @@ use livekit::{ClientParameters, Join, RoomOptions};
 use livekit_protocol as proto;
 use model::RoomName;
 
-use crate::access::caller::bearer;
+use crate::access::identify::bearer;
 use crate::http::cors;
 use crate::ice::ice_servers_for;
 use crate::ice::turn::client;

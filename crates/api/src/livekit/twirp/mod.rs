@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use livekit::json::{self, Described};
 
-use crate::access::caller::bearer;
+use crate::access::identify::bearer;
 use crate::http::body::is_late;
 use crate::http::cors;
 use crate::state::AppState;
