@@ -9,6 +9,20 @@ use tokio::sync::mpsc;
 /// What the control plane and the LiveKit endpoint ask of the media workers.
 #[async_trait]
 pub trait MediaPlane: Send + Sync + 'static {
+    /// How many workers there are, each with rooms of its own. One that is stuck holds up what is wanted of its rooms, and of no others.
+    fn worker_count(&self) -> usize {
+        1
+    }
+    /// The worker that has this room; `None`: none has. Does not wait.
+    fn worker_of(&self, room: &RoomName) -> Option<usize> {
+        let _ = room;
+        Some(0)
+    }
+    /// The same; where none has it, one is chosen, and has it from here on. Does not wait.
+    fn place(&self, room: &RoomName) -> usize {
+        let _ = room;
+        0
+    }
     /// Opens a room. Does nothing if it is already open.
     async fn open_room(&self, room: RoomName, max_participants: usize);
     /// Deletes a room: everyone in it is told (Leave DISCONNECT, ROOM_DELETED).

@@ -3,8 +3,9 @@
 //! A call's room is named after the call's ID, and a user's identity there is the user's ID. Rooms with other names
 //! belong to no call, and none of this concerns them.
 
+mod lanes;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use call::{Answer, Command, CommandError, QualityReport, RoomAct};
 use livekit::RoomRequest;
@@ -15,34 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::handle::ControlError;
 use crate::media::{MediaNotice, MediaNoticeKind, MediaPlane};
 use crate::own_view::OwnView;
-use crate::switchboard_thread::{Job, Reply};
+use crate::switchboard_thread::Job;
 
-/// A worker that does not answer within this holds up no other call.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) use lanes::Rooms;
+#[cfg(test)]
+pub(crate) use lanes::tests::Opened;
 
-/// What the switchboard's thread hands over, in order.
-#[derive(Debug)]
-pub(crate) enum RoomJob {
-    /// To carry out.
-    Act(RoomAct),
-    /// To answer once what came before is carried out: who is given a token for a room must find it open.
-    Answer(Reply, Result<Answer, ControlError>),
-}
-
-/// Carries out what the switchboard wants of the media side, in order, until the switchboard is gone.
-pub(crate) async fn carry_out(media: Arc<dyn MediaPlane>, mut jobs: mpsc::UnboundedReceiver<RoomJob>) {
-    while let Some(job) = jobs.recv().await {
-        match job {
-            RoomJob::Act(act) => {
-                if tokio::time::timeout(PATIENCE, perform(&*media, &act)).await.is_err() {
-                    tracing::warn!(?act, "the media server did not answer in time");
-                }
-            }
-            RoomJob::Answer(reply, answer) => drop(reply.send(answer)),
-        }
-    }
-}
-
+/// Does one act.
 async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
     match act {
         RoomAct::Open { call, max_participants } => media.open_room(RoomName::from(*call), *max_participants).await,
@@ -71,7 +51,7 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
 
 /// Turns what happens in rooms into commands, in order, until the media side or the switchboard is gone.
 pub(crate) async fn listen(
-    media: Arc<dyn MediaPlane>,
+    rooms: Arc<Rooms>,
     mut notices: mpsc::Receiver<MediaNotice>,
     jobs: mpsc::Sender<Job>,
     mut own_view: OwnView,
@@ -86,7 +66,7 @@ pub(crate) async fn listen(
         }
         if joined {
             // Not awaited here: an answer waits for the disk, and the next notice need not.
-            tokio::spawn(put_out_if_refused(Arc::clone(&media), notice, answer));
+            tokio::spawn(put_out_if_refused(Arc::clone(&rooms), notice, answer));
         } else if let Some(measured) = measured {
             own_view.keep(measured, answer);
         }
@@ -95,7 +75,7 @@ pub(crate) async fn listen(
 
 /// The edge asks before it lets anyone in, but the call may end or the user be removed between the question and the join.
 async fn put_out_if_refused(
-    media: Arc<dyn MediaPlane>,
+    rooms: Arc<Rooms>,
     notice: MediaNotice,
     answer: oneshot::Receiver<Result<Answer, ControlError>>,
 ) {
@@ -107,7 +87,9 @@ async fn put_out_if_refused(
         | CommandError::NoCommonMedia
         | CommandError::CallFull(_) => {
             tracing::debug!(room = %notice.room, %error, "removing a participant whom the call does not admit");
-            media.remove_participant(&notice.room, &notice.identity).await;
+            if let (Ok(call), Ok(user)) = (notice.room.as_str().parse(), UserId::new(&notice.identity)) {
+                rooms.carry_out(RoomAct::Remove { call, user });
+            }
         }
         // A UUID may be the name of a room that no call made.
         CommandError::CallNotFound

@@ -15,7 +15,7 @@ use crate::media::{MediaNotice, MediaPlane};
 use crate::nag::Nag;
 use crate::own_view::OwnView;
 use crate::refused::Refused;
-use crate::rooms;
+use crate::rooms::{self, Rooms};
 use crate::roster::Roster;
 use crate::store::{Store, StoreError};
 use crate::store_writer::{StoreWriter, look_after};
@@ -70,7 +70,7 @@ impl Control {
 
         let (jobs, waiting) = mpsc::channel(WAITING);
         let (notices, _) = broadcast::channel(NOTICES);
-        let (rooms, room_jobs) = mpsc::unbounded_channel();
+        let rooms = Rooms::start(Arc::clone(&media));
         let (durable, durable_seen) = watch::channel(journal.last());
         let (follow, follower) = follow(durable_seen.clone(), Arc::clone(&health));
         let owner = Owner {
@@ -79,7 +79,7 @@ impl Control {
             journal,
             clock: Arc::clone(&clock),
             notices: notices.clone(),
-            rooms,
+            rooms: Arc::clone(&rooms),
             durable,
             health: Arc::clone(&health),
             work: Work::default(),
@@ -92,9 +92,8 @@ impl Control {
         tokio::spawn(look_after);
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
-        tokio::spawn(rooms::carry_out(Arc::clone(&media), room_jobs));
         let own_view = OwnView::new(Arc::clone(&store), follow.clone(), Arc::clone(&clock));
-        tokio::spawn(rooms::listen(Arc::clone(&media), media_notices, jobs.clone(), own_view));
+        tokio::spawn(rooms::listen(rooms, media_notices, jobs.clone(), own_view));
         ready(&jobs).await?;
         Ok(Handle {
             shared: Arc::new(Shared {

@@ -26,7 +26,7 @@ use crate::directory::Channel;
 use crate::handle::ControlError;
 use crate::journal::Journal;
 use crate::notice::{Notice, NoticeBody};
-use crate::rooms::RoomJob;
+use crate::rooms::Rooms;
 use crate::roster::Roster;
 use crate::trouble::{Cause, Health, Watcher};
 
@@ -69,7 +69,7 @@ pub(crate) enum Job {
 enum Effect {
     Notice(Notice),
     Room(RoomAct),
-    Reply { reply: Reply, answer: Result<Answer, ControlError>, after_rooms: bool },
+    Reply { reply: Reply, answer: Result<Answer, ControlError>, opens: Option<CallId> },
     Told(Box<dyn FnOnce() + Send>),
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Owner {
     pub(crate) journal: Journal,
     pub(crate) clock: Arc<Clock>,
     pub(crate) notices: broadcast::Sender<Arc<Notice>>,
-    pub(crate) rooms: mpsc::UnboundedSender<RoomJob>,
+    pub(crate) rooms: Arc<Rooms>,
     pub(crate) durable: watch::Sender<u64>,
     pub(crate) health: Arc<Health>,
     pub(crate) work: Work,
@@ -210,9 +210,11 @@ impl Owner {
                 let answer = self.command(command);
                 let begun = self.begun(&answer);
                 if let Some(reply) = reply {
-                    let opens = |effect: &Effect| matches!(effect, Effect::Room(RoomAct::Open { .. }));
-                    let after_rooms = self.work.effects[before..].iter().any(opens);
-                    self.work.effects.push(Effect::Reply { reply, answer, after_rooms });
+                    let opens = self.work.effects[before..].iter().find_map(|effect| match effect {
+                        Effect::Room(RoomAct::Open { call, .. }) => Some(*call),
+                        Effect::Room(_) | Effect::Notice(_) | Effect::Reply { .. } | Effect::Told(_) => None,
+                    });
+                    self.work.effects.push(Effect::Reply { reply, answer, opens });
                 }
                 if let Some((call, by)) = begun {
                     self.work.begun.push(Begun { call, by, effects: before..self.work.effects.len() });
@@ -223,7 +225,7 @@ impl Owner {
             Job::MemberJoined(id, user, reply) => self.join_channel(&id, user, reply),
             Job::Forget(user, reply) => {
                 self.switchboard.forget_finished(&user);
-                self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), after_rooms: false });
+                self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), opens: None });
             }
             Job::Read(reading) => {
                 let told = reading(&self.switchboard, &self.roster);
@@ -317,14 +319,14 @@ impl Owner {
         let gone =
             before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
         effects.extend(gone.map(|member| deleted(member, &id)));
-        effects.push(Effect::Reply { reply, answer, after_rooms: false });
+        effects.push(Effect::Reply { reply, answer, opens: None });
     }
 
     fn join_channel(&mut self, id: &ChannelId, user: UserId, reply: Reply) {
         let known = self.roster.channel(id).cloned();
         let mut channel = known.unwrap_or_else(|| Channel::of_token(id.clone(), self.clock.now()));
         if channel.members.contains(&user) {
-            self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), after_rooms: false });
+            self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), opens: None });
             return;
         }
         channel.members.push(user);
@@ -335,7 +337,7 @@ impl Owner {
         let answer = self.command(Command::ChannelDeleted { id: id.clone() });
         let members = self.roster.remove_channel(id).map(|channel| channel.members).unwrap_or_default();
         self.work.effects.extend(members.into_iter().map(|member| deleted(member, id)));
-        self.work.effects.push(Effect::Reply { reply, answer, after_rooms: false });
+        self.work.effects.push(Effect::Reply { reply, answer, opens: None });
     }
 
     /// Makes the batch durable and lets out what it came to.
@@ -369,11 +371,9 @@ impl Owner {
             match effect {
                 // Nobody listening is no fault.
                 Effect::Notice(notice) => drop(self.notices.send(Arc::new(notice))),
-                Effect::Room(act) => drop(self.rooms.send(RoomJob::Act(act))),
-                Effect::Reply { reply, answer, after_rooms: false } => drop(reply.send(answer)),
-                Effect::Reply { reply, answer, after_rooms: true } => {
-                    drop(self.rooms.send(RoomJob::Answer(reply, answer)))
-                }
+                Effect::Room(act) => self.rooms.carry_out(act),
+                Effect::Reply { reply, answer, opens: None } => drop(reply.send(answer)),
+                Effect::Reply { reply, answer, opens: Some(call) } => self.rooms.answer(call, reply, answer),
                 Effect::Told(told) => told(),
             }
         }
@@ -408,7 +408,7 @@ impl Owner {
         };
         let let_out = effects.into_iter().enumerate().filter_map(|(at, effect)| match effect {
             Effect::Reply { reply, answer, .. } if is_of_them(&answer) => {
-                Some(Effect::Reply { reply, answer: Err(UNRECORDED), after_rooms: false })
+                Some(Effect::Reply { reply, answer: Err(UNRECORDED), opens: None })
             }
             Effect::Notice(_) | Effect::Room(_) if comes_of_them(at) => None,
             effect => Some(effect),

@@ -4,13 +4,14 @@ use model::{CallMedia, DeviceId, ErrorCode};
 use super::*;
 use crate::disk::LocalDisk;
 use crate::disk::faulty::{Fault, FaultyDisk};
+use crate::rooms::Opened;
 use crate::trouble::{Cause, Part};
 
 struct Bench {
     owner: Owner,
     notices: broadcast::Receiver<Arc<Notice>>,
     durable: watch::Receiver<u64>,
-    rooms: mpsc::UnboundedReceiver<RoomJob>,
+    media: Arc<Opened>,
     directory: tempfile::TempDir,
     disk: Arc<FaultyDisk>,
 }
@@ -20,7 +21,7 @@ fn bench() -> Bench {
     let disk = Arc::new(FaultyDisk::default());
     let (journal, _) = Journal::open(&directory.path().join("journal"), 0, Arc::clone(&disk) as _).unwrap();
     let (notices, listener) = broadcast::channel(64);
-    let (rooms, room_jobs) = mpsc::unbounded_channel();
+    let media = Arc::new(Opened::default());
     let (durable, durable_seen) = watch::channel(0);
     let owner = Owner {
         switchboard: Switchboard::new(Config::default(), 3),
@@ -28,12 +29,12 @@ fn bench() -> Bench {
         journal,
         clock: Arc::new(Clock::new()),
         notices,
-        rooms,
+        rooms: Rooms::start(Arc::clone(&media) as _),
         durable,
         health: Arc::default(),
         work: Work::default(),
     };
-    Bench { owner, notices: listener, durable: durable_seen, rooms: room_jobs, directory, disk }
+    Bench { owner, notices: listener, durable: durable_seen, media, directory, disk }
 }
 
 fn user(name: &str) -> UserId {
@@ -54,45 +55,36 @@ fn initiate(caller: &str, callee: &str) -> Command {
 
 impl Bench {
     /// One batch of one command.
-    fn run(&mut self, command: Command) -> Result<Answer, ControlError> {
+    async fn run(&mut self, command: Command) -> Result<Answer, ControlError> {
         let (reply, mut answer) = oneshot::channel();
         self.owner.handle(Job::Command { command, reply: Some(reply) });
         assert!(answer.try_recv().is_err(), "answered before it was durable");
         self.owner.finish();
-        // An answer that follows the opening of a room goes by way of the rooms.
-        answer
-            .try_recv()
-            .or_else(|_| match self.rooms.try_recv() {
-                Ok(RoomJob::Act(_)) => match self.rooms.try_recv() {
-                    Ok(RoomJob::Answer(_, answer)) => Ok(answer),
-                    other => panic!("{other:?}"),
-                },
-                other => panic!("{other:?}"),
-            })
-            .unwrap_or_else(|error: oneshot::error::TryRecvError| panic!("{error}"))
+        // An answer that follows the opening of a room comes when that is done.
+        answer.await.unwrap()
     }
 }
 
-#[test]
-fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
+#[tokio::test]
+async fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
     let mut bench = bench();
-    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).unwrap();
-    let Ok(Answer::Call(call)) = bench.run(initiate("alice", "bob")) else { panic!("no call") };
+    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).await.unwrap();
+    let Ok(Answer::Call(call)) = bench.run(initiate("alice", "bob")).await else { panic!("no call") };
     let before = *bench.durable.borrow();
     assert!(before > 0);
 
     let (there, away) = (bench.directory.path().join("journal"), bench.directory.path().join("away"));
     std::fs::rename(&there, &away).unwrap();
     let accept = Command::Accept { call: call.id, user: user("bob"), device: DeviceId::unnamed() };
-    bench.run(accept).unwrap();
-    let refused = bench.run(initiate("carol", "dave")).unwrap_err();
+    bench.run(accept).await.unwrap();
+    let refused = bench.run(initiate("carol", "dave")).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unavailable);
     assert_eq!(*bench.durable.borrow(), before, "nothing more is on disk, and none says so");
 
     std::fs::rename(&away, &there).unwrap();
     bench.owner.finish();
     assert!(*bench.durable.borrow() > before);
-    bench.run(initiate("carol", "dave")).unwrap();
+    bench.run(initiate("carol", "dave")).await.unwrap();
     let mut told = Vec::new();
     while let Ok(notice) = bench.notices.try_recv() {
         if let NoticeBody::Call(event) = &notice.body {
@@ -107,8 +99,8 @@ fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refused() {
     assert_eq!(events, ["initiated", "ringing", "accepted", "initiated"]);
 }
 
-#[test]
-fn a_batch_of_several_new_calls_is_taken_whole() {
+#[tokio::test]
+async fn a_batch_of_several_new_calls_is_taken_whole() {
     let mut bench = bench();
     let mut answers = Vec::new();
     for n in 0..5 {
@@ -118,32 +110,29 @@ fn a_batch_of_several_new_calls_is_taken_whole() {
     }
     bench.owner.finish();
     assert_eq!(*bench.durable.borrow(), bench.owner.journal.last());
-    let mut answered = 0;
-    while let Ok(job) = bench.rooms.try_recv() {
-        if let RoomJob::Answer(_, answer) = job {
-            answer.unwrap();
-            answered += 1;
-        }
+    for answer in answers {
+        answer.await.unwrap().unwrap();
     }
-    assert_eq!(answered, 5);
+    assert_eq!(bench.media.0.lock().unwrap().len(), 5, "their rooms are open");
 }
 
-#[test]
-fn a_call_that_could_not_be_written_down_is_refused_and_nobody_hears_of_it() {
+#[tokio::test]
+async fn a_call_that_could_not_be_written_down_is_refused_and_nobody_hears_of_it() {
     let mut bench = bench();
-    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).unwrap();
+    bench.run(Command::DeviceConnected { user: user("bob"), device: DeviceId::unnamed() }).await.unwrap();
     while bench.notices.try_recv().is_ok() {}
     bench.disk.arm(Fault::Io, 0, u64::MAX);
     // Nothing has failed yet: the disk is found failing by this very call.
-    let refused = bench.run(initiate("alice", "bob")).unwrap_err();
+    let refused = bench.run(initiate("alice", "bob")).await.unwrap_err();
     assert_eq!((refused.code(), refused), (ErrorCode::Unavailable, UNRECORDED));
     let heard = bench.notices.try_recv();
     assert!(heard.is_err(), "{heard:?}");
-    assert!(bench.rooms.try_recv().is_err());
+    tokio::task::yield_now().await;
+    assert!(bench.media.0.lock().unwrap().is_empty());
     let trouble = bench.owner.health.troubles()[0];
     assert_eq!((trouble.part, trouble.cause), (Part::Journal, Cause::Io));
     bench.disk.heal();
     bench.owner.finish();
     assert_eq!(bench.owner.health.troubles(), []);
-    bench.run(initiate("alice", "bob")).expect("the one that was refused is not in the way");
+    bench.run(initiate("alice", "bob")).await.expect("the one that was refused is not in the way");
 }

@@ -131,29 +131,41 @@ impl Plane {
         answer.await.map_err(|_| RoomRefusal::Unavailable)?
     }
 
-    fn worker_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
+    fn handle_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
         self.workers.get(self.directory.find(room)?)
     }
 }
 
 #[async_trait]
 impl MediaPlane for Plane {
+    fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn worker_of(&self, room: &RoomName) -> Option<usize> {
+        self.directory.find(room)
+    }
+
+    fn place(&self, room: &RoomName) -> usize {
+        self.directory.place(room, || self.least_loaded())
+    }
+
     async fn open_room(&self, room: RoomName, max_participants: usize) {
         if self.stopping.load(Ordering::Relaxed) {
             return;
         }
-        let index = self.directory.place(&room, || self.least_loaded());
+        let index = self.place(&room);
         let _ = self.workers[index].send(Command::Open { room, max_participants }).await;
     }
 
     async fn close_room(&self, room: &RoomName) {
-        if let Some(worker) = self.worker_of(room) {
+        if let Some(worker) = self.handle_of(room) {
             let _ = worker.send(Command::Close { room: room.clone() }).await;
         }
     }
 
     async fn remove_participant(&self, room: &RoomName, identity: &str) {
-        if let Some(worker) = self.worker_of(room) {
+        if let Some(worker) = self.handle_of(room) {
             let _ = worker.send(Command::Remove { room: room.clone(), identity: identity.to_owned() }).await;
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,35 +12,71 @@ use control::{
     ConnectError, Control, Disk, Handle, HistoryQuery, LocalDisk, MediaNotice, MediaNoticeKind, MediaPlane, Notice,
     Settings, SignalLink,
 };
+use livekit::{RoomAnswer, RoomRefusal, RoomRequest};
 use model::{CallId, CallMedia, ChannelId, DeviceId, RoomName, UserId};
 use store::SqliteStore;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
-/// What the media side was asked, in order.
-#[derive(Default)]
-pub struct Recorder(Mutex<Vec<String>>);
+/// Workers that write down what they were asked, in order, and rooms are given to in turn. One of them can be stuck.
+pub struct Recorder {
+    asked: Mutex<Vec<String>>,
+    workers: usize,
+    placed: Mutex<HashMap<RoomName, usize>>,
+    stuck: watch::Sender<Option<usize>>,
+}
 
 impl Recorder {
-    pub fn asked(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+    fn of(workers: usize) -> Self {
+        Self { asked: Mutex::default(), workers, placed: Mutex::default(), stuck: watch::Sender::new(None) }
     }
-    fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+    /// What was asked of one room.
+    pub fn asked_of(&self, call: CallId) -> Vec<String> {
+        let room = call.to_string();
+        self.asked().into_iter().filter(|what| what.contains(&room)).map(|what| what.replace(&room, "")).collect()
+    }
+    /// Which worker does nothing more.
+    pub fn stick(&self, worker: Option<usize>) {
+        self.stuck.send_replace(worker);
+    }
+    async fn note(&self, room: &RoomName, what: String) {
+        let worker = self.worker_of(room);
+        self.stuck.subscribe().wait_for(|stuck| stuck.is_none() || *stuck != worker).await.unwrap();
+        self.asked.lock().unwrap().push(what);
     }
 }
 
 #[async_trait::async_trait]
 impl MediaPlane for Recorder {
+    fn worker_count(&self) -> usize {
+        self.workers
+    }
+    fn worker_of(&self, room: &RoomName) -> Option<usize> {
+        self.placed.lock().unwrap().get(room).copied()
+    }
+    fn place(&self, room: &RoomName) -> usize {
+        let mut placed = self.placed.lock().unwrap();
+        let next = placed.len() % self.workers;
+        *placed.entry(room.clone()).or_insert(next)
+    }
     async fn open_room(&self, room: RoomName, max_participants: usize) {
         // Slow enough that an answer which did not wait for the room would be seen.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        self.note(format!("open {room} {max_participants}"));
+        self.note(&room, format!("open {room} {max_participants}")).await;
     }
     async fn close_room(&self, room: &RoomName) {
-        self.note(format!("close {room}"));
+        self.note(room, format!("close {room}")).await;
     }
     async fn remove_participant(&self, room: &RoomName, identity: &str) {
-        self.note(format!("remove {identity} from {room}"));
+        self.note(room, format!("remove {identity} from {room}")).await;
+    }
+    async fn ask(&self, room: &RoomName, request: RoomRequest) -> Result<RoomAnswer, RoomRefusal> {
+        if let RoomRequest::Hold { identity, on } = request {
+            self.note(room, format!("hold {identity} {on} in {room}")).await;
+        }
+        Err(RoomRefusal::RoomNotFound)
     }
     async fn connect(
         &self,
@@ -69,17 +106,22 @@ impl House {
     }
 
     pub async fn open_with(directory: &Path, change: impl FnOnce(&mut Settings)) -> House {
-        Self::start(directory, Arc::new(LocalDisk), change).await
+        Self::start(directory, Arc::new(LocalDisk), 1, change).await
+    }
+
+    /// With so many media workers.
+    pub async fn open_with_workers(directory: &Path, workers: usize) -> House {
+        Self::start(directory, Arc::new(LocalDisk), workers, |_| {}).await
     }
 
     /// With its journal on this disk.
     pub async fn open_on(directory: &Path, disk: Arc<dyn Disk>) -> House {
-        Self::start(directory, disk, |_| {}).await
+        Self::start(directory, disk, 1, |_| {}).await
     }
 
-    async fn start(directory: &Path, disk: Arc<dyn Disk>, change: impl FnOnce(&mut Settings)) -> House {
+    async fn start(directory: &Path, disk: Arc<dyn Disk>, workers: usize, change: impl FnOnce(&mut Settings)) -> House {
         let store = store::open(directory.join("stoa.db")).await.unwrap();
-        let media = Arc::new(Recorder::default());
+        let media = Arc::new(Recorder::of(workers));
         let (rooms, room_notices) = mpsc::channel(64);
         let mut settings = Settings {
             journal_dir: directory.join("journal"),
