@@ -6,7 +6,7 @@ use std::time::Duration;
 use call::{
     Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target,
 };
-use model::{CallId, ChannelId, DeviceId, ErrorCode, RoomName, Timestamp, UserId, VideoQuality};
+use model::{CallId, ChannelId, DeviceId, ErrorCode, NodeId, RoomName, Timestamp, UserId, VideoQuality};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -109,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) media: Arc<dyn MediaPlane>,
     pub(crate) follow: Follow,
     pub(crate) health: Arc<Health>,
+    pub(crate) node: NodeId,
     pub(crate) strict_users: bool,
     /// Held over a channel's write to the store and its way to the switchboard, so that the two see the same order.
     pub(crate) channel_writes: Mutex<()>,
@@ -406,6 +407,10 @@ impl Handle {
     /// What cannot be written right now. Empty if all is well.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.shared.health.troubles()
+    }
+    /// Which node this is.
+    pub fn node(&self) -> NodeId {
+        self.shared.node
     }
     /// The store, for sessions.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -5,35 +5,56 @@
 //! not wait for it. So a transition counts as having happened once it is in this journal and the journal is fsynced:
 //! one append and one fsync for a whole batch of commands, on a file nobody else locks. The store follows in batches of
 //! its own, each in one transaction that also records how far it got. Only the store's writer and the start of the
-//! server read the journal. A record carries its whole call, so applying one twice, or only the last of several, is
+//! server read the journal. It gives each record with its whole call, so applying one twice, or only the last of several, is
 //! harmless.
 //!
 //! # Format
-//! A folder of numbered segments. A segment starts with a line that names the format. Each further line is the CRC-32
-//! of its text in hex, a space, and JSON: `{"sequence": n, "record": {…}}`. A line with a wrong checksum ends its
-//! segment. At the end of the last segment, it is a torn write that nobody was told of, and is cut off. Earlier ones
-//! come from a failed write whose records were written again into the next segment. Every start opens a new segment.
+//! A folder of numbered segments. A segment starts with a line that names the format and the node whose journal it is. A record is
+//! known by its node and its sequence there. Each further line is the CRC-32 of its text in hex, a space, and JSON:
+//! - `{"sequence": n, "record": {…, "call": {…}}}`: a record with its whole call.
+//! - `{"sequence": n, "record": {…, "change": {…}}}`: a record with what changed about its call (`change`), so that a call of many is
+//!   not written out again for each of them.
+//! - `{"state": {…}}`: how a call stood before the first record of it in this segment, where that record says what changed.
+//!
+//! So a segment is read without those before it, and without the store: those before it may be gone, and the store may have refused a
+//! record, or put another name in the place of someone who was erased.
+//!
+//! A line with a wrong checksum ends its segment. At the end of the last segment, it is a torn write that nobody was told of, and is cut
+//! off. Earlier ones come from a failed write whose records were written again into the next segment. Every start opens a new segment.
+//!
+//! The first format (`stoa journal 1`) has whole calls only and names no node. It is read like this one.
 
-use std::collections::BTreeMap;
+mod calls;
+mod change;
+mod line;
+mod reader;
+mod unwritten;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use call::Record;
-use serde::{Deserialize, Serialize};
+use call::{CallSnapshot, Record};
+use model::{CallId, NodeId};
 
 use crate::disk::{Disk, Identity, SharedDisk, write_all};
 use crate::trouble::Cause;
 
-const HEADER: &[u8] = b"stoa journal 1\n";
+use change::Change;
+use line::{Header, Line};
+pub(crate) use reader::JournalReader;
+use reader::Place;
+use unwritten::Unwritten;
+
 /// A segment is closed past this: small enough that removing applied ones keeps the folder small.
 const SEGMENT_BYTES: u64 = 4 << 20;
 /// Room on the disk that is taken ahead of what is written: calls that run can be written down after the disk has filled up. Where it
 /// cannot be had, new calls are refused.
 const RESERVE: u64 = 512 << 10;
-/// Records kept in memory while the journal's own disk refuses them. Beyond it the oldest are given up.
+/// What is kept in memory while the journal's own disk refuses it. Beyond it the oldest records are given up.
 const UNWRITTEN_BYTES: usize = 64 << 20;
 
 /// Why the journal cannot be opened.
@@ -45,6 +66,9 @@ pub(crate) enum JournalError {
     /// Of another format.
     #[error("the journal segment {} has a format that this version does not know; use a newer stoa", .0.display())]
     UnknownFormat(PathBuf),
+    /// Of another node.
+    #[error("the journal segment {} belongs to another server; move it away: what it has is for that server's database", .0.display())]
+    Foreign(PathBuf),
     /// The disk.
     #[error("cannot use the journal {}: {source}; make it writable", .path.display())]
     Io {
@@ -57,18 +81,6 @@ pub(crate) enum JournalError {
 
 /// The last sequence in each segment, by the segment's number. Shared by the writing and the reading side.
 type Segments = Arc<Mutex<BTreeMap<u64, u64>>>;
-
-#[derive(Serialize)]
-struct LineOut<'a> {
-    sequence: u64,
-    record: &'a Record,
-}
-
-#[derive(Deserialize)]
-struct LineIn {
-    sequence: u64,
-    record: Record,
-}
 
 /// The writing side, owned by the switchboard's thread.
 pub(crate) struct Journal {
@@ -83,11 +95,13 @@ pub(crate) struct Journal {
     segment: Option<Segment>,
     /// Why there is no reserve.
     short: Option<Cause>,
+    node: NodeId,
     next: u64,
     /// The last sequence that is on disk.
     on_disk: u64,
-    /// Lines that are not known to be on disk.
-    unwritten: Vec<u8>,
+    /// How each call that runs stood after its last record.
+    calls: HashMap<CallId, CallSnapshot>,
+    unwritten: Unwritten,
     given_up: u64,
     segment_bytes: u64,
     _lock: File,
@@ -101,6 +115,8 @@ struct Segment {
     length: u64,
     /// Up to where the disk has room for it.
     reserved: u64,
+    /// Calls of which it says how they stand.
+    known: HashSet<CallId>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -110,28 +126,14 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the folder, cuts a torn tail, and gives the two sides. `applied`: what the store has, so that sequences go on from there
-    /// even where the folder is gone.
-    pub(crate) fn open(
-        directory: &Path,
-        applied: u64,
-        disk: SharedDisk,
-    ) -> Result<(Journal, JournalReader), JournalError> {
+    /// Opens the folder, cuts a torn tail, and gives the two sides. A folder without a journal gets one, of a new node.
+    pub(crate) fn open(directory: &Path, disk: SharedDisk) -> Result<(Journal, JournalReader), JournalError> {
         let failed = |source| JournalError::Io { path: directory.to_owned(), source };
         disk.make_directory(directory).map_err(failed)?;
         keep_private(directory).map_err(failed)?;
         let lock = lock(directory)?;
-        let mut segments = BTreeMap::new();
-        let numbers = numbers(directory).map_err(failed)?;
-        let newest = numbers.last().copied().unwrap_or(0);
-        for number in numbers {
-            let path = segment_path(directory, number);
-            match scan(&path, number == newest)? {
-                Some(last) => drop(segments.insert(number, last)),
-                None => std::fs::remove_file(&path).map_err(failed)?,
-            }
-        }
-        let last = segments.values().copied().max().unwrap_or(0).max(applied);
+        let Found { segments, newest, node, empty } = look_through(directory)?;
+        let last = segments.values().copied().max().unwrap_or(0);
         let segments = Arc::new(Mutex::new(segments));
         let mut journal = Journal {
             disk: Arc::clone(&disk),
@@ -141,30 +143,50 @@ impl Journal {
             number: newest,
             segment: None,
             short: None,
+            node: node.unwrap_or_else(|| NodeId(uuid::Uuid::new_v4())),
             next: last + 1,
             on_disk: last,
-            unwritten: Vec::new(),
+            calls: HashMap::new(),
+            unwritten: Unwritten::default(),
             given_up: 0,
             segment_bytes: SEGMENT_BYTES,
             _lock: lock,
         };
-        // Now, while someone can still be told that it cannot be written.
+        // Now, while someone can still be told that it cannot be written. From here on the node has its ID.
         journal.commit().map_err(failed)?;
-        let reader = JournalReader { disk, directory: directory.to_owned(), segments, place: None, last: applied };
+        for path in empty {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+        let reader = JournalReader { disk, directory: directory.to_owned(), segments, place: None, last: 0 };
         Ok((journal, reader))
+    }
+
+    /// Whose journal it is.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Sequences go on after what the store has, even where the segments are gone.
+    pub(crate) fn go_on_after(&mut self, applied: u64) {
+        self.next = self.next.max(applied + 1);
+        self.on_disk = self.on_disk.max(applied);
     }
 
     /// Takes a record; it is on disk after the next [`Journal::commit`]. Gives its sequence.
     pub(crate) fn append(&mut self, record: &Record) -> u64 {
         let sequence = self.next;
         self.next += 1;
-        let json = serde_json::to_vec(&LineOut { sequence, record }).expect("a record is plain data");
-        if self.unwritten.len() + json.len() > UNWRITTEN_BYTES {
-            self.give_up_oldest(json.len());
+        let id = record.call.id;
+        let before = self.calls.remove(&id);
+        let change = before.as_ref().and_then(|before| Change::between(before, &record.call));
+        let line = line::record(sequence, record, change.as_ref());
+        if self.unwritten.weight() + line.len() > UNWRITTEN_BYTES {
+            self.given_up += self.unwritten.give_up((UNWRITTEN_BYTES / 2).saturating_sub(line.len()));
         }
-        write!(self.unwritten, "{:08x} ", crc32(&json)).expect("memory takes writes");
-        self.unwritten.extend_from_slice(&json);
-        self.unwritten.push(b'\n');
+        self.unwritten.push(id, &line, change.and(before));
+        if record.call.ended_at.is_none() {
+            self.calls.insert(id, record.call.clone());
+        }
         sequence
     }
 
@@ -175,7 +197,6 @@ impl Journal {
         let result = self.write_out().or_else(|_| self.write_out());
         if result.is_ok() {
             self.unwritten.clear();
-            self.unwritten.shrink_to(1 << 20);
             self.given_up = 0;
             self.top_up();
         }
@@ -211,7 +232,7 @@ impl Journal {
         } else {
             self.segment = None;
         }
-        if written.is_err() || !self.unwritten.is_empty() {
+        if written.is_err() || !self.unwritten.lines.is_empty() {
             locked(&self.segments).insert(self.number, self.on_disk);
         }
         written
@@ -229,7 +250,7 @@ impl Journal {
                 Err(error) => return Err(error),
             }
         };
-        match Segment::begin(&*self.disk, &self.directory, path.clone(), file) {
+        match Segment::begin(&*self.disk, &self.directory, path.clone(), file, self.node) {
             Ok(segment) => {
                 self.number = number;
                 // Until its first commit it holds nothing that anyone needs, yet must not be taken for applied and removed.
@@ -264,186 +285,104 @@ impl Journal {
             Err(error) => Some(Cause::of_io(&error)),
         };
     }
-
-    fn give_up_oldest(&mut self, room_for: usize) {
-        let keep = (UNWRITTEN_BYTES / 2).saturating_sub(room_for).min(self.unwritten.len());
-        let from = self.unwritten.len() - keep;
-        let end = self.unwritten[from..].iter().position(|byte| *byte == b'\n');
-        let cut = end.map_or(self.unwritten.len(), |end| from + end + 1);
-        self.given_up += self.unwritten[..cut].iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.unwritten.drain(..cut);
-    }
 }
 
 impl Segment {
     /// Makes an empty file a segment whose name and first line are on the disk.
-    fn begin(disk: &dyn Disk, directory: &Path, path: PathBuf, mut file: File) -> io::Result<Self> {
-        write_all(disk, &mut file, HEADER)?;
+    fn begin(disk: &dyn Disk, directory: &Path, path: PathBuf, mut file: File, node: NodeId) -> io::Result<Self> {
+        let header = line::header(node);
+        write_all(disk, &mut file, &header)?;
         disk.sync(&file)?;
         // The name must survive too.
         disk.sync_directory(directory)?;
         let identity = Identity::of(&file.metadata()?);
-        Ok(Self { path, file, identity, length: HEADER.len() as u64, reserved: 0 })
+        Ok(Self { path, file, identity, length: header.len() as u64, reserved: 0, known: HashSet::new() })
     }
 
     /// Writes and waits until it is on the disk, under the name by which it will be looked for.
-    fn write(&mut self, disk: &dyn Disk, bytes: &[u8]) -> io::Result<()> {
-        if !bytes.is_empty() {
-            write_all(disk, &mut self.file, bytes)?;
+    fn write(&mut self, disk: &dyn Disk, unwritten: &Unwritten) -> io::Result<()> {
+        if !unwritten.lines.is_empty() {
+            let states = unwritten.states(&self.known);
+            write_all(disk, &mut self.file, &states)?;
+            write_all(disk, &mut self.file, &unwritten.lines)?;
             disk.sync(&self.file)?;
-            self.length += bytes.len() as u64;
+            self.length += (states.len() + unwritten.lines.len()) as u64;
+            self.known.extend(unwritten.calls());
         }
         self.identity.check(&self.path)
     }
 }
 
-/// The reading side, owned by the store's writer: tails the segments, so that what the store has not taken needs no memory.
-pub(crate) struct JournalReader {
-    disk: SharedDisk,
-    directory: PathBuf,
-    segments: Segments,
-    place: Option<Place>,
-    /// The last sequence given out.
-    last: u64,
-}
-
-#[derive(Debug)]
-struct Place {
-    number: u64,
-    file: BufReader<File>,
-    /// The end of the last line that was read whole.
-    offset: u64,
-}
-
-impl std::fmt::Debug for JournalReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JournalReader").field("last", &self.last).finish_non_exhaustive()
-    }
-}
-
-impl JournalReader {
-    /// Records after the last ones given, up to `until` (which must be on disk), about `bytes` at most. Empty: nothing more yet. After an
-    /// error nothing was given, and the same is read again.
-    pub(crate) fn read(&mut self, until: u64, bytes: usize) -> io::Result<Vec<(u64, Record)>> {
-        let before = self.last;
-        let mut records = Vec::new();
-        let done = self.read_into(&mut records, until, bytes);
-        if done.is_err() {
-            self.go_back(before);
-        }
-        done.map(|()| records)
-    }
-
-    /// What comes after a sequence is to be read again.
-    pub(crate) fn go_back(&mut self, last: u64) {
-        self.place = None;
-        self.last = last;
-    }
-
-    fn read_into(&mut self, records: &mut Vec<(u64, Record)>, until: u64, bytes: usize) -> io::Result<()> {
-        let mut taken = 0;
-        while self.last < until && taken < bytes {
-            let Some(place) = self.place()? else { break };
-            let Some((line, length)) = next_line(place)? else {
-                if !self.next_segment()? {
-                    break;
-                }
-                continue;
-            };
-            place.offset += length;
-            taken += length as usize;
-            if line.sequence > self.last {
-                self.last = line.sequence;
-                records.push((line.sequence, line.record));
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the segments whose records are all in the store.
-    pub(crate) fn prune(&mut self, applied: u64) -> io::Result<()> {
-        let mut segments = locked(&self.segments);
-        let Some(newest) = segments.keys().next_back().copied() else { return Ok(()) };
-        let done: Vec<u64> =
-            segments.iter().filter(|(number, last)| **number < newest && **last <= applied).map(|(n, _)| *n).collect();
-        for number in done {
-            if self.place.as_ref().is_some_and(|place| place.number == number) {
-                self.place = None;
-            }
-            match self.disk.remove(&segment_path(&self.directory, number)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => _ = segments.remove(&number),
-            }
-        }
-        Ok(())
-    }
-
-    fn place(&mut self) -> io::Result<Option<&mut Place>> {
-        if self.place.is_none() {
-            let first = locked(&self.segments).iter().find(|(_, last)| **last > self.last).map(|(number, _)| *number);
-            let Some(number) = first else { return Ok(None) };
-            self.place = Some(open_place(&*self.disk, &self.directory, number)?);
-        }
-        Ok(self.place.as_mut())
-    }
-
-    /// Goes on to the segment after the present one; false where there is none yet.
-    fn next_segment(&mut self) -> io::Result<bool> {
-        let Some(place) = &self.place else { return Ok(false) };
-        let next = locked(&self.segments).range(place.number + 1..).next().map(|(number, _)| *number);
-        let Some(number) = next else { return Ok(false) };
-        self.place = Some(open_place(&*self.disk, &self.directory, number)?);
-        Ok(true)
-    }
-}
-
-fn open_place(disk: &dyn Disk, directory: &Path, number: u64) -> io::Result<Place> {
-    let mut file = BufReader::new(disk.open(&segment_path(directory, number))?);
-    file.seek(SeekFrom::Start(HEADER.len() as u64))?;
-    Ok(Place { number, file, offset: HEADER.len() as u64 })
-}
-
-/// The next line and its length, or `None` where there is no whole and true one (yet); the place is then as before.
-fn next_line(place: &mut Place) -> io::Result<Option<(LineIn, u64)>> {
-    let mut text = Vec::new();
-    let length = place.file.read_until(b'\n', &mut text)? as u64;
-    match parse(&text) {
-        Some(line) => Ok(Some((line, length))),
-        None => {
-            place.file.seek(SeekFrom::Start(place.offset))?;
-            Ok(None)
+/// The node whose journal is in a folder; `None`: there is no journal, or one from before nodes had IDs.
+pub(crate) fn node_of(directory: &Path) -> io::Result<Option<NodeId>> {
+    for number in numbers(directory)?.into_iter().rev() {
+        let mut header = Vec::new();
+        BufReader::new(File::open(segment_path(directory, number))?).read_until(b'\n', &mut header)?;
+        if let Header::Known(Some(node)) = line::parse_header(&header) {
+            return Ok(Some(node));
         }
     }
+    Ok(None)
 }
 
-fn parse(line: &[u8]) -> Option<LineIn> {
-    let line = line.strip_suffix(b"\n")?;
-    let (crc, json) = line.split_at_checked(9)?;
-    let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?, 16).ok()?;
-    if crc32(json) != crc {
-        return None;
+/// What is in a journal's folder.
+#[derive(Default)]
+struct Found {
+    /// The last sequence in each segment, by its number.
+    segments: BTreeMap<u64, u64>,
+    /// The number of the newest one, which may have no record.
+    newest: u64,
+    node: Option<NodeId>,
+    /// Segments without a record.
+    empty: Vec<PathBuf>,
+}
+
+fn look_through(directory: &Path) -> Result<Found, JournalError> {
+    let numbers = numbers(directory).map_err(|source| JournalError::Io { path: directory.to_owned(), source })?;
+    let mut found = Found { newest: numbers.last().copied().unwrap_or(0), ..Found::default() };
+    for number in numbers {
+        let path = segment_path(directory, number);
+        let scanned = scan(&path, number == found.newest)?;
+        if scanned.node.is_some_and(|node| *found.node.get_or_insert(node) != node) {
+            return Err(JournalError::Foreign(path));
+        }
+        match scanned.last {
+            Some(last) => drop(found.segments.insert(number, last)),
+            None => found.empty.push(path),
+        }
     }
-    serde_json::from_slice(json).ok()
+    Ok(found)
 }
 
-/// Reads a segment through. Gives its last sequence, `None` where it holds no record. `newest`: what does not check is cut off.
-fn scan(path: &Path, newest: bool) -> Result<Option<u64>, JournalError> {
+/// What a segment has.
+#[derive(Default)]
+struct Scanned {
+    node: Option<NodeId>,
+    /// Its last sequence; `None`: no record is in it.
+    last: Option<u64>,
+}
+
+/// Reads a segment through. `newest`: what does not check is cut off.
+fn scan(path: &Path, newest: bool) -> Result<Scanned, JournalError> {
     let failed = |source| JournalError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let mut file = BufReader::new(file);
     let mut header = Vec::new();
     file.read_until(b'\n', &mut header).map_err(failed)?;
-    if header != HEADER {
-        // Torn while it was made: nothing was ever in it.
-        let torn = HEADER.starts_with(&header) && length == header.len() as u64;
-        return if torn { Ok(None) } else { Err(JournalError::UnknownFormat(path.to_owned())) };
-    }
-    let mut place = Place { number: 0, file, offset: HEADER.len() as u64 };
+    let node = match line::parse_header(&header) {
+        Header::Known(node) => node,
+        // Nothing was ever in it.
+        Header::Torn => return Ok(Scanned::default()),
+        Header::Unknown => return Err(JournalError::UnknownFormat(path.to_owned())),
+    };
+    let mut place = Place::at(file, header.len() as u64);
     let mut last = None;
-    while let Some((line, length)) = next_line(&mut place).map_err(failed)? {
-        place.offset += length;
-        last = Some(line.sequence);
+    while let Some((line, _)) = place.next_line().map_err(failed)? {
+        match line {
+            Line::State(_) => {}
+            Line::Record(record) => last = Some(record.sequence),
+        }
     }
     if place.offset < length {
         let bytes = length - place.offset;
@@ -454,7 +393,7 @@ fn scan(path: &Path, newest: bool) -> Result<Option<u64>, JournalError> {
             tracing::warn!(segment = %path.display(), bytes, "skipped the end of a journal segment whose checksum is wrong");
         }
     }
-    Ok(last)
+    Ok(Scanned { node, last })
 }
 
 /// Cuts the file, keeping what is cut beside it: should it ever be more than a torn write, it can be looked at.
@@ -518,27 +457,6 @@ fn segment_path(directory: &Path, number: u64) -> PathBuf {
 /// The map is plain data: a panic elsewhere cannot have left it half changed.
 fn locked(segments: &Segments) -> MutexGuard<'_, BTreeMap<u64, u64>> {
     segments.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut value = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { (value >> 1) ^ 0xedb8_8320 } else { value >> 1 };
-            bit += 1;
-        }
-        table[byte] = value;
-        byte += 1;
-    }
-    table
-};
-
-/// CRC-32 as in IEEE 802.3.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| CRC_TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use call::Record;
+use model::NodeId;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, LocalDisk, SharedDisk, write_all};
+use crate::journal::node_of;
 use crate::store::{Remedy, Store, StoreError};
 
 const FILE: &str = "refused.jsonl";
@@ -17,6 +19,7 @@ const LOCK: &str = "refused.lock";
 
 #[derive(Serialize)]
 struct LineOut<'a> {
+    node: NodeId,
     sequence: u64,
     reason: &'a str,
     record: &'a Record,
@@ -24,6 +27,8 @@ struct LineOut<'a> {
 
 #[derive(Deserialize)]
 struct LineIn {
+    /// Not there: from before nodes had IDs.
+    node: Option<NodeId>,
     sequence: u64,
     record: Record,
 }
@@ -52,12 +57,12 @@ impl Refused {
     }
 
     /// Writes it down and waits until the disk has it. Only then may anything go past it.
-    pub(crate) fn put_aside(&mut self, sequence: u64, record: &Record, reason: &str) -> io::Result<()> {
+    pub(crate) fn put_aside(&mut self, node: NodeId, sequence: u64, record: &Record, reason: &str) -> io::Result<()> {
         if self.last == Some(sequence) {
             return Ok(());
         }
         let _lock = lock(&self.directory)?;
-        let mut line = serde_json::to_vec(&LineOut { sequence, reason, record }).expect("a record is plain data");
+        let mut line = serde_json::to_vec(&LineOut { node, sequence, reason, record }).expect("a record is plain data");
         line.push(b'\n');
         // What a write that failed left of a line must not swallow the next one.
         line.insert(0, b'\n');
@@ -130,22 +135,26 @@ pub async fn replay(
     }
     let _lock = lock(directory).map_err(failed)?;
     let text = std::fs::read(&path).map_err(failed)?;
+    let own = node_of(directory).map_err(failed)?.unwrap_or(NodeId::UNNAMED);
     let mut records = BTreeMap::new();
     let mut kept: Vec<&[u8]> = Vec::new();
     let mut replay = Replay::default();
     for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice::<LineIn>(line) {
             // One that was put aside twice counts once.
-            Ok(parsed) => _ = records.insert(parsed.sequence, (parsed.record, line)),
+            Ok(parsed) => {
+                let place = (parsed.node.unwrap_or(own), parsed.sequence);
+                records.insert(place, (parsed.record, line));
+            }
             Err(_) => kept.push(line),
         }
     }
     replay.found = records.len();
     replay.unreadable = kept.len();
     let mut stopped = None;
-    for (sequence, (record, line)) in &records {
+    for ((node, sequence), (record, line)) in &records {
         if stopped.is_none() {
-            match store.replay(*sequence, record).await {
+            match store.replay(*node, *sequence, record).await {
                 Ok(true) => replay.taken += 1,
                 Ok(false) => replay.known += 1,
                 Err(error) => {

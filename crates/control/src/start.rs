@@ -51,12 +51,16 @@ impl Control {
         media: Arc<dyn MediaPlane>,
         media_notices: mpsc::Receiver<MediaNotice>,
     ) -> Result<Handle, ControlError> {
-        let applied = store.applied().await?;
-        let (journal, reader) = Journal::open(&settings.journal_dir, applied, Arc::clone(&disk))
+        let (mut journal, mut reader) = Journal::open(&settings.journal_dir, Arc::clone(&disk))
             .map_err(|error| ControlError::Journal(error.to_string()))?;
+        let node = journal.node();
+        let applied = store.applied(node).await?;
+        journal.go_on_after(applied);
+        reader.go_back(applied);
         let (clock, health) = (Arc::new(Clock::new()), Arc::new(Health::default()));
         let mut writer = StoreWriter {
             store: Arc::clone(&store),
+            node,
             reader,
             refused: Refused::new(&settings.journal_dir, disk),
             applied,
@@ -104,6 +108,7 @@ impl Control {
                 media,
                 follow,
                 health,
+                node,
                 strict_users: settings.strict_users,
                 channel_writes: Mutex::new(()),
             }),

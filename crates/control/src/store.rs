@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use call::{CallSnapshot, Record};
-use model::{CallId, CallStatus, ChannelId, Timestamp, UserId};
+use model::{CallId, CallStatus, ChannelId, NodeId, Timestamp, UserId};
 
 use crate::admin::AdminStore;
 use crate::directory::{Account, Channel, User, UserPatch};
@@ -110,7 +110,7 @@ pub struct CallPage {
 /// A row of `call_events`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
-    /// Ascending within the store; the journal's sequence.
+    /// Ascending within the call; the sequence in the journal of the node that has the call.
     pub id: i64,
     /// When.
     pub at: Timestamp,
@@ -125,15 +125,16 @@ pub struct StoredEvent {
 /// The permanent record. Every write is one transaction.
 #[async_trait]
 pub trait Store: AdminStore {
-    /// The highest journal sequence that is in the store.
-    async fn applied(&self) -> Result<u64, StoreError>;
-    /// Applies journal records in order, each with its sequence, all or none. Skips those already there.
-    async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError>;
+    /// The highest sequence of a node's journal that is in the store. What a store has from before nodes had IDs becomes the first
+    /// node's that asks.
+    async fn applied(&self, node: NodeId) -> Result<u64, StoreError>;
+    /// Applies records of a node's journal in order, each with its sequence and its whole call, all or none. Skips those already there.
+    async fn apply(&self, node: NodeId, records: &[(u64, Record)]) -> Result<(), StoreError>;
     /// Counts a record that was set aside as applied, so that no later start sees it again.
-    async fn pass_over(&self, sequence: u64) -> Result<(), StoreError>;
+    async fn pass_over(&self, node: NodeId, sequence: u64) -> Result<(), StoreError>;
     /// Stores a record that was set aside earlier: its event in its place, and its call only if nothing later is known about it. False: it
     /// was already there.
-    async fn replay(&self, sequence: u64, record: &Record) -> Result<bool, StoreError>;
+    async fn replay(&self, node: NodeId, sequence: u64, record: &Record) -> Result<bool, StoreError>;
     /// Whether the store can be written. Cheap while all is well; after a failed write, it tries a write that changes nothing.
     async fn check(&self) -> Result<(), StoreError>;
     /// Calls that are not over, needed at start.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use call::Record;
+use model::NodeId;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ const CHECK: Duration = Duration::from_secs(1);
 /// The store's side of the journal.
 pub(crate) struct StoreWriter {
     pub(crate) store: Arc<dyn Store>,
+    /// Whose journal it copies.
+    pub(crate) node: NodeId,
     /// Stands where the store does.
     pub(crate) reader: JournalReader,
     /// Where records go that the store will never take.
@@ -147,7 +150,7 @@ impl StoreWriter {
 
     /// A database that never answers is away, too.
     async fn hand_over(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
-        let done = tokio::time::timeout(PATIENCE, self.store.apply(records)).await;
+        let done = tokio::time::timeout(PATIENCE, self.store.apply(self.node, records)).await;
         done.unwrap_or_else(|_| Err(StoreError::unavailable(Cause::Away, "it did not answer within a minute")))
     }
 
@@ -155,11 +158,11 @@ impl StoreWriter {
         match self.hand_over(&[(sequence, record.clone())]).await {
             Ok(()) => {}
             Err(error) if error.remedy() == Remedy::PutAside => {
-                self.refused.put_aside(sequence, record, &error.to_string()).map_err(|why| {
+                self.refused.put_aside(self.node, sequence, record, &error.to_string()).map_err(|why| {
                     let text = format!("cannot set aside a record that the store refuses ({error}): {why}");
                     StoreError::unavailable(Cause::of_io(&why), text)
                 })?;
-                self.store.pass_over(sequence).await?;
+                self.store.pass_over(self.node, sequence).await?;
                 tracing::error!(
                     sequence, call = %record.call.id, event = record.event, %error, file = %self.refused.path().display(),
                     "the store refused a record; it was set aside, and `stoa journal replay` tries it again"

@@ -163,6 +163,16 @@ uuid_id!(
     ParticipantId
 );
 
+uuid_id!(
+    /// A server, by the journal that it keeps. What happened to calls is numbered by node and sequence.
+    NodeId
+);
+
+impl NodeId {
+    /// The node of a journal from before nodes had IDs. Its store takes it for the first node that comes.
+    pub const UNNAMED: NodeId = NodeId(Uuid::nil());
+}
+
 impl From<CallId> for RoomName {
     fn from(id: CallId) -> RoomName {
         RoomName(Arc::from(id.to_string()))

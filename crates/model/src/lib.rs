@@ -13,6 +13,6 @@ pub use calls::{
     TopologyReason, TransferMode, VideoQuality,
 };
 pub use code::ErrorCode;
-pub use id::{CallId, ChannelId, DeviceId, IdError, ParticipantId, RoomName, UserId};
+pub use id::{CallId, ChannelId, DeviceId, IdError, NodeId, ParticipantId, RoomName, UserId};
 pub use redact::Secret;
 pub use unit::{Bitrate, Timestamp};

@@ -199,7 +199,7 @@ async fn ten_thousand_transitions() {
     let acknowledged = started.elapsed();
     house.handle.shutdown().await;
     let stored = started.elapsed();
-    let applied = house.store.applied().await.unwrap();
+    let applied = house.applied().await;
     println!(
         "{applied} transitions: durable and answered in {acknowledged:?} ({:.0}/s), in the store in {stored:?} ({:.0}/s)",
         applied as f64 / acknowledged.as_secs_f64(),

@@ -18,7 +18,7 @@ use control::{Disk, LocalDisk, Part, Remedy, Store, StoreError};
 use faulty::{FAULTS, FaultyDisk};
 use libsqlite3_sys as ffi;
 use model::{CallId, CallStatus, Timestamp};
-use support::{House, request, user, wait_for_lock};
+use support::{House, NODE, request, user, wait_for_lock};
 use tokio::sync::Mutex;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -55,16 +55,16 @@ async fn a_write_that_fails_anywhere_with_any_code_is_whole_or_not_there_and_the
             for spared in 0..longest {
                 sequence += 1;
                 vfs::arm(*code, spared, failing);
-                let first = store.apply(&[(sequence, record.clone())]).await;
+                let first = store.apply(NODE, &[(sequence, record.clone())]).await;
                 let hit = vfs::heal();
                 let case = format!("code {code} after {spared}, {failing} times: {first:?}");
                 if first.is_err() {
                     failed += 1;
-                    let again = store.apply(&[(sequence, record.clone())]).await;
+                    let again = store.apply(NODE, &[(sequence, record.clone())]).await;
                     assert_eq!(again, Ok(()), "{case}");
                     assert_eq!(store.check().await, Ok(()), "{case}");
                 }
-                assert_eq!(store.applied().await, Ok(sequence), "{case}");
+                assert_eq!(store.applied(NODE).await, Ok(sequence), "{case}");
                 if hit == 0 {
                     break;
                 }
@@ -86,15 +86,15 @@ async fn what_a_full_disk_says_is_waited_for_and_what_a_broken_rule_says_is_not(
     let directory = folder();
     let store = store::open(directory.path().join("stoa.db")).await.unwrap();
     vfs::arm(ffi::SQLITE_FULL, 0, i64::MAX);
-    let full = store.apply(&[(1, record.clone())]).await.unwrap_err();
+    let full = store.apply(NODE, &[(1, record.clone())]).await.unwrap_err();
     assert_eq!((full.remedy(), full.cause().map(control::Cause::as_str)), (Remedy::Again, Some("full")), "{full}");
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))), "it is tried, and is still so");
     vfs::heal();
     store.check().await.unwrap();
     let over_without_an_end = call::CallSnapshot { status: CallStatus::Ended, ..record.call.clone() };
-    let broken = store.apply(&[(1, Record { call: over_without_an_end, ..record.clone() })]).await.unwrap_err();
+    let broken = store.apply(NODE, &[(1, Record { call: over_without_an_end, ..record.clone() })]).await.unwrap_err();
     assert_eq!((broken.remedy(), broken.cause()), (Remedy::PutAside, None), "{broken}");
-    store.apply(&[(1, record)]).await.unwrap();
+    store.apply(NODE, &[(1, record)]).await.unwrap();
 }
 
 /// A server that is used, breaks in all ways, heals and is started again.

@@ -5,12 +5,12 @@ mod support;
 use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Record, Transfer};
 use control::{Account, Channel, HistoryQuery, Store, StoreError, UserPatch};
 use model::{
-    CallId, CallKind, CallMedia, CallStatus, DeviceId, EndReason, ParticipantId, ParticipantStatus, Permission,
+    CallId, CallKind, CallMedia, CallStatus, DeviceId, EndReason, NodeId, ParticipantId, ParticipantStatus, Permission,
     QualityBand, Secret, Timestamp, Topology, TransferMode, VideoQuality,
 };
 use sqlx::{ConnectOptions, Connection, Executor};
 use store::{OpenError, SqliteStore};
-use support::{channel, user};
+use support::{NODE, channel, user};
 use uuid::Uuid;
 
 struct Place {
@@ -95,7 +95,7 @@ fn query(who: &str) -> HistoryQuery {
 async fn a_call_reads_back_as_it_was_written() {
     let Place { store, _directory } = place().await;
     let call = ended_call(1, 1_000, &["a", "b", "c"]);
-    store.apply(&[(1, record(&call, "ended"))]).await.unwrap();
+    store.apply(NODE, &[(1, record(&call, "ended"))]).await.unwrap();
     assert_eq!(store.call(call.id).await.unwrap(), Some(call.clone()));
     assert_eq!(store.call(CallId(Uuid::nil())).await.unwrap(), None);
     assert!(store.running_calls().await.unwrap().is_empty());
@@ -113,7 +113,7 @@ async fn a_call_reads_back_as_it_was_written() {
         metadata: serde_json::Value::Null,
         ..ended_call(2, 2_000, &["a"])
     };
-    store.apply(&[(2, record(&bare, "ringing"))]).await.unwrap();
+    store.apply(NODE, &[(2, record(&bare, "ringing"))]).await.unwrap();
     assert_eq!(store.running_calls().await.unwrap(), [bare]);
 }
 
@@ -123,13 +123,35 @@ async fn records_that_are_there_already_are_passed_over() {
     let before = ended_call(1, 1_000, &["a", "b"]);
     let after = CallSnapshot { end_reason: Some(EndReason::Empty), ..ended_call(1, 1_000, &["a", "b", "c"]) };
     let all = [(1, record(&before, "x")), (2, record(&before, "y")), (3, record(&after, "z"))];
-    store.apply(&all[..2]).await.unwrap();
-    store.apply(&all).await.unwrap();
-    store.apply(&all[..1]).await.unwrap();
-    assert_eq!(store.applied().await.unwrap(), 3);
+    store.apply(NODE, &all[..2]).await.unwrap();
+    store.apply(NODE, &all).await.unwrap();
+    store.apply(NODE, &all[..1]).await.unwrap();
+    assert_eq!(store.applied(NODE).await.unwrap(), 3);
     assert_eq!(store.call(after.id).await.unwrap(), Some(after.clone()));
     let names: Vec<String> = store.events(after.id).await.unwrap().into_iter().map(|event| event.event).collect();
     assert_eq!(names, ["x", "y", "z"]);
+}
+
+#[tokio::test]
+async fn each_node_has_sequences_of_its_own() {
+    let Place { store, _directory } = place().await;
+    let other = NodeId(Uuid::from_u128(8));
+    let (one, two) = (ended_call(1, 1_000, &["a", "b"]), ended_call(2, 1_000, &["a", "b"]));
+    store.apply(NODE, &[(1, record(&one, "x")), (2, record(&one, "y"))]).await.unwrap();
+    store.apply(other, &[(1, record(&two, "z"))]).await.unwrap();
+    assert_eq!((store.applied(NODE).await, store.applied(other).await), (Ok(2), Ok(1)));
+    store.pass_over(other, 5).await.unwrap();
+    assert_eq!((store.applied(NODE).await, store.applied(other).await), (Ok(2), Ok(5)));
+    assert_eq!(store.replay(NODE, 1, &record(&one, "x")).await, Ok(false), "it is there");
+    assert_eq!(store.replay(other, 2, &record(&two, "w")).await, Ok(true), "that one is another's");
+    let names = async |call: &CallSnapshot| {
+        let events = store.events(call.id).await.unwrap();
+        events.into_iter().map(|event| (event.id, event.event)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&one).await, [(1, "x".to_owned()), (2, "y".to_owned())]);
+    assert_eq!(names(&two).await, [(1, "z".to_owned()), (2, "w".to_owned())]);
+    let third = NodeId(Uuid::from_u128(9));
+    assert_eq!(store.applied(third).await, Ok(0), "it gets nothing of the others'");
 }
 
 #[tokio::test]
@@ -138,9 +160,9 @@ async fn a_batch_with_a_fault_leaves_nothing() {
     let good = ended_call(1, 1_000, &["a", "b"]);
     // Over, but without an end: the schema does not take it.
     let bad = CallSnapshot { ended_at: None, ..ended_call(2, 1_000, &["a", "b"]) };
-    let refused = store.apply(&[(1, record(&good, "x")), (2, record(&bad, "x"))]).await.unwrap_err();
+    let refused = store.apply(NODE, &[(1, record(&good, "x")), (2, record(&bad, "x"))]).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
-    assert_eq!(store.applied().await.unwrap(), 0);
+    assert_eq!(store.applied(NODE).await.unwrap(), 0);
     assert_eq!(store.call(good.id).await.unwrap(), None);
 }
 
@@ -166,7 +188,7 @@ async fn history_page_by_page_meets_every_call_once() {
         call.status = if n % 2 == 0 { CallStatus::Ended } else { CallStatus::Declined };
         records.push((n as u64 + 1, record(&call, "ended")));
     }
-    store.apply(&records).await.unwrap();
+    store.apply(NODE, &records).await.unwrap();
     let calls: Vec<&CallSnapshot> = records.iter().map(|(_, record)| &record.call).collect();
     let a = user("a");
     type Belongs<'a> = Box<dyn Fn(&CallSnapshot) -> bool + 'a>;

@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{Read, Write};
 
 use call::{Command, InitiateCall, Output, Switchboard, Target};
 use model::{CallMedia, DeviceId, Timestamp, UserId};
@@ -38,13 +38,13 @@ fn records(calls: usize) -> Vec<Record> {
 }
 
 fn open(directory: &Path) -> (Journal, JournalReader) {
-    Journal::open(directory, 0, Arc::new(LocalDisk)).unwrap()
+    Journal::open(directory, Arc::new(LocalDisk)).unwrap()
 }
 
 /// On a disk that can be made to fail.
 fn open_faulty(directory: &Path) -> (Journal, JournalReader, Arc<FaultyDisk>) {
     let disk = Arc::new(FaultyDisk::default());
-    let (journal, reader) = Journal::open(directory, 0, Arc::clone(&disk) as SharedDisk).unwrap();
+    let (journal, reader) = Journal::open(directory, Arc::clone(&disk) as SharedDisk).unwrap();
     (journal, reader, disk)
 }
 
@@ -160,7 +160,7 @@ fn segments_are_closed_by_size_and_removed_when_applied() {
     let last = journal.commit().unwrap();
     assert_eq!(read_all(&mut reader, last).len(), 1, "the tail is found again");
     drop(journal);
-    let (journal, _) = Journal::open(directory.path(), last, Arc::new(LocalDisk)).unwrap();
+    let (journal, _) = open(directory.path());
     assert_eq!(journal.last(), last);
 }
 
@@ -197,7 +197,7 @@ impl Disk for NamesOnly {
 #[test]
 fn a_night_with_a_full_disk_leaves_no_files() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(directory.path(), 0, Arc::new(NamesOnly::default())).unwrap();
+    let (mut journal, _) = Journal::open(directory.path(), Arc::new(NamesOnly::default())).unwrap();
     journal.append(&records(1)[0]);
     for _ in 0..20 {
         journal.commit().unwrap_err();
@@ -258,7 +258,8 @@ fn fails_once(records: &[Record], fault: Fault, spared: u64, failing: u64, heals
     }
     drop((journal, reader));
     let hit = hit + disk.heal();
-    let (journal, mut reader) = Journal::open(directory.path(), applied, Arc::new(LocalDisk)).unwrap();
+    let (journal, mut reader) = open(directory.path());
+    reader.go_back(applied);
     assert!(journal.last() >= durable, "{case}: {} of {durable}", journal.last());
     let after = read_all(&mut reader, journal.last());
     let expected: Vec<u64> = (applied + 1..=journal.last()).collect();
@@ -278,7 +279,7 @@ fn calls_that_run_are_written_into_room_that_was_taken_before_the_disk_was_full(
         }
     }
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, mut reader) = Journal::open(directory.path(), 0, Arc::new(NoMoreRoom)).unwrap();
+    let (mut journal, mut reader) = Journal::open(directory.path(), Arc::new(NoMoreRoom)).unwrap();
     let mut record = records(1).remove(0);
     record.payload = serde_json::Value::String("x".repeat(100 << 10));
     for n in 1..=20 {
@@ -299,7 +300,7 @@ fn a_file_system_that_cannot_take_room_ahead_is_taken_as_it_is() {
         }
     }
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(directory.path(), 0, Arc::new(Plain)).unwrap();
+    let (mut journal, _) = Journal::open(directory.path(), Arc::new(Plain)).unwrap();
     journal.append(&records(1)[0]);
     journal.commit().unwrap();
     assert_eq!(journal.short(), None);
@@ -340,7 +341,7 @@ fn a_write_that_failed_halfway_is_passed_over() {
     // What a failed write may leave: a record that was written again elsewhere, and half of one.
     journal.append(&records[2]);
     let mut file = OpenOptions::new().append(true).open(&segments(directory.path())[0]).unwrap();
-    let line = journal.unwritten.clone();
+    let line = journal.unwritten.lines.clone();
     file.write_all(&line).unwrap();
     file.write_all(&line[..line.len() / 2]).unwrap();
     disk.arm(Fault::Full, 0, u64::MAX);
@@ -358,23 +359,28 @@ fn a_write_that_failed_halfway_is_passed_over() {
 #[test]
 fn memory_is_bounded_while_the_disk_refuses() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, _) = open(directory.path());
+    let (mut journal, mut reader) = open(directory.path());
     let mut record = records(1).remove(0);
     record.payload = serde_json::Value::String("x".repeat(1 << 20));
     for _ in 0..200 {
         journal.append(&record);
-        assert!(journal.unwritten.len() <= UNWRITTEN_BYTES);
+        assert!(journal.unwritten.weight() <= UNWRITTEN_BYTES);
     }
-    assert!(journal.given_up() > 100);
-    let lines = journal.unwritten.split_inclusive(|byte| *byte == b'\n');
-    assert_eq!(lines.filter(|line| parse(line).is_none()).count(), 0, "cut between lines");
+    let given_up = journal.given_up();
+    assert!(given_up > 100);
+    let lines = journal.unwritten.lines.split_inclusive(|byte| *byte == b'\n');
+    assert_eq!(lines.filter(|line| line::parse(line).is_none()).count(), 0, "cut between lines");
+    let last = journal.commit().unwrap();
+    let read = read_all(&mut reader, last);
+    assert_eq!(read.len() as u64, 200 - given_up);
+    assert!(read.iter().all(|(_, read)| *read == record), "what is kept follows on what was given up");
 }
 
 #[test]
 fn two_processes_do_not_write_one_journal() {
     let directory = tempfile::tempdir().unwrap();
     let (_journal, _) = open(directory.path());
-    let error = Journal::open(directory.path(), 0, Arc::new(LocalDisk)).unwrap_err();
+    let error = Journal::open(directory.path(), Arc::new(LocalDisk)).unwrap_err();
     assert!(matches!(error, JournalError::InUse(_)), "{error}");
 }
 
@@ -382,22 +388,155 @@ fn two_processes_do_not_write_one_journal() {
 fn a_format_of_tomorrow_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = segment_path(directory.path(), 1);
-    std::fs::write(&path, "stoa journal 2\nwhatever\n").unwrap();
-    let error = Journal::open(directory.path(), 0, Arc::new(LocalDisk)).unwrap_err();
+    std::fs::write(&path, "stoa journal 3\nwhatever\n").unwrap();
+    let error = Journal::open(directory.path(), Arc::new(LocalDisk)).unwrap_err();
     assert!(matches!(error, JournalError::UnknownFormat(_)), "{error}");
     let mut text = String::new();
     File::open(&path).unwrap().read_to_string(&mut text).unwrap();
-    assert_eq!(text, "stoa journal 2\nwhatever\n");
+    assert_eq!(text, "stoa journal 3\nwhatever\n");
 }
 
 #[test]
 fn sequences_go_on_where_the_store_is_even_without_the_folder() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(&directory.path().join("not/there/yet"), 41, Arc::new(LocalDisk)).unwrap();
+    let (mut journal, _) = open(&directory.path().join("not/there/yet"));
+    journal.go_on_after(41);
     assert_eq!(journal.append(&records(1)[0]), 42);
 }
 
 #[test]
 fn the_checksum_is_the_one_of_ieee() {
-    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    assert_eq!(line::crc32(b"123456789"), 0xcbf4_3926);
+}
+
+/// Records of a call that people join one after the other, each of whom is rung first, and of its end.
+fn crowd(joins: usize) -> Vec<Record> {
+    let config = call::Config { max_participants: 1_000, ..call::Config::default() };
+    let mut switchboard = Switchboard::new(config, 7);
+    let (host, device, now) = (UserId::new("host").unwrap(), DeviceId::unnamed(), Timestamp(1_000));
+    let request = InitiateCall {
+        id: None,
+        caller: host.clone(),
+        device: device.clone(),
+        target: Target::Users { users: vec![UserId::new("guest 0").unwrap()], channel: None, one_to_one: false },
+        media: CallMedia::Video,
+        ring_timeout: None,
+        metadata: serde_json::json!({ "topic": "all hands" }),
+    };
+    let answer = switchboard.handle_command(now, Command::Initiate(request)).unwrap();
+    let call::Answer::Call(made) = answer else { panic!("{answer:?}") };
+    let call = made.id;
+    for n in 0..joins {
+        let user = UserId::new(format!("guest {n}")).unwrap();
+        if n > 0 {
+            let users = vec![user.clone()];
+            switchboard.handle_command(now, Command::Invite { call, user: host.clone(), users }).unwrap();
+        }
+        let device = device.clone();
+        switchboard.handle_command(now, Command::Accept { call, user: user.clone(), device: device.clone() }).unwrap();
+        let joined = Command::MediaJoined { call, user: user.clone(), device, is_dependent: false };
+        switchboard.handle_command(now, joined).unwrap();
+        switchboard.handle_command(now, Command::MediaConnected { call, user }).unwrap();
+    }
+    switchboard.handle_command(now, Command::End { call, user: host, reason: None }).unwrap();
+    let mut records = Vec::new();
+    loop {
+        match switchboard.poll_output() {
+            Output::Record(record) => records.push(*record),
+            Output::Timeout(_) | Output::Idle => return records,
+            _ => {}
+        }
+    }
+}
+
+/// The bytes of all segments.
+fn size(directory: &Path) -> u64 {
+    segments(directory).iter().map(|path| std::fs::metadata(path).unwrap().len()).sum()
+}
+
+#[test]
+fn a_call_of_two_hundred_grows_by_as_much_with_the_last_who_joins_as_with_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, mut reader) = open(directory.path());
+    let records = crowd(200);
+    let (joins, end) = records.split_at(records.len() - 1);
+    let mut sizes = vec![size(directory.path())];
+    for half in joins.chunks(joins.len() / 2) {
+        for record in half {
+            journal.append(record);
+            journal.commit().unwrap();
+        }
+        sizes.push(size(directory.path()));
+    }
+    let (first, second) = (sizes[1] - sizes[0], sizes[2] - sizes[1]);
+    println!("{} records; the first hundred: {first} bytes, the second: {second}", joins.len());
+    assert!(second as f64 <= 1.2 * first as f64, "{second} after {first}");
+    journal.append(&end[0]);
+    journal.commit().unwrap();
+    let expected: Vec<(u64, Record)> = (1..).zip(records).collect();
+    assert!(read_all(&mut reader, journal.last()) == expected, "each with its whole call");
+    drop(journal);
+    let (journal, mut reader) = open(directory.path());
+    assert!(read_all(&mut reader, journal.last()) == expected, "after a restart, too");
+}
+
+#[test]
+fn a_segment_is_read_without_those_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, mut reader) = open(directory.path());
+    journal.segment_bytes = 40_000;
+    let expected: Vec<(u64, Record)> = (1..).zip(crowd(60)).collect();
+    for some in expected.chunks(3) {
+        some.iter().for_each(|(_, record)| _ = journal.append(record));
+        journal.commit().unwrap();
+    }
+    let last = journal.last();
+    assert!(segments(directory.path()).len() > 3, "{:?}", segments(directory.path()));
+    assert!(read_all(&mut reader, last) == expected);
+    for applied in (0..last).step_by(20) {
+        reader.prune(applied).unwrap();
+        reader.go_back(applied);
+        let rest = read_all(&mut reader, last);
+        assert!(rest[..] == expected[applied as usize..], "after {applied}");
+    }
+    assert!(segments(directory.path()).len() < 3);
+}
+
+#[test]
+fn what_is_kept_of_a_call_while_the_disk_refuses_follows_on_what_was_given_up_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, mut reader, disk) = open_faulty(directory.path());
+    let expected: Vec<(u64, Record)> = (1..).zip(crowd(40)).collect();
+    let (written, unwritten) = expected.split_at(30);
+    written.iter().for_each(|(_, record)| _ = journal.append(record));
+    journal.commit().unwrap();
+    disk.arm(Fault::Full, 0, u64::MAX);
+    unwritten.iter().for_each(|(_, record)| _ = journal.append(record));
+    journal.commit().unwrap_err();
+    let half = journal.unwritten.weight() / 2;
+    let given_up = journal.unwritten.give_up(half) as usize;
+    assert!(given_up > 10 && given_up < unwritten.len(), "{given_up}");
+    disk.heal();
+    let last = journal.commit().unwrap();
+    let kept = [written, &unwritten[given_up..]].concat();
+    assert!(read_all(&mut reader, last) == kept);
+}
+
+#[test]
+fn a_journal_keeps_its_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = open(directory.path());
+    let node = journal.node();
+    drop(journal);
+    assert_eq!(node_of(directory.path()).unwrap(), Some(node));
+    for _ in 0..3 {
+        let (journal, _) = open(directory.path());
+        assert_eq!(journal.node(), node);
+    }
+    let other = tempfile::tempdir().unwrap();
+    let (journal, _) = open(other.path());
+    assert_ne!(journal.node(), node);
+    std::fs::copy(&segments(other.path())[0], segment_path(directory.path(), 900)).unwrap();
+    let error = Journal::open(directory.path(), Arc::new(LocalDisk)).unwrap_err();
+    assert!(matches!(error, JournalError::Foreign(_)), "{error}");
 }

@@ -19,7 +19,7 @@ struct Bench {
 fn bench() -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(FaultyDisk::default());
-    let (journal, _) = Journal::open(&directory.path().join("journal"), 0, Arc::clone(&disk) as _).unwrap();
+    let (journal, _) = Journal::open(&directory.path().join("journal"), Arc::clone(&disk) as _).unwrap();
     let (notices, listener) = broadcast::channel(64);
     let media = Arc::new(Opened::default());
     let (durable, durable_seen) = watch::channel(0);
@@ -93,7 +93,7 @@ async fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refuse
     }
     assert!(told.iter().any(|line| line.starts_with("bob Incoming")), "{told:#?}");
     drop(bench.owner);
-    let (journal, mut reader) = Journal::open(&there, 0, Arc::new(LocalDisk)).unwrap();
+    let (journal, mut reader) = Journal::open(&there, Arc::new(LocalDisk)).unwrap();
     let records = reader.read(journal.last(), usize::MAX).unwrap();
     let events: Vec<&str> = records.iter().map(|(_, record)| record.event.as_str()).collect();
     assert_eq!(events, ["initiated", "ringing", "accepted", "initiated"]);

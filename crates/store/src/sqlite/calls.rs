@@ -5,26 +5,58 @@ use std::collections::HashMap;
 
 use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Record};
 use control::{StoreError, StoredEvent};
-use model::{CallId, UserId};
+use model::{CallId, NodeId, UserId};
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use super::rows::{self, CALL_COLUMNS};
 use super::{SqliteStore, apply_error, erase, people, store_error};
 
-/// The highest journal sequence that is in the store.
-pub(super) async fn applied(pool: &SqlitePool) -> Result<u64, StoreError> {
-    let applied: i64 =
-        sqlx::query_scalar("SELECT applied FROM journal_position").fetch_one(pool).await.map_err(store_error)?;
+/// A node as the database knows it.
+struct Node {
+    /// What its events are filed under.
+    number: i64,
+    /// How far its journal has been taken over.
+    applied: i64,
+}
+
+/// The highest sequence of a node's journal that is in the store.
+pub(super) async fn applied(store: &SqliteStore, node: NodeId) -> Result<u64, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT applied FROM journal_position WHERE node = ?")
+        .bind(node.0)
+        .fetch_optional(&store.readers)
+        .await
+        .map_err(store_error)?;
+    let applied = match found {
+        Some(applied) => applied,
+        None => {
+            let mut transaction = store.write().await?;
+            let node = known(&mut transaction, node).await?;
+            transaction.commit().await?;
+            node.applied
+        }
+    };
     u64::try_from(applied).map_err(|_| StoreError::Fault("journal_position is negative".to_owned()))
 }
 
+/// A node's row. One that is here for the first time has been here all along if the node that was has no ID yet.
+async fn known(connection: &mut SqliteConnection, node: NodeId) -> Result<Node, StoreError> {
+    const FOUND: &str = "SELECT number, applied FROM journal_position WHERE node = ?1";
+    const NAMED: &str = "UPDATE journal_position SET node = ?1 WHERE node = zeroblob(16) RETURNING number, applied";
+    const MADE: &str = "INSERT INTO journal_position (node, applied) VALUES (?1, 0) RETURNING number, applied";
+    for sql in [FOUND, NAMED, MADE] {
+        let row: Option<(i64, i64)> =
+            sqlx::query_as(sql).bind(node.0).fetch_optional(&mut *connection).await.map_err(store_error)?;
+        if let Some((number, applied)) = row {
+            return Ok(Node { number, applied });
+        }
+    }
+    Err(StoreError::Fault("a row that was inserted is not returned".to_owned()))
+}
+
 /// Applies records in order, all or none; ones already there are passed over.
-pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Result<(), StoreError> {
+pub(super) async fn apply(store: &SqliteStore, node: NodeId, records: &[(u64, Record)]) -> Result<(), StoreError> {
     let mut transaction = store.write().await?;
-    let applied: i64 = sqlx::query_scalar("SELECT applied FROM journal_position")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(store_error)?;
+    let Node { number, applied } = known(&mut transaction, node).await?;
     let fresh: Vec<&(u64, Record)> = records.iter().filter(|(sequence, _)| *sequence as i64 > applied).collect();
     let fresh = for_store(&mut transaction, fresh).await?;
     let Some((last, _)) = fresh.last() else { return transaction.commit().await };
@@ -34,34 +66,44 @@ pub(super) async fn apply(store: &SqliteStore, records: &[(u64, Record)]) -> Res
         write_call(&mut transaction, &record.call).await.map_err(apply_error)?;
     }
     for (sequence, record) in &fresh {
-        write_event(&mut transaction, *sequence, record).await.map_err(apply_error)?;
+        write_event(&mut transaction, number, *sequence, record).await.map_err(apply_error)?;
     }
     erase::forget_finished(&mut transaction).await?;
-    advance(&mut transaction, *last).await?;
+    advance(&mut transaction, number, *last).await?;
     transaction.commit().await
 }
 
-async fn advance(connection: &mut SqliteConnection, applied: u64) -> Result<(), StoreError> {
-    let advance = sqlx::query("UPDATE journal_position SET applied = max(applied, ?)").bind(applied as i64);
-    advance.execute(connection).await.map(drop).map_err(store_error)
+async fn advance(connection: &mut SqliteConnection, node: i64, applied: u64) -> Result<(), StoreError> {
+    let advance = sqlx::query("UPDATE journal_position SET applied = max(applied, ?2) WHERE number = ?1");
+    advance.bind(node).bind(applied as i64).execute(connection).await.map(drop).map_err(store_error)
 }
 
 /// Counts a record that was put aside as applied.
-pub(super) async fn pass_over(store: &SqliteStore, sequence: u64) -> Result<(), StoreError> {
+pub(super) async fn pass_over(store: &SqliteStore, node: NodeId, sequence: u64) -> Result<(), StoreError> {
     let mut transaction = store.write().await?;
-    advance(&mut transaction, sequence).await?;
+    let node = known(&mut transaction, node).await?;
+    advance(&mut transaction, node.number, sequence).await?;
     transaction.commit().await
 }
 
 /// Takes a record that was put aside, in its place among what came since. False: it is there.
-pub(super) async fn replay(store: &SqliteStore, sequence: u64, record: &Record) -> Result<bool, StoreError> {
+pub(super) async fn replay(
+    store: &SqliteStore,
+    node: NodeId,
+    sequence: u64,
+    record: &Record,
+) -> Result<bool, StoreError> {
     let mut transaction = store.write().await?;
-    let newest: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM call_events WHERE call_id = ?")
-        .bind(record.call.id.0)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM call_events WHERE id = ?)")
+    let Node { number, .. } = known(&mut transaction, node).await?;
+    let newest: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT node, sequence FROM call_events WHERE call_id = ? ORDER BY node DESC, sequence DESC LIMIT 1",
+    )
+    .bind(record.call.id.0)
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(store_error)?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM call_events WHERE node = ? AND sequence = ?)")
+        .bind(number)
         .bind(sequence as i64)
         .fetch_one(&mut *transaction)
         .await
@@ -69,10 +111,10 @@ pub(super) async fn replay(store: &SqliteStore, sequence: u64, record: &Record) 
     if !there {
         let cleaned = erase::without_erased(&mut transaction, record).await?;
         let record = cleaned.as_ref().unwrap_or(record);
-        if newest.is_none_or(|newest| newest < sequence as i64) {
+        if newest.is_none_or(|newest| newest < (number, sequence as i64)) {
             write_call(&mut transaction, &record.call).await.map_err(apply_error)?;
         }
-        write_event(&mut transaction, sequence, record).await.map_err(apply_error)?;
+        write_event(&mut transaction, number, sequence, record).await.map_err(apply_error)?;
         erase::forget_finished(&mut transaction).await?;
     }
     transaction.commit().await?;
@@ -195,20 +237,29 @@ async fn write_participant(
     Ok(())
 }
 
-async fn write_event(connection: &mut SqliteConnection, sequence: u64, record: &Record) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO call_events (id, call_id, at, event, user_id, payload) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(sequence as i64)
-        .bind(record.call.id.0)
-        .bind(record.at.0)
-        .bind(&record.event)
-        .bind(record.user.as_ref().map(|user| user.as_str()))
-        .bind(record.payload.to_string())
-        .execute(connection)
-        .await?;
+async fn write_event(
+    connection: &mut SqliteConnection,
+    node: i64,
+    sequence: u64,
+    record: &Record,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO call_events (node, sequence, call_id, at, event, user_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(node)
+    .bind(sequence as i64)
+    .bind(record.call.id.0)
+    .bind(record.at.0)
+    .bind(&record.event)
+    .bind(record.user.as_ref().map(|user| user.as_str()))
+    .bind(record.payload.to_string())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-const EVENTS: &str = "SELECT id, at, event, user_id, payload FROM call_events WHERE call_id = ? ORDER BY id";
+const EVENTS: &str =
+    "SELECT sequence, at, event, user_id, payload FROM call_events WHERE call_id = ? ORDER BY node, sequence";
 
 /// Calls that are not over, oldest first.
 pub(super) async fn running(pool: &SqlitePool) -> Result<Vec<CallSnapshot>, StoreError> {
@@ -236,7 +287,7 @@ pub(super) async fn events(pool: &SqlitePool, call: CallId) -> Result<Vec<Stored
         .iter()
         .map(|row| {
             Ok(StoredEvent {
-                id: rows::get(row, "id")?,
+                id: rows::get(row, "sequence")?,
                 at: rows::time(row, "at")?,
                 event: rows::get(row, "event")?,
                 user: rows::maybe_id(row, "user_id")?,

@@ -43,7 +43,10 @@ const TABLES: &[(&str, &str)] = &[
         "SELECT json_object('room', room, 'deviceId', device_id, 'createdAt', created_at, 'closedAt', closed_at) AS row \
             FROM webrtc_connections WHERE user_id = ?",
     ),
-    ("events", "SELECT json_object('id', id, 'at', at, 'event', event) AS row FROM call_events WHERE user_id = ?"),
+    (
+        "events",
+        "SELECT json_object('id', sequence, 'at', at, 'event', event) AS row FROM call_events WHERE user_id = ?",
+    ),
     (
         "audit",
         "SELECT json_object('at', at, 'actor', actor, 'action', action, 'target', target) AS row FROM audit_log \
@@ -185,7 +188,7 @@ async fn rewrite_events(
     user: &UserId,
     alias: &UserId,
 ) -> Result<(), StoreError> {
-    let events = sqlx::query("SELECT id, payload FROM call_events WHERE call_id = ? AND payload <> '{}'")
+    let events = sqlx::query("SELECT node, sequence, payload FROM call_events WHERE call_id = ? AND payload <> '{}'")
         .bind(call)
         .fetch_all(&mut *connection)
         .await
@@ -195,8 +198,9 @@ async fn rewrite_events(
         if !replace(&mut payload, user.as_str(), alias.as_str()) {
             continue;
         }
-        sqlx::query("UPDATE call_events SET payload = ?2 WHERE id = ?1")
-            .bind(get::<i64>(row, "id")?)
+        sqlx::query("UPDATE call_events SET payload = ?3 WHERE node = ?1 AND sequence = ?2")
+            .bind(get::<i64>(row, "node")?)
+            .bind(get::<i64>(row, "sequence")?)
             .bind(payload.to_string())
             .execute(&mut *connection)
             .await

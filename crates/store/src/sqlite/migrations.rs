@@ -12,6 +12,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (2, "calls", include_str!("../../migrations/sqlite/0002_calls.sql")),
     (3, "admin", include_str!("../../migrations/sqlite/0003_admin.sql")),
     (4, "account skeletons", include_str!("../../migrations/sqlite/0004_account_skeletons.sql")),
+    (5, "nodes", include_str!("../../migrations/sqlite/0005_nodes.sql")),
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -42,6 +43,6 @@ mod tests {
             .iter()
             .map(|step| step.checksum[..6].iter().map(|byte| format!("{byte:02x}")).collect())
             .collect();
-        assert_eq!(sums, ["5a18b3e6ca1e", "3091804eda0e", "320b213622b3", "20173eaeb735"]);
+        assert_eq!(sums, ["5a18b3e6ca1e", "3091804eda0e", "320b213622b3", "20173eaeb735", "825322291800"]);
     }
 }

@@ -26,7 +26,7 @@ use call::{CallSnapshot, Record};
 use control::{
     Account, CallPage, Channel, HistoryQuery, QualitySample, Store, StoreError, StoredEvent, User, UserPatch,
 };
-use model::{CallId, ChannelId, Permission, Timestamp, UserId};
+use model::{CallId, ChannelId, NodeId, Permission, Timestamp, UserId};
 use sqlx::SqlitePool;
 
 use errors::{apply_error, store_error};
@@ -55,17 +55,17 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn applied(&self) -> Result<u64, StoreError> {
-        calls::applied(&self.readers).await
+    async fn applied(&self, node: NodeId) -> Result<u64, StoreError> {
+        calls::applied(self, node).await
     }
-    async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
-        calls::apply(self, records).await
+    async fn apply(&self, node: NodeId, records: &[(u64, Record)]) -> Result<(), StoreError> {
+        calls::apply(self, node, records).await
     }
-    async fn pass_over(&self, sequence: u64) -> Result<(), StoreError> {
-        calls::pass_over(self, sequence).await
+    async fn pass_over(&self, node: NodeId, sequence: u64) -> Result<(), StoreError> {
+        calls::pass_over(self, node, sequence).await
     }
-    async fn replay(&self, sequence: u64, record: &Record) -> Result<bool, StoreError> {
-        calls::replay(self, sequence, record).await
+    async fn replay(&self, node: NodeId, sequence: u64, record: &Record) -> Result<bool, StoreError> {
+        calls::replay(self, node, sequence, record).await
     }
     async fn check(&self) -> Result<(), StoreError> {
         self.writer.check().await

@@ -10,10 +10,10 @@ use std::time::Duration;
 use call::{CallSnapshot, InitiateCall, Target};
 use control::{
     ConnectError, Control, Disk, Handle, HistoryQuery, LocalDisk, MediaNotice, MediaNoticeKind, MediaPlane, Notice,
-    Settings, SignalLink,
+    Settings, SignalLink, Store,
 };
 use livekit::{RoomAnswer, RoomRefusal, RoomRequest};
-use model::{CallId, CallMedia, ChannelId, DeviceId, RoomName, UserId};
+use model::{CallId, CallMedia, ChannelId, DeviceId, NodeId, RoomName, UserId};
 use store::SqliteStore;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -152,6 +152,11 @@ impl House {
         found.unwrap_or_else(|_| panic!("no {name} for {who}"))
     }
 
+    /// How far the store has followed the journal.
+    pub async fn applied(&self) -> u64 {
+        self.store.applied(self.handle.node()).await.unwrap()
+    }
+
     pub async fn connect(&self, who: &str) {
         self.handle.device_connected(&user(who), &DeviceId::unnamed()).await.unwrap();
     }
@@ -223,7 +228,11 @@ pub async fn wait_for_lock(folder: &Path) {
     panic!("the journal stays locked");
 }
 
-/// Writes calls into a segment of its own, each with its sequence, as records of an event `x`.
+/// The node of a store that has no journal.
+pub const NODE: NodeId = NodeId(uuid::Uuid::from_u128(7));
+
+/// Writes calls into a segment of its own, each with its sequence, as records of an event `x`. In the first format, as an earlier version
+/// would.
 pub fn put_into_journal(folder: &Path, calls: &[(u64, &CallSnapshot)]) {
     let line = |(sequence, call): &(u64, &CallSnapshot)| {
         let (at, payload) = (call.created_at, serde_json::Value::Null);
