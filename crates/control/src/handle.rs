@@ -505,22 +505,26 @@ impl Handle {
         self.shared.follow.settle().await;
     }
 
-    /// A call of the same id that the switchboard has forgotten: the same request gives the same call.
+    /// A call of the same id that the switchboard has forgotten: the same request gives the same call. For an id that is new, this is one
+    /// look into the store.
     async fn earlier(&self, request: &InitiateCall) -> Result<Option<CallSnapshot>, ControlError> {
         let Some(id) = request.id else { return Ok(None) };
+        let found = match self.shared.store.call(id).await {
+            // A new call does not wait for the database: an id that comes again comes within the switchboard's memory.
+            Ok(None) | Err(StoreError::Unavailable(_) | StoreError::Damaged(_)) => return Ok(None),
+            Ok(Some(stored)) => Ok(stored),
+            Err(error @ (StoreError::Conflict | StoreError::Refused(_) | StoreError::Fault(_))) => Err(error),
+        };
         if self.read(move |switchboard, _| switchboard.call(id).is_some()).await? {
             return Ok(None);
         }
-        match self.shared.store.call(id).await {
-            Ok(Some(stored)) if call::same_request(&stored, request) => match stored.merged_into {
-                Some(winner) => Ok(self.shared.store.call(winner).await?),
-                None => Ok(Some(stored)),
-            },
-            Ok(Some(_)) => Err(CommandError::CallIdConflict.into()),
-            Ok(None) => Ok(None),
-            // A new call does not wait for the database: an id that comes again comes within the switchboard's memory.
-            Err(StoreError::Unavailable(_) | StoreError::Damaged(_)) => Ok(None),
-            Err(error @ (StoreError::Conflict | StoreError::Refused(_) | StoreError::Fault(_))) => Err(error.into()),
+        let stored = found?;
+        if !call::same_request(&stored, request) {
+            return Err(CommandError::CallIdConflict.into());
+        }
+        match stored.merged_into {
+            Some(winner) => Ok(self.shared.store.call(winner).await?),
+            None => Ok(Some(stored)),
         }
     }
 
