@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use sfu::room::packet::{Egress, Extensions, Format, Packet};
 use sfu::room::{Line, Room};
-use sfu::{Codec, Kind, Layer, MidName, ParticipantKey, PeerKey, Rights, TrackKey, TrackPreference, TrackSpec};
+use sfu::{
+    Codec, Kind, Layer, MidName, ParticipantKey, PeerKey, Rights, TapLayers, TapPacket, Tapped, TrackKey, TrackPreference,
+    TrackSpec,
+};
 
 static OPENED: LazyLock<Instant> = LazyLock::new(Instant::now);
 const CODECS: [Codec; 8] =
@@ -65,6 +68,9 @@ fuzz_target!(|data: &[u8]| {
         let _ = sfu::codec::starts_keyframe(codec, data, None);
         let _ = sfu::codec::starts_keyframe(codec, data, Some(data));
     }
+    if let Ok(packet) = TapPacket::decode(data) {
+        again(&packet);
+    }
     let mut scene = Scene::new();
     let mut bytes = Bytes(data);
     for _ in 0..512 {
@@ -75,6 +81,13 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
+/// What a tap got is the same after it was stored.
+fn again(packet: &TapPacket) {
+    let mut bytes = Vec::new();
+    packet.encode(&mut bytes);
+    assert_eq!(TapPacket::decode(&bytes).as_ref(), Ok(packet));
+}
+
 impl Scene {
     fn new() -> Self {
         let now = *OPENED;
@@ -82,7 +95,7 @@ impl Scene {
             seed: 1,
             initial_bitrate: model::Bitrate::kbps(1_500),
             bandwidth_estimation: true,
-            rethrow_panics: true,
+            opened: now,
             local: vec![].into(),
         });
         let rights = Rights { publish: true, subscribe: true };
@@ -92,6 +105,10 @@ impl Scene {
         let tracks = [Kind::Audio, Kind::Video].map(|kind| room.publish(now, publisher, spec(kind)));
         room.bind_track(now, tracks[0], &[Layer::High]);
         room.bind_track(now, tracks[1], &LAYERS);
+        for (track, max_layer) in [(tracks[0], Layer::Low), (tracks[1], Layer::Low), (tracks[1], Layer::High)] {
+            room.add_tap(now, track, TapLayers::Best { max_layer, width: 0, height: 0 });
+            room.add_tap(now, track, TapLayers::Only(max_layer));
+        }
         for (at, subscriber) in subscribers.into_iter().enumerate() {
             for (slot, track) in tracks.into_iter().enumerate() {
                 room.subscribe(now, subscriber, track);
@@ -168,8 +185,8 @@ impl Scene {
             seq: *seq,
             timestamp: (*seq as u32).wrapping_mul(3_000),
             marker: flags & 16 != 0,
-            arrival: self.now,
-            captured: self.now,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
             payload: bytes.take(usize::from(length)).into(),
             extensions: Extensions {
                 audio_level: (!video).then_some((length & 127, flags & 128 != 0)),
@@ -187,6 +204,11 @@ impl Scene {
         while self.room.poll_output().is_some() {}
         for forward in self.room.drain_forwards() {
             assert!(self.seen.insert((forward.egress, forward.seq)), "a sequence number was used twice");
+        }
+        for tapped in self.room.drain_tapped() {
+            if let Tapped::Packet { packet, .. } = tapped {
+                again(&packet);
+            }
         }
     }
 }

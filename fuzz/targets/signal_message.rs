@@ -57,7 +57,7 @@ fn settle(room: &mut Room) {
             | Output::PeerClosed(_)
             | Output::Transmit(_)
             | Output::Event(_)
-            | Output::Relay(..)
+            | Output::Cascade(..)
             | Output::Answer(..)
             | Output::Hook(_) => {}
         }
@@ -79,7 +79,7 @@ fn init(now: Instant) -> RoomInit {
             seed: 1,
             initial_bitrate: model::Bitrate::kbps(1_500),
             bandwidth_estimation: true,
-            rethrow_panics: true,
+            opened: now,
             local: vec![addr.ip()].into(),
         },
         seed: 1,

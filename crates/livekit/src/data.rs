@@ -139,16 +139,16 @@ impl Room {
         let kind = if reliable { proto::data_packet::Kind::Reliable } else { proto::data_packet::Kind::Lossy };
         packet.kind = kind.into();
         let sid = session.sid.clone();
-        let relayed = may_be_relayed(&packet);
+        let cascaded = may_be_cascaded(&packet);
         let encoded = self.deliver(key, lane, sid, packet);
-        if relayed {
-            self.relay_data(key, lane, &encoded);
+        if cascaded {
+            self.cascade_data(key, lane, &encoded);
         }
     }
 
     /// A packet of a participant of another room who is shown here: its sender has another sid here.
     #[allow(deprecated)]
-    pub(crate) fn data_relayed(&mut self, key: ParticipantKey, lane: DataLane, bytes: &[u8]) {
+    pub(crate) fn data_cascaded(&mut self, key: ParticipantKey, lane: DataLane, bytes: &[u8]) {
         let Ok(mut packet) = proto::DataPacket::decode(bytes) else { return };
         let Some(sid) = self.sessions.get(&key).map(|session| session.sid.clone()) else { return };
         packet.participant_sid.clone_from(&sid);
@@ -187,7 +187,7 @@ impl Room {
 
     fn hand_on(&mut self, from: Option<ParticipantKey>, lane: DataLane, destinations: &[String], packet: &Arc<[u8]>) {
         for (key, session) in &mut self.sessions {
-            if Some(*key) == from || session.is_relayed() || !is_for(destinations, &session.identity) {
+            if Some(*key) == from || session.is_cascaded() || !is_for(destinations, &session.identity) {
                 continue;
             }
             let peer = session.peers.subscriber();
@@ -234,7 +234,7 @@ impl Room {
 }
 
 /// Whether a packet is also for the rooms that its sender is shown in: a call of a method is not, its answer would find no way back.
-fn may_be_relayed(packet: &proto::DataPacket) -> bool {
+fn may_be_cascaded(packet: &proto::DataPacket) -> bool {
     !matches!(packet.value, Some(Value::RpcRequest(_) | Value::RpcAck(_) | Value::RpcResponse(_)))
 }
 

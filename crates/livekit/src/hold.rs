@@ -21,6 +21,7 @@ impl Room {
         let changed = if on { self.held.insert(identity.to_owned()) } else { self.held.remove(identity) };
         if let Some(key) = self.identities.get(identity).copied().filter(|_| changed) {
             self.aim_around(key);
+            self.tap_tracks(key);
             self.mark_changed(key);
             let participants = self.visible_infos(Some(key));
             if !participants.is_empty() {

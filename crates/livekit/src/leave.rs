@@ -122,14 +122,14 @@ impl Room {
         let Some(session) = self.sessions.get(&key) else { return };
         let (connection, hidden) = (session.connection(), session.grant.hidden);
         let joined = session.stage == Stage::Active;
-        let relayed = session.is_relayed();
+        let cascaded = session.is_cascaded();
         let farewell = self.farewell(key, departure.reason());
         if let Some(connection) = connection {
             self.dismiss(connection, departure);
         }
         self.withdraw_all(key);
         self.abandon_rpcs(key);
-        self.end_relays_of(key);
+        self.end_cascades_of(key);
         self.media.leave(self.now, key);
         let session = self.sessions.remove(&key).expect("looked up above, and nothing removes it in between");
         for peer in session.peers.all() {
@@ -151,7 +151,7 @@ impl Room {
         }
         self.drop_data_tracks_of(&session);
         self.count_changed();
-        if relayed {
+        if cascaded {
             // Its call, if any, is the other room's.
         } else if departure == Departure::ClientLeft {
             self.goodbyes.push((self.now + SECOND_THOUGHTS, session.identity));

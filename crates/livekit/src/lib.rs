@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin at some time"))]
 
 mod backups;
+mod cascade;
 mod data;
 mod data_tracks;
 mod decode;
@@ -25,7 +26,6 @@ mod lines;
 mod negotiate;
 mod options;
 mod pulse;
-mod relay;
 mod requests;
 mod resume;
 mod room;
@@ -39,6 +39,7 @@ mod tracks;
 mod types;
 mod updates;
 
+pub use cascade::{CascadeId, CascadeMessage, CascadeState};
 pub use decode::{
     LONGEST_JOIN_REQUEST, decode_join_request, decode_query, decode_signal, decode_signal_json, encode_signal,
     encode_signal_json,
@@ -47,7 +48,6 @@ pub use join::SERVER_VERSION;
 pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
 pub use options::RoomOptions;
-pub use relay::{RelayId, RelayMessage, RelayedState};
 pub use requests::{RequestId, RoomAnswer, RoomRefusal, RoomRequest};
 pub use room::Room;
 pub use sdp::{DescriptionError, check_description};

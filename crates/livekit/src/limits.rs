@@ -53,7 +53,7 @@ pub(crate) const MOST_RPCS: usize = 256;
 /// Longest payload of an RPC, in bytes, as clients have it.
 pub(crate) const LONGEST_RPC_PAYLOAD: usize = 15 * 1024;
 /// Participants of a room that are shown in others, and of others shown in it.
-pub(crate) const MOST_RELAYS: usize = 256;
+pub(crate) const MOST_CASCADES: usize = 256;
 /// Nonces of sent data remembered, so that what a backend sends again comes once.
 pub(crate) const MOST_NONCES: usize = 256;
 /// Identities whose tokens were revoked when they were removed.

@@ -128,7 +128,7 @@ impl Room {
                 // A lost client offers anew when it resumes.
                 _ if session.connection().is_none() => {}
                 Peers::Single(_) if !session.negotiation.offered => {}
-                Peers::Relayed => {}
+                Peers::Cascaded => {}
                 Peers::Single(_) => self.ask_for_offer(key),
                 Peers::Dual { .. } => self.offer(key),
             }

@@ -16,8 +16,8 @@ use crate::types::{ConnectionId, Join, Output};
 impl Room {
     pub(crate) fn resume(&mut self, connection: ConnectionId, join: Join, sid: &str, _reason: i32) {
         let key = self.identities.get(&join.claims.sub).copied();
-        let Some(key) =
-            key.filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid && !session.is_relayed()))
+        let Some(key) = key
+            .filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid && !session.is_cascaded()))
         else {
             self.send_to(connection, leave(DisconnectReason::StateMismatch, Action::Reconnect));
             self.out(Output::Close(connection, "nothing to resume"));
@@ -115,7 +115,7 @@ impl Room {
                 now
             }
             Link::Lost { since, .. } => since,
-            Link::Relayed => now,
+            Link::Cascaded => now,
         };
         self.connections.insert(connection, key);
         since.checked_sub(NEWS_LOST).unwrap_or(since)

@@ -11,11 +11,11 @@ use livekit_protocol as proto;
 use rustc_hash::FxHashMap;
 use sfu::{MediaEvent, MediaRoom, ParticipantKey, PeerKey, TrackKey};
 
+use crate::cascade::Cascades;
 use crate::data::Replay;
 use crate::leave::{Departed, Departure};
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
 use crate::pulse::Pulses;
-use crate::relay::Relays;
 use crate::requests::{Nonces, Revoked};
 use crate::rpc::Rpcs;
 use crate::session::{Link, Session};
@@ -41,7 +41,7 @@ pub struct Room {
     pub(crate) close_after: Duration,
     /// Somebody has been in it who did not depend on others.
     entered: bool,
-    pub(crate) relays: Relays,
+    pub(crate) cascades: Cascades,
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
     pub(crate) revoked: Revoked,
@@ -101,7 +101,7 @@ impl Room {
             closed: false,
             close_after,
             entered: false,
-            relays: Relays::default(),
+            cascades: Cascades::default(),
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
             revoked: Revoked::default(),
@@ -246,7 +246,7 @@ impl Room {
                     self.next_timer = None;
                     self.handle_media(event);
                 }
-                sfu::Output::Relayed(track, layer, packet) => self.relay_packet(track, layer, &packet),
+                sfu::Output::Tapped(tapped) => self.take_tapped(tapped),
                 sfu::Output::Timeout(media) => {
                     if self.finish_turn() {
                         continue;
@@ -280,7 +280,7 @@ impl Room {
             match self.media.poll_output() {
                 sfu::Output::Transmit(transmit) => self.outputs.push_back(Output::Transmit(transmit)),
                 sfu::Output::Event(event) => self.handle_media(event),
-                sfu::Output::Relayed(track, layer, packet) => self.relay_packet(track, layer, &packet),
+                sfu::Output::Tapped(tapped) => self.take_tapped(tapped),
                 sfu::Output::Timeout(_) => return,
             }
         }
@@ -389,7 +389,7 @@ impl Room {
     fn session_timer(&self, session: &Session) -> Instant {
         let link = match session.link {
             Link::Lost { until, .. } => until,
-            Link::Relayed => self.now + Duration::from_secs(3600),
+            Link::Cascaded => self.now + Duration::from_secs(3600),
             Link::Connected(_) => session.heard + SILENCE,
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
@@ -435,7 +435,7 @@ impl Room {
                         session.heard = now;
                     }
                 }
-                Link::Lost { .. } | Link::Connected(_) | Link::Relayed => {}
+                Link::Lost { .. } | Link::Connected(_) | Link::Cascaded => {}
             }
             if self
                 .sessions

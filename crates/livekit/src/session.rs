@@ -24,7 +24,7 @@ pub(crate) enum Link {
         until: Instant,
     },
     /// There is none: the participant is in another room and only shown here.
-    Relayed,
+    Cascaded,
 }
 
 /// How far a participant has come.
@@ -49,7 +49,7 @@ pub(crate) enum Peers {
         subscriber: PeerKey,
     },
     /// None: what it publishes comes from another room.
-    Relayed,
+    Cascaded,
 }
 
 /// No connection has this key.
@@ -60,7 +60,7 @@ impl Peers {
     pub fn publisher(self) -> PeerKey {
         match self {
             Peers::Single(peer) | Peers::Dual { publisher: peer, .. } => peer,
-            Peers::Relayed => NO_PEER,
+            Peers::Cascaded => NO_PEER,
         }
     }
 
@@ -68,7 +68,7 @@ impl Peers {
     pub fn subscriber(self) -> PeerKey {
         match self {
             Peers::Single(peer) | Peers::Dual { subscriber: peer, .. } => peer,
-            Peers::Relayed => NO_PEER,
+            Peers::Cascaded => NO_PEER,
         }
     }
 
@@ -77,7 +77,7 @@ impl Peers {
         let (first, second) = match self {
             Peers::Single(peer) => (Some(peer), None),
             Peers::Dual { publisher, subscriber } => (Some(publisher), Some(subscriber)),
-            Peers::Relayed => (None, None),
+            Peers::Cascaded => (None, None),
         };
         [first, second].into_iter().flatten()
     }
@@ -336,9 +336,9 @@ impl Session {
             device: None,
             refresh_at: now,
             client: ClientParameters::default(),
-            link: Link::Relayed,
+            link: Link::Cascaded,
             stage: Stage::Active,
-            peers: Peers::Relayed,
+            peers: Peers::Cascaded,
             joined_at,
             version: 0,
             media_dead: None,
@@ -360,8 +360,8 @@ impl Session {
     }
 
     /// It is in another room and shown here.
-    pub fn is_relayed(&self) -> bool {
-        self.link == Link::Relayed
+    pub fn is_cascaded(&self) -> bool {
+        self.link == Link::Cascaded
     }
 
     /// It is there for the others: see [`is_dependent`].
@@ -378,7 +378,7 @@ impl Session {
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.link {
             Link::Connected(connection) => Some(connection),
-            Link::Lost { .. } | Link::Relayed => None,
+            Link::Lost { .. } | Link::Cascaded => None,
         }
     }
 

@@ -95,7 +95,7 @@ impl Room {
     /// One who depended on others no longer does, or the other way round: it takes a place from now on, or gives it back.
     fn changed_sides(&mut self, key: ParticipantKey) {
         self.count_changed();
-        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_relayed()) else { return };
+        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_cascaded()) else { return };
         let (identity, device) = (session.identity.clone(), session.device.clone());
         let is_dependent = session.is_dependent();
         self.event(RoomEvent::Joined { identity, device, is_dependent });

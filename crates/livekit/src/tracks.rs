@@ -245,7 +245,7 @@ impl Room {
         self.mark_changed(key);
         self.reconcile_track(track);
         self.hook_track(key, &info, true);
-        self.relay_track(key, track);
+        self.tap_tracks(key);
     }
 
     /// First media is there: the codec is certain.
@@ -352,7 +352,7 @@ impl Room {
 
     /// Says what a participant shows, where that changed.
     pub(crate) fn media_state(&mut self, key: ParticipantKey) {
-        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_relayed()) else { return };
+        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_cascaded()) else { return };
         let live = |source| {
             let mut own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
             own.any(|track| track.is_published() && !track.info.muted && track.source() == source)

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 
+use crate::cascade::{CascadeId, CascadeMessage};
 use crate::options::RoomOptions;
-use crate::relay::{RelayId, RelayMessage};
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 
 /// A signalling connection (a WebSocket), numbered by the caller. A number is never reused in the room.
@@ -96,8 +96,8 @@ pub enum Output {
     Transmit(sfu::Transmit),
     /// An event for the owner.
     Event(RoomEvent),
-    /// To the other room of a relay.
-    Relay(RelayId, RelayMessage),
+    /// To the other room of a cascade.
+    Cascade(CascadeId, CascadeMessage),
     /// The result of a request.
     Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
     /// Tell the operator's backend.

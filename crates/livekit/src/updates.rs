@@ -20,7 +20,7 @@ impl Room {
         let tracks: Vec<_> = tracks.filter(|track| track.is_published()).map(|track| track.info.clone()).collect();
         let data_tracks = session.data_tracks.infos();
         let forwarded = proto::participant_info::KindDetail::Forwarded;
-        let kind_details = if session.is_relayed() { vec![forwarded.into()] } else { Vec::new() };
+        let kind_details = if session.is_cascaded() { vec![forwarded.into()] } else { Vec::new() };
         let state = match session.stage {
             Stage::Joined => proto::participant_info::State::Joined,
             Stage::Active => proto::participant_info::State::Active,
@@ -72,7 +72,7 @@ impl Room {
         let visible = changed.into_iter().filter(|key| self.sessions.get(key).is_some_and(|s| !s.grant.hidden));
         let infos: Vec<_> = visible.filter_map(|key| Some((key, self.info(key)?))).collect();
         for (key, _) in &infos {
-            self.relay_state(*key);
+            self.cascade_state(*key);
         }
         if farewells.is_empty() && infos.is_empty() {
             return;

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use livekit::proto::{self, DisconnectReason, leave_request::Action, signal_request::Message as Said};
-use livekit::{ConnectionId, RelayId, RoomAnswer, RoomEvent, RoomOptions, RoomRefusal, RoomRequest};
+use livekit::{CascadeId, ConnectionId, RoomAnswer, RoomEvent, RoomOptions, RoomRefusal, RoomRequest};
 use support::*;
 
 /// The tokens that LiveKit's backends give to those who are there for the others.
@@ -62,8 +62,8 @@ fn they_take_no_place() {
 fn they_take_no_place_where_they_are_shown_from_another_room() {
     let mut world = room_for(1);
     world.join("alice");
-    assert_eq!(world.room.relay_in(world.now, RelayId(1), "bob", false), Err(RoomRefusal::Busy));
-    assert_eq!(world.room.relay_in(world.now, RelayId(2), "egress", true), Ok(()));
+    assert_eq!(world.room.cascade_in(world.now, CascadeId(1), "bob", false), Err(RoomRefusal::Busy));
+    assert_eq!(world.room.cascade_in(world.now, CascadeId(2), "egress", true), Ok(()));
 }
 
 #[test]

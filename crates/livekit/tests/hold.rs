@@ -5,7 +5,7 @@
 mod support;
 
 use livekit::proto::{self, signal_request::Message as Said};
-use livekit::{ConnectionId, RelayId, RelayMessage, RoomAnswer, RoomEvent, RoomRequest};
+use livekit::{CascadeId, CascadeMessage, ConnectionId, RoomAnswer, RoomEvent, RoomRequest};
 use support::*;
 
 fn publish(world: &mut World, publisher: ConnectionId) -> String {
@@ -105,11 +105,11 @@ fn where_one_is_shown_elsewhere_the_hold_shows_too() {
     let mut world = World::new();
     let alice = world.join("alice");
     publish(&mut world, alice);
-    world.room.relay_out(world.now, RelayId(1), "alice").expect("she is there");
+    world.room.cascade_out(world.now, CascadeId(1), "alice").expect("she is there");
     hold(&mut world, "alice", true);
     hold(&mut world, "alice", false);
-    let states = world.relayed.iter().filter_map(|(_, message)| match message {
-        RelayMessage::State(state) => Some(state.info.tracks[0].muted),
+    let states = world.cascaded.iter().filter_map(|(_, message)| match message {
+        CascadeMessage::State(state) => Some(state.info.tracks[0].muted),
         _ => None,
     });
     assert_eq!(states.collect::<Vec<_>>(), [false, true, false]);

@@ -3,6 +3,7 @@
 //! The parts:
 //! - [`room`]: the pure forwarding core. Sees peers as plain events and replays bit for bit from a seed.
 //! - [`codec`]: the little that forwarding needs to know about each codec.
+//! - [`TapPacket`]: packets for whoever reads a track without being a subscriber: other rooms, recorders.
 //! - `peer`: one WebRTC connection. The only module that uses `str0m`.
 //! - `media`: [`MediaRoom`], a room with its peers; the type that a worker thread owns and drives.
 //!
@@ -18,8 +19,12 @@ mod media;
 #[cfg(feature = "webrtc")]
 mod peer;
 pub mod room;
+mod tap;
 mod types;
+mod wire;
 
 #[cfg(feature = "webrtc")]
 pub use media::MediaRoom;
+pub use tap::*;
 pub use types::*;
+pub use wire::WireError;

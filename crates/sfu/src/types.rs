@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use model::Bitrate;
 
-use crate::room::packet::Packet;
+use serde::{Deserialize, Serialize};
+
+use crate::tap::Tapped;
 
 /// A participant of one room. Unique within the room for its lifetime, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +37,7 @@ pub enum Kind {
 }
 
 /// The codec of a track's packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Codec {
     /// Opus (RFC 7587).
     Opus,
@@ -76,7 +78,7 @@ impl Codec {
 
 /// A picture size that a subscriber can get, from small to large: a separate encoding (simulcast), or a spatial layer inside the only
 /// encoding, of which the highest is `High`. A single encoding without layers is `High`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Layer {
     /// rid `q`, or two spatial layers below the highest.
     Low,
@@ -180,7 +182,7 @@ pub enum PeerRole {
 pub struct LocalCandidate {
     /// UDP or TCP (RFC 6544, passive).
     pub transport: Transport,
-    /// Where.
+    /// Address and port.
     pub addr: SocketAddr,
 }
 
@@ -267,7 +269,7 @@ pub enum MediaEvent {
     PeerConnected(PeerKey),
     /// ICE lost the other side, which may come back (ICE restart).
     PeerDisconnected(PeerKey),
-    /// The connection is dead: closed, failed, or a panic was caught in its room.
+    /// The connection is dead: closed or failed.
     PeerClosed(PeerKey),
     /// The connection now also has another local ICE ufrag (ICE restart), by which the worker demultiplexes.
     IceUfrag(PeerKey, String),
@@ -284,32 +286,32 @@ pub enum MediaEvent {
     },
     /// A subscription needs an m-line: `subscriber` should get `track`.
     SubscriptionWanted {
-        /// Who.
+        /// The subscriber.
         subscriber: ParticipantKey,
-        /// What.
+        /// The track.
         track: TrackKey,
     },
     /// A subscription is over; its m-line, if it had one, is free.
     SubscriptionEnded {
-        /// Who.
+        /// The subscriber.
         subscriber: ParticipantKey,
-        /// What.
+        /// The track.
         track: TrackKey,
         /// The m-line it had.
         mid: Option<MidName>,
     },
     /// First packet of a subscription went out.
     SubscriptionStarted {
-        /// Who.
+        /// The subscriber.
         subscriber: ParticipantKey,
-        /// What.
+        /// The track.
         track: TrackKey,
     },
     /// The server paused a subscription for lack of bandwidth, or resumed it.
     StreamState {
-        /// Who.
+        /// The subscriber.
         subscriber: ParticipantKey,
-        /// What.
+        /// The track.
         track: TrackKey,
         /// Paused.
         paused: bool,
@@ -337,7 +339,7 @@ pub enum MediaEvent {
 /// A speaker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Speaker {
-    /// Who.
+    /// The participant.
     pub participant: ParticipantKey,
     /// 0.0 (silent) to 1.0.
     pub level: f32,
@@ -365,8 +367,8 @@ pub enum Output {
     Transmit(Transmit),
     /// An event for the owner.
     Event(MediaEvent),
-    /// A packet, as it came in, of a track that is also shown elsewhere.
-    Relayed(TrackKey, Layer, Arc<Packet>),
+    /// For taps of a track.
+    Tapped(Tapped),
     /// Nothing more until then.
     Timeout(Instant),
 }
@@ -374,7 +376,7 @@ pub enum Output {
 /// A datagram to send.
 #[derive(Debug)]
 pub struct Transmit {
-    /// Whose.
+    /// The connection that sends it.
     pub peer: PeerKey,
     /// UDP or TCP.
     pub transport: Transport,
@@ -455,8 +457,8 @@ pub struct RoomConfig {
     pub initial_bitrate: Bitrate,
     /// Bandwidth estimation towards subscribers.
     pub bandwidth_estimation: bool,
-    /// Rethrow a panic caught in the room (tests and fuzzing) instead of closing its peers.
-    pub rethrow_panics: bool,
+    /// When it opened. The times of its packets count from here.
+    pub opened: Instant,
     /// The IP addresses of this host, for the shell.
     pub local: Arc<[IpAddr]>,
 }

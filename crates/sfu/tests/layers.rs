@@ -114,7 +114,7 @@ impl Publisher {
     }
 
     /// The packets of the next picture, and its highest spatial layer.
-    fn picture(&mut self, now: Instant) -> (Vec<Packet>, u8) {
+    fn picture(&mut self) -> (Vec<Packet>, u8) {
         if self.at == self.recording.len() {
             self.begin_anew();
         }
@@ -124,13 +124,13 @@ impl Publisher {
         while self.recording.get(self.at).is_some_and(|next| next.timestamp == timestamp) {
             let next = self.recording[self.at].clone();
             top = top.max(next.spatial);
-            packets.push(self.packet(now, next));
+            packets.push(self.packet(next));
             self.at += 1;
         }
         (packets, top)
     }
 
-    fn packet(&mut self, now: Instant, mut recorded: Recorded) -> Packet {
+    fn packet(&mut self, mut recorded: Recorded) -> Packet {
         let (number, picture) = numbers(self.codec, &recorded);
         self.newest = (number.wrapping_add(self.ahead.0), picture.wrapping_add(self.ahead.1));
         recorded.descriptor[1..3].copy_from_slice(&self.newest.0.to_be_bytes());
@@ -145,8 +145,8 @@ impl Publisher {
             seq: self.seq,
             timestamp: self.timestamp,
             marker: recorded.marker,
-            arrival: now,
-            captured: now,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
             payload: recorded.payload.into(),
             extensions: Extensions {
                 dependency_descriptor: self.described.then(|| recorded.descriptor.into()),
@@ -324,7 +324,7 @@ impl Scene {
             seed: 1,
             initial_bitrate: Bitrate::kbps(100_000),
             bandwidth_estimation: estimation,
-            rethrow_panics: true,
+            opened: now,
             local: [].into(),
         });
         let rights = Rights { publish: true, subscribe: true };
@@ -438,7 +438,7 @@ fn whatever_is_wished_for_is_what_comes_and_can_be_decoded() {
                 }
             }
             let keyframe = publisher.at == publisher.recording.len() || publisher.is_at_keyframe();
-            let (packets, top) = publisher.picture(scene.now);
+            let (packets, top) = publisher.picture();
             sent.note(top, keyframe);
             packets.into_iter().for_each(|packet| scene.feed(packet));
             if scene.pass() {
@@ -474,7 +474,7 @@ fn loss_and_disorder_make_nobody_send_what_refers_to_what_was_withheld() {
                 let wish = TrackPreference { frame_rate: rng.u32(0..40), ..max_layer(LAYERS[rng.usize(0..3)]) };
                 scene.wish(rng.usize(0..3), wish);
             }
-            let (packets, _) = publisher.picture(scene.now);
+            let (packets, _) = publisher.picture();
             late.extend(packets.into_iter().map(|packet| match rng.u32(0..40) {
                 0 => (u32::MAX, packet),
                 1..4 => (picture + rng.u32(1..6), packet),
@@ -517,17 +517,17 @@ fn a_keyframe_whose_first_packet_comes_last_is_read_all_the_same() {
     let mut scene = Scene::new(codec, 2, false);
     scene.wish(1, max_layer(Layer::Low));
     for _ in 0..8 {
-        publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+        publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
         scene.pass();
     }
     publisher.recording = recording.into_iter().map(renumbered).collect();
     publisher.begin_at(2);
-    let mut keyframe = publisher.picture(scene.now).0;
+    let mut keyframe = publisher.picture().0;
     assert_eq!(keyframe.len(), 3);
     keyframe.rotate_left(1);
     keyframe.into_iter().for_each(|packet| scene.feed(packet));
     scene.pass();
-    publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+    publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
     let last = |receiver: &Receiver| receiver.pictures.last().map(|(_, spatial, _)| *spatial);
     assert_eq!((last(&scene.receivers[0]), last(&scene.receivers[1])), (Some(2), Some(0)));
 }
@@ -551,14 +551,14 @@ fn the_place_kept_for_a_packet_that_nobody_wants_is_filled() {
     let mut scene = Scene::new(codec, 1, false);
     scene.wish(0, max_layer(Layer::Low));
     for _ in 0..6 {
-        publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+        publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
         scene.pass();
     }
-    let mut packets = publisher.picture(scene.now).0;
+    let mut packets = publisher.picture().0;
     assert_eq!(packets.len(), 3);
     let highest = packets.pop().expect("three");
     packets.into_iter().for_each(|packet| scene.feed(packet));
-    publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+    publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
     let before = scene.receivers[0].seqs.len();
     scene.feed(highest);
     let receiver = &scene.receivers[0];
@@ -576,7 +576,7 @@ fn what_is_told_of_the_targets_is_what_can_be_decoded() {
         scene.wish(at, max_layer(layer));
     }
     for _ in 0..12 {
-        publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+        publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
         if scene.pass() {
             publisher.begin_anew();
         }
@@ -596,7 +596,7 @@ fn a_frame_rate_that_is_wished_for_leaves_temporal_layers_out() {
         let run = |scene: &mut Scene, publisher: &mut Publisher, pictures: u32| {
             let before = scene.receivers.iter().map(|receiver| receiver.pictures.len()).collect::<Vec<_>>();
             for _ in 0..pictures {
-                publisher.picture(scene.now).0.into_iter().for_each(|packet| scene.feed(packet));
+                publisher.picture().0.into_iter().for_each(|packet| scene.feed(packet));
                 if scene.pass() {
                     publisher.begin_anew();
                 }
@@ -634,7 +634,7 @@ fn bandwidth_chooses_among_the_layers_inside_an_encoding() {
             scene.room.handle_estimate(scene.now, scene.subscribers[0], Bitrate::kbps(kbps));
             let mut highest = BTreeMap::new();
             for picture in 0..200 {
-                let (packets, top) = publisher.picture(scene.now);
+                let (packets, top) = publisher.picture();
                 packets.into_iter().for_each(|packet| scene.feed(packet));
                 if scene.pass() {
                     publisher.begin_anew();

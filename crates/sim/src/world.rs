@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use model::Bitrate;
 use sfu::{
     Datagram, Kind, LocalCandidate, MediaEvent, MediaRoom, MidName, Output, ParticipantKey, PeerConfig, PeerKey,
-    PeerRole, Rights, RoomConfig, TrackKey, TrackSpec, Transport,
+    PeerRole, Rights, RoomConfig, Tapped, TrackKey, TrackSpec, Transport,
 };
 use str0m::net::{Protocol, Transmit};
 
@@ -24,6 +24,8 @@ pub struct World {
     pub clients: Vec<Member>,
     /// What the room told, in order.
     pub events: Vec<MediaEvent>,
+    /// What taps got, in order.
+    pub tapped: Vec<Tapped>,
     /// Real time spent inside the room, for benchmarks.
     pub room_time: Duration,
     seed: u64,
@@ -80,7 +82,7 @@ impl World {
             seed: config.seed,
             initial_bitrate: Bitrate::kbps(3_000),
             bandwidth_estimation: config.bandwidth_estimation,
-            rethrow_panics: true,
+            opened: start,
             local: [UDP.ip()].into(),
         };
         Self {
@@ -88,6 +90,7 @@ impl World {
             now: start,
             clients: Vec::new(),
             events: Vec::new(),
+            tapped: Vec::new(),
             room_time: Duration::ZERO,
             seed: config.seed,
         }
@@ -277,7 +280,7 @@ impl World {
             match self.room.poll_output() {
                 Output::Timeout(at) => return at,
                 Output::Event(event) => self.events.push(event),
-                Output::Relayed(..) => {}
+                Output::Tapped(tapped) => self.tapped.push(tapped),
                 Output::Transmit(transmit) => {
                     let Some(member) = self.clients.iter_mut().find(|member| member.peer == transmit.peer) else {
                         continue;

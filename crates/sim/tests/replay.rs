@@ -7,8 +7,8 @@ use model::Bitrate;
 use sfu::room::packet::{Egress, Extensions, Format, Packet};
 use sfu::room::{Line, Room};
 use sfu::{
-    Codec, Kind, Layer, LayerSpec, MidName, ParticipantKey, PeerKey, Rights, RoomConfig, TrackKey, TrackPreference,
-    TrackSpec,
+    Codec, Kind, Layer, LayerSpec, MidName, ParticipantKey, PeerKey, Rights, RoomConfig, TapId, TapLayers, TrackKey,
+    TrackPreference, TrackSpec,
 };
 
 const STEPS: usize = 4_000;
@@ -17,11 +17,14 @@ const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 #[test]
 fn the_same_inputs_give_the_same_outputs() {
     let start = Instant::now();
+    let mut tapped = 0;
     for seed in 0..40 {
         let first = play(start, seed);
         assert_eq!(first, play(start, seed), "seed {seed}");
         assert!(first.len() > STEPS / 40, "seed {seed} did next to nothing: {} outputs", first.len());
+        tapped += first.iter().filter(|output| output.contains("TapPacket")).count();
     }
+    assert!(tapped > STEPS, "taps got next to nothing: {tapped} packets");
     assert_ne!(play(start, 1), play(start, 2));
 }
 
@@ -40,6 +43,7 @@ struct Script {
     now: Instant,
     participants: Vec<ParticipantKey>,
     tracks: Vec<(TrackKey, Kind, [u64; 3])>,
+    taps: Vec<(TrackKey, TapId)>,
     log: Vec<String>,
 }
 
@@ -49,7 +53,7 @@ impl Script {
             seed,
             initial_bitrate: Bitrate::kbps(2_000),
             bandwidth_estimation: true,
-            rethrow_panics: true,
+            opened: start,
             local: Arc::from([]),
         };
         Self {
@@ -58,6 +62,7 @@ impl Script {
             now: start,
             participants: Vec::new(),
             tracks: Vec::new(),
+            taps: Vec::new(),
             log: Vec::new(),
         }
     }
@@ -70,6 +75,7 @@ impl Script {
             4..9 => self.subscribe_or_not(),
             9..12 => self.prefer(),
             12..14 => self.disturb(),
+            14..16 => self.tap(),
             _ => self.packet(),
         }
         if self.room.poll_timeout().is_some_and(|due| due <= self.now) {
@@ -80,6 +86,9 @@ impl Script {
         }
         for forward in self.room.drain_forwards() {
             self.log.push(format!("{forward:?}"));
+        }
+        for tapped in self.room.drain_tapped() {
+            self.log.push(format!("{tapped:?}"));
         }
     }
 
@@ -151,6 +160,31 @@ impl Script {
         }
     }
 
+    fn tap(&mut self) {
+        let Some(at) = self.some_track() else { return };
+        let track = self.tracks[at].0;
+        let (max_layer, pixels) = (LAYERS[self.rng.usize(..3)], self.rng.u32(0..3) * 160);
+        let layers = match self.rng.u32(0..3) {
+            0 => TapLayers::All,
+            1 => TapLayers::Best { max_layer, width: pixels, height: pixels },
+            _ => TapLayers::Only(max_layer),
+        };
+        let known = self.rng.usize(..self.taps.len() + 2);
+        match (self.taps.get(known).copied(), self.rng.u32(0..3)) {
+            (None, _) => {
+                // Its publisher may have left.
+                let tap = self.room.add_tap(self.now, track, layers);
+                self.taps.extend(tap.map(|tap| (track, tap)));
+            }
+            (Some((track, tap)), 0) => self.room.set_tap(self.now, track, tap, layers),
+            (Some((track, tap)), 1) => self.room.handle_tap_keyframe_request(self.now, track, tap, None),
+            (Some((track, tap)), _) => {
+                self.room.remove_tap(self.now, track, tap);
+                self.taps.swap_remove(known);
+            }
+        }
+    }
+
     fn packet(&mut self) {
         let Some(at) = self.some_track() else { return };
         let layer = self.rng.usize(..3);
@@ -168,8 +202,8 @@ impl Script {
             seq: seqs[layer] - late,
             timestamp: seqs[layer] as u32 * 3_000,
             marker: true,
-            arrival: self.now,
-            captured: self.now,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
             payload: Arc::from([0x90, 0xe0, 0x80, seqs[layer] as u8, 1, 0x20, interframe]),
             extensions: Extensions { audio_level: Some((self.rng.u8(10..90), true)), ..Extensions::default() },
             clock: None,

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
-use sfu::{Kind, Layer, LayerSpec, MediaEvent, MidName, PeerRole, TrackKey, TrackPreference, TrackSpec};
+use sfu::{
+    Kind, Layer, LayerSpec, MediaEvent, MidName, PeerRole, TapEvent, TapId, TapLayers, TapPacket, Tapped, TrackKey,
+    TrackPreference, TrackSpec,
+};
 use sim::client::CameraConfig;
 use sim::network::LinkConfig;
 use sim::video::Shape;
@@ -344,4 +347,52 @@ fn packets_no_path_would_carry_are_dropped() {
     assert!(world.clients[alice].client.connected && world.clients[bob].client.connected);
     // What opens the track without a picture is the server's own, and small.
     assert_eq!(world.clients[bob].client.screen(&screen).map_or(0, |decoder| decoder.shown.len()), 0);
+}
+
+/// What a tap got, and when its packets came in.
+fn tapped(world: &World, by: TapId) -> (Vec<TapPacket>, Vec<TapEvent>) {
+    let packets = world.tapped.iter().filter_map(|tapped| match tapped {
+        Tapped::Packet { taps, packet, .. } if taps.contains(&by) => Some(packet.clone()),
+        Tapped::Packet { .. } | Tapped::Event { .. } => None,
+    });
+    let events = world.tapped.iter().filter_map(|tapped| match tapped {
+        Tapped::Event { tap, event, .. } if *tap == by => Some(*event),
+        Tapped::Packet { .. } | Tapped::Event { .. } => None,
+    });
+    (packets.collect(), events.collect())
+}
+
+#[test]
+fn taps_of_a_real_publisher_get_its_layers_and_can_be_stored() {
+    let mut world = world(31);
+    let alice = world.join(LinkConfig::PERFECT);
+    let (config, spec) = simulcast();
+    let video = world.publish_camera(alice, &config, spec);
+    world.run(SECOND * 2);
+    // Nobody watches: a reader alone, and late.
+    let small = world.room.add_tap(world.now, video, TapLayers::Only(Layer::Low)).expect("there is such a track");
+    let (max_layer, width, height) = (Layer::High, 640, 360);
+    let best = TapLayers::Best { max_layer, width, height };
+    let best = world.room.add_tap(world.now, video, best).expect("there is such a track");
+    world.run(SECOND * 5);
+    let (packets, _) = tapped(&world, small);
+    assert!(packets.len() > 140 && packets.iter().all(|packet| packet.layer == Layer::Low), "{}", packets.len());
+    let starts = packets.iter().filter(|packet| packet.starts).count();
+    assert!((1..=2).contains(&starts), "it is late, and so a keyframe was asked for: {starts}");
+    let (packets, events) = tapped(&world, best);
+    assert!(packets.len() > 250 && packets[0].starts && packets.iter().all(|packet| packet.layer == Layer::Medium));
+    assert!(matches!(events[..], [TapEvent::Began { layer: Layer::Medium, .. }]), "{events:?}");
+    assert!(packets.windows(2).all(|pair| pair[0].packet.arrival <= pair[1].packet.arrival));
+    assert!(packets.last().is_some_and(|last| last.packet.clock.is_some()), "reports tie it to the publisher's clock");
+    let told = world.events.iter().filter_map(|event| match event {
+        MediaEvent::LayerDemand { highest, .. } => Some(*highest),
+        _ => None,
+    });
+    assert_eq!(told.last(), Some(Some(Layer::Medium)), "the highest is turned off");
+    let mut bytes = Vec::new();
+    for packet in packets {
+        bytes.clear();
+        packet.encode(&mut bytes);
+        assert_eq!(TapPacket::decode(&bytes), Ok(packet));
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::{Client, ClientConfig, ClientEvent, Output};
-use livekit::{ConnectionId, Join, Room, RoomInit};
+use livekit::{CascadeId, CascadeMessage, ConnectionId, Join, Room, RoomInit};
 use model::Bitrate;
 use sfu::{Datagram, LocalCandidate, PeerKey, Transport};
 
@@ -25,9 +25,11 @@ pub struct Member {
 }
 
 pub struct House {
-    room: Room,
-    now: Instant,
+    pub room: Room,
+    pub now: Instant,
     pub members: Vec<Member>,
+    /// For the rooms that it shares participants with.
+    pub cascaded: Vec<(CascadeId, CascadeMessage)>,
 }
 
 impl House {
@@ -37,7 +39,7 @@ impl House {
             seed: 1,
             initial_bitrate: Bitrate::kbps(5_000),
             bandwidth_estimation: false,
-            rethrow_panics: true,
+            opened: now,
             local: [].into(),
         };
         let init = RoomInit {
@@ -54,7 +56,7 @@ impl House {
             hooks: false,
             opened: (now, model::Timestamp(0)),
         };
-        Self { room: Room::new(now, init), now, members: Vec::new() }
+        Self { room: Room::new(now, init), now, members: Vec::new(), cascaded: Vec::new() }
     }
 
     pub fn join(&mut self, identity: &str, setup: impl FnOnce(&mut Client)) -> usize {
@@ -146,10 +148,10 @@ impl House {
                     }
                     livekit::Output::Timeout(at) if at <= self.now => self.room.handle_timeout(self.now),
                     livekit::Output::Timeout(_) => break,
+                    livekit::Output::Cascade(id, message) => self.cascaded.push((id, message)),
                     livekit::Output::PeerClosed(_)
                     | livekit::Output::Close(..)
                     | livekit::Output::Event(_)
-                    | livekit::Output::Relay(..)
                     | livekit::Output::Answer(..)
                     | livekit::Output::Hook(_) => {}
                 }

@@ -24,7 +24,7 @@ pub struct World {
     closed: BTreeMap<ConnectionId, &'static str>,
     events: Vec<RoomEvent>,
     pub answers: Vec<(RequestId, Result<RoomAnswer, RoomRefusal>)>,
-    pub relayed: Vec<(livekit::RelayId, livekit::RelayMessage)>,
+    pub cascaded: Vec<(livekit::CascadeId, livekit::CascadeMessage)>,
     pub hooks: Vec<proto::WebhookEvent>,
     pub opened: Vec<(sfu::PeerKey, String)>,
 }
@@ -44,7 +44,7 @@ pub fn init() -> (Instant, RoomInit) {
             seed: 1,
             initial_bitrate: model::Bitrate::kbps(1_500),
             bandwidth_estimation: true,
-            rethrow_panics: true,
+            opened: now,
             local: vec![addr.ip()].into(),
         },
         seed: 1,
@@ -137,7 +137,7 @@ impl World {
             closed: BTreeMap::new(),
             events: Vec::new(),
             answers: Vec::new(),
-            relayed: Vec::new(),
+            cascaded: Vec::new(),
             hooks: Vec::new(),
             opened: Vec::new(),
         }
@@ -202,7 +202,7 @@ impl World {
                 Output::PeerOpened(peer, ufrag) => self.opened.push((peer, ufrag)),
                 Output::PeerClosed(peer) => self.opened.retain(|(open, _)| *open != peer),
                 Output::Transmit(_) => {}
-                Output::Relay(id, message) => self.relayed.push((id, message)),
+                Output::Cascade(id, message) => self.cascaded.push((id, message)),
                 Output::Event(event) => self.events.push(event),
                 Output::Answer(id, answer) => self.answers.push((id, answer)),
                 Output::Hook(event) => self.hooks.push(*event),

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{ConnectError, SignalFrame};
 use livekit::{
-    ConnectionId, Join, RelayId, RelayMessage, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest, proto,
+    CascadeId, CascadeMessage, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest,
+    proto,
 };
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
@@ -42,9 +43,9 @@ pub enum Command {
     },
     /// Put a participant out.
     Remove {
-        /// Where.
+        /// The room.
         room: RoomName,
-        /// Whom.
+        /// Identity of the participant.
         identity: String,
     },
     /// Ask a room what a backend wants to know or have done.
@@ -58,28 +59,28 @@ pub enum Command {
         /// The result.
         reply: oneshot::Sender<Result<RoomKey, AskRefused>>,
     },
-    /// One end of a relay is to be set up.
-    OpenRelay(Box<OpenRelay>),
+    /// One end of a cascade is to be set up.
+    OpenCascade(Box<OpenCascade>),
     /// What rooms say to rooms of this worker.
-    Relay(Vec<Relayed>),
+    Cascade(Vec<Cascaded>),
     /// The rooms as LiveKit describes them.
     Describe(oneshot::Sender<Vec<proto::Room>>),
     /// Connect a client.
     Connect(Box<Connect>),
     /// A message of a client.
     Signal {
-        /// Where.
+        /// The client's room.
         room: RoomKey,
-        /// Whose.
+        /// The client's WebSocket.
         connection: ConnectionId,
-        /// What.
+        /// The message.
         message: Box<SignalRequest>,
     },
     /// A client's WebSocket is gone.
     Disconnected {
-        /// Where.
+        /// The client's room.
         room: RoomKey,
-        /// Whose.
+        /// The client's WebSocket.
         connection: ConnectionId,
     },
     /// A TCP connection whose first frame names a peer of this worker.
@@ -93,9 +94,9 @@ pub enum Command {
 /// A client that wants in.
 #[derive(Debug)]
 pub struct Connect {
-    /// Where.
+    /// The room it wants into.
     pub room: RoomName,
-    /// Who and how.
+    /// The client's token and what it can do.
     pub join: Join,
     /// Open the room so where there is none.
     pub create: Option<RoomOptions>,
@@ -108,9 +109,9 @@ pub struct Connect {
 /// A request to a room.
 #[derive(Debug)]
 pub struct Ask {
-    /// Where.
+    /// The room that is asked.
     pub room: RoomName,
-    /// What.
+    /// The request.
     pub request: RoomRequest,
     /// Open the room where there is none.
     pub create: bool,
@@ -118,16 +119,16 @@ pub struct Ask {
     pub reply: oneshot::Sender<Result<RoomAnswer, AskRefused>>,
 }
 
-/// One end of a relay.
+/// One end of a cascade.
 #[derive(Debug)]
-pub struct OpenRelay {
+pub struct OpenCascade {
     /// The room of this end.
     pub room: RoomKey,
-    /// Which relay.
-    pub relay: RelayId,
+    /// The cascade, unique in the server.
+    pub cascade: CascadeId,
     /// The other end.
     pub other: Address,
-    /// Which participant.
+    /// Identity of the participant.
     pub identity: String,
     /// It takes no place in a room.
     pub is_dependent: bool,
@@ -148,13 +149,13 @@ pub struct Address {
 
 /// What one room says to another.
 #[derive(Debug)]
-pub struct Relayed {
+pub struct Cascaded {
     /// To this room.
     pub room: RoomKey,
-    /// Of this relay.
-    pub relay: RelayId,
-    /// What.
-    pub message: RelayMessage,
+    /// Of this cascade.
+    pub cascade: CascadeId,
+    /// What it says.
+    pub message: CascadeMessage,
 }
 
 /// Why a request was not carried out.

@@ -3,10 +3,11 @@
 //! Owns every media socket. Knows what a datagram is for ([`routes`]), not what is in it: that is `livekit`'s and `sfu`'s.
 
 mod addresses;
+mod cascade;
 mod command;
 mod directory;
-mod forwarding;
 mod hosted;
+mod notices;
 mod options;
 mod outbox;
 mod plane;
@@ -15,7 +16,6 @@ mod socket;
 mod tcp;
 pub(crate) mod tcp_listener;
 mod timers;
-mod told;
 mod worker;
 
 use std::io;
@@ -89,7 +89,7 @@ impl RoomDefaults {
                 seed: rand::random(),
                 initial_bitrate: self.initial_bitrate,
                 bandwidth_estimation: true,
-                rethrow_panics: true,
+                opened: now,
                 local: Arc::clone(&self.local),
             },
             seed: rand::random(),

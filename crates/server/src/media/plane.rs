@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{ConnectError, MediaPlane, SignalLink, SignalRequestFrame};
-use livekit::{ConnectionId, Join, RelayId, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
+use livekit::{CascadeId, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Address, Ask, AskRefused, Command, Connect, ConnectRefused, OpenRelay, RoomKey, WorkerHandle};
+use super::command::{Address, Ask, AskRefused, Command, Connect, ConnectRefused, OpenCascade, RoomKey, WorkerHandle};
 use super::directory::Directory;
 
 /// Messages to a client that may wait for its WebSocket; one that lets more wait is cut off.
@@ -27,14 +27,14 @@ pub struct Plane {
     workers: Arc<[WorkerHandle]>,
     directory: Arc<Directory>,
     stopping: AtomicBool,
-    /// Numbers relays.
-    relays: AtomicU64,
+    /// Numbers cascades.
+    cascades: AtomicU64,
 }
 
 impl Plane {
     /// Over running workers.
     pub fn new(workers: Arc<[WorkerHandle]>, directory: Arc<Directory>) -> Self {
-        Self { workers, directory, stopping: AtomicBool::new(false), relays: AtomicU64::new(1) }
+        Self { workers, directory, stopping: AtomicBool::new(false), cascades: AtomicU64::new(1) }
     }
 
     /// The workers.
@@ -108,25 +108,25 @@ impl Plane {
         Err(RoomRefusal::Unavailable)
     }
 
-    async fn open_relay(
+    async fn open_cascade(
         &self,
         at: Address,
-        relay: RelayId,
+        cascade: CascadeId,
         other: Address,
         participant: &proto::ParticipantInfo,
         is_source: bool,
     ) -> Result<(), RoomRefusal> {
         let (reply, answer) = oneshot::channel();
-        let open = OpenRelay {
+        let open = OpenCascade {
             room: at.room,
-            relay,
+            cascade,
             other,
             identity: participant.identity.clone(),
             is_dependent: livekit::is_dependent(participant),
             is_source,
             reply,
         };
-        let sent = self.workers[at.worker].send(Command::OpenRelay(Box::new(open))).await;
+        let sent = self.workers[at.worker].send(Command::OpenCascade(Box::new(open))).await;
         sent.map_err(|_| RoomRefusal::Unavailable)?;
         answer.await.map_err(|_| RoomRefusal::Unavailable)?
     }
@@ -230,7 +230,7 @@ impl MediaPlane for Plane {
     }
 
     async fn forward_participant(&self, from: &RoomName, identity: &str, to: &RoomName) -> Result<(), RoomRefusal> {
-        let relay = RelayId(self.relays.fetch_add(1, Ordering::Relaxed));
+        let cascade = CascadeId(self.cascades.fetch_add(1, Ordering::Relaxed));
         // First whether there is anyone to show: nothing is opened for nobody.
         let shown = RoomRequest::Participant { identity: identity.to_owned() };
         let RoomAnswer::Participant(shown) = self.request(from, shown, false).await? else {
@@ -238,8 +238,8 @@ impl MediaPlane for Plane {
         };
         let source = self.locate(from, false).await?;
         let destination = self.locate(to, true).await?;
-        self.open_relay(destination, relay, source, &shown, false).await?;
-        self.open_relay(source, relay, destination, &shown, true).await
+        self.open_cascade(destination, cascade, source, &shown, false).await?;
+        self.open_cascade(source, cascade, destination, &shown, true).await
     }
 
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{ConnectionId, Output, RelayId, RelayMessage, Room, RoomOptions, RoomRefusal, RoomRequest};
+use livekit::{CascadeId, CascadeMessage, ConnectionId, Output, Room, RoomOptions, RoomRefusal, RoomRequest};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
 use sfu::{Datagram, Transmit, Transport};
@@ -21,18 +21,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::RoomDefaults;
 use super::addresses::Addresses;
+use super::cascade::CascadeOutboxes;
 use super::command::{
-    Ask, AskRefused, Command, Connect, ConnectRefused, Gauges, OpenRelay, Relayed, RoomKey, WorkerHandle,
+    Ask, AskRefused, Cascaded, Command, Connect, ConnectRefused, Gauges, OpenCascade, RoomKey, WorkerHandle,
 };
 use super::directory::Directory;
-use super::forwarding::Ways;
 use super::hosted::{Hosted, Panicked, guarded};
+use super::notices::NoticeOutbox;
 use super::outbox::Outbox;
 use super::routes::{Route, Routes, Slot};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
-use super::told::Told;
 use crate::bridge::{Inlet, RelayLanes};
 
 /// The waker's token; the sockets' follow, then those of TCP connections.
@@ -92,8 +92,8 @@ pub struct Worker {
     dirty: Vec<Slot>,
     timers: Timers,
     io: Io,
-    told: Told,
-    ways: Ways,
+    notices: NoticeOutbox,
+    cascades: CascadeOutboxes,
     defaults: RoomDefaults,
     directory: Arc<Directory>,
     gauges: Arc<Gauges>,
@@ -154,8 +154,8 @@ impl Worker {
             dirty: Vec::new(),
             timers: Timers::default(),
             io,
-            told: Told { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
-            ways: Ways::new(parts.workers),
+            notices: NoticeOutbox { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
+            cascades: CascadeOutboxes::new(parts.workers),
             defaults,
             directory: parts.directory,
             gauges: parts.gauges,
@@ -206,8 +206,8 @@ impl Worker {
         self.io.outbox.flush(&mut self.io.ports);
         self.io.relays.flush();
         self.io.tcp.write_queued(self.poll.registry());
-        self.told.flush();
-        self.ways.flush();
+        self.notices.flush();
+        self.cascades.flush();
         if now.saturating_duration_since(self.published) >= PUBLISH {
             self.publish(now);
         }
@@ -221,7 +221,7 @@ impl Worker {
         if !self.io.inlet.is_empty() {
             return Duration::ZERO;
         }
-        let longest = if self.told.waiting.is_empty() && !self.ways.any_waiting() {
+        let longest = if self.notices.waiting.is_empty() && !self.cascades.any_waiting() {
             LONGEST_SLEEP
         } else {
             Duration::from_millis(20)
@@ -335,7 +335,7 @@ impl Worker {
             hosted.dirty = false;
             let settled = match hosted.over {
                 true => Ok(None),
-                false => settle(hosted, &mut self.io, &mut self.told, &mut self.ways, &self.poll, now),
+                false => settle(hosted, &mut self.io, &mut self.notices, &mut self.cascades, &self.poll, now),
             };
             match settled {
                 Ok(Some(at)) => remind(hosted, &mut self.timers, at),
@@ -360,7 +360,7 @@ impl Worker {
         hosted.links.close_all("the room failed");
         let lost = hosted.everyone_lost();
         self.panics += 1;
-        self.told.waiting.extend(lost);
+        self.notices.waiting.extend(lost);
         // What a panic left half done may panic again when dropped.
         let removed = self.take_out(slot);
         let _ = guarded(move || drop(removed));
@@ -369,7 +369,7 @@ impl Worker {
     fn remove(&mut self, slot: Slot) {
         if let Some(mut hosted) = self.take_out(slot) {
             hosted.links.close_all("the room is closed");
-            self.told.waiting.extend(hosted.everyone_lost());
+            self.notices.waiting.extend(hosted.everyone_lost());
             if let Ok(stats) = guarded(|| hosted.room.stats()) {
                 add(&mut self.retired, &stats);
             }
@@ -378,8 +378,8 @@ impl Worker {
 
     fn take_out(&mut self, slot: Slot) -> Option<Hosted> {
         let mut hosted = self.rooms.try_remove(slot)?;
-        for (relay, other) in hosted.relays.drain() {
-            self.ways.push(other, relay, RelayMessage::End);
+        for (cascade, other) in hosted.cascades.drain() {
+            self.cascades.push(other, cascade, CascadeMessage::End);
         }
         self.io.routes.close_room(slot);
         self.io.tcp.close_room(self.poll.registry(), slot);
@@ -429,10 +429,10 @@ impl Worker {
                 let found = self.slot_of(now, room, create.then(RoomOptions::default)).map(|slot| self.rooms[slot].key);
                 let _ = reply.send(found);
             }
-            Command::OpenRelay(open) => self.open_relay(now, *open),
-            Command::Relay(relayed) => {
-                for Relayed { room, relay, message } in relayed {
-                    self.take_relayed(now, room, relay, message);
+            Command::OpenCascade(open) => self.open_cascade(now, *open),
+            Command::Cascade(cascaded) => {
+                for Cascaded { room, cascade, message } in cascaded {
+                    self.take_cascaded(now, room, cascade, message);
                 }
             }
             Command::Describe(reply) => {
@@ -543,36 +543,38 @@ impl Worker {
         }
     }
 
-    fn open_relay(&mut self, now: Instant, open: OpenRelay) {
-        let OpenRelay { room, relay, other, identity, is_dependent, is_source, reply } = open;
+    fn open_cascade(&mut self, now: Instant, open: OpenCascade) {
+        let OpenCascade { room, cascade, other, identity, is_dependent, is_source, reply } = open;
         let mut opened = Err(RoomRefusal::RoomNotFound);
         if self.rooms.get(room.slot).is_some_and(|hosted| hosted.key == room) {
-            self.rooms[room.slot].relays.insert(relay, other);
+            self.rooms[room.slot].cascades.insert(cascade, other);
             self.touch(room.slot, |room| {
                 opened = match is_source {
-                    true => room.relay_out(now, relay, &identity),
-                    false => room.relay_in(now, relay, &identity, is_dependent),
+                    true => room.cascade_out(now, cascade, &identity),
+                    false => room.cascade_in(now, cascade, &identity, is_dependent),
                 };
             });
             if opened.is_err() {
-                self.rooms[room.slot].relays.remove(&relay);
+                self.rooms[room.slot].cascades.remove(&cascade);
             }
         }
         if opened.is_err() && is_source {
-            self.ways.push(other, relay, RelayMessage::End);
+            self.cascades.push(other, cascade, CascadeMessage::End);
         }
         let _ = reply.send(opened);
     }
 
-    fn take_relayed(&mut self, now: Instant, room: RoomKey, relay: RelayId, message: RelayMessage) {
+    fn take_cascaded(&mut self, now: Instant, room: RoomKey, cascade: CascadeId, message: CascadeMessage) {
         let Some(hosted) = self.rooms.get_mut(room.slot).filter(|hosted| hosted.key == room) else { return };
         match message {
-            RelayMessage::End => drop(hosted.relays.remove(&relay)),
-            _ if !hosted.relays.contains_key(&relay) => return,
-            RelayMessage::State(_) | RelayMessage::Packet(..) | RelayMessage::Data(..) | RelayMessage::Keyframe(..) => {
-            }
+            CascadeMessage::End => drop(hosted.cascades.remove(&cascade)),
+            _ if !hosted.cascades.contains_key(&cascade) => return,
+            CascadeMessage::State(_)
+            | CascadeMessage::Packet(..)
+            | CascadeMessage::Data(..)
+            | CascadeMessage::Keyframe(..) => {}
         }
-        touch(hosted, &mut self.dirty, |room| room.handle_relay(now, relay, message));
+        touch(hosted, &mut self.dirty, |room| room.handle_cascade(now, cascade, message));
     }
 
     fn take_tcp(&mut self, now: Instant, accepted: Accepted) {
@@ -590,15 +592,15 @@ impl Worker {
 
     fn stop(&mut self, now: Instant, reply: oneshot::Sender<()>) {
         self.settle_dirty(now);
-        self.told.flush();
-        let before = self.told.waiting.len();
+        self.notices.flush();
+        let before = self.notices.waiting.len();
         let slots: Vec<Slot> = self.rooms.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
             self.touch(slot, |room| room.shut_down(now));
         }
         self.settle_dirty(now);
         // That they go now is no event of a call: it goes on after the restart.
-        self.told.waiting.truncate(before);
+        self.notices.waiting.truncate(before);
         for (_, hosted) in &mut self.rooms {
             hosted.links.close_all("the server is stopping");
         }
@@ -703,8 +705,8 @@ fn remind(hosted: &mut Hosted, timers: &mut Timers, at: Instant) {
 fn settle(
     hosted: &mut Hosted,
     io: &mut Io,
-    told: &mut Told,
-    ways: &mut Ways,
+    notices: &mut NoticeOutbox,
+    cascades: &mut CascadeOutboxes,
     poll: &Poll,
     now: Instant,
 ) -> Result<Option<Instant>, Panicked> {
@@ -724,18 +726,18 @@ fn settle(
                     io.routes.close(hosted.key.slot, peer);
                     io.tcp.close_peer(poll.registry(), hosted.key.slot, peer);
                 }
-                Output::Event(event) => told.waiting.extend(hosted.notice(event)),
-                Output::Relay(relay, message) => {
-                    let over = matches!(message, RelayMessage::End);
-                    if let Some(other) = hosted.relays.get(&relay).copied() {
-                        ways.push(other, relay, message);
+                Output::Event(event) => notices.waiting.extend(hosted.notice(event)),
+                Output::Cascade(cascade, message) => {
+                    let over = matches!(message, CascadeMessage::End);
+                    if let Some(other) = hosted.cascades.get(&cascade).copied() {
+                        cascades.push(other, cascade, message);
                     }
                     if over {
-                        hosted.relays.remove(&relay);
+                        hosted.cascades.remove(&cascade);
                     }
                 }
                 Output::Answer(id, answer) => hosted.asked.answer(id, answer),
-                Output::Hook(event) => told.hook(event),
+                Output::Hook(event) => notices.hook(event),
             }
         }
     })

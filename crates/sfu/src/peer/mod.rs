@@ -63,6 +63,8 @@ const LOSSES_TOLD: Duration = Duration::from_millis(300);
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
     pub(crate) participant: ParticipantKey,
+    /// When the room opened.
+    opened: Instant,
     rtc: Rtc,
     config: PeerConfig,
     inbound: Inbound,
@@ -109,6 +111,7 @@ impl Peer {
         Self {
             key,
             participant,
+            opened: room.opened,
             rtc,
             config,
             inbound: Inbound::default(),

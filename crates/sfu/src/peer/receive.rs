@@ -1,5 +1,7 @@
 //! From the connection's RTP packets to the room's.
 
+use std::time::Duration;
+
 use str0m::Rtc;
 use str0m::format::{Codec as StackCodec, PayloadParams};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
@@ -86,8 +88,8 @@ impl Inbound {
             seq: *packet.seq_no,
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
-            arrival: packet.timestamp,
-            captured: packet.timestamp,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
             extensions: extensions(&packet.header.ext_vals),
             payload: packet.payload,
             clock,

@@ -191,10 +191,15 @@ impl Peer {
                 (Arc::clone(&packet.payload), packet.marker)
             }
         };
-        let mut write = RtpWrite::new(pt, forward.seq.into(), forward.timestamp, packet.captured, payload)
-            .marker(marker)
-            .nackable(is_video)
-            .ext_vals(extension_values(&packet.extensions, &forward, self.outbound.playout_delay.filter(|_| is_video)));
+        let mut write =
+            RtpWrite::new(pt, forward.seq.into(), forward.timestamp, self.opened + packet.captured, payload)
+                .marker(marker)
+                .nackable(is_video)
+                .ext_vals(extension_values(
+                    &packet.extensions,
+                    &forward,
+                    self.outbound.playout_delay.filter(|_| is_video),
+                ));
         if let Some(patch) = vp8_patch(packet, forward.rewrite) {
             write = write.vp8_patch(patch);
         }

@@ -37,6 +37,7 @@ impl Room {
         self.settle(now);
         let tracks: Vec<_> = self.tracks.keys().collect();
         for track in tracks {
+            self.aim_taps(now, track);
             self.review_demand(now, track);
         }
         self.forget_idle_keyframes();

@@ -97,7 +97,7 @@ pub(super) struct Layered<'a> {
 struct Sent {
     seq: u64,
     timestamp: u32,
-    arrival: std::time::Instant,
+    arrival: Duration,
     picture_id: u16,
     tl0_pic_idx: u8,
     frame_number: u16,
@@ -266,7 +266,7 @@ impl Forwarder {
         }
         let clock = packet.format.codec.clock_rate();
         let step = self.step(clock);
-        let by_arrival = ticks(packet.arrival.saturating_duration_since(sent.arrival), clock).max(step);
+        let by_arrival = ticks(packet.arrival.saturating_sub(sent.arrival), clock).max(step);
         let expected = sent.timestamp.wrapping_add(by_arrival);
         let by_report = self.current.and_then(|old| same_moment(&old, packet, clock));
         let timestamp = match by_report {
@@ -277,15 +277,15 @@ impl Forwarder {
         timestamp.wrapping_sub(packet.timestamp)
     }
 
-    /// Numbers for a packet of the server's own, where nothing else goes out.
-    pub fn fill(&mut self, now: std::time::Instant, clock: u32) -> Numbered {
+    /// Numbers for a packet of the server's own, where nothing else goes out. `now`: since the room opened.
+    pub fn fill(&mut self, now: Duration, clock: u32) -> Numbered {
         debug_assert!(self.current.is_none());
         let sent = match self.sent {
             None => {
                 Sent { seq: self.first_seq, timestamp: 0, arrival: now, picture_id: 0, tl0_pic_idx: 0, frame_number: 0 }
             }
             Some(sent) => {
-                let since = ticks(now.saturating_duration_since(sent.arrival), clock).max(self.step(clock));
+                let since = ticks(now.saturating_sub(sent.arrival), clock).max(self.step(clock));
                 let timestamp = sent.timestamp.wrapping_add(since);
                 Sent { seq: sent.seq + 1, timestamp, arrival: now, ..sent }
             }
@@ -380,12 +380,12 @@ fn near(timestamp: u32, expected: u32, clock: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::{Instant, SystemTime};
+    use std::time::SystemTime;
 
     use super::super::packet::{Extensions, Format};
     use super::*;
 
-    fn vp8(base: Instant, ssrc: u32, seq: u64, timestamp: u32, picture_id: u16, tl0: u8) -> Packet {
+    fn vp8(base: Duration, ssrc: u32, seq: u64, timestamp: u32, picture_id: u16, tl0: u8) -> Packet {
         let id = picture_id.to_be_bytes();
         Packet {
             format: Format { codec: Codec::Vp8, profile: 0 },
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_before_a_keyframe_of_the_wanted_layer() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         let packet = vp8(base, 1, 5000, 10, 1, 1);
         assert_eq!(forwarder.handle(Some(Layer::Low), Layer::Low, &packet, false), Verdict::Drop);
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn loss_and_reordering_keep_their_gaps() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         let go = |forwarder: &mut Forwarder, seq: u64| {
             let verdict = forwarder.handle(Some(Layer::Low), Layer::Low, &vp8(base, 1, seq, 0, 0, 0), true);
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn a_switch_continues_every_number() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let later = base + Duration::from_millis(100);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         numbered(forwarder.handle(Some(Layer::Low), Layer::Low, &vp8(base, 1, 5000, 1_000, 0x7fff, 255), true));
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn late_packets_of_the_layer_before_fill_their_gaps_and_no_more() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         for seq in [5000, 5002] {
             forwarder.handle(Some(Layer::Low), Layer::Low, &vp8(base, 1, seq, 0, 0, 0), true);
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn sender_reports_map_one_layer_onto_the_other() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let ntp = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let mut low = vp8(base, 1, 1, 50_000, 0, 0);
         low.clock = Some(SenderClock { ntp, rtp: 50_000 });
@@ -483,7 +483,7 @@ mod tests {
 
     #[test]
     fn what_follows_a_packet_of_the_servers_own_continues_its_numbers() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let at = |ms| base + Duration::from_millis(ms);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         let filled = [0, 200, 600].map(|ms| forwarder.fill(at(ms), 90_000)).map(|one| (one.seq, one.timestamp));
@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn time_runs_on_when_the_codecs_clock_changes() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let packet = |codec, ssrc, ms, timestamp| Packet {
             format: Format { codec, profile: 0 },
             payload: Arc::from([0; 4]),
@@ -518,7 +518,7 @@ mod tests {
 
     #[test]
     fn a_pause_keeps_the_publishers_time_and_leaves_no_gap() {
-        let base = Instant::now();
+        let base = Duration::from_secs(10);
         let mut forwarder = Forwarder::new(Kind::Video, 100);
         forwarder.handle(Some(Layer::Low), Layer::Low, &vp8(base, 1, 5000, 0, 7, 7), true);
         forwarder.pause();

@@ -60,7 +60,7 @@ pub(super) struct Ingress {
 pub(super) enum Taken {
     /// Goes on.
     Next,
-    /// The the publisher started a new RTP sequence.
+    /// The publisher started a new RTP sequence.
     Restarted,
 }
 
@@ -71,7 +71,7 @@ struct KeyframeDebt {
 }
 
 impl Ingress {
-    pub(super) fn new(kind: Kind, layer: Layer, packet: &Packet) -> Self {
+    pub(super) fn new(now: Instant, kind: Kind, layer: Layer, packet: &Packet) -> Self {
         Self {
             kind,
             layer,
@@ -83,17 +83,23 @@ impl Ingress {
             layering: Layering::default(),
             unread: Vec::new(),
             repair: None,
-            last_packet: packet.arrival,
-            rate: Rate::new(packet.arrival),
+            last_packet: now,
+            rate: Rate::new(now),
             keyframe: KeyframeDebt::default(),
         }
     }
 
     /// Takes note of a packet.
-    pub(super) fn take(&mut self, packet: &Arc<Packet>, reading: &Reading, starts_keyframe: bool) -> Taken {
-        self.last_packet = self.last_packet.max(packet.arrival);
-        self.rate.add(packet.arrival, packet.payload.len());
-        let restarted = self.note_sequence(packet);
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        packet: &Arc<Packet>,
+        reading: &Reading,
+        starts_keyframe: bool,
+    ) -> Taken {
+        self.last_packet = self.last_packet.max(now);
+        self.rate.add(now, packet.payload.len());
+        let restarted = self.note_sequence(now, packet);
         if self.kind == Kind::Video {
             if starts_keyframe {
                 self.keyframe.wanted = false;
@@ -107,7 +113,7 @@ impl Ingress {
         if restarted { Taken::Restarted } else { Taken::Next }
     }
 
-    fn note_sequence(&mut self, packet: &Packet) -> bool {
+    fn note_sequence(&mut self, now: Instant, packet: &Packet) -> bool {
         if packet.ssrc != self.ssrc || packet.seq > self.highest + JUMP {
             self.ssrc = packet.ssrc;
             self.highest = packet.seq;
@@ -119,7 +125,7 @@ impl Ingress {
         if packet.seq > self.highest {
             // Nobody asks for lost audio again: it is over before it could come.
             if self.kind == Kind::Video {
-                self.missing.extend((self.highest + 1..packet.seq).map(|seq| (seq, packet.arrival)));
+                self.missing.extend((self.highest + 1..packet.seq).map(|seq| (seq, now)));
                 let beyond = self.missing.len().saturating_sub(MISSING);
                 self.overrun |= beyond > 0;
                 self.missing.drain(..beyond);
@@ -127,7 +133,7 @@ impl Ingress {
             self.highest = packet.seq;
         } else if let Some(at) = self.missing.iter().position(|(seq, _)| *seq == packet.seq) {
             let (_, since) = self.missing.remove(at);
-            let took = packet.arrival.saturating_duration_since(since);
+            let took = now.saturating_duration_since(since);
             if took > REORDERING {
                 self.repair = Some(self.repair.map_or(took, |repair| (repair * 7 + took) / 8));
             }
@@ -157,11 +163,11 @@ impl Ingress {
     }
 
     /// What can be read now that a structure has come, in order.
-    pub(super) fn take_unread(&mut self) -> Vec<(Arc<Packet>, Reading)> {
+    pub(super) fn take_unread(&mut self, now: Instant) -> Vec<(Arc<Packet>, Reading)> {
         let mut read = Vec::new();
         let layering = &mut self.layering;
         self.unread.sort_by_key(|packet| packet.seq);
-        self.unread.retain(|packet| match layering.read(packet) {
+        self.unread.retain(|packet| match layering.read(now, packet) {
             Reading::Unknown => true,
             reading => {
                 read.push((Arc::clone(packet), reading));

@@ -141,7 +141,7 @@ impl Layering {
     }
 
     /// Reads a packet.
-    pub(super) fn read(&mut self, packet: &Packet) -> Reading {
+    pub(super) fn read(&mut self, now: Instant, packet: &Packet) -> Reading {
         if packet.ssrc != self.ssrc {
             *self = Self { ssrc: packet.ssrc, generation: self.generation.wrapping_add(1), ..Self::default() };
         }
@@ -156,8 +156,8 @@ impl Layering {
         if let Reading::Part(part) = &reading
             && self.is_layered()
         {
-            let rates = self.rates.get_or_insert_with(|| Box::new(Rates::new(packet.arrival)));
-            rates.add(packet.arrival, part, packet.payload.len());
+            let rates = self.rates.get_or_insert_with(|| Box::new(Rates::new(now)));
+            rates.add(now, part, packet.payload.len());
         }
         reading
     }

@@ -2,7 +2,7 @@
 //!
 //! It sees connections as numbers and packets as data, draws its randomness from one seed, and never reads a clock:
 //! the same inputs give the same outputs, bit for bit. Packets come in by track and layer, whoever delivers them: a
-//! peer today, a relay from another worker or node tomorrow.
+//! peer, or the tap of another room. Taps read them on the way ([`Room::add_tap`]).
 
 pub mod allocate;
 mod backup;
@@ -17,15 +17,16 @@ pub mod quality;
 mod selector;
 mod sparse;
 mod speakers;
+mod taps;
 mod track;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
 
 use crate::keyed::Keyed;
+use crate::tap::Tapped;
 use crate::types::{
     Codec, Kind, Layer, MediaEvent, ParticipantKey, PeerKey, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
     TrackSpec,
@@ -87,7 +88,7 @@ pub struct Room {
     unsettled: Vec<ParticipantKey>,
     outputs: VecDeque<RoomOutput>,
     forwards: Vec<Forward>,
-    relayed: Vec<(TrackKey, Layer, Arc<Packet>)>,
+    tapped: Vec<Tapped>,
     stats: RoomStats,
 }
 
@@ -122,7 +123,7 @@ impl Room {
             unsettled: Vec::new(),
             outputs: VecDeque::new(),
             forwards: Vec::new(),
-            relayed: Vec::new(),
+            tapped: Vec::new(),
             stats: RoomStats::default(),
         }
     }
@@ -180,6 +181,8 @@ impl Room {
         let Some(known) = self.tracks.get_mut(track) else { return };
         let was_bound = known.is_bound();
         known.bound = layers.to_vec();
+        self.aim_taps(now, track);
+        let Some(known) = self.tracks.get(track) else { return };
         if was_bound || layers.is_empty() {
             return;
         }
@@ -198,6 +201,7 @@ impl Room {
         for subscriber in subscribers {
             self.unsubscribe(now, subscriber, track);
         }
+        self.end_taps(track);
         self.tracks.remove(track);
         self.speakers.silence(track);
     }
@@ -217,6 +221,7 @@ impl Room {
         } else {
             self.watch(now);
         }
+        self.aim_taps(now, track);
     }
 
     /// Subscribes a participant to a track.
@@ -318,9 +323,10 @@ impl Room {
         }
     }
 
-    /// One packet of a track.
+    /// One packet of a track. It arrives now.
     pub fn handle_packet(&mut self, now: Instant, track: TrackKey, layer: Layer, mut packet: Packet) {
         self.stats.packets_in += 1;
+        let arrival = self.since_opened(now);
         let Some(known) = self.tracks.get_mut(track) else {
             self.stats.packets_dropped += 1;
             return;
@@ -331,10 +337,18 @@ impl Room {
         {
             self.speakers.observe(now, track, known.owner, level);
         }
-        if let Some(owner) = self.participants.get_mut(known.owner) {
-            packet.captured = owner.anchor.captured(&packet);
+        packet.arrival = arrival;
+        packet.captured = match self.participants.get_mut(known.owner) {
+            Some(owner) => owner.anchor.captured(&packet),
+            None => packet.arrival,
+        };
+        let (arrived, mut outcome) = known.take(now, layer, packet);
+        if known.is_tapped() {
+            if outcome.layer_appeared || outcome.layers_changed {
+                known.aim_taps(now, track, &mut self.tapped);
+            }
+            known.hand_out(track, layer, &arrived, &mut self.tapped);
         }
-        let (arrived, mut outcome) = known.take(layer, packet);
         if outcome.layers_changed {
             self.unsettle_subscribers(track);
             self.choose(now);
@@ -346,7 +360,6 @@ impl Room {
             self.stats.packets_out += 1;
             self.stats.bytes_out += forward.packet.payload.len() as u64;
         }
-        self.relayed.extend(outcome.relayed.map(|packet| (track, layer, packet)));
         if outcome.watch {
             self.watch(now);
         }
@@ -362,32 +375,14 @@ impl Room {
         }
     }
 
-    /// Hands out a track's packets from now on, or no longer.
-    pub fn set_relayed(&mut self, now: Instant, track: TrackKey, relayed: bool) {
-        let Some(known) = self.tracks.get_mut(track) else { return };
-        if std::mem::replace(&mut known.relayed, relayed) == relayed {
-            return;
-        }
-        self.review_demand(now, track);
-    }
-
     /// The encodings a track's packets come in.
     pub fn bound_layers(&self, track: TrackKey) -> Vec<Layer> {
         self.tracks.get(track).map(|known| known.bound.clone()).unwrap_or_default()
     }
 
-    /// Somebody elsewhere cannot go on without a keyframe.
-    pub fn request_keyframe(&mut self, now: Instant, track: TrackKey, layer: Layer) {
-        let Some(known) = self.tracks.get_mut(track) else { return };
-        let Some(ingress) = &mut known.ingress[layer as usize] else { return };
-        ingress.want_keyframe();
-        self.ask_keyframes(now);
-        self.watch(now);
-    }
-
-    /// The packets to hand out, in order; the buffer is kept.
-    pub fn drain_relayed(&mut self) -> std::vec::Drain<'_, (TrackKey, Layer, Arc<Packet>)> {
-        self.relayed.drain(..)
+    /// What taps get, in order; the buffer is kept.
+    pub fn drain_tapped(&mut self) -> std::vec::Drain<'_, Tapped> {
+        self.tapped.drain(..)
     }
 
     /// A subscriber lost its picture (PLI or FIR).
@@ -505,6 +500,10 @@ impl Room {
 
     fn subscription_mut(&mut self, subscriber: ParticipantKey, track: TrackKey) -> Option<&mut Subscription> {
         self.tracks.get_mut(track)?.subscriptions.get_mut(subscriber)
+    }
+
+    fn since_opened(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.config.opened)
     }
 
     fn tell(&mut self, event: MediaEvent) {

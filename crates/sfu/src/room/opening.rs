@@ -76,6 +76,7 @@ impl Room {
     /// Sends what opens the subscriptions on which nothing has come.
     pub(super) fn open_quiet(&mut self, now: Instant) {
         let mut next: Option<Instant> = None;
+        let since = self.since_opened(now);
         for (_, track) in self.tracks.iter_mut() {
             let (known, expected, kind) = (track.format, &track.expected, track.spec.kind);
             for (_, subscription) in track.subscriptions.iter_mut() {
@@ -85,10 +86,10 @@ impl Room {
                     let line = subscription.line.as_ref();
                     let packet = line.and_then(|line| {
                         let format = format(known, expected.codec, kind, &line.codecs)?;
-                        Some((line.egress, packet(now, format, &expected.trailer)))
+                        Some((line.egress, packet(since, format, &expected.trailer)))
                     });
                     if let Some((egress, packet)) = packet {
-                        let numbered = subscription.forwarder.fill(now, packet.format.codec.clock_rate());
+                        let numbered = subscription.forwarder.fill(since, packet.format.codec.clock_rate());
                         self.forwards.push(Forward {
                             egress,
                             packet: Arc::new(packet),
@@ -119,7 +120,8 @@ fn format(known: Option<Format>, expected: Option<Codec>, kind: Kind, codecs: &[
     likely.filter(|format| codecs.contains(&format.codec))
 }
 
-fn packet(now: Instant, format: Format, trailer: &[u8]) -> Packet {
+/// `now`: since the room opened.
+fn packet(now: Duration, format: Format, trailer: &[u8]) -> Packet {
     Packet {
         format,
         ssrc: 0,
@@ -275,7 +277,7 @@ mod tests {
                 seed: 1,
                 initial_bitrate: model::Bitrate::kbps(1_500),
                 bandwidth_estimation: false,
-                rethrow_panics: true,
+                opened: now,
                 local: [].into(),
             };
             let mut room = Room::new(config);
@@ -299,7 +301,7 @@ mod tests {
         /// A packet with which decoding can start.
         fn packet(&mut self, track: TrackKey, codec: Codec, seq: u64) {
             let start: &[u8] = if codec == H264 { &[0x67, 0x42, 0, 0, 0] } else { &[0x10, 0, 0, 0, 0] };
-            let plain = packet(self.now, Format { codec, profile: 0 }, &[]);
+            let plain = packet(Duration::ZERO, Format { codec, profile: 0 }, &[]);
             let packet = Packet { ssrc: track.0, seq, timestamp: 4_000_000, payload: Arc::from(start), ..plain };
             self.room.handle_packet(self.now, track, Layer::High, packet);
         }

@@ -1,13 +1,15 @@
 //! A media packet as the room sees it, and as a subscriber is to get it.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use crate::codec::descriptor::{ActivePlace, Targets};
 use crate::types::{Codec, PeerKey};
 
 /// What a packet's payload is, exactly enough to find the subscriber's payload type for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Format {
     /// The codec.
     pub codec: Codec,
@@ -16,7 +18,7 @@ pub struct Format {
 }
 
 /// Header extensions that travel from publisher to subscriber.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extensions {
     /// −dBov (0 loudest, 127 silence) and voice activity (RFC 6464).
     pub audio_level: Option<(u8, bool)>,
@@ -25,24 +27,29 @@ pub struct Extensions {
     /// 0 unspecified, 1 screen.
     pub video_content_type: Option<u8>,
     /// When the frame was captured, and the sender's estimate of the clock offset.
+    #[serde(with = "crate::wire::capture_time")]
     pub capture_time: Option<(SystemTime, Option<i64>)>,
     /// Least and most playout delay in units of 10 ms.
     pub playout_delay: Option<(u16, u16)>,
     /// The dependency descriptor as it was on the wire.
+    #[serde(with = "crate::wire::optional_bytes")]
     pub dependency_descriptor: Option<Arc<[u8]>>,
 }
 
 /// The publisher's clock by its last sender report (RFC 3550 §6.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SenderClock {
     /// Wall clock of the sender.
+    #[serde(with = "crate::wire::wall_clock")]
     pub ntp: SystemTime,
     /// RTP time of the same moment.
     pub rtp: u32,
 }
 
-/// One RTP packet of one encoding of a track.
-#[derive(Debug, Clone)]
+/// One RTP packet of one encoding of a track. Plain data: times count from when the room opened ([`RoomConfig::opened`]).
+///
+/// [`RoomConfig::opened`]: crate::RoomConfig::opened
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Packet {
     /// What it holds.
     pub format: Format,
@@ -54,11 +61,12 @@ pub struct Packet {
     pub timestamp: u32,
     /// Marker bit.
     pub marker: bool,
-    /// When it came in.
-    pub arrival: Instant,
-    /// When its content was captured, as well as is known: the room works it out from the sender's clock.
-    pub captured: Instant,
+    /// When it came in. The room notes it.
+    pub arrival: Duration,
+    /// When its content was captured, as well as is known. The room works it out from the sender's clock.
+    pub captured: Duration,
     /// The payload without header.
+    #[serde(with = "crate::wire::bytes")]
     pub payload: Arc<[u8]>,
     /// What travels in the header.
     pub extensions: Extensions,

@@ -12,6 +12,7 @@ use super::layering::{Layering, Reading, Rung};
 use super::opening::{Expected, Opening};
 use super::packet::{Egress, Format, Forward, Packet};
 use super::selector::Ceiling;
+use super::taps::Taps;
 use crate::codec::{self, red};
 use crate::keyed::Keyed;
 use crate::types::{Codec, LAYERS, Layer, LayerSpec, MidName, ParticipantKey, RoomStats, TrackPreference, TrackSpec};
@@ -24,7 +25,7 @@ const USUAL_BITRATE: [Bitrate; 3] = [Bitrate::kbps(150), Bitrate::kbps(500), Bit
 /// The m-line a subscription goes out on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where.
+    /// The m-line and its connection.
     pub egress: Egress,
     /// Its name.
     pub mid: MidName,
@@ -42,8 +43,8 @@ pub(super) struct Track {
     pub(super) ingress: [Option<Ingress>; 3],
     pub(super) subscriptions: Keyed<ParticipantKey, Subscription>,
     demand: Demand,
-    /// It is shown elsewhere, too: its packets are handed out, and all of it is in demand.
-    pub(super) relayed: bool,
+    /// Who else reads its packets.
+    pub(super) taps: Taps,
     /// What will come, as far as anybody has said.
     pub(super) expected: Expected,
     /// Another codec of another track, sent only once somebody wants it.
@@ -86,15 +87,13 @@ pub(super) struct Outcome {
     pub(super) watch: bool,
     /// Subscriptions of which the first packet went out.
     pub(super) started: Vec<ParticipantKey>,
-    /// To hand out.
-    pub(super) relayed: Option<Arc<Packet>>,
 }
 
 /// A packet that was taken in, and what could not be read before it came.
 #[derive(Debug)]
 pub(super) struct Arrived {
-    packet: Arc<Packet>,
-    reading: Reading,
+    pub(super) packet: Arc<Packet>,
+    pub(super) reading: Reading,
     unread: Vec<(Arc<Packet>, Reading)>,
 }
 
@@ -108,7 +107,7 @@ impl Track {
             ingress: [None, None, None],
             subscriptions: Keyed::default(),
             demand: Demand::default(),
-            relayed: false,
+            taps: Taps::default(),
             expected: Expected::default(),
             is_backup: false,
         }
@@ -129,7 +128,7 @@ impl Track {
     }
 
     /// Takes a packet in; [`Track::send`] follows.
-    pub(super) fn take(&mut self, layer: Layer, packet: Packet) -> (Arrived, Outcome) {
+    pub(super) fn take(&mut self, now: Instant, layer: Layer, packet: Packet) -> (Arrived, Outcome) {
         let mut outcome = Outcome::default();
         let packet = Arc::new(packet);
         if self.format.is_none_or(|format| format.codec != packet.format.codec && !is_opus(format, packet.format)) {
@@ -137,20 +136,19 @@ impl Track {
             outcome.format = Some(packet.format);
         }
         let kind = self.spec.kind;
-        let was_live = self.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.is_live(packet.arrival));
-        let ingress = self.ingress[layer as usize].get_or_insert_with(|| Ingress::new(kind, layer, &packet));
+        let was_live = self.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.is_live(now));
+        let ingress = self.ingress[layer as usize].get_or_insert_with(|| Ingress::new(now, kind, layer, &packet));
         let active = ingress.layering.active_set();
-        let reading = ingress.layering.read(&packet);
+        let reading = ingress.layering.read(now, &packet);
         let starts = starts(&packet, &reading);
-        let taken = ingress.take(&packet, &reading, starts);
+        let taken = ingress.take(now, &packet, &reading, starts);
         outcome.layer_appeared = !was_live;
         outcome.layers_changed = ingress.layering.active_set() != active;
         outcome.watch = ingress.has_gaps();
-        let unread = if starts { ingress.take_unread() } else { Vec::new() };
+        let unread = if starts { ingress.take_unread(now) } else { Vec::new() };
         if taken == Taken::Restarted {
             tracing::debug!(?layer, ssrc = packet.ssrc, "the publisher started a new RTP sequence");
         }
-        outcome.relayed = (self.relayed && !self.spec.muted).then(|| Arc::clone(&packet));
         (Arrived { packet, reading, unread }, outcome)
     }
 
@@ -340,7 +338,7 @@ impl Track {
     /// Which layers anyone wants, if that is news.
     pub(super) fn demand_change(&mut self, now: Instant) -> Option<Option<Layer>> {
         let wanted = self.subscriptions.iter().filter_map(|(_, one)| self.wanted_layer(&one.preference)).max();
-        let wanted = wanted.max(self.relayed.then_some(Layer::High));
+        let wanted = wanted.max(self.tapped_layer());
         let Some(told) = self.demand.told else {
             // A publisher sends everything until told otherwise: the first word is spared until it lowers something.
             self.demand.told = Some(Some(Layer::High));
@@ -365,7 +363,7 @@ impl Track {
     /// Somebody is fed from this layer or waits for it.
     pub(super) fn is_used(&self, layer: Layer) -> bool {
         !self.spec.muted
-            && (self.relayed
+            && (self.taps.use_layer(layer)
                 || self.subscriptions.iter().any(|(_, one)| {
                     one.line.is_some()
                         && (one.forwarder.layer() == Some(layer)
@@ -405,7 +403,7 @@ impl Subscription {
 }
 
 /// A subscriber that knows nothing yet can start decoding with this packet.
-fn starts(packet: &Packet, reading: &Reading) -> bool {
+pub(super) fn starts(packet: &Packet, reading: &Reading) -> bool {
     match reading {
         Reading::Part(part) => part.begins,
         Reading::Padding | Reading::Unknown => false,
@@ -441,7 +439,7 @@ fn takeable<'a>(line: &Line, packet: &'a Arc<Packet>, primary: &'a mut Option<Ar
 }
 
 /// A publisher may change between RED and plain Opus at any packet.
-fn is_opus(a: Format, b: Format) -> bool {
+pub(super) fn is_opus(a: Format, b: Format) -> bool {
     let opus = |format: Format| matches!(format.codec, Codec::Opus | Codec::Red);
     opus(a) && opus(b)
 }
@@ -505,14 +503,13 @@ mod tests {
     }
 
     fn handle(track: &mut Track, packet: Packet, out: &mut Vec<Forward>, stats: &mut RoomStats) -> Outcome {
-        let (arrived, mut outcome) = track.take(Layer::High, packet);
+        let (arrived, mut outcome) = track.take(Instant::now(), Layer::High, packet);
         track.send(Layer::High, &arrived, out, stats, &mut outcome);
         outcome
     }
 
     #[test]
     fn red_is_unwrapped_for_those_who_do_not_take_it() {
-        let now = Instant::now();
         let spec = TrackSpec { kind: Kind::Audio, screen: false, muted: false, layers: Vec::new() };
         let mut track = Track::new(ParticipantKey(0), spec);
         track.bound = vec![Layer::High];
@@ -529,8 +526,8 @@ mod tests {
             seq: 1,
             timestamp: 0,
             marker: false,
-            arrival: now,
-            captured: now,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
             payload: Arc::from([0x80 | 111, 0x0f, 0x00, 0x02, 111, 9, 9, 1, 2, 3]),
             extensions: super::super::packet::Extensions::default(),
             clock: None,
@@ -549,7 +546,6 @@ mod tests {
 
     #[test]
     fn a_keyframe_whose_first_packet_comes_late_is_not_lost() {
-        let now = Instant::now();
         let spec = TrackSpec { kind: Kind::Video, screen: false, muted: false, layers: Vec::new() };
         let mut track = Track::new(ParticipantKey(0), spec);
         track.bound = vec![Layer::High];
@@ -567,8 +563,8 @@ mod tests {
                 seq,
                 timestamp: 0,
                 marker: false,
-                arrival: now,
-                captured: now,
+                arrival: Duration::ZERO,
+                captured: Duration::ZERO,
                 payload: Arc::from([if first { 0x10 } else { 0x00 }, u8::from(!key)]),
                 extensions: super::super::packet::Extensions::default(),
                 clock: None,

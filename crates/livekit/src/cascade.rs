@@ -1,8 +1,8 @@
 //! Participants that also appear in another room: what this room sends there about one of its own, and how it shows one
 //! of another room.
 //!
-//! The two rooms may be on different workers; they exchange [`RelayMessage`]s. State is sent whole, so that the far end
-//! only has to match it. Packets are sent as they came in.
+//! The two rooms may be on different workers; they exchange [`CascadeMessage`]s. State is sent whole, so that the far end
+//! only has to match it. Packets are sent as they came in: the cascade taps each track of the participant.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 use proto::TrackType;
-use sfu::room::packet::Packet;
-use sfu::{DataLane, Kind, Layer, LayerSpec, MidName, ParticipantKey, TrackKey, TrackSpec};
+use sfu::{
+    DataLane, Kind, Layer, LayerSpec, MidName, ParticipantKey, TapEvent, TapId, TapLayers, TapPacket, Tapped, TrackKey,
+    TrackSpec,
+};
 
 use crate::leave::Departure;
-use crate::limits::MOST_RELAYS;
+use crate::limits::MOST_CASCADES;
 use crate::requests::RoomRefusal;
 use crate::room::Room;
 use crate::session::Session;
@@ -23,15 +25,15 @@ use crate::types::Output;
 
 /// One participant's way from one room to one other; unique in the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RelayId(pub u64);
+pub struct CascadeId(pub u64);
 
-/// What passes between the two rooms of a relay.
+/// What passes between the two rooms of a cascade.
 #[derive(Debug, Clone)]
-pub enum RelayMessage {
+pub enum CascadeMessage {
     /// To where it is shown: the participant and its tracks as they are now.
-    State(Box<RelayedState>),
+    State(Box<CascadeState>),
     /// To where it is shown: a packet of a track, by the key it has where it comes from.
-    Packet(TrackKey, Layer, Arc<Packet>),
+    Packet(TrackKey, TapPacket),
     /// To where it is shown: a data packet of the participant, encoded as the others in its room get it.
     Data(DataLane, Arc<[u8]>),
     /// To where it comes from: somebody cannot go on without a keyframe.
@@ -42,18 +44,28 @@ pub enum RelayMessage {
 
 /// A participant with its tracks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RelayedState {
+pub struct CascadeState {
     /// Who, as the others see it.
     pub info: proto::ParticipantInfo,
     /// The tracks of `info`, in its order: their keys and the encodings that come.
     pub tracks: Vec<(TrackKey, Vec<Layer>)>,
 }
 
-/// The relays of a room.
+/// The cascades of a room.
 #[derive(Debug, Default)]
-pub(crate) struct Relays {
-    out: BTreeMap<RelayId, ParticipantKey>,
-    into: BTreeMap<RelayId, Shown>,
+pub(crate) struct Cascades {
+    out: BTreeMap<CascadeId, Source>,
+    into: BTreeMap<CascadeId, Shown>,
+    /// Whose taps they are.
+    taps: BTreeMap<TapId, CascadeId>,
+}
+
+/// One of here that is also shown elsewhere.
+#[derive(Debug)]
+struct Source {
+    participant: ParticipantKey,
+    /// The cascade's tap on each of its tracks.
+    taps: BTreeMap<TrackKey, TapId>,
 }
 
 /// One shown here that is elsewhere.
@@ -65,79 +77,82 @@ struct Shown {
     tracks: BTreeMap<TrackKey, TrackKey>,
 }
 
-impl Relays {
-    fn of(&self, participant: ParticipantKey) -> Vec<RelayId> {
-        self.out.iter().filter(|(_, of)| **of == participant).map(|(id, _)| *id).collect()
+impl Cascades {
+    fn of(&self, participant: ParticipantKey) -> Vec<CascadeId> {
+        self.out.iter().filter(|(_, source)| source.participant == participant).map(|(id, _)| *id).collect()
     }
 }
 
 impl Room {
     /// Shows a participant in another room, too, from now on.
-    pub fn relay_out(&mut self, now: Instant, id: RelayId, identity: &str) -> Result<(), RoomRefusal> {
+    pub fn cascade_out(&mut self, now: Instant, id: CascadeId, identity: &str) -> Result<(), RoomRefusal> {
         self.begin(now);
         let key = self.known(identity)?;
-        if self.relays.out.len() >= MOST_RELAYS {
+        if self.cascades.out.len() >= MOST_CASCADES {
             return Err(RoomRefusal::Busy);
         }
-        self.relays.out.insert(id, key);
-        let tracks = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
-        for track in tracks {
-            self.media.set_relayed(now, track, true);
-        }
-        self.relay_state(key);
+        self.cascades.out.insert(id, Source { participant: key, taps: BTreeMap::new() });
+        self.tap_tracks(key);
+        self.cascade_state(key);
         Ok(())
     }
 
     /// A participant of another room is going to be shown here. `dependent`: see [`crate::is_dependent`].
-    pub fn relay_in(&mut self, now: Instant, id: RelayId, identity: &str, dependent: bool) -> Result<(), RoomRefusal> {
+    pub fn cascade_in(
+        &mut self,
+        now: Instant,
+        id: CascadeId,
+        identity: &str,
+        dependent: bool,
+    ) -> Result<(), RoomRefusal> {
         self.begin(now);
         if self.identities.contains_key(identity) {
             return Err(RoomRefusal::IdentityTaken);
         }
-        if (self.is_full() && !dependent) || self.closed || self.relays.into.len() >= MOST_RELAYS {
+        if (self.is_full() && !dependent) || self.closed || self.cascades.into.len() >= MOST_CASCADES {
             return Err(RoomRefusal::Busy);
         }
-        self.relays.into.insert(id, Shown::default());
+        self.cascades.into.insert(id, Shown::default());
         Ok(())
     }
 
-    /// What the other room of a relay says.
-    pub fn handle_relay(&mut self, now: Instant, id: RelayId, message: RelayMessage) {
+    /// What the other room of a cascade says.
+    pub fn handle_cascade(&mut self, now: Instant, id: CascadeId, message: CascadeMessage) {
         match message {
-            RelayMessage::Packet(track, layer, packet) => {
+            CascadeMessage::Packet(track, packet) => {
                 self.now = now;
-                if let Some(own) = self.relays.into.get(&id).and_then(|shown| shown.tracks.get(&track)).copied() {
-                    self.media.handle_relayed(now, own, layer, &packet);
+                if let Some(own) = self.cascades.into.get(&id).and_then(|shown| shown.tracks.get(&track)).copied() {
+                    self.media.handle_tapped(now, own, &packet);
                 }
             }
-            RelayMessage::State(state) => {
+            CascadeMessage::State(state) => {
                 self.begin(now);
                 self.take_state(id, *state);
             }
-            RelayMessage::Data(lane, packet) => {
+            CascadeMessage::Data(lane, packet) => {
                 self.begin(now);
-                if let Some(key) = self.relays.into.get(&id).and_then(|shown| shown.participant) {
-                    self.data_relayed(key, lane, &packet);
+                if let Some(key) = self.cascades.into.get(&id).and_then(|shown| shown.participant) {
+                    self.data_cascaded(key, lane, &packet);
                 }
             }
-            RelayMessage::Keyframe(track, layer) => {
+            CascadeMessage::Keyframe(track, layer) => {
                 self.now = now;
-                let publisher = self.tracks.get(&track).map(|track| track.publisher);
-                if publisher.is_some() && publisher == self.relays.out.get(&id).copied() {
-                    self.media.request_keyframe(now, track, layer);
+                let tap = self.cascades.out.get(&id).and_then(|source| source.taps.get(&track));
+                if let Some(tap) = tap.copied() {
+                    self.media.handle_tap_keyframe_request(now, track, tap, Some(layer));
                 }
             }
-            RelayMessage::End => {
+            CascadeMessage::End => {
                 self.begin(now);
-                self.end_relay(id);
+                self.end_cascade(id);
             }
         }
     }
 
     /// Sends on what has changed of a participant that is shown elsewhere.
-    pub(crate) fn relay_state(&mut self, key: ParticipantKey) {
-        let relays = self.relays.of(key);
-        if relays.is_empty() {
+    pub(crate) fn cascade_state(&mut self, key: ParticipantKey) {
+        let cascades = self.cascades.of(key);
+        if cascades.is_empty() {
             return;
         }
         let (Some(mut info), Some(session)) = (self.info(key), self.sessions.get(&key)) else { return };
@@ -147,81 +162,116 @@ impl Room {
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(track));
         let tracks = tracks.filter(|track| track.is_published());
         let tracks = tracks.map(|track| (track.key, self.media.bound_layers(track.key))).collect();
-        let state = RelayedState { info, tracks };
-        for id in relays {
-            self.out(Output::Relay(id, RelayMessage::State(Box::new(state.clone()))));
+        let state = CascadeState { info, tracks };
+        for id in cascades {
+            self.out(Output::Cascade(id, CascadeMessage::State(Box::new(state.clone()))));
         }
     }
 
-    /// A track of a participant that is shown elsewhere is there.
-    pub(crate) fn relay_track(&mut self, key: ParticipantKey, track: TrackKey) {
-        if !self.relays.of(key).is_empty() {
-            self.media.set_relayed(self.now, track, true);
-        }
-    }
-
-    pub(crate) fn relay_packet(&mut self, track: TrackKey, layer: Layer, packet: &Arc<Packet>) {
-        let Some(publisher) = self.tracks.get(&track).map(|track| track.publisher) else { return };
-        if self.is_held(publisher) {
+    /// Makes the taps of a participant's cascades match its tracks; on hold, it has none.
+    pub(crate) fn tap_tracks(&mut self, key: ParticipantKey) {
+        let ids = self.cascades.of(key);
+        if ids.is_empty() {
             return;
         }
-        for id in self.relays.of(publisher) {
-            self.out(Output::Relay(id, RelayMessage::Packet(track, layer, Arc::clone(packet))));
+        let mut tracks = if self.is_held(key) { Vec::new() } else { self.own_tracks(key) };
+        tracks.retain(|track| self.tracks.get(track).is_some_and(Track::is_published));
+        for id in ids {
+            let Some(source) = self.cascades.out.get_mut(&id) else { continue };
+            source.taps.retain(|track, tap| {
+                let stays = tracks.contains(track);
+                if !stays {
+                    self.media.remove_tap(self.now, *track, *tap);
+                    self.cascades.taps.remove(tap);
+                }
+                stays
+            });
+            for track in &tracks {
+                if source.taps.contains_key(track) {
+                    continue;
+                }
+                if let Some(tap) = self.media.add_tap(self.now, *track, TapLayers::All) {
+                    source.taps.insert(*track, tap);
+                    self.cascades.taps.insert(tap, id);
+                }
+            }
         }
     }
 
-    pub(crate) fn relay_data(&mut self, key: ParticipantKey, lane: DataLane, packet: &Arc<[u8]>) {
-        for id in self.relays.of(key) {
-            self.out(Output::Relay(id, RelayMessage::Data(lane, Arc::clone(packet))));
+    /// What the cascades' taps get.
+    pub(crate) fn take_tapped(&mut self, tapped: Tapped) {
+        match tapped {
+            Tapped::Packet { track, taps, packet } => {
+                for tap in taps.iter() {
+                    if let Some(id) = self.cascades.taps.get(tap).copied() {
+                        self.out(Output::Cascade(id, CascadeMessage::Packet(track, packet.clone())));
+                    }
+                }
+            }
+            Tapped::Event { track, tap, event: TapEvent::Ended } => {
+                let id = self.cascades.taps.remove(&tap);
+                if let Some(source) = id.and_then(|id| self.cascades.out.get_mut(&id)) {
+                    source.taps.remove(&track);
+                }
+            }
+            // The state says what the other room has to know of these.
+            Tapped::Event { event: TapEvent::Began { .. } | TapEvent::Paused, .. } => {}
+        }
+    }
+
+    pub(crate) fn cascade_data(&mut self, key: ParticipantKey, lane: DataLane, packet: &Arc<[u8]>) {
+        for id in self.cascades.of(key) {
+            self.out(Output::Cascade(id, CascadeMessage::Data(lane, Arc::clone(packet))));
         }
     }
 
     /// A track shown here that is elsewhere owes a keyframe.
     pub(crate) fn keyframe_wanted(&mut self, track: TrackKey, layer: Layer) {
-        let found = self.relays.into.iter().find_map(|(id, shown)| {
+        let found = self.cascades.into.iter().find_map(|(id, shown)| {
             let there = shown.tracks.iter().find(|(_, own)| **own == track)?;
             Some((*id, *there.0))
         });
         if let Some((id, there)) = found {
-            self.out(Output::Relay(id, RelayMessage::Keyframe(there, layer)));
+            self.out(Output::Cascade(id, CascadeMessage::Keyframe(there, layer)));
         }
     }
 
     /// A participant goes: where it is shown, or where it comes from, is told.
-    pub(crate) fn end_relays_of(&mut self, key: ParticipantKey) {
-        let shown = self.relays.into.iter().filter(|(_, shown)| shown.participant == Some(key));
-        let over: Vec<RelayId> = self.relays.of(key).into_iter().chain(shown.map(|(id, _)| *id)).collect();
+    pub(crate) fn end_cascades_of(&mut self, key: ParticipantKey) {
+        let shown = self.cascades.into.iter().filter(|(_, shown)| shown.participant == Some(key));
+        let over: Vec<CascadeId> = self.cascades.of(key).into_iter().chain(shown.map(|(id, _)| *id)).collect();
         for id in over {
-            self.relays.out.remove(&id);
-            self.relays.into.remove(&id);
-            self.out(Output::Relay(id, RelayMessage::End));
+            self.stop_sending(id);
+            self.cascades.into.remove(&id);
+            self.out(Output::Cascade(id, CascadeMessage::End));
         }
     }
 
-    fn end_relay(&mut self, id: RelayId) {
-        if let Some(shown) = self.relays.into.remove(&id)
+    fn end_cascade(&mut self, id: CascadeId) {
+        if let Some(shown) = self.cascades.into.remove(&id)
             && let Some(key) = shown.participant
         {
             self.depart(key, Departure::ClientLeft);
         }
-        let Some(key) = self.relays.out.remove(&id) else { return };
-        if !self.relays.of(key).is_empty() {
-            return;
-        }
-        let tracks = self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default();
-        for track in tracks {
-            self.media.set_relayed(self.now, track, false);
+        self.stop_sending(id);
+    }
+
+    fn stop_sending(&mut self, id: CascadeId) {
+        let Some(source) = self.cascades.out.remove(&id) else { return };
+        for (track, tap) in source.taps {
+            self.media.remove_tap(self.now, track, tap);
+            self.cascades.taps.remove(&tap);
         }
     }
 
-    fn take_state(&mut self, id: RelayId, state: RelayedState) {
-        let Some(shown) = self.relays.into.get(&id) else { return };
+    fn take_state(&mut self, id: CascadeId, state: CascadeState) {
+        let Some(shown) = self.cascades.into.get(&id) else { return };
         let key = match shown.participant {
             Some(key) => key,
             None if self.closed || self.identities.contains_key(&state.info.identity) => {
                 // Somebody of that name came in the meantime.
-                self.relays.into.remove(&id);
-                self.out(Output::Relay(id, RelayMessage::End));
+                self.cascades.into.remove(&id);
+                self.out(Output::Cascade(id, CascadeMessage::End));
                 return;
             }
             None => self.show(id, &state.info),
@@ -234,13 +284,13 @@ impl Room {
         self.mark_changed(key);
     }
 
-    fn show(&mut self, id: RelayId, info: &proto::ParticipantInfo) -> ParticipantKey {
+    fn show(&mut self, id: CascadeId, info: &proto::ParticipantInfo) -> ParticipantKey {
         let key = self.media.join(self.now, sfu::Rights { publish: true, subscribe: false });
         let sid = crate::id::sid(&mut self.rng, "PA_");
         let session = Session::shown(key, sid, info, self.now, self.timestamp());
         self.identities.insert(session.identity.clone(), key);
         self.sessions.insert(key, session);
-        if let Some(shown) = self.relays.into.get_mut(&id) {
+        if let Some(shown) = self.cascades.into.get_mut(&id) {
             shown.participant = Some(key);
         }
         self.count_changed();
@@ -249,8 +299,8 @@ impl Room {
     }
 
     /// Makes the tracks here equal to those there.
-    fn take_tracks(&mut self, id: RelayId, key: ParticipantKey, state: RelayedState) {
-        let Some(shown) = self.relays.into.get(&id) else { return };
+    fn take_tracks(&mut self, id: CascadeId, key: ParticipantKey, state: CascadeState) {
+        let Some(shown) = self.cascades.into.get(&id) else { return };
         let known = shown.tracks.clone();
         for (there, here) in &known {
             if !state.tracks.iter().any(|(track, _)| track == there) {
@@ -268,7 +318,7 @@ impl Room {
             };
             tracks.insert(there, here);
         }
-        if let Some(shown) = self.relays.into.get_mut(&id) {
+        if let Some(shown) = self.cascades.into.get_mut(&id) {
             shown.tracks = tracks;
         }
     }
@@ -300,7 +350,7 @@ impl Room {
         if let Some(session) = self.sessions.get_mut(&key) {
             session.tracks.push(track);
         }
-        self.media.bind_relayed(self.now, track, layers);
+        self.media.bind_tapped(self.now, track, layers);
         self.reconcile_track(track);
         self.hook_track(key, &info, true);
         track

@@ -8,13 +8,13 @@ use livekit::proto;
 use tokio::sync::mpsc;
 
 /// Notices on their way to the control plane, which may be slower for a while.
-pub(super) struct Told {
+pub(super) struct NoticeOutbox {
     pub(super) sender: mpsc::Sender<MediaNotice>,
     pub(super) waiting: VecDeque<MediaNotice>,
     pub(super) hooks: Option<mpsc::Sender<Box<proto::WebhookEvent>>>,
 }
 
-impl Told {
+impl NoticeOutbox {
     pub(super) fn hook(&mut self, event: Box<proto::WebhookEvent>) {
         if let Some(hooks) = &self.hooks
             && let Err(error) = hooks.try_send(event)

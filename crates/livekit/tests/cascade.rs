@@ -1,4 +1,4 @@
-//! A participant of one room shown in another: two rooms whose relay messages are carried by hand.
+//! A participant of one room shown in another: two rooms whose cascade messages are carried by hand.
 
 #![allow(clippy::disallowed_methods, reason = "tests begin at some time")]
 
@@ -7,17 +7,17 @@ mod support;
 use std::time::Duration;
 
 use livekit::proto::{self, participant_info::State, signal_request::Message as Said};
-use livekit::{RelayId, RelayMessage, RoomAnswer, RoomRefusal, RoomRequest};
+use livekit::{CascadeId, CascadeMessage, RoomAnswer, RoomRefusal, RoomRequest};
 use support::*;
 
-const RELAY: RelayId = RelayId(7);
+const CASCADE: CascadeId = CascadeId(7);
 
 /// Alice in one room, shown in the other, where Bob is.
 fn shown() -> (World, livekit::ConnectionId, World, livekit::ConnectionId) {
     let (mut here, mut there) = (World::new(), World::new());
     let (alice, bob) = (here.join("alice"), there.join("bob"));
-    there.room.relay_in(there.now, RELAY, "alice", false).expect("nobody of that name");
-    here.room.relay_out(here.now, RELAY, "alice").expect("she is there");
+    there.room.cascade_in(there.now, CASCADE, "alice", false).expect("nobody of that name");
+    here.room.cascade_out(here.now, CASCADE, "alice").expect("she is there");
     carry(&mut here, &mut there);
     (here, alice, there, bob)
 }
@@ -26,11 +26,11 @@ fn carry(one: &mut World, other: &mut World) {
     for _ in 0..10 {
         one.drain();
         other.drain();
-        for (id, message) in std::mem::take(&mut one.relayed) {
-            other.room.handle_relay(other.now, id, message);
+        for (id, message) in std::mem::take(&mut one.cascaded) {
+            other.room.handle_cascade(other.now, id, message);
         }
-        for (id, message) in std::mem::take(&mut other.relayed) {
-            one.room.handle_relay(one.now, id, message);
+        for (id, message) in std::mem::take(&mut other.cascaded) {
+            one.room.handle_cascade(one.now, id, message);
         }
     }
 }
@@ -99,7 +99,7 @@ fn it_ends_from_either_end() {
         ..Default::default()
     }));
     here.drain();
-    assert!(here.relayed.is_empty(), "nothing is sent on any more");
+    assert!(here.cascaded.is_empty(), "nothing is sent on any more");
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn whoever_comes_in_person_takes_the_place() {
     carry(&mut here, &mut there);
     let info = alice_in(&mut there).unwrap();
     assert!(info.kind_details.is_empty() && there.closed(herself).is_none());
-    assert_eq!(there.room.relay_in(there.now, RelayId(8), "alice", false), Err(RoomRefusal::IdentityTaken));
-    assert_eq!(there.room.relay_out(there.now, RelayId(8), "nobody"), Err(RoomRefusal::ParticipantNotFound));
+    assert_eq!(there.room.cascade_in(there.now, CascadeId(8), "alice", false), Err(RoomRefusal::IdentityTaken));
+    assert_eq!(there.room.cascade_out(there.now, CascadeId(8), "nobody"), Err(RoomRefusal::ParticipantNotFound));
 }
 
 #[test]
@@ -131,11 +131,11 @@ fn one_that_is_shown_cannot_be_resumed_and_keeps_the_room_open() {
 }
 
 #[test]
-fn what_no_relay_said_is_ignored() {
+fn what_no_cascade_said_is_ignored() {
     let mut world = World::new();
     world.join("alice");
-    for message in [RelayMessage::Keyframe(sfu::TrackKey(1), sfu::Layer::High), RelayMessage::End] {
-        world.room.handle_relay(world.now, RelayId(1), message);
+    for message in [CascadeMessage::Keyframe(sfu::TrackKey(1), sfu::Layer::High), CascadeMessage::End] {
+        world.room.handle_cascade(world.now, CascadeId(1), message);
         world.drain();
     }
     assert_eq!(world.room.participant_count(), 1);
