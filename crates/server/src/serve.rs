@@ -264,7 +264,14 @@ fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -
         hooks: None,
         local: Arc::clone(addresses.announced()),
     };
-    MediaSettings { udp_ports: config.udp_ports.clone(), tcp_port: config.tcp_port, addresses, defaults, admission }
+    MediaSettings {
+        udp_ports: config.udp_ports.clone(),
+        tcp_port: config.tcp_port,
+        addresses,
+        defaults,
+        admission,
+        rethrow_panics: false,
+    }
 }
 
 /// A media port that cannot be had, with the flag that chooses another.

@@ -27,7 +27,8 @@ fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
         local: [LOOPBACK].into(),
     };
     let admission = Admission::new("media", Most { connections: 100, of_address: None }, Patience::default());
-    let settings = MediaSettings { udp_ports: vec![0; workers], tcp_port: None, addresses, defaults, admission };
+    let udp_ports = vec![0; workers];
+    let settings = MediaSettings { udp_ports, tcp_port: None, addresses, defaults, admission, rethrow_panics: true };
     let sockets = settings.bind().expect("free ports");
     let (notices, received) = mpsc::channel(1_024);
     (settings.start(sockets, notices, &server::bridge::Relays::default()).expect("threads"), received)

@@ -41,12 +41,12 @@ pub struct Hosted {
     /// To be taken away once settled.
     pub over: bool,
     /// It panicked: to be buried.
-    pub panicked: bool,
+    pub panicked: Option<Panicked>,
 }
 
-/// A room panicked: nothing in it may be touched any more.
+/// A room panicked, with this: nothing in it may be touched any more.
 #[derive(Debug)]
-pub struct Panicked;
+pub struct Panicked(pub Box<dyn Any + Send>);
 
 impl Hosted {
     /// A room that has just been made.
@@ -63,7 +63,7 @@ impl Hosted {
             reminded: None,
             dirty: false,
             over: false,
-            panicked: false,
+            panicked: None,
         }
     }
 
@@ -105,7 +105,7 @@ impl Hosted {
 
 /// Runs a room's code; a panic in it is caught here, and logged by the panic hook.
 pub fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|_| Panicked)
+    catch_unwind(AssertUnwindSafe(act)).map_err(Panicked)
 }
 
 /// Who waits for answers of a room.

@@ -50,6 +50,8 @@ pub struct MediaSettings {
     pub defaults: RoomDefaults,
     /// Who may have a connection until its first frame has come.
     pub admission: Admission,
+    /// A panic in a room ends its worker instead of the room alone: for tests, which are to notice.
+    pub rethrow_panics: bool,
 }
 
 /// How every room of a server is set up.
@@ -174,6 +176,7 @@ impl MediaSettings {
                 gauges,
                 inlet,
                 relays: RelayLanes::new(relays),
+                rethrow_panics: self.rethrow_panics,
                 workers: Arc::clone(&everyone),
             })?;
             std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;

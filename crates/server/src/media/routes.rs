@@ -16,6 +16,20 @@ const ADDRESSES_A_PEER: usize = 16;
 /// A ufrag as long as RFC 8839 allows.
 const LONGEST_UFRAG: usize = 256;
 
+/// Two base-36 digits that open every ICE ufrag of a worker's rooms: TCP connections find their worker by them.
+pub fn ufrag_prefix(worker: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let digit = |n: usize| char::from(DIGITS[n % 36]);
+    [digit(worker / 36), digit(worker)].iter().collect()
+}
+
+/// The worker of a ufrag.
+pub fn worker_of(ufrag: &str) -> Option<usize> {
+    let digits = ufrag.get(..2)?;
+    digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(())?;
+    usize::from_str_radix(digits, 36).ok()
+}
+
 /// Where a datagram goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
@@ -86,6 +100,11 @@ impl Routes {
     /// The peer of a ufrag.
     pub fn by_ufrag(&self, ufrag: &str) -> Option<Route> {
         self.by_ufrag.get(ufrag).copied()
+    }
+
+    #[cfg(test)]
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
     }
 
     #[cfg(test)]
@@ -208,5 +227,15 @@ pub(crate) mod tests {
         assert_eq!(routes.address_count(), ADDRESSES_A_PEER);
         assert_eq!(routes.route(address(1), &[0x80]), None, "the oldest is forgotten");
         assert!(routes.route(address(999), &[0x80]).is_some());
+    }
+
+    #[test]
+    fn a_ufrag_names_its_worker() {
+        for worker in [0, 1, 35, 36, 1_295] {
+            assert_eq!(worker_of(&format!("{}xyz", ufrag_prefix(worker))), Some(worker));
+        }
+        assert_eq!(worker_of("0"), None);
+        assert_eq!(worker_of("+1"), None);
+        assert_eq!(worker_of("é"), None);
     }
 }

@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::addresses::Addresses;
 use super::command::{Command, WorkerHandle};
 use super::routes::binding_request_ufrag;
+use super::routes::worker_of;
 use super::tcp::{Accepted, Frames};
-use super::worker::worker_of;
 use crate::admission::Admission;
 
 /// How long a connection may take to send its first frame.

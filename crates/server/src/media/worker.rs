@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::resume_unwind;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ use super::directory::Directory;
 use super::hosted::{Hosted, Panicked, guarded};
 use super::notices::NoticeOutbox;
 use super::outbox::Outbox;
-use super::routes::{Route, Routes, Slot};
+use super::routes::{Route, Routes, Slot, ufrag_prefix};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub relays: RelayLanes,
     /// All workers, once they are there.
     pub workers: Arc<OnceLock<Arc<[WorkerHandle]>>>,
+    /// A panic in a room ends the worker instead of the room alone.
+    pub rethrow_panics: bool,
 }
 
 /// One worker.
@@ -103,6 +106,7 @@ pub struct Worker {
     published: Instant,
     busy: Duration,
     panics: u64,
+    rethrow_panics: bool,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -165,6 +169,7 @@ impl Worker {
             published: Instant::now(),
             busy: Duration::ZERO,
             panics: 0,
+            rethrow_panics: parts.rethrow_panics,
             stopping: None,
         })
     }
@@ -340,7 +345,7 @@ impl Worker {
             match settled {
                 Ok(Some(at)) => remind(hosted, &mut self.timers, at),
                 Ok(None) => {}
-                Err(Panicked) => self.bury(slot),
+                Err(panicked) => self.bury(slot, panicked),
             }
             let Some(hosted) = self.rooms.get_mut(slot) else { continue };
             let lost = hosted.links.take_lost();
@@ -354,16 +359,24 @@ impl Worker {
     }
 
     /// A room panicked: its clients are cut off and may come back to a new one.
-    fn bury(&mut self, slot: Slot) {
+    fn bury(&mut self, slot: Slot, panicked: Panicked) {
+        self.contain(panicked);
         let Some(hosted) = self.rooms.get_mut(slot) else { return };
         tracing::error!(room = %hosted.name, worker = self.index, "closed a room after a fault in it; its clients will reconnect");
         hosted.links.close_all("the room failed");
         let lost = hosted.everyone_lost();
-        self.panics += 1;
         self.notices.waiting.extend(lost);
         // What a panic left half done may panic again when dropped.
         let removed = self.take_out(slot);
         let _ = guarded(move || drop(removed));
+    }
+
+    /// A room's panic has been caught, and goes no further unless tests are to notice.
+    fn contain(&mut self, Panicked(panic): Panicked) {
+        if self.rethrow_panics {
+            resume_unwind(panic);
+        }
+        self.panics += 1;
     }
 
     fn remove(&mut self, slot: Slot) {
@@ -436,8 +449,11 @@ impl Worker {
                 }
             }
             Command::Describe(reply) => {
-                let rooms = self.rooms.iter().filter(|(_, hosted)| !hosted.panicked && !hosted.over);
-                let _ = reply.send(rooms.filter_map(|(_, hosted)| guarded(|| hosted.room.describe()).ok()).collect());
+                let mut described = Vec::new();
+                for (_, hosted) in self.rooms.iter_mut().filter(|(_, hosted)| !hosted.over) {
+                    touch(hosted, &mut self.dirty, |room| described.push(room.describe()));
+                }
+                let _ = reply.send(described);
             }
             Command::Connect(connect) => self.connect(now, *connect),
             Command::Signal { room, connection, message } => {
@@ -468,9 +484,13 @@ impl Worker {
             return None;
         }
         let init = self.defaults.init(now, &name, options);
-        let Ok(room) = guarded(|| Room::new(now, init)) else {
-            self.directory.release(&name, self.index);
-            return None;
+        let room = match guarded(|| Room::new(now, init)) {
+            Ok(room) => room,
+            Err(panicked) => {
+                self.directory.release(&name, self.index);
+                self.contain(panicked);
+                return None;
+            }
         };
         self.generation += 1;
         let entry = self.rooms.vacant_entry();
@@ -662,24 +682,10 @@ impl Worker {
     }
 }
 
-/// Two base-36 digits that open every ICE ufrag of a worker's rooms: TCP connections find their worker by them.
-pub fn ufrag_prefix(worker: usize) -> String {
-    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let digit = |n: usize| char::from(DIGITS[n % 36]);
-    [digit(worker / 36), digit(worker)].iter().collect()
-}
-
-/// The worker of a ufrag.
-pub fn worker_of(ufrag: &str) -> Option<usize> {
-    let digits = ufrag.get(..2)?;
-    digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(())?;
-    usize::from_str_radix(digits, 36).ok()
-}
-
 /// Acts on a room and marks it. One that panics is marked too: settling it will find out by its flag.
 fn touch(hosted: &mut Hosted, dirty: &mut Vec<Slot>, act: impl FnOnce(&mut Room)) {
-    if !hosted.panicked && guarded(|| act(&mut hosted.room)).is_err() {
-        hosted.panicked = true;
+    if hosted.panicked.is_none() {
+        hosted.panicked = guarded(|| act(&mut hosted.room)).err();
     }
     if !hosted.dirty {
         hosted.dirty = true;
@@ -710,8 +716,8 @@ fn settle(
     poll: &Poll,
     now: Instant,
 ) -> Result<Option<Instant>, Panicked> {
-    if hosted.panicked {
-        return Err(Panicked);
+    if let Some(panicked) = hosted.panicked.take() {
+        return Err(panicked);
     }
     guarded(|| hosted.room.flush(now))?;
     guarded(|| {
@@ -783,16 +789,4 @@ impl Io {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ufrag_names_its_worker() {
-        for worker in [0, 1, 35, 36, 1_295] {
-            assert_eq!(worker_of(&format!("{}xyz", ufrag_prefix(worker))), Some(worker));
-        }
-        assert_eq!(worker_of("0"), None);
-        assert_eq!(worker_of("+1"), None);
-        assert_eq!(worker_of("é"), None);
-    }
-}
+mod tests;

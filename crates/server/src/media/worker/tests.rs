@@ -1,0 +1,187 @@
+//! One worker, turned by hand.
+
+use std::net::Ipv4Addr;
+
+use control::MediaNoticeKind;
+use livekit::proto::signal_request::Message as Said;
+use livekit::proto::signal_response::Message as Heard;
+use livekit::{ClientParameters, Join, proto};
+use model::Bitrate;
+
+use super::*;
+use crate::bridge::Relays;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A worker without a thread, and what it would be asked through.
+struct Desk {
+    worker: Worker,
+    commands: mpsc::Sender<Command>,
+    notices: mpsc::Receiver<MediaNotice>,
+}
+
+/// A client's WebSocket.
+struct Link {
+    room: RoomKey,
+    connection: ConnectionId,
+    frames: mpsc::Receiver<SignalFrame>,
+}
+
+impl Desk {
+    fn new(rethrow_panics: bool) -> Self {
+        let poll = Poll::new().expect("a poll");
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER).expect("a waker"));
+        let (inlet, _) = Inlet::new(waker);
+        let (sender, commands) = mpsc::channel(64);
+        let (notices, received) = mpsc::channel(64);
+        let defaults = RoomDefaults {
+            max_participants: 0,
+            empty_timeout: Duration::from_secs(60),
+            departure_timeout: Duration::from_secs(5),
+            initial_bitrate: Bitrate::kbps(5_000),
+            candidates: Vec::new(),
+            ufrag_prefix: String::new(),
+            token_key: None,
+            hooks: None,
+            local: [LOOPBACK].into(),
+        };
+        let worker = Worker::new(Parts {
+            index: 0,
+            poll,
+            ports: UdpPorts::bind(0, false).expect("a port"),
+            tcp_port: None,
+            addresses: Addresses::new(&[LOOPBACK], &[LOOPBACK]),
+            defaults,
+            commands,
+            notices,
+            directory: Arc::new(Directory::default()),
+            gauges: Arc::new(Gauges::default()),
+            inlet,
+            relays: RelayLanes::new(&Relays::default()),
+            workers: Arc::new(OnceLock::new()),
+            rethrow_panics,
+        });
+        Self { worker: worker.expect("a socket"), commands: sender, notices: received }
+    }
+
+    fn turn(&mut self) {
+        self.worker.round(Instant::now(), &Events::with_capacity(1));
+    }
+
+    fn ask(&mut self, command: Command) {
+        self.commands.try_send(command).expect("there is room");
+        self.turn();
+    }
+
+    fn join(&mut self, room: &str, identity: &str) -> Link {
+        let video = auth::VideoGrant { room_join: true, room: room.to_owned(), ..auth::VideoGrant::default() };
+        let join = Join {
+            claims: auth::LiveKitClaims { sub: identity.to_owned(), video, ..auth::LiveKitClaims::default() },
+            client: ClientParameters::default(),
+            ice_servers: Vec::new(),
+        };
+        let (responses, frames) = mpsc::channel(64);
+        let (reply, mut answer) = oneshot::channel();
+        let room = RoomName::new(room).expect("a name");
+        let create = Some(RoomOptions::default());
+        self.ask(Command::Connect(Box::new(Connect { room, join, create, responses, reply })));
+        let (room, connection) = answer.try_recv().expect("answered").expect("let in");
+        Link { room, connection, frames }
+    }
+
+    /// Who left since it was last asked, and whether cleanly.
+    fn left(&mut self) -> Vec<(String, bool)> {
+        let notices = std::iter::from_fn(|| self.notices.try_recv().ok());
+        let left = notices.filter_map(|notice| match notice.kind {
+            MediaNoticeKind::Left { clean } => Some((notice.identity, clean)),
+            _ => None,
+        });
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        left
+    }
+
+    fn panic_in(&mut self, room: RoomKey) {
+        self.worker.touch(room.slot, |_| panic!("a broken invariant"));
+    }
+}
+
+impl Link {
+    fn heard(&mut self) -> Vec<Heard> {
+        let frames = std::iter::from_fn(|| self.frames.try_recv().ok());
+        let heard = frames.filter_map(|frame| match frame {
+            SignalFrame::Message(message) => message.message,
+            SignalFrame::Close(reason) => panic!("its socket is closed: {reason}"),
+        });
+        heard.collect()
+    }
+
+    /// The reason of the close that is all that came, where one came.
+    fn closed(&mut self) -> Option<&'static str> {
+        let frame = self.frames.try_recv().ok()?;
+        let after = self.frames.try_recv();
+        assert!(matches!(after, Err(mpsc::error::TryRecvError::Disconnected)), "a close is the last frame");
+        match frame {
+            SignalFrame::Close(reason) => Some(reason),
+            SignalFrame::Message(message) => panic!("not a close: {message:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_panic_closes_the_rooms_connections_and_no_more() {
+    let mut desk = Desk::new(false);
+    let (mut alice, mut bob) = (desk.join("one", "alice"), desk.join("one", "bob"));
+    let mut carol = desk.join("two", "carol");
+    for link in [&mut alice, &mut bob, &mut carol] {
+        assert!(matches!(link.heard()[0], Heard::Join(_)));
+    }
+    let peers = desk.worker.io.routes.peer_count();
+    assert_eq!(desk.left(), []);
+
+    desk.panic_in(alice.room);
+    desk.turn();
+    assert_eq!([alice.closed(), bob.closed()], [Some("the room failed"); 2]);
+    assert_eq!(desk.left(), [("alice".to_owned(), false), ("bob".to_owned(), false)]);
+    assert_eq!(desk.worker.io.routes.peer_count(), peers / 3, "datagrams find no peer of that room");
+    assert_eq!(desk.worker.panics, 1);
+
+    // The other room answers, and lets in more.
+    let ping = proto::SignalRequest { message: Some(Said::PingReq(proto::Ping { timestamp: 7, rtt: 0 })) };
+    let (room, connection) = (carol.room, carol.connection);
+    desk.ask(Command::Signal { room, connection, message: Box::new(ping) });
+    let _dave = desk.join("two", "dave");
+    let heard = carol.heard();
+    assert!(heard.iter().any(|heard| matches!(heard, Heard::PongResp(pong) if pong.last_ping_timestamp == 7)));
+    assert!(heard.iter().any(|heard| matches!(heard, Heard::Update(_))), "carol hears of dave: {heard:?}");
+
+    // Whoever comes back comes to a new room of that name. What still names the old one reaches nobody.
+    let again = desk.join("one", "alice");
+    assert_ne!(again.room, alice.room);
+    desk.ask(Command::Disconnected { room: alice.room, connection: alice.connection });
+    assert_eq!(desk.left(), []);
+    assert_eq!(desk.worker.rooms.len(), 2);
+}
+
+#[test]
+fn a_room_that_panicked_is_described_no_more() {
+    let mut desk = Desk::new(false);
+    let (mut alice, mut carol) = (desk.join("one", "alice"), desk.join("two", "carol"));
+    (alice.heard(), carol.heard());
+    desk.panic_in(alice.room);
+    let (reply, mut answer) = oneshot::channel();
+    desk.ask(Command::Describe(reply));
+    let described = answer.try_recv().expect("answered");
+    assert_eq!(described.iter().map(|room| room.name.as_str()).collect::<Vec<_>>(), ["two"]);
+    assert_eq!(alice.closed(), Some("the room failed"));
+    carol.heard();
+}
+
+#[test]
+#[should_panic(expected = "a broken invariant")]
+fn where_tests_are_to_notice_a_panic_ends_the_worker() {
+    let mut desk = Desk::new(true);
+    let alice = desk.join("one", "alice");
+    desk.panic_in(alice.room);
+    desk.turn();
+}
