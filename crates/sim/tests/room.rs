@@ -384,11 +384,11 @@ fn taps_of_a_real_publisher_get_its_layers_and_can_be_stored() {
     assert!(matches!(events[..], [TapEvent::Began { layer: Layer::Medium, .. }]), "{events:?}");
     assert!(packets.windows(2).all(|pair| pair[0].packet.arrival <= pair[1].packet.arrival));
     assert!(packets.last().is_some_and(|last| last.packet.clock.is_some()), "reports tie it to the publisher's clock");
-    let told = world.events.iter().filter_map(|event| match event {
+    let mut told = world.events.iter().filter_map(|event| match event {
         MediaEvent::LayerDemand { highest, .. } => Some(*highest),
         _ => None,
     });
-    assert_eq!(told.last(), Some(Some(Layer::Medium)), "the highest is turned off");
+    assert_eq!(told.next_back(), Some(Some(Layer::Medium)), "the highest is turned off");
     let mut bytes = Vec::new();
     for packet in packets {
         bytes.clear();

@@ -84,7 +84,7 @@ mod tests {
         // Both captured at ntp + 1 s; the picture took 80 ms to encode.
         let audio = anchor.captured(&packet(Codec::Opus, base, 96_000, audio_clock));
         let video = anchor.captured(&packet(Codec::Vp8, base + ms(80), 945_000, video_clock));
-        let apart = if audio > video { audio - video } else { video - audio };
+        let apart = audio.abs_diff(video);
         assert!(apart < ms(1), "{apart:?}");
     }
 
