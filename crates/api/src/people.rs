@@ -1,10 +1,12 @@
 //! Names and pictures of users, as responses and events show them.
 //!
-//! A cache in front of the store. Every change of a name goes through here, so the cache is always right. If the store
-//! cannot be read, a user is shown by their ID. A token says enough to serve its user. The store is told in the
-//! background, and nobody waits if it cannot take the news. All names are shown as `auth::shown_name` cleans them.
+//! A cache in front of the store. Every change of a name goes through here, so the cache is always right. What is not in
+//! it is read in the background, by one task for everyone: events are shown without ([`People::known`]), responses wait
+//! a moment ([`People::show`]) unless the store is known not to answer. Who has no name yet is shown by their ID. A token
+//! says enough to serve its user. The store is told in the background, and nobody waits if it cannot take the news. All
+//! names are shown as `auth::shown_name` cleans them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -19,11 +21,15 @@ use tokio::time::{sleep, timeout};
 const MOST: usize = 20_000;
 /// The most users of whom the store has yet to be told; of others, their next request tells it.
 const MOST_BEHIND: usize = 10_000;
-/// How long an answer or event waits for names; a ring that is late is worse than one that shows an id.
+/// The most users whose names wait to be read; others are shown by their ID.
+const MOST_WANTED: usize = 10_000;
+/// The most names read at a time.
+const READ_AT_ONCE: usize = 500;
+/// How long the store has to answer with names, and so the longest that a response waits for them.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a new user's first request waits for a store that is well, so that what it asks for knows the user.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);
-/// How soon a store that did not listen is told again.
+/// How soon a store that did not listen is told again, and one that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How a user is shown.
@@ -47,15 +53,29 @@ impl Person {
         let name = shown_name(user.as_str()).unwrap_or_else(|| user.as_str().escape_unicode().to_string());
         Self { name, avatar_url: None, is_guest: false }
     }
+
+    /// Whether this says no more of the user than their id does.
+    pub fn is_unknown(&self, user: &UserId) -> bool {
+        *self == Self::unknown(user)
+    }
 }
 
 /// How some users are shown.
-pub(crate) struct Shown(HashMap<UserId, Person>);
+pub(crate) struct Shown {
+    people: HashMap<UserId, Person>,
+    /// Whose names have yet to be read.
+    lacks: BTreeSet<UserId>,
+}
 
 impl Shown {
     /// One user; by their id where nothing is known.
     pub fn of(&self, user: &UserId) -> Person {
-        self.0.get(user).cloned().unwrap_or_else(|| Person::unknown(user))
+        self.people.get(user).cloned().unwrap_or_else(|| Person::unknown(user))
+    }
+
+    /// Those who are shown by their ID because their names have yet to be read.
+    pub fn lacks(&self) -> &BTreeSet<UserId> {
+        &self.lacks
     }
 }
 
@@ -68,11 +88,19 @@ struct Inside {
     moved: watch::Sender<()>,
     /// The store took what it was last told.
     keeps_up: AtomicBool,
+    /// Moves when there are names to read.
+    asked: watch::Sender<()>,
+    /// Moves when names are learned, or could not be read.
+    learned: watch::Sender<()>,
+    /// The store did not answer when it was last asked for names.
+    is_mute: AtomicBool,
 }
 
 #[derive(Default)]
 struct Known {
     people: HashMap<UserId, Person>,
+    /// Whose names are to be read.
+    wanted: BTreeSet<UserId>,
     /// Channels that a user's token has named and that the user is known to be in.
     joined: HashMap<UserId, Vec<ChannelId>>,
     /// What tokens said and the store has yet to be told.
@@ -89,36 +117,52 @@ struct News {
 impl People {
     pub fn new(handle: Handle) -> Self {
         let (moved, moves) = watch::channel(());
-        let inside = Arc::new(Inside { handle, known: Mutex::default(), moved, keeps_up: AtomicBool::new(true) });
+        let (asked, asks) = watch::channel(());
+        let inside = Arc::new(Inside {
+            handle,
+            known: Mutex::default(),
+            moved,
+            keeps_up: AtomicBool::new(true),
+            asked,
+            learned: watch::Sender::new(()),
+            is_mute: AtomicBool::new(false),
+        });
         tokio::spawn(tell_the_store(Arc::downgrade(&inside), moves));
+        tokio::spawn(read_names(Arc::downgrade(&inside), asks));
         Self(inside)
     }
 
-    /// How these users are shown.
-    pub async fn show(&self, users: &[&UserId]) -> Shown {
-        let mut shown = HashMap::new();
-        let mut unknown = Vec::new();
-        self.with(|known| {
-            for user in users {
-                match known.people.get(*user) {
-                    Some(person) => _ = shown.insert((*user).clone(), person.clone()),
-                    None => unknown.push((*user).clone()),
-                }
-            }
-        });
-        if !unknown.is_empty() {
-            unknown.sort();
-            unknown.dedup();
-            match timeout(PATIENCE, self.0.handle.users(&unknown)).await {
-                Ok(Ok(users)) => {
-                    users.iter().for_each(|user| self.remember(user));
-                    shown.extend(users.iter().map(|user| (user.id.clone(), Person::from(user))));
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "cannot read names"),
-                Err(_) => tracing::debug!("reading names took too long"),
-            }
+    /// How these users are shown, by what is in memory. Other names are read in the background.
+    pub fn known(&self, users: &[&UserId]) -> Shown {
+        let (shown, is_new) = self.with(|known| known.show(users));
+        if is_new {
+            self.0.asked.send_replace(());
         }
-        Shown(shown)
+        shown
+    }
+
+    /// Reads the names of users who are about to be shown, if they are not in memory.
+    pub fn prepare<'a>(&self, users: impl IntoIterator<Item = &'a UserId>) {
+        self.known(&users.into_iter().collect::<Vec<_>>());
+    }
+
+    /// How these users are shown. Waits for names that are not in memory, as long as the store answers.
+    pub async fn show(&self, users: &[&UserId]) -> Shown {
+        let mut learned = self.0.learned.subscribe();
+        let shown = self.known(users);
+        let is_mute = || self.0.is_mute.load(Ordering::Relaxed);
+        if shown.lacks.is_empty() || is_mute() {
+            return shown;
+        }
+        let over = |known: &mut Known| !shown.lacks.iter().any(|user| known.wanted.contains(user));
+        let answered = learned.wait_for(|()| is_mute() || self.with(over));
+        _ = timeout(PATIENCE, answered).await;
+        self.known(users)
+    }
+
+    /// Moves when names are learned.
+    pub fn learned(&self) -> watch::Receiver<()> {
+        self.0.learned.subscribe()
     }
 
     /// Takes over what a user's token says of them.
@@ -139,6 +183,7 @@ impl People {
         if !is_news {
             return;
         }
+        self.0.learned.send_replace(());
         let mut moves = self.0.moved.subscribe();
         self.0.moved.send_replace(());
         if self.0.keeps_up.load(Ordering::Relaxed) {
@@ -166,12 +211,14 @@ impl People {
 
     fn remember(&self, user: &User) {
         self.with(|known| known.remember(&user.id, Person::from(user)));
+        self.0.learned.send_replace(());
     }
 
     /// Forgets a user who was erased.
     pub fn forget(&self, user: &UserId) {
         self.with(|known| {
             known.people.remove(user);
+            known.wanted.remove(user);
             known.joined.remove(user);
             known.behind.remove(user);
         });
@@ -205,11 +252,36 @@ impl Inside {
                 known.joined.insert(user.clone(), news.channels.clone());
             }
         });
+        self.learned.send_replace(());
         Ok(())
     }
 }
 
 impl Known {
+    /// How these users are shown, and whether there are names to read that were not wanted before.
+    fn show(&mut self, users: &[&UserId]) -> (Shown, bool) {
+        let mut shown = Shown { people: HashMap::new(), lacks: BTreeSet::new() };
+        let mut is_new = false;
+        for user in users {
+            if let Some(person) = self.people.get(*user) {
+                shown.people.insert((*user).clone(), person.clone());
+            } else {
+                is_new |= self.wanted.len() < MOST_WANTED && self.wanted.insert((*user).clone());
+                shown.lacks.insert((*user).clone());
+            }
+        }
+        (shown, is_new)
+    }
+
+    /// Takes over what was read. A name that has come from elsewhere in the meantime is newer.
+    fn take(&mut self, users: &[User]) {
+        for user in users {
+            if self.wanted.contains(&user.id) {
+                self.remember(&user.id, Person::from(user));
+            }
+        }
+    }
+
     /// Takes over news of a user; false where they are none.
     fn note(&mut self, user: &UserId, news: News) -> bool {
         let known = self.people.get(user);
@@ -247,6 +319,7 @@ impl Known {
             self.people.clear();
             self.joined.clear();
         }
+        self.wanted.remove(user);
         self.people.insert(user.clone(), person);
     }
 }
@@ -279,6 +352,40 @@ async fn tell_the_store(people: Weak<Inside>, mut moves: watch::Receiver<()>) {
             people.moved.send_replace(());
             drop(people);
             if is_away {
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Reads the names that are wanted, many at a time, for as long as there is anybody to show them to.
+async fn read_names(people: Weak<Inside>, mut asks: watch::Receiver<()>) {
+    while asks.changed().await.is_ok() {
+        loop {
+            let Some(people) = people.upgrade() else { return };
+            let next = people.with(|known| known.wanted.iter().take(READ_AT_ONCE).cloned().collect::<Vec<_>>());
+            if next.is_empty() {
+                people.is_mute.store(false, Ordering::Relaxed);
+                break;
+            }
+            let is_mute = match timeout(PATIENCE, people.handle.users(&next)).await {
+                Ok(Ok(users)) => {
+                    people.with(|known| known.take(&users));
+                    false
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "cannot read names");
+                    true
+                }
+                Err(_) => {
+                    tracing::debug!("reading names took too long");
+                    true
+                }
+            };
+            people.is_mute.store(is_mute, Ordering::Relaxed);
+            people.learned.send_replace(());
+            drop(people);
+            if is_mute {
                 sleep(RETRY).await;
             }
         }

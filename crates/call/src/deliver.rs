@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::change::{Change, Ending, Exit};
 use crate::output::{CallEvent, Delivery, RoomAct};
 use crate::part::{Gone, Part, PartState};
-use crate::snapshot::Transfer;
+use crate::snapshot::{PresenceState, Transfer};
 
 /// What of a call before a change says who has to hear of it.
 #[derive(Debug)]
@@ -18,11 +18,13 @@ pub(crate) struct Before {
     held: Vec<UserId>,
     /// Whose side was held for the transfer, and still was.
     held_for_transfer: Vec<UserId>,
+    /// The caller's presence, for those it rings for.
+    caller: PresenceState,
 }
 
 impl Before {
-    /// Of a call that is about to change.
-    pub fn of(call: &Call) -> Self {
+    /// Of a call that is about to change, and of its caller.
+    pub fn of(call: &Call, caller: PresenceState) -> Self {
         let is_held = |user: &&UserId| call.part(user).is_some_and(|part| part.is_on_hold);
         let for_transfer = call.transfer.iter().flat_map(|transfer| &transfer.held).filter(is_held);
         Self {
@@ -30,6 +32,7 @@ impl Before {
             held: on_hold(call).cloned().collect(),
             held_for_transfer: for_transfer.cloned().collect(),
             transfer: call.transfer.clone(),
+            caller,
         }
     }
 }
@@ -39,19 +42,18 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
     let (id, rang) = (call.id, before.rang.as_slice());
     match change {
         Change::Initiated { by } => busy_at_once(call, std::slice::from_ref(by), at),
-        Change::Rang { users, device } => {
-            users.iter().map(|user| Delivery { device: device.clone(), ..incoming(call, user) }).collect()
-        }
+        Change::Rang { users, device } => users
+            .iter()
+            .map(|user| Delivery { device: device.clone(), ..incoming(call, user, before.caller) })
+            .collect(),
         Change::Accepted { user, device, .. } => {
             let elsewhere = CallEvent::AnsweredElsewhere { call: id, at, device: Some(device.clone()) };
             let mut told = others(call, user, CallEvent::Accepted { call: id, at, user: user.clone() });
             told.push(Delivery { except: Some(device.clone()), ..to(user, elsewhere) });
-            told.extend(others(call, user, CallEvent::ParticipantJoined { call: id, at, user: user.clone() }));
+            told.extend(joined(call, user, at));
             told
         }
-        Change::Joined { user, .. } => {
-            others(call, user, CallEvent::ParticipantJoined { call: id, at, user: user.clone() })
-        }
+        Change::Joined { user, .. } => joined(call, user, at),
         Change::Left { user, reason, .. } => {
             let event = CallEvent::ParticipantLeft { call: id, at, user: user.clone(), reason: *reason };
             let mut told = others(call, user, event.clone());
@@ -69,8 +71,9 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
             let new = |part: &&Part| newcomers.iter().any(|newcomer| newcomer.user == part.user);
             let asked: Vec<UserId> = engaged(call).map(|part| part.user.clone()).collect();
             let known: Vec<UserId> = engaged(call).filter(|part| !new(part)).map(|part| part.user.clone()).collect();
-            let invited = newcomers.iter().flat_map(|newcomer| {
-                let event = CallEvent::ParticipantInvited { call: id, at, user: newcomer.user.clone(), by: by.clone() };
+            let invited = newcomers.iter().filter_map(|newcomer| call.part(&newcomer.user)).flat_map(|part| {
+                let participant = Box::new(part.snapshot());
+                let event = CallEvent::ParticipantInvited { call: id, at, participant, by: by.clone() };
                 known.iter().map(move |user| to(user, event.clone()))
             });
             let busy = newcomers.iter().filter(|newcomer| newcomer.busy);
@@ -153,9 +156,9 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
 }
 
 /// The ring of one user who is being called.
-pub(crate) fn incoming(call: &Call, user: &UserId) -> Delivery {
+pub(crate) fn incoming(call: &Call, user: &UserId, caller: PresenceState) -> Delivery {
     let ring_until = call.part(user).map_or(call.created_at, |part| call.ring_until(part));
-    to(user, CallEvent::Incoming { call: Box::new(call.snapshot()), ring_until })
+    to(user, CallEvent::Incoming { call: Box::new(call.snapshot()), ring_until, caller })
 }
 
 fn on_hold(call: &Call) -> impl Iterator<Item = &UserId> {
@@ -228,6 +231,11 @@ fn engaged(call: &Call) -> impl Iterator<Item = &Part> {
 
 fn others(call: &Call, user: &UserId, event: CallEvent) -> Vec<Delivery> {
     engaged(call).filter(|part| &part.user != user).map(|part| to(&part.user, event.clone())).collect()
+}
+
+fn joined(call: &Call, user: &UserId, at: Timestamp) -> Vec<Delivery> {
+    let Some(part) = call.part(user) else { return Vec::new() };
+    others(call, user, CallEvent::ParticipantJoined { call: call.id, at, participant: Box::new(part.snapshot()) })
 }
 
 /// To everyone in the call.

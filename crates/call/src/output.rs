@@ -5,7 +5,7 @@ use model::{
 };
 
 use crate::quality::QualityView;
-use crate::snapshot::{CallSnapshot, PresenceState};
+use crate::snapshot::{CallSnapshot, ParticipantSnapshot, PresenceState};
 
 /// One thing to carry out. Within a call, outputs come in the order in which things happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,8 @@ pub struct Delivery {
     pub event: CallEvent,
 }
 
-/// The events of docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts.
+/// The events of docs/PROTOCOL.md. Each is an object with `callId`, `at` and its parts. An event has everything that its receivers
+/// are shown, except names: nobody has to ask the switchboard what it means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
     /// `call:incoming`: a call rings.
@@ -59,6 +60,8 @@ pub enum CallEvent {
         call: Box<CallSnapshot>,
         /// When the ringing times out.
         ring_until: Timestamp,
+        /// The caller's presence.
+        caller: PresenceState,
     },
     /// `call:waiting`: a second call for someone who is in another call.
     Waiting {
@@ -66,6 +69,8 @@ pub enum CallEvent {
         call: Box<CallSnapshot>,
         /// When the ringing times out.
         ring_until: Timestamp,
+        /// The caller's presence.
+        caller: PresenceState,
         /// The call the user is in.
         active: CallId,
     },
@@ -124,8 +129,8 @@ pub enum CallEvent {
         call: CallId,
         /// When.
         at: Timestamp,
-        /// Who.
-        user: UserId,
+        /// Who, as they now are in the call.
+        participant: Box<ParticipantSnapshot>,
         /// Who invited them.
         by: UserId,
     },
@@ -135,8 +140,8 @@ pub enum CallEvent {
         call: CallId,
         /// When.
         at: Timestamp,
-        /// Who.
-        user: UserId,
+        /// Who, as they now are in the call.
+        participant: Box<ParticipantSnapshot>,
     },
     /// `call:participant-left`.
     ParticipantLeft {

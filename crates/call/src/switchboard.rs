@@ -267,8 +267,9 @@ impl Switchboard {
     pub(crate) fn transition(&mut self, now: Timestamp, id: CallId, change: Change) {
         let mut next = Some(change);
         while let Some(change) = next {
+            let caller = self.presence(&self.calls[&id].initiator);
             let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
-            let before = deliver::Before::of(call);
+            let before = deliver::Before::of(call, caller);
             call.apply(now, &change);
             tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
             let call = &self.calls[&id];
@@ -292,10 +293,10 @@ impl Switchboard {
     /// Ringing someone who is in another call and has call waiting on is announced as call waiting.
     fn as_it_knocks(&self, delivery: Delivery) -> Delivery {
         match delivery.event {
-            CallEvent::Incoming { call, ring_until } => {
+            CallEvent::Incoming { call, ring_until, caller } => {
                 let event = match self.knocked_on(&delivery.user) {
-                    Some(active) => CallEvent::Waiting { call, ring_until, active },
-                    None => CallEvent::Incoming { call, ring_until },
+                    Some(active) => CallEvent::Waiting { call, ring_until, caller, active },
+                    None => CallEvent::Incoming { call, ring_until, caller },
                 };
                 Delivery { event, ..delivery }
             }
@@ -395,7 +396,8 @@ impl Switchboard {
                     self.transition(now, id, rang);
                 }
                 Some(PartState::Ringing) => {
-                    let incoming = Delivery { device: Some(device.clone()), ..deliver::incoming(call, &user) };
+                    let caller = self.presence(&call.initiator);
+                    let incoming = Delivery { device: Some(device.clone()), ..deliver::incoming(call, &user, caller) };
                     let incoming = self.as_it_knocks(incoming);
                     self.outputs.push_back(Output::Deliver(incoming));
                 }

@@ -7,17 +7,35 @@ use model::{ChannelId, DeviceId, Timestamp, UserId};
 
 use crate::directory::Channel;
 
-/// One event for the devices of one user.
+/// One event for the devices of these users, who are all told the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
-    /// Whose.
-    pub user: UserId,
+    /// Whose, each once.
+    pub users: Vec<UserId>,
     /// Only this device.
     pub device: Option<DeviceId>,
     /// All but this device.
     pub except: Option<DeviceId>,
     /// What.
     pub body: NoticeBody,
+}
+
+impl Notice {
+    /// To all devices of these users.
+    pub(crate) fn to(users: Vec<UserId>, body: NoticeBody) -> Self {
+        Self { users, device: None, except: None, body }
+    }
+
+    /// Takes the users of another notice that says the same to all their devices. Gives it back if it does not.
+    pub(crate) fn join(&mut self, other: Notice) -> Option<Notice> {
+        let is_whole = |notice: &Notice| notice.device.is_none() && notice.except.is_none();
+        let is_same = is_whole(self) && is_whole(&other) && self.body == other.body;
+        if !is_same || other.users.iter().any(|user| self.users.contains(user)) {
+            return Some(other);
+        }
+        self.users.extend(other.users);
+        None
+    }
 }
 
 /// What is told.
@@ -27,7 +45,7 @@ pub enum NoticeBody {
     Call(Box<CallEvent>),
     /// `presence:changed`, one for each; shared by the notices to all recipients.
     Presence(Vec<Arc<PresenceChange>>),
-    /// `channel:changed`; shared by the notices to all its members.
+    /// `channel:changed`.
     ChannelChanged(Arc<Channel>),
     /// `channel:deleted`.
     ChannelDeleted(ChannelId),

@@ -262,6 +262,7 @@ impl Owner {
 
     /// Takes everything out of the switchboard.
     fn drain(&mut self) {
+        let from = self.work.effects.len();
         loop {
             match self.switchboard.poll_output() {
                 Output::Record(record) => self.record(*record),
@@ -269,7 +270,13 @@ impl Owner {
                 Output::Deliver(call::Delivery { event: CallEvent::Presence { .. }, .. }) => {}
                 Output::Deliver(call::Delivery { user, device, except, event }) => {
                     let body = NoticeBody::Call(Box::new(event));
-                    self.work.effects.push(Effect::Notice(Notice { user, device, except, body }));
+                    let notice = Notice { users: vec![user], device, except, body };
+                    // The same event mostly goes to several people in a row.
+                    let notice = match self.work.effects[from..].last_mut() {
+                        Some(Effect::Notice(last)) => last.join(notice),
+                        Some(Effect::Room(_) | Effect::Reply { .. } | Effect::Told(_)) | None => Some(notice),
+                    };
+                    self.work.effects.extend(notice.map(Effect::Notice));
                 }
                 Output::Room(act) => self.work.effects.push(Effect::Room(act)),
                 Output::Timeout(at) => {
@@ -288,7 +295,7 @@ impl Owner {
         self.work.written.push((record.call.id, record.event == "initiated"));
         self.journal.append(&record);
         if let Some(channel) = self.roster.note_call(&record.call) {
-            self.work.effects.extend(changed(channel));
+            self.work.effects.push(changed(channel));
         }
         for participant in &record.call.participants {
             self.look_at_presence(&participant.user);
@@ -304,7 +311,7 @@ impl Owner {
         let round = self.roster.round(self.clock.now(), &self.switchboard);
         self.work.effects.extend(round.into_iter().map(|(user, changes)| {
             let body = NoticeBody::Presence(changes);
-            Effect::Notice(Notice { user, device: None, except: None, body })
+            Effect::Notice(Notice::to(vec![user], body))
         }));
     }
 
@@ -315,10 +322,12 @@ impl Owner {
         let before = self.roster.put_channel(channel);
         let channel = self.roster.channel(&id).expect("put there just now");
         let effects = &mut self.work.effects;
-        effects.extend(changed(channel));
-        let gone =
-            before.into_iter().flat_map(|before| before.members).filter(|member| !channel.members.contains(member));
-        effects.extend(gone.map(|member| deleted(member, &id)));
+        effects.push(changed(channel));
+        let mut gone = before.map(|before| before.members).unwrap_or_default();
+        gone.retain(|member| !channel.members.contains(member));
+        if !gone.is_empty() {
+            effects.push(deleted(gone, &id));
+        }
         effects.push(Effect::Reply { reply, answer, opens: None });
     }
 
@@ -336,7 +345,7 @@ impl Owner {
     fn delete_channel(&mut self, id: &ChannelId, reply: Reply) {
         let answer = self.command(Command::ChannelDeleted { id: id.clone() });
         let members = self.roster.remove_channel(id).map(|channel| channel.members).unwrap_or_default();
-        self.work.effects.extend(members.into_iter().map(|member| deleted(member, id)));
+        self.work.effects.push(deleted(members, id));
         self.work.effects.push(Effect::Reply { reply, answer, opens: None });
     }
 
@@ -418,16 +427,12 @@ impl Owner {
 }
 
 /// Tells all members about the channel's new state.
-fn changed(channel: &Channel) -> impl Iterator<Item = Effect> {
-    let channel = Arc::new(channel.clone());
-    channel.members.clone().into_iter().map(move |user| {
-        let body = NoticeBody::ChannelChanged(Arc::clone(&channel));
-        Effect::Notice(Notice { user, device: None, except: None, body })
-    })
+fn changed(channel: &Channel) -> Effect {
+    Effect::Notice(Notice::to(channel.members.clone(), NoticeBody::ChannelChanged(Arc::new(channel.clone()))))
 }
 
-fn deleted(member: UserId, id: &ChannelId) -> Effect {
-    Effect::Notice(Notice { user: member, device: None, except: None, body: NoticeBody::ChannelDeleted(id.clone()) })
+fn deleted(members: Vec<UserId>, id: &ChannelId) -> Effect {
+    Effect::Notice(Notice::to(members, NoticeBody::ChannelDeleted(id.clone())))
 }
 
 /// A call as the switchboard has it, and whether this user may know of it and enter its room.

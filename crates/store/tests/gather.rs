@@ -76,7 +76,7 @@ async fn the_end_waits_for_no_more_records() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_gathered_when_everyone_was_gone_is_the_next_starts() {
     let directory = tempfile::tempdir().unwrap();
-    let House { handle, store, rooms, notices, media } = house(directory.path()).await;
+    let House { handle, store, rooms, notices, media, .. } = house(directory.path()).await;
     let call = handle.initiate(support::request("alice", "bob")).await.unwrap();
     drop((handle, rooms, notices, media));
     support::wait_for_lock(directory.path()).await;

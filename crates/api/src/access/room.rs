@@ -2,7 +2,7 @@
 
 use auth::CallPass;
 use axum::http::request::Parts;
-use model::{CallId, DeviceId, UserId};
+use model::{CallId, DeviceId, Timestamp, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,9 +19,9 @@ use crate::state::AppState;
 #[schema(as = Connection)]
 pub(crate) struct RoomAccess {
     call_id: String,
-    pub room_name: String,
-    pub token: String,
-    pub livekit_url: String,
+    room_name: String,
+    token: String,
+    livekit_url: String,
     ice_servers: Vec<IceServer>,
     /// When the token expires.
     #[schema(value_type = schema::Time)]
@@ -36,15 +36,24 @@ pub(crate) async fn room_access(
     parts: &Parts,
 ) -> RoomAccess {
     let person = state.people.show(&[user]).await.of(user);
-    let config = &state.config;
-    let pass = CallPass { call, user, device, name: &person.name, ttl: config.call_pass_ttl };
-    let (token, expires) = auth::mint_call_pass(config.livekit_keys.own(), &pass, state.handle().now());
+    let (token, expires) = pass(state, (user, device), call, &person.name);
     RoomAccess {
         call_id: call.to_string(),
         room_name: call.to_string(),
         token,
-        livekit_url: livekit_url(parts, config),
+        livekit_url: livekit_url(parts, &state.config),
         ice_servers: ice_servers_for(state, Some(client(user.as_str(), parts)), Some(call), None).await,
         expires_at: time(expires),
     }
+}
+
+/// The token for a call's room, and when it expires.
+pub(crate) fn pass(
+    state: &AppState,
+    (user, device): (&UserId, &DeviceId),
+    call: CallId,
+    name: &str,
+) -> (String, Timestamp) {
+    let pass = CallPass { call, user, device, name, ttl: state.config.call_pass_ttl };
+    auth::mint_call_pass(state.config.livekit_keys.own(), &pass, state.handle().now())
 }

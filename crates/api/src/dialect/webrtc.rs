@@ -179,7 +179,7 @@ fn not_joined() -> ApiError {
 /// Events of calls, for the namespace's sockets.
 pub(super) fn tell(state: &AppState, notice: &Notice) {
     let NoticeBody::Call(event) = &notice.body else { return };
-    if !state.webrtc.has(&notice.user) {
+    if !state.webrtc.has(&notice.users) {
         return;
     }
     let (name, mut data) = match &**event {
@@ -195,5 +195,5 @@ pub(super) fn tell(state: &AppState, notice: &Notice) {
         _ => return,
     };
     data["event"] = json!(name);
-    state.webrtc.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), name, &data);
+    state.webrtc.emit(&notice.users, notice.device.as_ref(), notice.except.as_ref(), &[(name, data)]);
 }

@@ -20,6 +20,8 @@ use crate::state::AppState;
 
 /// How long what the store said is believed. Changes through this process are seen at once.
 const FRESH: Duration = Duration::from_secs(30);
+/// How long a store that did not answer is left alone, so that not every response waits for it.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
 /// How long an answer waits for the store; a ring that is late is worse than one with fewer servers.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The most users whose credentials are kept for their next request; beyond that the cache is emptied.
@@ -30,6 +32,7 @@ const WAITING: usize = 4_096;
 
 /// What is known of the store's servers, and which credentials are out.
 pub(crate) struct IceDirectory {
+    /// The servers, and until when they are believed.
     stored: Mutex<Option<(Arc<[IceServerEntry]>, Instant)>>,
     minted: Mutex<HashMap<UserId, Minted>>,
     notes: mpsc::Sender<Note>,
@@ -71,24 +74,22 @@ impl IceDirectory {
 
     async fn stored(&self, state: &AppState) -> Arc<[IceServerEntry]> {
         let known = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((servers, at)) = &known
-            && at.elapsed() < FRESH
+        if let Some((servers, until)) = &known
+            && Instant::now() < *until
         {
             return Arc::clone(servers);
         }
-        match tokio::time::timeout(PATIENCE, state.handle().ice_servers()).await {
-            Ok(Ok(servers)) => {
-                let servers: Arc<[IceServerEntry]> = servers.into();
-                let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-                *stored = Some((Arc::clone(&servers), Instant::now()));
-                servers
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "cannot read the ICE servers");
-                known.map(|(servers, _)| servers).unwrap_or_default()
-            }
-            Err(_) => known.map(|(servers, _)| servers).unwrap_or_default(),
-        }
+        let (servers, believed_for): (Arc<[IceServerEntry]>, Duration) =
+            match tokio::time::timeout(PATIENCE, state.handle().ice_servers()).await {
+                Ok(Ok(servers)) => (servers.into(), FRESH),
+                failed => {
+                    tracing::debug!(?failed, "cannot read the ICE servers");
+                    (known.map(|(servers, _)| servers).unwrap_or_default(), LEFT_ALONE)
+                }
+            };
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        *stored = Some((Arc::clone(&servers), Instant::now() + believed_for));
+        servers
     }
 
     /// A user's TURN credentials: the same ones again until half their time is gone.

@@ -70,7 +70,11 @@ pub(crate) struct End {
 /// Starts a call, in whatever shape it is then answered.
 pub(crate) async fn start(state: &AppState, caller: &Caller, body: Initiate) -> ApiResult<CallSnapshot> {
     caller.require(Permission::CallsCreate)?;
-    Ok(state.handle().initiate(request(body, caller)?).await?)
+    let request = request(body, caller)?;
+    if let Target::Users { users, .. } = &request.target {
+        state.people.prepare(users.iter().chain([&caller.user]));
+    }
+    Ok(state.handle().initiate(request).await?)
 }
 
 /// The request for a new call, checked as far as form goes.

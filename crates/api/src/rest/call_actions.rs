@@ -142,6 +142,7 @@ async fn invite(
     if users.is_empty() {
         return Err(ApiError::invalid("userIds", "must name at least one user"));
     }
+    state.people.prepare(&users);
     let call = state.handle().invite(id, &caller.user, users).await?;
     answer(&state, &call).await
 }

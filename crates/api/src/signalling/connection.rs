@@ -171,6 +171,7 @@ pub(crate) async fn arrive(state: &AppState, sockets: &Registry, socket: &Socket
     }
     // In the registry first: announcing the device may make calls ring on it.
     sockets.add(&caller, socket);
+    state.people.prepare([&caller.user]);
     if let Err(error) = connection.0.says.declare(state, &caller).await {
         tracing::debug!(?error, "cannot read what a device says about itself");
     }

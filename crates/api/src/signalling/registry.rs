@@ -38,9 +38,9 @@ impl Registry {
         });
     }
 
-    /// Whether a user has a socket at all.
-    pub fn has(&self, user: &UserId) -> bool {
-        self.with(|users| users.contains_key(user))
+    /// Whether one of these users has a socket at all.
+    pub fn has(&self, of: &[UserId]) -> bool {
+        self.with(|users| of.iter().any(|user| users.contains_key(user)))
     }
 
     /// Whether one of a user's sockets is of this device.
@@ -53,20 +53,29 @@ impl Registry {
         self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect())
     }
 
-    /// To the sockets of a user: of one device, of all but one, or of all.
-    pub fn emit(&self, user: &UserId, device: Option<&DeviceId>, except: Option<&DeviceId>, event: &str, data: &Value) {
+    /// To the sockets of these users: of one device, of all but one, or of all. Each socket gets its events in one go, and so
+    /// in one write.
+    pub fn emit(
+        &self,
+        to: &[UserId],
+        device: Option<&DeviceId>,
+        except: Option<&DeviceId>,
+        events: &[(&'static str, Value)],
+    ) {
+        let wanted =
+            |line: &&Line| device.is_none_or(|id| *id == line.device) && except.is_none_or(|id| *id != line.device);
         let sockets: Vec<SocketRef> = self.with(|users| {
-            let lines = users.get(user).map(Vec::as_slice).unwrap_or_default();
-            let wanted =
-                |line: &&Line| device.is_none_or(|id| *id == line.device) && except.is_none_or(|id| *id != line.device);
-            lines.iter().filter(wanted).map(|line| line.socket.clone()).collect()
+            let lines = to.iter().filter_map(|user| users.get(user)).flatten();
+            lines.filter(wanted).map(|line| line.socket.clone()).collect()
         });
-        sockets.into_iter().for_each(|socket| send(socket, event, data));
+        for socket in sockets {
+            events.iter().for_each(|(event, data)| send(&socket, event, data));
+        }
     }
 
     /// To every socket.
     pub fn emit_to_all(&self, event: &str, data: &Value) {
-        self.all().into_iter().for_each(|socket| send(socket, event, data));
+        self.all().iter().for_each(|socket| send(socket, event, data));
     }
 
     /// Open sockets, of one user or of all.
@@ -87,9 +96,9 @@ impl Registry {
 }
 
 /// A client too slow to take what it is sent is cut off: it connects again and fetches what it missed.
-pub(crate) fn send(socket: SocketRef, event: &str, data: &Value) {
+pub(crate) fn send(socket: &SocketRef, event: &str, data: &Value) {
     if socket.emit(event, data).is_err() && socket.connected() {
         tracing::debug!(socket = %socket.id, "disconnecting a slow socket");
-        _ = socket.disconnect();
+        _ = socket.clone().disconnect();
     }
 }

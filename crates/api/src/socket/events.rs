@@ -1,98 +1,149 @@
 //! From the control plane's notices to the events of docs/PROTOCOL.md.
+//!
+//! An event says all that is told, but for names; and nothing here waits, for the store or for anything else. So a single task
+//! serves everyone, and nobody's events are late because of someone else's. Names that are not in memory follow
+//! ([`Unnamed`]).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ::call::CallEvent;
+use ::call::{CallEvent, CallSnapshot, ParticipantSnapshot, PresenceState};
 use control::{Notice, NoticeBody};
 use model::{CallId, Timestamp, Topology, UserId};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::access::room::room_access;
-use crate::presentation::call_answers::call_view;
-use crate::presentation::{Channel, Participant, User, time};
+use super::names::Unnamed;
+use crate::access::room::pass;
+use crate::http::origin::livekit_url;
+use crate::people::{People, Shown};
+use crate::presentation::call_answers::users_of;
+use crate::presentation::{Call, Channel, Participant, User, time};
 use crate::signalling::registry;
 use crate::state::AppState;
 
 /// Carries notices to sockets for as long as the control plane runs.
 pub(super) async fn carry(state: AppState, mut told: Receiver<Arc<Notice>>) {
-    let mut last_seen = None;
+    let mut unnamed = Unnamed::default();
+    let mut learned = state.people.learned();
     loop {
-        match told.recv().await {
-            Ok(notice) => {
-                if !state.sockets.has(&notice.user) {
-                    continue;
+        tokio::select! {
+            notice = told.recv() => match notice {
+                Ok(notice) => deliver(&state, &notice, &mut unnamed),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "sockets missed some notices; telling them to fetch again");
+                    state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
                 }
-                if by_socket(&state, &notice).await {
-                    continue;
-                }
-                for (event, data) in render(&state, &notice, &mut last_seen).await {
-                    state.sockets.emit(&notice.user, notice.device.as_ref(), notice.except.as_ref(), event, &data);
-                }
-            }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "sockets missed some notices; telling them to fetch again");
-                state.sockets.emit_to_all("sync", &json!({"at": time(state.handle().now())}));
-            }
-            Err(RecvError::Closed) => return,
+                Err(RecvError::Closed) => return,
+            },
+            Ok(()) = learned.changed(), if !unnamed.is_empty() => unnamed.tell(&state),
         }
     }
 }
 
-/// Events that carry a way into a room: the URL is the one that each socket itself came by.
-async fn by_socket(state: &AppState, notice: &Notice) -> bool {
-    let NoticeBody::Call(event) = &notice.body else { return false };
-    let (name, call, at, device, is_room, data) = match &**event {
+fn deliver(state: &AppState, notice: &Notice, unnamed: &mut Unnamed) {
+    if !state.sockets.has(&notice.users) {
+        return;
+    }
+    let mut names = Names { people: &state.people, lacks: BTreeSet::new() };
+    let call = match &notice.body {
+        NoticeBody::Call(event) => {
+            let call = match by_socket(state, notice, event, &mut names) {
+                Some(call) => call,
+                None => {
+                    let (event, call, data) = call_event(event, &mut names, state.handle().now());
+                    emit(state, notice, &[(event, data)]);
+                    call
+                }
+            };
+            if let CallEvent::Ended { .. } = **event {
+                return unnamed.forget(call);
+            }
+            call
+        }
+        NoticeBody::Presence(changes) => {
+            let events: Vec<_> = changes.iter().map(|change| presence(&change.user, change.at, change.state)).collect();
+            return emit(state, notice, &events);
+        }
+        NoticeBody::ChannelChanged(channel) => {
+            let data = json!({"channel": Channel::from(&**channel)});
+            return emit(state, notice, &[("channel:changed", data)]);
+        }
+        NoticeBody::ChannelDeleted(id) => {
+            return emit(state, notice, &[("channel:deleted", json!({"channelId": id}))]);
+        }
+    };
+    unnamed.note(call, &names.lacks, &notice.users);
+}
+
+fn emit(state: &AppState, notice: &Notice, events: &[(&'static str, Value)]) {
+    state.sockets.emit(&notice.users, notice.device.as_ref(), notice.except.as_ref(), events);
+}
+
+/// Names as they are in memory, and a note of those that are not.
+struct Names<'a> {
+    people: &'a People,
+    lacks: BTreeSet<UserId>,
+}
+
+impl Names<'_> {
+    fn of(&mut self, users: &[&UserId]) -> Shown {
+        let shown = self.people.known(users);
+        self.lacks.extend(shown.lacks().iter().cloned());
+        shown
+    }
+
+    fn call(&mut self, call: &CallSnapshot, now: Timestamp) -> Call {
+        Call::new(call, &self.of(&users_of(call)), now)
+    }
+
+    fn participant(&mut self, call: CallId, part: &ParticipantSnapshot, now: Timestamp) -> Participant {
+        Participant::new(call, part, &self.of(&[&part.user]), now)
+    }
+
+    fn user(&mut self, user: &UserId, presence: PresenceState) -> User {
+        User::new(user, self.of(&[user]).of(user), presence)
+    }
+}
+
+/// Events that carry a way into a room: the URL is the one that each socket itself came by. `None`: it is no such event.
+fn by_socket(state: &AppState, notice: &Notice, event: &CallEvent, names: &mut Names<'_>) -> Option<CallId> {
+    let (name, call, at, device, is_room, data) = match event {
         CallEvent::TopologyChanged { call, at, topology, reason, device } => {
             let data = json!({"topology": topology, "reason": reason});
             ("call:topology-changed", *call, *at, device, *topology == Topology::Sfu, data)
         }
         CallEvent::Merged { call, at, merged, device } => {
-            let data = json!({"call": call_view(state, call).await, "mergedCallId": merged});
+            let data = json!({"call": names.call(call, state.handle().now()), "mergedCallId": merged});
             ("call:merged", call.id, *at, device, true, data)
         }
-        _ => return false,
+        _ => return None,
     };
-    for socket in state.sockets.of(&notice.user) {
-        let mut data = data.clone();
-        let way = room_access(state, (&notice.user, device), call, socket.req_parts()).await;
-        let part = |value: String| if is_room { json!(value) } else { Value::Null };
-        data["roomName"] = part(way.room_name);
-        data["token"] = part(way.token);
-        data["livekitUrl"] = part(way.livekit_url);
-        let (event, data) = of_call(name, call, at, data);
-        registry::send(socket, event, &data);
-    }
-    true
-}
-
-/// A participant as last looked up: the same event goes to everyone in the call.
-type LastSeen = Option<((CallId, UserId, Timestamp), Value)>;
-
-async fn render(state: &AppState, notice: &Notice, last_seen: &mut LastSeen) -> Vec<(&'static str, Value)> {
-    match &notice.body {
-        NoticeBody::Call(event) => call_event(state, notice, event, last_seen).await.into_iter().collect(),
-        NoticeBody::Presence(changes) => {
-            changes.iter().map(|change| presence(&change.user, change.at, change.state)).collect()
+    for user in &notice.users {
+        let person = state.people.known(&[user]).of(user);
+        let token = is_room.then(|| pass(state, (user, device), call, &person.name).0);
+        for socket in state.sockets.of(user) {
+            let mut data = data.clone();
+            data["roomName"] = json!(is_room.then_some(call));
+            data["token"] = json!(token);
+            data["livekitUrl"] = json!(is_room.then(|| livekit_url(socket.req_parts(), &state.config)));
+            let (event, _, data) = of_call(name, call, at, data);
+            registry::send(&socket, event, &data);
         }
-        NoticeBody::ChannelChanged(channel) => vec![("channel:changed", json!({"channel": Channel::from(&**channel)}))],
-        NoticeBody::ChannelDeleted(id) => vec![("channel:deleted", json!({"channelId": id}))],
     }
+    Some(call)
 }
 
-async fn call_event(
-    state: &AppState,
-    notice: &Notice,
-    event: &CallEvent,
-    last_seen: &mut LastSeen,
-) -> Option<(&'static str, Value)> {
-    let rendered = match event {
-        CallEvent::Incoming { call, ring_until } => {
-            let caller = caller_view(state, &call.initiator).await;
-            let view = call_view(state, call).await;
-            let data = json!({"call": view, "caller": caller, "ringUntil": time(*ring_until)});
-            of_call("call:incoming", call.id, state.handle().now(), data)
+/// An event's name, its call and its data.
+type OfCall = (&'static str, CallId, Value);
+
+fn call_event(event: &CallEvent, names: &mut Names<'_>, now: Timestamp) -> OfCall {
+    match event {
+        CallEvent::Incoming { call, ring_until, caller } => {
+            let caller = names.user(&call.initiator, *caller);
+            let data = json!({"call": names.call(call, now), "caller": caller, "ringUntil": time(*ring_until)});
+            of_call("call:incoming", call.id, now, data)
         }
         CallEvent::Accepted { call, at, user } => of_call("call:accepted", *call, *at, json!({"userId": user})),
         CallEvent::Declined { call, at, user, reason } => {
@@ -105,14 +156,14 @@ async fn call_event(
         CallEvent::AnsweredElsewhere { call, at, device } => {
             of_call("call:answered-elsewhere", *call, *at, json!({"deviceId": device}))
         }
-        CallEvent::ParticipantInvited { call, at, user, by } => {
-            let participant = participant_view(state, notice, (*call, user.clone(), *at), last_seen).await?;
-            let data = json!({"userId": user, "by": by, "participant": participant});
+        CallEvent::ParticipantInvited { call, at, participant: part, by } => {
+            let participant = names.participant(*call, part, now);
+            let data = json!({"userId": part.user, "by": by, "participant": participant});
             of_call("call:participant-invited", *call, *at, data)
         }
-        CallEvent::ParticipantJoined { call, at, user } => {
-            let participant = participant_view(state, notice, (*call, user.clone(), *at), last_seen).await?;
-            of_call("call:participant-joined", *call, *at, json!({"userId": user, "participant": participant}))
+        CallEvent::ParticipantJoined { call, at, participant: part } => {
+            let participant = names.participant(*call, part, now);
+            of_call("call:participant-joined", *call, *at, json!({"userId": part.user, "participant": participant}))
         }
         CallEvent::ParticipantLeft { call, at, user, reason } => {
             of_call("call:participant-left", *call, *at, json!({"userId": user, "reason": reason}))
@@ -126,11 +177,11 @@ async fn call_event(
             });
             of_call("call:media-state-changed", *call, *at, data)
         }
-        CallEvent::Waiting { call, ring_until, active } => {
-            let caller = caller_view(state, &call.initiator).await;
-            let view = call_view(state, call).await;
+        CallEvent::Waiting { call, ring_until, caller, active } => {
+            let caller = names.user(&call.initiator, *caller);
+            let view = names.call(call, now);
             let data = json!({"call": view, "caller": caller, "ringUntil": time(*ring_until), "activeCallId": active});
-            of_call("call:waiting", call.id, state.handle().now(), data)
+            of_call("call:waiting", call.id, now, data)
         }
         CallEvent::Held { call, at, user, by, on } => {
             let event = if *on { "call:held" } else { "call:resumed" };
@@ -165,51 +216,22 @@ async fn call_event(
             let data = json!({"userId": user, "band": model::QualityBand::Poor, "since": time(*since)});
             of_call("call:quality-alert", *call, *at, data)
         }
-        // Told by `by_socket`.
-        CallEvent::TopologyChanged { .. } | CallEvent::Merged { .. } => return None,
+        CallEvent::TopologyChanged { .. } | CallEvent::Merged { .. } => unreachable!("told by socket"),
+        CallEvent::Presence { .. } => unreachable!("a notice of its own"),
         CallEvent::Ended { call, at, reason, by } => {
-            let view = call_view(state, call).await;
             let duration = call.duration_seconds(*at);
-            let data = json!({"call": view, "reason": reason, "endedBy": by, "duration": duration});
+            let data = json!({"call": names.call(call, now), "reason": reason, "endedBy": by, "duration": duration});
             of_call("call:ended", call.id, *at, data)
         }
-        CallEvent::Presence { user, at, state } => presence(user, *at, *state),
-    };
-    Some(rendered)
+    }
 }
 
-fn of_call(event: &'static str, call: CallId, at: Timestamp, mut data: Value) -> (&'static str, Value) {
+fn of_call(event: &'static str, call: CallId, at: Timestamp, mut data: Value) -> OfCall {
     data["callId"] = json!(call);
     data["at"] = json!(time(at));
-    (event, data)
+    (event, call, data)
 }
 
-fn presence(user: &UserId, at: Timestamp, state: ::call::PresenceState) -> (&'static str, Value) {
+fn presence(user: &UserId, at: Timestamp, state: PresenceState) -> (&'static str, Value) {
     ("presence:changed", json!({"userId": user, "presence": state, "at": time(at)}))
-}
-
-async fn caller_view(state: &AppState, user: &UserId) -> User {
-    let person = state.people.show(&[user]).await.of(user);
-    let presence = state.handle().presence(std::slice::from_ref(user)).await;
-    User::new(user, person, presence.first().map_or(::call::PresenceState::Offline, |(_, state)| *state))
-}
-
-/// The participant whom an event is about, as its receiver may see them; nobody where the call has meanwhile ended.
-async fn participant_view(
-    state: &AppState,
-    notice: &Notice,
-    key: (CallId, UserId, Timestamp),
-    last: &mut LastSeen,
-) -> Option<Value> {
-    if let Some((known, view)) = last
-        && *known == key
-    {
-        return Some(view.clone());
-    }
-    let call = state.handle().call(key.0, &notice.user).await.ok()?;
-    let shown = state.people.show(&[&key.1]).await;
-    let part = call.participant(&key.1)?;
-    let view = json!(Participant::new(call.id, part, &shown, state.handle().now()));
-    *last = Some((key, view.clone()));
-    Some(view)
 }

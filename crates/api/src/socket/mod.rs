@@ -7,6 +7,7 @@
 mod acts;
 mod events;
 mod in_call;
+mod names;
 mod relay;
 
 use std::collections::BTreeMap;

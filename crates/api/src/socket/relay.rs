@@ -50,11 +50,12 @@ async fn relay(state: &AppState, connection: &Connection, letter: &mut Letter) -
     let part = call.participant(&to).filter(|part| part.status.is_engaged());
     let part = part.ok_or_else(not_here)?;
     // The device that took the call, if it has a socket; else all: it rings, or its REST client and its socket differ in name.
-    let device = part.device.as_ref().filter(|device| state.sockets.has_device(&to, device));
+    let device = part.device.as_ref().filter(|device| state.sockets.has_device(&part.user, device));
+    let to = [to];
     if !state.sockets.has(&to) {
         return Err(ApiError::new(model::ErrorCode::InvalidState, "the participant is not connected"));
     }
-    state.sockets.emit(&to, device, None, letter.event, &Value::Object(payload));
+    state.sockets.emit(&to, device, None, &[(letter.event, Value::Object(payload))]);
     note_peer(state, &call, &caller.user).await;
     Ok(())
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod codes;
 mod dialects;
 mod glare;
+mod hung;
 mod in_call;
 mod livekit;
 mod locked;

@@ -9,9 +9,10 @@ use auth::{LiveKitKey, LiveKitKeys, UserClaims, UserVerifier};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use control::{Control, Settings};
+use control::{Control, Settings, Store};
 use model::{Permission, Secret, Timestamp, UserId};
 use serde_json::{Value, json};
+use store::SqliteStore;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
@@ -67,8 +68,21 @@ impl Server {
         Self::with_settings(|settings| change(&mut settings.call), |_| {}).await
     }
 
+    /// One whose store is this one, made of the usual.
+    pub async fn on(wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
+        Self::assemble(wrap, |_| {}, |_| {}).await
+    }
+
     /// The control plane's settings, then the edge's.
     pub async fn with_settings(
+        change_settings: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
+        Self::assemble(|store| Arc::new(store), change_settings, change).await
+    }
+
+    async fn assemble(
+        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
         change_settings: impl FnOnce(&mut Settings),
         change: impl FnOnce(&mut ApiConfig),
     ) -> Self {
@@ -86,7 +100,7 @@ impl Server {
         };
         change_settings(&mut settings);
         let media = Arc::new(Shared(plane.clone()));
-        let handle = Control::start(settings, Arc::new(store), media, from_media).await.unwrap();
+        let handle = Control::start(settings, wrap(store), media, from_media).await.unwrap();
         let keys = LiveKitKeys::new(LiveKitKey { key: "own".into(), secret: Secret::new("own secret".into()) });
         let users = UserVerifier::new().with_secret(SECRET);
         let mut config = ApiConfig::new(handle.clone(), users, keys.and(dev_key()));

@@ -6,7 +6,7 @@ mod watch;
 
 use std::fmt::Write;
 
-use call::{CallEvent, CallSnapshot, Delivery, Output, PresenceState, RoomAct};
+use call::{CallEvent, CallSnapshot, Delivery, Output, ParticipantSnapshot, PresenceState, RoomAct};
 use model::{CallId, ChannelId, DeviceId, UserId};
 
 pub use watch::Watch;
@@ -60,27 +60,30 @@ pub fn full_call(call: &CallSnapshot) -> String {
         })),
     );
     for part in &call.participants {
-        write!(
-            line,
-            " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
-            part.user,
-            part.status,
-            opt(part.device.as_ref()),
-            part.invited_at.0,
-            opt(part.joined_at.map(|at| at.0)),
-            opt(part.left_at.map(|at| at.0)),
-            opt(part.left_reason),
-            part.seconds,
-            part.is_muted,
-            part.is_video_enabled,
-            part.is_screen_sharing,
-            part.video_quality,
-            part.is_on_hold,
-            part.is_hard_muted,
-        )
-        .unwrap();
+        write!(line, " {}", full_part(part)).unwrap();
     }
     line
+}
+
+/// All of a participant.
+fn full_part(part: &ParticipantSnapshot) -> String {
+    format!(
+        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
+        part.user,
+        part.status,
+        opt(part.device.as_ref()),
+        part.invited_at.0,
+        opt(part.joined_at.map(|at| at.0)),
+        opt(part.left_at.map(|at| at.0)),
+        opt(part.left_reason),
+        part.seconds,
+        part.is_muted,
+        part.is_video_enabled,
+        part.is_screen_sharing,
+        part.video_quality,
+        part.is_on_hold,
+        part.is_hard_muted,
+    )
 }
 
 /// Where a delivery goes.
@@ -132,7 +135,9 @@ fn full_act(act: &RoomAct) -> String {
 
 fn full_event(event: &CallEvent) -> String {
     match event {
-        CallEvent::Incoming { call, ring_until } => format!("incoming until {} | {}", ring_until.0, full_call(call)),
+        CallEvent::Incoming { call, ring_until, caller } => {
+            format!("incoming until {} from one {} | {}", ring_until.0, presence_word(*caller), full_call(call))
+        }
         CallEvent::Accepted { call, at, user } => format!("accepted {call} at {} {user}", at.0),
         CallEvent::Declined { call, at, user, reason } => format!("declined {call} at {} {user} {reason}", at.0),
         CallEvent::Cancelled { call, at } => format!("cancelled {call} at {}", at.0),
@@ -142,14 +147,19 @@ fn full_event(event: &CallEvent) -> String {
         CallEvent::AnsweredElsewhere { call, at, device } => {
             format!("answered-elsewhere {call} at {} {}", at.0, opt(device.as_ref()))
         }
-        CallEvent::ParticipantInvited { call, at, user, by } => format!("invited {call} at {} {user} by {by}", at.0),
-        CallEvent::ParticipantJoined { call, at, user } => format!("joined {call} at {} {user}", at.0),
+        CallEvent::ParticipantInvited { call, at, participant, by } => {
+            format!("invited {call} at {} {} by {by}", at.0, full_part(participant))
+        }
+        CallEvent::ParticipantJoined { call, at, participant } => {
+            format!("joined {call} at {} {}", at.0, full_part(participant))
+        }
         CallEvent::ParticipantLeft { call, at, user, reason } => format!("left {call} at {} {user} {reason}", at.0),
         CallEvent::MediaStateChanged { call, at, user, is_muted, is_video_enabled, is_screen_sharing } => {
             format!("media {call} at {} {user} {is_muted}/{is_video_enabled}/{is_screen_sharing}", at.0)
         }
-        CallEvent::Waiting { call, ring_until, active } => {
-            format!("waiting until {} while {active} | {}", ring_until.0, full_call(call))
+        CallEvent::Waiting { call, ring_until, caller, active } => {
+            let caller = presence_word(*caller);
+            format!("waiting until {} while {active} from one {caller} | {}", ring_until.0, full_call(call))
         }
         CallEvent::Held { call, at, user, by, on } => {
             format!("{} {call} at {} {user} by {by}", if *on { "held" } else { "resumed" }, at.0)
@@ -217,8 +227,8 @@ fn short_event(event: &CallEvent) -> String {
         CallEvent::Cancelled { .. } => "cancelled".to_owned(),
         CallEvent::Missed { caller, .. } => format!("missed {caller}"),
         CallEvent::AnsweredElsewhere { .. } => "answered-elsewhere".to_owned(),
-        CallEvent::ParticipantInvited { user, by, .. } => format!("invited {user} by {by}"),
-        CallEvent::ParticipantJoined { user, .. } => format!("joined {user}"),
+        CallEvent::ParticipantInvited { participant, by, .. } => format!("invited {} by {by}", participant.user),
+        CallEvent::ParticipantJoined { participant, .. } => format!("joined {}", participant.user),
         CallEvent::ParticipantLeft { user, reason, .. } => format!("left {user} {reason}"),
         CallEvent::MediaStateChanged { user, is_muted, is_video_enabled, is_screen_sharing, .. } => {
             format!("media {user} muted={is_muted} video={is_video_enabled} screen={is_screen_sharing}")

@@ -269,7 +269,8 @@ impl Reference {
         if self.devices.keys().any(|(owner, other)| *owner == user && *other != device) {
             self.out.push(format!("{user}!{device} < answered-elsewhere {id} at {now} {device}"));
         }
-        self.tell_others(id, user, &format!("joined {id} at {now} {user}"));
+        let part = self.text_of(id, user);
+        self.tell_others(id, user, &format!("joined {id} at {now} {part}"));
         self.settle(id, Some(user), None, false);
         Ok(())
     }
@@ -356,7 +357,8 @@ impl Reference {
                 }
                 self.enter(id, user, device);
                 self.log(id, "participant_joined", Some(user), &format!("device={device:?} user={user:?}"));
-                self.tell_others(id, user, &format!("joined {id} at {} {user}", self.now));
+                let part = self.text_of(id, user);
+                self.tell_others(id, user, &format!("joined {id} at {} {part}", self.now));
                 self.settle(id, Some(user), None, false);
             }
         }
@@ -495,7 +497,8 @@ impl Reference {
         self.log(id, "invited", Some(by), &format!("users={}", list(&named)));
         let known: Vec<Name> = call.parts.iter().filter(|part| part.engaged()).map(|part| part.user).collect();
         for user in &named {
-            known.iter().for_each(|one| self.tell(one, &format!("invited {id} at {} {user} by {by}", self.now)));
+            let part = self.text_of(id, user);
+            known.iter().for_each(|one| self.tell(one, &format!("invited {id} at {} {part} by {by}", self.now)));
         }
         for user in busy {
             self.tell_others(id, "", &format!("declined {id} at {} {user} busy", self.now));

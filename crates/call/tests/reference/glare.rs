@@ -69,9 +69,10 @@ impl Reference {
     }
 
     pub fn ring_line(&self, id: CallId, user: Name, until: i64) -> String {
+        let caller = self.presence(self.calls[&id].caller);
         match self.on_the_phone(user).filter(|_| self.takes_waiting(user)) {
-            Some(other) => format!("waiting until {until} while {other} | {}", self.text(id)),
-            None => format!("incoming until {until} | {}", self.text(id)),
+            Some(other) => format!("waiting until {until} while {other} from one {caller} | {}", self.text(id)),
+            None => format!("incoming until {until} from one {caller} | {}", self.text(id)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use model::CallId;
 
-use super::Reference;
+use super::{Name, Part, Reference};
 
 fn opt<T: std::fmt::Display>(value: Option<T>) -> String {
     match value {
@@ -40,26 +40,33 @@ impl Reference {
             })),
         );
         for part in &call.parts {
-            write!(
-                line,
-                " [{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
-                part.user,
-                part.status,
-                opt(part.device),
-                part.invited,
-                opt(part.joined),
-                opt(part.left),
-                opt(part.why),
-                part.past / 1_000,
-                part.muted,
-                part.video,
-                part.screen,
-                part.quality,
-                part.held,
-                part.shut,
-            )
-            .unwrap();
+            write!(line, " {}", part_text(part)).unwrap();
         }
         line
     }
+
+    /// One participant of a call.
+    pub fn text_of(&self, id: CallId, user: Name) -> String {
+        part_text(self.calls[&id].part(user).expect("has a part in the call"))
+    }
+}
+
+fn part_text(part: &Part) -> String {
+    format!(
+        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
+        part.user,
+        part.status,
+        opt(part.device),
+        part.invited,
+        opt(part.joined),
+        opt(part.left),
+        opt(part.why),
+        part.past / 1_000,
+        part.muted,
+        part.video,
+        part.screen,
+        part.quality,
+        part.held,
+        part.shut,
+    )
 }

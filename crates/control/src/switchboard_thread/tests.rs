@@ -88,7 +88,7 @@ async fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refuse
     let mut told = Vec::new();
     while let Ok(notice) = bench.notices.try_recv() {
         if let NoticeBody::Call(event) = &notice.body {
-            told.push(format!("{} {event:?}", notice.user));
+            told.extend(notice.users.iter().map(|user| format!("{user} {event:?}")));
         }
     }
     assert!(told.iter().any(|line| line.starts_with("bob Incoming")), "{told:#?}");

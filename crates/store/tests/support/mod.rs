@@ -98,6 +98,8 @@ pub struct House {
     pub media: Arc<Recorder>,
     pub rooms: mpsc::Sender<MediaNotice>,
     pub notices: broadcast::Receiver<Arc<Notice>>,
+    /// Of the last notice, those who have yet to take it.
+    untaken: Vec<(UserId, Arc<Notice>)>,
 }
 
 impl House {
@@ -135,17 +137,21 @@ impl House {
         let plane: Arc<dyn MediaPlane> = Arc::clone(&media) as _;
         let handle = Control::start_on(disk, settings, Arc::new(store.clone()), plane, room_notices).await.unwrap();
         let notices = handle.notices();
-        House { handle, store, media, rooms, notices }
+        House { handle, store, media, rooms, notices, untaken: Vec::new() }
     }
 
     /// The next event of this name for this user; others are passed over.
     pub async fn next_for(&mut self, who: &str, name: &str) -> Arc<Notice> {
         let wait = async {
             loop {
-                let notice = self.notices.recv().await.unwrap();
-                if notice.user.as_str() == who && format!("{:?}", notice.body).contains(name) {
-                    return notice;
+                while !self.untaken.is_empty() {
+                    let (user, notice) = self.untaken.remove(0);
+                    if user.as_str() == who && format!("{:?}", notice.body).contains(name) {
+                        return notice;
+                    }
                 }
+                let notice = self.notices.recv().await.unwrap();
+                self.untaken = notice.users.iter().map(|user| (user.clone(), Arc::clone(&notice))).collect();
             }
         };
         let found = tokio::time::timeout(Duration::from_secs(5), wait).await;

@@ -54,6 +54,8 @@ export interface ServerEvents {
   "call:offer": Relayed & { offer?: unknown; sdp?: unknown };
   "call:answer": Relayed & { answer?: unknown; sdp?: unknown };
   "call:ice-candidate": Relayed & { candidate?: unknown };
+  /** The names of people who were shown by their ID in an earlier event, because the server hadn't read them yet. */
+  "call:names": OfCall & { users: Pick<Participant, "userId" | "name" | "avatarUrl" | "isGuest">[] };
   "call:ended": OfCall & { call: Call; reason: EndReason; endedBy: string | null; duration: number | null };
   "presence:state": { users: Record<string, Presence> };
   "presence:changed": { userId: string; presence: Presence; at: string };
@@ -106,6 +108,7 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "call:offer",
   "call:answer",
   "call:ice-candidate",
+  "call:names",
   "call:ended",
   "presence:state",
   "presence:changed",

@@ -4,7 +4,7 @@ import { createStore, type StoreApi } from "zustand/vanilla";
 import { emptyBook, type CallBook } from "./calls/book";
 import type { ErrorCode } from "./errors";
 import type { Link } from "./signal";
-import type { Call, Channel, Presence, Session, User } from "./types";
+import type { Call, Channel, Participant, Presence, Session, User } from "./types";
 
 /** Who is signed in. `unreachable`: the server gave no useful answer; where the network is down, it's asked again. */
 export type SessionPhase = "loading" | "unreachable" | "signed_out" | "signed_in";
@@ -76,6 +76,12 @@ export function withNames(users: StoaState["users"], calls: readonly Call[]): St
     next[userId] = { id: userId, name, avatarUrl, presence: "offline", isGuest };
   }
   return next;
+}
+
+/** Gives people from calls the names that came later. */
+export function renamed(users: StoaState["users"], names: readonly Pick<Participant, "userId" | "name" | "avatarUrl" | "isGuest">[]): StoaState["users"] {
+  const known = names.flatMap(({ userId, ...name }) => (users[userId] ? [[userId, { ...users[userId], ...name }] as const] : []));
+  return { ...users, ...Object.fromEntries(known) };
 }
 
 export function byId<T extends { id: string }>(list: readonly T[]): Record<string, T> {

@@ -17,7 +17,7 @@ import { MediaSession } from "./media/session";
 import { Rest } from "./rest";
 import { Ringer, type Sound } from "./ring";
 import { Signal } from "./signal";
-import { byId, createStoaStore, forgetUser, withPresence, type StoaState, type StoaStore } from "./state";
+import { byId, createStoaStore, forgetUser, renamed, withPresence, type StoaState, type StoaStore } from "./state";
 import { TypingWatch } from "./typing";
 import type { Call, Channel, User } from "./types";
 
@@ -371,6 +371,7 @@ export class Stoa {
         this.clock.observe(event.data.at, Date.now());
         this.#calls.onEvent(event);
         if (event.name === "call:ended" || event.name === "call:missed") void this.#readHistory().catch(() => undefined);
+        if (event.name === "call:names") this.#set(({ users }) => ({ users: renamed(users, event.data.users) }));
         if (event.name === "call:ended") this.#freeChannel(event.data.callId);
     }
   }

@@ -132,6 +132,14 @@ describe("a group", () => {
     expect(play(book, me, declined).notices).toEqual([{ kind: "busy", callId: "call-1", userId: "dora" }]);
   });
 
+  it("shows names that follow, in the ring and in the call", () => {
+    const { book } = play(play(emptyBook, bob, incoming).book, bob, {
+      name: "call:names", data: { callId: "call-1", at: AT, users: [{ userId: "alice", name: "Alice A.", avatarUrl: "/a.png", isGuest: true }] },
+    });
+    expect(book.incoming[0]).toMatchObject({ callerName: "Alice A.", call: { participants: [{ name: "Alice A." }, { userId: "bob", name: "BOB" }] } });
+    expect(book.running["call-1"]?.participants[0]).toMatchObject({ name: "Alice A.", avatarUrl: "/a.png", isGuest: true, status: "connecting" });
+  });
+
   it("learns of somebody who wasn't named before", () => {
     const dora: CallEvent = {
       name: "call:participant-joined", data: { callId: "call-1", at: AT, userId: "dora", participant: participant("dora", "connected") },

@@ -172,6 +172,8 @@ export function applyEvent(before: CallBook, event: CallEvent, me: Me): Step {
     }
     case "call:quality-alert":
       return told(book, event.data.callId, { kind: "poor_line", callId: event.data.callId, userId: event.data.userId });
+    case "call:names":
+      return quiet(event.data.users.reduce((next, { userId, ...names }) => named(next, event.data.callId, userId, names), book));
     case "call:transfer-started":
     case "call:quality":
       return quiet(book);
@@ -354,6 +356,13 @@ function patchParticipant(book: CallBook, callId: string, userId: string, change
     ...call,
     participants: call.participants.map((p) => (p.userId === userId ? { ...p, ...change } : p)),
   }));
+}
+
+/** Somebody's name, which came after they were shown without. */
+function named(book: CallBook, callId: string, userId: string, names: Pick<Participant, "name" | "avatarUrl" | "isGuest">): CallBook {
+  const next = patchParticipant(book, callId, userId, names);
+  const incoming = next.incoming.map((i) => (i.call.id === callId && i.call.initiatorId === userId ? { ...i, callerName: names.name } : i));
+  return { ...next, incoming };
 }
 
 function patchCall(book: CallBook, callId: string, change: (call: Call) => Call): CallBook {
