@@ -49,11 +49,6 @@ impl Channels {
         self.of_user.get(user).is_some_and(|channels| channels.contains(id))
     }
 
-    /// Everyone who shares a channel with the user, the user included; doubles possible.
-    pub fn mates(&self, user: &UserId) -> impl Iterator<Item = &UserId> {
-        self.of_user.get(user).into_iter().flatten().flat_map(|id| self.members(id).unwrap_or_default())
-    }
-
     /// The running call of a channel.
     pub fn call(&self, id: &ChannelId) -> Option<CallId> {
         self.calls.get(id).copied()

@@ -1,4 +1,4 @@
-//! Connected devices, and what others have been told about a user's presence. Knows nothing about calls.
+//! Connected devices, and each user's presence as it was last announced. Knows nothing about calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -162,7 +162,7 @@ impl Devices {
         }
     }
 
-    /// Notes the presence that others see; returns whether it changed.
+    /// Notes the presence that is announced; returns whether it changed.
     pub fn tell(&mut self, user: &UserId, state: PresenceState) -> bool {
         let told = self.users.get(user).map_or(PresenceState::Offline, |reach| reach.told);
         let idle = !self.is_online(user);

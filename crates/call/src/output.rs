@@ -1,5 +1,7 @@
 //! What comes out of the switchboard.
 
+use std::collections::BTreeSet;
+
 use model::{
     CallId, CallMedia, ChannelId, DeviceId, EndReason, Timestamp, Topology, TopologyReason, TransferMode, UserId,
 };
@@ -16,6 +18,17 @@ pub enum Output {
     Deliver(Delivery),
     /// For the media side.
     Room(RoomAct),
+    /// Somebody's presence has changed. Comes once for each change, when it happens. Who may know of it is not decided here.
+    Presence {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// What it is now.
+        state: PresenceState,
+        /// Those who share a call with the user: one that runs or rings, or that changed just now and may be over.
+        beside: BTreeSet<UserId>,
+    },
     /// Nothing more until then. Call `handle_timeout` at that time, or pass in the next command.
     Timeout(Timestamp),
     /// Nothing more, and no timer is running.
@@ -294,15 +307,6 @@ pub enum CallEvent {
         reason: EndReason,
         /// Who, if a person.
         by: Option<UserId>,
-    },
-    /// `presence:changed`: to those who share a channel or a call with the user.
-    Presence {
-        /// Whose.
-        user: UserId,
-        /// When.
-        at: Timestamp,
-        /// What.
-        state: PresenceState,
     },
 }
 

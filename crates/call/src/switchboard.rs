@@ -434,34 +434,26 @@ impl Switchboard {
         }
     }
 
-    /// Announces every presence that the input changed to those who may see it.
+    /// Announces every presence that the input changed.
     fn tell_presence(&mut self, at: Timestamp) {
         let touched = std::mem::take(&mut self.touched);
-        let calls: Vec<&Call> = touched.iter().filter_map(|id| self.calls.get(id)).collect();
         let mut candidates: BTreeSet<UserId> = self.moved.take().into_iter().collect();
-        candidates.extend(calls.iter().flat_map(|call| &call.parts).map(|part| part.user.clone()));
-        let mut told = Vec::new();
+        let calls = touched.iter().filter_map(|id| self.calls.get(id));
+        candidates.extend(calls.flat_map(|call| &call.parts).map(|part| part.user.clone()));
         for user in candidates {
             let state = self.presence(&user);
-            if !self.devices.tell(&user, state) {
-                continue;
-            }
-            for mate in self.concerned(&user, &touched) {
-                let event = CallEvent::Presence { user: user.clone(), at, state };
-                told.push(Delivery { user: mate, device: None, except: None, event });
+            if self.devices.tell(&user, state) {
+                let beside = self.beside(&user, &touched);
+                self.outputs.push_back(Output::Presence { user, at, state, beside });
             }
         }
-        self.outputs.extend(told.into_iter().map(Output::Deliver));
     }
 
-    /// The connected users who share a channel or a call with this one; a call that just ended counts.
-    fn concerned(&self, user: &UserId, touched: &BTreeSet<CallId>) -> BTreeSet<UserId> {
+    /// Those who share a call with the user; one that just ended counts.
+    fn beside(&self, user: &UserId, touched: &BTreeSet<CallId>) -> BTreeSet<UserId> {
         let running = self.calls_of(user).flat_map(|call| call.parts.iter().filter(|part| part.is_engaged()));
         let just_now = touched.iter().filter_map(|id| self.calls.get(id)).filter(|call| call.part(user).is_some());
-        let in_calls = running.chain(just_now.flat_map(|call| &call.parts)).map(|part| &part.user);
-        let mut mates: BTreeSet<&UserId> = self.channels.mates(user).collect();
-        mates.extend(in_calls);
-        mates.remove(user);
-        mates.into_iter().filter(|mate| self.devices.is_connected(mate)).cloned().collect()
+        let all = running.chain(just_now.flat_map(|call| &call.parts)).map(|part| &part.user);
+        all.filter(|other| *other != user).cloned().collect()
     }
 }

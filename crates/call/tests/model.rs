@@ -609,6 +609,7 @@ fn kind(line: &str) -> String {
         }
         "log" => format!("log {}", words[1]),
         "room" => format!("room {}", words[2]),
+        "presence" => format!("presence {}", words[4]),
         _ => format!("tell {}", words[2]),
     }
 }
@@ -620,7 +621,7 @@ fn run(seed: u64) -> Seen {
 }
 
 /// What the random runs must come upon, lest they prove little.
-const MUST_OCCUR: [&str; 66] = [
+const MUST_OCCUR: [&str; 68] = [
     "log quality_alert",
     "tell quality",
     "tell alert",
@@ -686,7 +687,9 @@ const MUST_OCCUR: [&str; 66] = [
     "tell left",
     "tell media",
     "tell ended",
-    "tell presence",
+    "presence offline",
+    "presence online",
+    "presence in_call",
 ];
 
 /// Of these what takes several things in a row.

@@ -1,4 +1,4 @@
-//! Who is told that whom can be reached.
+//! When somebody's presence changes.
 
 mod desk;
 
@@ -7,24 +7,24 @@ use desk::script::Desk;
 use desk::user;
 
 #[test]
-fn those_who_share_a_channel_are_told() {
-    let mut desk = Desk::of(&["alice", "mallory"]);
-    desk.channel("team", &["alice", "bob", "carol"]);
+fn each_change_is_announced_once() {
+    let mut desk = Desk::new();
     desk.connect("bob/b1");
-    assert_eq!(desk.heard(), ["alice < bob is online"]);
+    assert_eq!(desk.heard(), ["bob is online"]);
     desk.connect("bob/b2");
     desk.disconnect("bob/b1");
     assert_eq!(desk.heard(), [""; 0], "still there");
     desk.disconnect("bob/b2");
-    desk.seconds(5);
-    assert_eq!(desk.heard(), ["alice < bob is offline"]);
+    desk.after(4_999);
+    assert_eq!(desk.heard(), [""; 0], "may come back");
+    desk.after(1);
+    assert_eq!(desk.heard(), ["bob is offline"], "when it happens, though nobody did anything");
     assert_eq!(desk.board.presence(&user("bob")), PresenceState::Offline);
 }
 
 #[test]
 fn a_page_that_loads_again_is_not_offline_in_between() {
     let mut desk = Desk::of(&["alice", "bob"]);
-    desk.channel("team", &["alice", "bob"]);
     desk.disconnect("bob");
     desk.after(4_999);
     assert_eq!(desk.board.presence(&user("bob")), PresenceState::Online);
@@ -36,7 +36,6 @@ fn a_page_that_loads_again_is_not_offline_in_between() {
 #[test]
 fn two_connections_of_one_device_are_one_device() {
     let mut desk = Desk::of(&["alice", "bob"]);
-    desk.channel("team", &["alice", "bob"]);
     desk.connect("bob");
     desk.disconnect("bob");
     desk.seconds(60);
@@ -44,35 +43,34 @@ fn two_connections_of_one_device_are_one_device() {
     desk.disconnect("bob");
     desk.disconnect("bob");
     desk.seconds(60);
-    assert_eq!(desk.heard(), ["alice < bob is offline"]);
+    assert_eq!(desk.heard(), ["bob is offline"]);
     desk.connect("bob");
-    assert_eq!(desk.heard(), ["alice < bob is online"], "one too many did no harm");
+    assert_eq!(desk.heard(), ["bob is online"], "one too many did no harm");
 }
 
 #[test]
-fn being_in_a_call_is_told_to_those_in_it() {
+fn being_in_a_call_is_announced_with_those_in_it() {
     let mut desk = Desk::of(&["alice", "bob", "mallory"]);
     let presence =
         |desk: &mut Desk| -> Vec<String> { desk.heard().into_iter().filter(|line| line.contains(" is ")).collect() };
     desk.call(1, "alice", "bob").unwrap();
-    assert_eq!(presence(&mut desk), ["bob < alice is in_call"], "calling is being on the phone");
+    assert_eq!(presence(&mut desk), ["alice is in_call beside bob"], "calling is being on the phone");
     desk.accept(1, "bob").unwrap();
-    assert_eq!(presence(&mut desk), ["alice < bob is in_call"]);
+    assert_eq!(presence(&mut desk), ["bob is in_call beside alice"]);
     desk.end(1, "bob").unwrap();
-    assert_eq!(presence(&mut desk), ["bob < alice is online", "alice < bob is online"]);
+    assert_eq!(presence(&mut desk), ["alice is online beside bob", "bob is online beside alice"], "though it is over");
 }
 
 #[test]
 fn one_in_a_call_without_a_socket_is_in_a_call() {
     let mut desk = Desk::of(&["alice", "bob"]);
-    desk.channel("team", &["alice", "bob"]);
     desk.talk(1, "alice", "bob");
     desk.disconnect("bob");
     desk.seconds(60);
     assert_eq!(desk.heard(), [""; 0]);
     assert_eq!(desk.board.presence(&user("bob")), PresenceState::InCall);
     desk.end(1, "alice").unwrap();
-    assert!(desk.heard().contains(&"alice < bob is offline".to_owned()));
+    assert!(desk.heard().contains(&"bob is offline beside alice".to_owned()));
 }
 
 #[test]

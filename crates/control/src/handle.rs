@@ -157,11 +157,7 @@ impl Handle {
     /// Everyone whose presence this user may see and who is not offline, for a device that has just connected.
     pub async fn visible_presence(&self, user: &UserId) -> Vec<(UserId, PresenceState)> {
         let user = user.clone();
-        let found = self.read(move |switchboard, roster| {
-            let audience = roster.audience(&user, switchboard);
-            audience.into_iter().map(|other| (other.clone(), switchboard.presence(&other))).collect()
-        });
-        found.await.unwrap_or_default()
+        self.read(move |switchboard, roster| roster.visible(&user, switchboard)).await.unwrap_or_default()
     }
 
     /// Starts a call.

@@ -43,7 +43,7 @@ impl Notice {
 pub enum NoticeBody {
     /// An event of a call.
     Call(Box<CallEvent>),
-    /// `presence:changed`, one for each; shared by the notices to all recipients.
+    /// `presence:changed`, one for each; shared by the notices to other recipients.
     Presence(Vec<Arc<PresenceChange>>),
     /// `channel:changed`.
     ChannelChanged(Arc<Channel>),

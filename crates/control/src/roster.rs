@@ -1,10 +1,11 @@
 //! Who is in which channel and who is online: what the switchboard's thread needs at hand to know whom to tell.
 //!
-//! Channels belong to the store and are held here as last written. Presence belongs to the switchboard; this keeps what
-//! others were last told about it. Each change goes to everyone who may see it, so
-//! changes are sent together, in rounds. A change that is undone before its round is never sent.
+//! Channels belong to the store and are held here as last written. Presence belongs to the switchboard, which announces
+//! each change once; here is decided who hears of it, and when. A change waits for others, so that several are told
+//! together. One that is undone while it waits is never told. Those who share a channel or a call with the user wait a
+//! quarter of a second. Strangers, who see each other in a small place, wait longer: a short call is over by then.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,27 +19,58 @@ use crate::notice::PresenceChange;
 /// it a change is told to those who share a channel or a call, or the messages would grow with the square of the users.
 const ALL_SEE_ALL: usize = 1_000;
 
-/// Longer than the switchboard waits before it takes a user without devices for offline.
-const WATCHED_FOR: Duration = Duration::from_secs(60);
-/// The shortest time between two rounds of changes. The first change after a pause is sent at once.
+/// How long a change waits for others before it is told to those who share a channel or a call with the user; and the time
+/// between two rounds while there is more than one has room for.
 const ROUND: Duration = Duration::from_millis(250);
+/// How long it waits before strangers are told.
+const STRANGERS_ROUND: Duration = Duration::from_secs(2);
 /// The most changes in one round; the rest wait for the next. Far fewer than a socket may have waiting, or its client would be
 /// cut off as slow. Few enough not to make its queue grow, because a queue keeps the memory it once took.
 const MOST_CHANGES: usize = 32;
 
 /// Channels, and the presence that others know of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Roster {
     channels: BTreeMap<ChannelId, Channel>,
     of_user: HashMap<UserId, BTreeSet<ChannelId>>,
     /// Everyone who is not offline.
-    present: BTreeMap<UserId, PresenceState>,
-    /// Users whose change has not been sent yet, each with what others were last told.
-    untold: BTreeMap<UserId, PresenceState>,
-    /// When others were last told anything.
-    told_at: Option<Timestamp>,
-    /// Users of whom a device came or went, and when: the switchboard lets a moment pass before it takes one for offline.
-    moved: BTreeMap<UserId, Timestamp>,
+    present: HashMap<UserId, PresenceState>,
+    /// What is yet to be told to those who share a channel or a call with the user. With each change, those who shared a call.
+    for_mates: Round,
+    /// What is yet to be told to the others. With each change, those who share no channel but have heard of it.
+    for_strangers: Round,
+}
+
+/// Changes that wait to be told together.
+#[derive(Debug)]
+struct Round {
+    wait: Duration,
+    untold: BTreeMap<UserId, Untold>,
+    due: Option<Timestamp>,
+}
+
+/// A change of one user's presence that waits.
+#[derive(Debug)]
+struct Untold {
+    /// What others were last told.
+    told: PresenceState,
+    /// Users whom this concerns.
+    others: BTreeSet<UserId>,
+}
+
+/// Changes, and whom they are told to.
+type Told = (Vec<UserId>, Vec<Arc<PresenceChange>>);
+
+impl Default for Roster {
+    fn default() -> Self {
+        Self {
+            channels: BTreeMap::new(),
+            of_user: HashMap::new(),
+            present: HashMap::new(),
+            for_mates: Round::every(ROUND),
+            for_strangers: Round::every(STRANGERS_ROUND),
+        }
+    }
 }
 
 impl Roster {
@@ -98,81 +130,134 @@ impl Roster {
         (channel.active_call != before).then_some(&*channel)
     }
 
-    /// Notes that a device of the user came or went.
-    pub(crate) fn watch(&mut self, user: &UserId, now: Timestamp) {
-        self.moved.insert(user.clone(), now);
-    }
-
-    /// Those whose presence may change without a call or a command of theirs.
-    pub(crate) fn watched(&mut self, now: Timestamp) -> Vec<UserId> {
-        self.moved.retain(|_, since| now.since(*since) < WATCHED_FOR);
-        self.moved.keys().cloned().collect()
-    }
-
-    /// Takes over a user's presence.
-    pub(crate) fn note_presence(&mut self, user: &UserId, state: PresenceState) {
+    /// Takes over a change of a user's presence. `beside`: those who share a call with the user.
+    pub(crate) fn note_presence(
+        &mut self,
+        user: &UserId,
+        at: Timestamp,
+        state: PresenceState,
+        beside: BTreeSet<UserId>,
+    ) {
         let before = match state {
             PresenceState::Offline => self.present.remove(user),
             PresenceState::Online | PresenceState::InCall => self.present.insert(user.clone(), state),
         };
         let before = before.unwrap_or(PresenceState::Offline);
-        if before == state {
-            return;
-        }
-        let known = *self.untold.entry(user.clone()).or_insert(before);
-        if known == state {
-            self.untold.remove(user);
-        }
+        self.for_mates.note(user, at, (before, state), beside);
+        self.for_strangers.note(user, at, (before, state), BTreeSet::new());
     }
 
-    /// When the next round is due; `None`: nothing has changed.
+    /// When the next round is due; `None`: there is nothing to tell.
     pub(crate) fn round_at(&self) -> Option<Timestamp> {
-        (!self.untold.is_empty()).then(|| self.told_at.map_or(Timestamp(0), |told| told + ROUND))
+        [self.for_mates.due, self.for_strangers.due].into_iter().flatten().min()
     }
 
-    /// The changes to send now, by recipient.
-    pub(crate) fn round(
-        &mut self,
-        now: Timestamp,
-        switchboard: &Switchboard,
-    ) -> Vec<(UserId, Vec<Arc<PresenceChange>>)> {
-        if self.round_at().is_none_or(|at| at > now) {
-            return Vec::new();
-        }
-        let mut told: BTreeMap<UserId, Vec<Arc<PresenceChange>>> = BTreeMap::new();
-        for _ in 0..MOST_CHANGES {
-            let Some((user, _)) = self.untold.pop_first() else { break };
-            let state = self.present.get(&user).copied().unwrap_or(PresenceState::Offline);
-            let audience = self.audience(&user, switchboard);
-            let change = Arc::new(PresenceChange { user, at: now, state });
-            for other in audience {
-                told.entry(other).or_default().push(Arc::clone(&change));
+    /// The changes to tell now. Each recipient is in one group, with everything they are told.
+    pub(crate) fn round(&mut self, now: Timestamp) -> Vec<Told> {
+        let mut changes = Vec::new();
+        let mut told: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
+        for (user, beside) in self.for_mates.take(now) {
+            let mut audience: BTreeSet<&UserId> = self.mates(&user).map(|(mate, _)| mate).collect();
+            audience.extend(beside.iter().filter(|other| self.present.contains_key(*other)));
+            audience.into_iter().for_each(|other| told.entry(other.clone()).or_default().push(changes.len()));
+            changes.push(self.change(&user, now));
+            if let Some(waits) = self.for_strangers.untold.get_mut(&user) {
+                waits.others = beside;
             }
         }
-        // A round that nobody received does not delay the next one.
-        if !told.is_empty() {
-            self.told_at = Some(now);
+        let is_small = self.present.len() <= ALL_SEE_ALL;
+        for (user, know) in self.for_strangers.take(now).into_iter().filter(|_| is_small) {
+            let mates: HashSet<&UserId> = self.mates(&user).map(|(mate, _)| mate).collect();
+            let is_told = |other: &&UserId| **other != user && !mates.contains(other) && !know.contains(*other);
+            let audience = self.present.keys().filter(is_told);
+            audience.for_each(|other| told.entry(other.clone()).or_default().push(changes.len()));
+            changes.push(self.change(&user, now));
         }
-        told.into_iter().collect()
+        let mut groups: BTreeMap<Vec<usize>, Vec<UserId>> = BTreeMap::new();
+        told.into_iter().for_each(|(user, which)| groups.entry(which).or_default().push(user));
+        let shared = |which: Vec<usize>| which.into_iter().map(|at| Arc::clone(&changes[at])).collect();
+        groups.into_iter().map(|(which, users)| (users, shared(which))).collect()
     }
 
-    /// Who may know this user's presence, of those who are there.
-    pub(crate) fn audience(&self, user: &UserId, switchboard: &Switchboard) -> BTreeSet<UserId> {
-        let mut audience: BTreeSet<UserId> = if self.present.len() <= ALL_SEE_ALL {
-            self.present.keys().cloned().collect()
-        } else {
-            let channels = self.of_user.get(user).into_iter().flatten().filter_map(|id| self.channels.get(id));
-            let mates = channels.flat_map(|channel| channel.members.iter().cloned());
-            let calls = switchboard.active_calls(user).into_iter();
-            mates.chain(calls.flat_map(|call| call.participants).map(|part| part.user)).collect()
-        };
-        audience.retain(|other| other != user && self.present.contains_key(other));
-        audience
+    fn change(&self, user: &UserId, at: Timestamp) -> Arc<PresenceChange> {
+        let state = self.present.get(user).copied().unwrap_or(PresenceState::Offline);
+        Arc::new(PresenceChange { user: user.clone(), at, state })
+    }
+
+    /// Everyone whose presence this user may see and who is not offline, each once.
+    pub(crate) fn visible(&self, user: &UserId, switchboard: &Switchboard) -> Vec<(UserId, PresenceState)> {
+        if self.present.len() <= ALL_SEE_ALL {
+            let others = self.present.iter().filter(|(other, _)| *other != user);
+            return others.map(|(other, state)| (other.clone(), *state)).collect();
+        }
+        let mut seen: Vec<(UserId, PresenceState)> =
+            self.mates(user).map(|(mate, state)| (mate.clone(), state)).collect();
+        let calls = switchboard.active_calls(user);
+        for other in calls.iter().flat_map(|call| &call.participants).map(|part| &part.user) {
+            if other != user
+                && let Some(state) = self.present.get(other)
+                && !seen.iter().any(|(known, _)| known == other)
+            {
+                seen.push((other.clone(), *state));
+            }
+        }
+        seen
+    }
+
+    /// Those who share a channel with the user and are there, each once.
+    fn mates<'a>(&'a self, user: &UserId) -> impl Iterator<Item = (&'a UserId, PresenceState)> {
+        let ids = self.of_user.get(user).into_iter().flatten();
+        let channels: Vec<&Channel> = ids.filter_map(|id| self.channels.get(id)).collect();
+        let is_one = channels.len() == 1;
+        let mut seen: HashSet<&UserId> = HashSet::new();
+        let user = user.clone();
+        let others = channels.into_iter().flat_map(|channel| &channel.members).filter(move |other| **other != user);
+        let others = others.filter(move |other| is_one || seen.insert(*other));
+        others.filter_map(|other| Some((other, *self.present.get(other)?)))
+    }
+}
+
+impl Round {
+    fn every(wait: Duration) -> Self {
+        Self { wait, untold: BTreeMap::new(), due: None }
+    }
+
+    fn note(
+        &mut self,
+        user: &UserId,
+        at: Timestamp,
+        (before, now): (PresenceState, PresenceState),
+        others: BTreeSet<UserId>,
+    ) {
+        let told = self.untold.remove(user).map_or(before, |waits| waits.told);
+        if told != now {
+            self.untold.insert(user.clone(), Untold { told, others });
+            self.due.get_or_insert(at + self.wait);
+        } else if self.untold.is_empty() {
+            self.due = None;
+        }
+    }
+
+    /// The users whose changes are told now.
+    fn take(&mut self, now: Timestamp) -> Vec<(UserId, BTreeSet<UserId>)> {
+        let mut taken = Vec::new();
+        if self.due.is_none_or(|due| due > now) {
+            return taken;
+        }
+        while taken.len() < MOST_CHANGES
+            && let Some((user, waits)) = self.untold.pop_first()
+        {
+            taken.push((user, waits.others));
+        }
+        self.due = (!self.untold.is_empty()).then(|| now + ROUND);
+        taken
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use PresenceState::{InCall, Offline, Online};
+
     use super::*;
 
     fn user(name: &str) -> UserId {
@@ -193,6 +278,45 @@ mod tests {
         Switchboard::new(call::Config::default(), 1)
     }
 
+    /// A place where these are there, and everyone knows.
+    fn place(there: &[&str]) -> Roster {
+        let mut roster = Roster::default();
+        there.iter().for_each(|name| note(&mut roster, name, 0, Online, &[]));
+        quiet(&mut roster);
+        roster
+    }
+
+    fn note(roster: &mut Roster, name: &str, at: i64, state: PresenceState, beside: &[&str]) {
+        roster.note_presence(&user(name), Timestamp(at), state, beside.iter().map(|name| user(name)).collect());
+    }
+
+    /// Everything that waits is told.
+    fn quiet(roster: &mut Roster) {
+        while let Some(at) = roster.round_at() {
+            roster.round(at);
+        }
+    }
+
+    /// Who was told of what, up to a moment.
+    fn told(roster: &mut Roster, until: i64) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(at) = roster.round_at().filter(|at| at.0 <= until) {
+            for (users, changes) in roster.round(at) {
+                let changes: Vec<String> =
+                    changes.iter().map(|change| format!("{} {:?}", change.user, change.state)).collect();
+                let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+                lines.push(format!("{} {}: {}", at.0, users.join("+"), changes.join(", ")));
+            }
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Whom the user sees.
+    fn visible(roster: &Roster, name: &str) -> BTreeSet<UserId> {
+        roster.visible(&user(name), &switchboard()).into_iter().map(|(user, _)| user).collect()
+    }
+
     #[test]
     fn members_come_and_go_with_the_channel() {
         let mut roster = Roster::default();
@@ -206,81 +330,85 @@ mod tests {
 
     #[test]
     fn in_a_small_place_all_see_all_and_in_a_large_one_mates_do() {
-        let mut roster = Roster::default();
+        let mut roster = place(&["a", "b", "stranger"]);
         roster.put_channel(channel("c", &["a", "b", "gone"]));
-        for name in ["a", "b", "stranger"] {
-            roster.note_presence(&user(name), PresenceState::Online);
-        }
-        assert_eq!(roster.audience(&user("a"), &switchboard()), [user("b"), user("stranger")].into());
+        roster.put_channel(channel("d", &["a", "b"]));
+        assert_eq!(visible(&roster, "a"), [user("b"), user("stranger")].into());
+        note(&mut roster, "a", 1_000, InCall, &[]);
+        assert_eq!(told(&mut roster, 9_000), ["1250 b: a InCall", "3000 stranger: a InCall"]);
         for n in 0..ALL_SEE_ALL {
-            roster.note_presence(&user(&format!("u{n}")), PresenceState::Online);
+            note(&mut roster, &format!("u{n}"), 10_000, Online, &[]);
         }
-        assert_eq!(roster.audience(&user("a"), &switchboard()), [user("b")].into());
-    }
-
-    /// Whom a round told of what.
-    fn told(roster: &mut Roster, at: i64) -> Vec<String> {
-        let round = roster.round(Timestamp(at), &switchboard());
-        let lines = round.into_iter().map(|(other, changes)| {
-            let changes: Vec<String> =
-                changes.iter().map(|change| format!("{} {:?}", change.user, change.state)).collect();
-            format!("{other}: {}", changes.join(", "))
-        });
-        lines.collect()
+        assert_eq!(roster.visible(&user("a"), &switchboard()), [(user("b"), Online)], "once");
+        quiet(&mut roster);
+        note(&mut roster, "a", 1_000_000, Online, &["stranger", "somebody offline"]);
+        assert_eq!(told(&mut roster, i64::MAX), ["1000250 b+stranger: a Online"], "and those beside the user");
     }
 
     #[test]
-    fn changes_are_told_at_once_after_a_while_and_otherwise_together() {
-        use PresenceState::{InCall, Online};
-        let mut roster = Roster::default();
-        roster.note_presence(&user("stranger"), Online);
-        assert_eq!(told(&mut roster, 1_000), Vec::<String>::new(), "nobody is there to be told");
-        for name in ["a", "b"] {
-            roster.note_presence(&user(name), Online);
-        }
-        assert_eq!(told(&mut roster, 1_001), ["a: b Online", "b: a Online", "stranger: a Online, b Online"]);
-        for name in ["a", "b"] {
-            roster.note_presence(&user(name), InCall);
-        }
-        assert_eq!(roster.round_at(), Some(Timestamp(1_251)));
-        assert_eq!(told(&mut roster, 1_250), Vec::<String>::new(), "not yet");
-        assert_eq!(told(&mut roster, 1_251), ["a: b InCall", "b: a InCall", "stranger: a InCall, b InCall"]);
-        assert_eq!((roster.round_at(), told(&mut roster, 9_000)), (None, Vec::new()), "told once");
+    fn a_short_call_reaches_those_in_it_and_no_stranger() {
+        let mut roster = place(&["a", "b", "s", "t"]);
+        note(&mut roster, "a", 1_000, InCall, &["b"]);
+        note(&mut roster, "b", 1_100, InCall, &["a"]);
+        assert_eq!(told(&mut roster, 2_400), ["1250 a: b InCall", "1250 b: a InCall"]);
+        note(&mut roster, "a", 2_500, Online, &["b"]);
+        note(&mut roster, "b", 2_500, Online, &["a"]);
+        assert_eq!(told(&mut roster, i64::MAX), ["2750 a: b Online", "2750 b: a Online"]);
+    }
+
+    #[test]
+    fn strangers_hear_of_a_long_call_in_two_rounds_and_those_in_it_once() {
+        let mut roster = place(&["a", "b", "s", "t"]);
+        note(&mut roster, "a", 1_000, InCall, &["b"]);
+        note(&mut roster, "b", 1_100, InCall, &["a"]);
+        assert_eq!(told(&mut roster, 60_000), ["1250 a: b InCall", "1250 b: a InCall", "3000 s+t: a InCall, b InCall"]);
+        note(&mut roster, "a", 61_000, Online, &["b"]);
+        note(&mut roster, "b", 61_000, Online, &["a"]);
+        assert_eq!(
+            told(&mut roster, i64::MAX),
+            ["61250 a: b Online", "61250 b: a Online", "63000 s+t: a Online, b Online"]
+        );
+    }
+
+    #[test]
+    fn one_who_heard_only_the_beginning_hears_the_rest() {
+        let mut roster = place(&["b", "s"]);
+        note(&mut roster, "a", 1_000, Online, &[]);
+        assert_eq!(told(&mut roster, 1_299), [""; 0], "no mate is there");
+        note(&mut roster, "a", 1_300, InCall, &["b"]);
+        assert_eq!(told(&mut roster, 1_600), ["1550 b: a InCall"]);
+        // The next call is with another, and b is a stranger again.
+        note(&mut roster, "a", 1_700, Online, &["s"]);
+        assert_eq!(told(&mut roster, i64::MAX), ["1950 s: a Online", "3000 b: a Online"]);
     }
 
     #[test]
     fn what_is_over_before_it_is_told_never_is() {
-        use PresenceState::{InCall, Offline, Online};
-        let mut roster = Roster::default();
-        for name in ["a", "stranger"] {
-            roster.note_presence(&user(name), Online);
-        }
-        told(&mut roster, 1_000);
+        let mut roster = place(&["a", "stranger"]);
         for state in [InCall, Online, InCall, Online] {
-            roster.note_presence(&user("a"), state);
+            note(&mut roster, "a", 1_000, state, &["stranger"]);
         }
         assert_eq!(roster.round_at(), None);
         for state in [InCall, Online, Offline] {
-            roster.note_presence(&user("a"), state);
+            note(&mut roster, "a", 2_000, state, &["stranger"]);
         }
-        assert_eq!(told(&mut roster, 2_000), ["stranger: a Offline"], "as it is, not as it was");
+        assert_eq!(told(&mut roster, i64::MAX), ["2250 stranger: a Offline"], "as it is, not as it was");
     }
 
     #[test]
     fn a_crowd_that_comes_at_once_is_told_in_several_rounds() {
-        let mut roster = Roster::default();
-        roster.note_presence(&user("stranger"), PresenceState::Online);
-        told(&mut roster, 0);
+        let mut roster = place(&["stranger"]);
         for n in 0..MOST_CHANGES + 1 {
-            roster.note_presence(&user(&format!("u{n:03}")), PresenceState::Online);
+            note(&mut roster, &format!("u{n:03}"), 1_000, Online, &[]);
         }
-        let of_stranger = |round: Vec<(UserId, Vec<Arc<PresenceChange>>)>| {
-            round.into_iter().find(|(other, _)| *other == user("stranger")).map(|(_, changes)| changes.len())
+        let of_stranger = |round: Vec<Told>| {
+            let mine = round.into_iter().find(|(users, _)| users.contains(&user("stranger")));
+            mine.map(|(_, changes)| changes.len())
         };
-        let first = roster.round(Timestamp(1_000), &switchboard());
-        assert_eq!(of_stranger(first), Some(MOST_CHANGES));
-        let second = roster.round(Timestamp(1_250), &switchboard());
-        assert_eq!(of_stranger(second), Some(1));
+        roster.for_mates = Round::every(ROUND);
+        let (first, second) = (Timestamp(3_000), Timestamp(3_250));
+        assert_eq!((roster.round_at(), of_stranger(roster.round(first))), (Some(first), Some(MOST_CHANGES)));
+        assert_eq!((roster.round_at(), of_stranger(roster.round(second))), (Some(second), Some(1)));
         assert_eq!(roster.round_at(), None);
     }
 }

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use call::{Answer, CallEvent, CallSnapshot, Command, Output, Record, RoomAct, Switchboard};
+use call::{Answer, CallSnapshot, Command, Output, Record, RoomAct, Switchboard};
 use model::{CallId, ChannelId, Timestamp, UserId};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
@@ -197,9 +197,6 @@ impl Owner {
             tracing::error!("a timer of the switchboard panicked");
         }
         self.drain();
-        for user in self.roster.watched(now) {
-            self.look_at_presence(&user);
-        }
     }
 
     fn handle(&mut self, job: Job) {
@@ -241,16 +238,8 @@ impl Owner {
             return Err(UNRECORDED);
         }
         let now = self.clock.now();
-        let mut moved = None;
-        if let Command::DeviceConnected { user, .. } | Command::DeviceDisconnected { user, .. } = &command {
-            moved = Some(user.clone());
-        }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.switchboard.handle_command(now, command)));
         self.drain();
-        if let Some(user) = moved {
-            self.roster.watch(&user, now);
-            self.look_at_presence(&user);
-        }
         match outcome {
             Ok(answer) => answer.map_err(ControlError::Call),
             Err(_) => {
@@ -266,8 +255,6 @@ impl Owner {
         loop {
             match self.switchboard.poll_output() {
                 Output::Record(record) => self.record(*record),
-                // Presence is told from here, to more than the core knows of.
-                Output::Deliver(call::Delivery { event: CallEvent::Presence { .. }, .. }) => {}
                 Output::Deliver(call::Delivery { user, device, except, event }) => {
                     let body = NoticeBody::Call(Box::new(event));
                     let notice = Notice { users: vec![user], device, except, body };
@@ -279,6 +266,7 @@ impl Owner {
                     self.work.effects.extend(notice.map(Effect::Notice));
                 }
                 Output::Room(act) => self.work.effects.push(Effect::Room(act)),
+                Output::Presence { user, at, state, beside } => self.roster.note_presence(&user, at, state, beside),
                 Output::Timeout(at) => {
                     self.work.wake = Some(at);
                     return;
@@ -297,22 +285,13 @@ impl Owner {
         if let Some(channel) = self.roster.note_call(&record.call) {
             self.work.effects.push(changed(channel));
         }
-        for participant in &record.call.participants {
-            self.look_at_presence(&participant.user);
-        }
-    }
-
-    fn look_at_presence(&mut self, user: &UserId) {
-        self.roster.note_presence(user, self.switchboard.presence(user));
     }
 
     /// Sends the changes of presence, if a round is due.
     fn tell_presence(&mut self) {
-        let round = self.roster.round(self.clock.now(), &self.switchboard);
-        self.work.effects.extend(round.into_iter().map(|(user, changes)| {
-            let body = NoticeBody::Presence(changes);
-            Effect::Notice(Notice::to(vec![user], body))
-        }));
+        let round = self.roster.round(self.clock.now());
+        let told = round.into_iter().map(|(users, changes)| Notice::to(users, NoticeBody::Presence(changes)));
+        self.work.effects.extend(told.map(Effect::Notice));
     }
 
     fn put_channel(&mut self, channel: Channel, reply: Reply) {

@@ -217,7 +217,6 @@ fn call_event(event: &CallEvent, names: &mut Names<'_>, now: Timestamp) -> OfCal
             of_call("call:quality-alert", *call, *at, data)
         }
         CallEvent::TopologyChanged { .. } | CallEvent::Merged { .. } => unreachable!("told by socket"),
-        CallEvent::Presence { .. } => unreachable!("a notice of its own"),
         CallEvent::Ended { call, at, reason, by } => {
             let duration = call.duration_seconds(*at);
             let data = json!({"call": names.call(call, now), "reason": reason, "endedBy": by, "duration": duration});

@@ -10,10 +10,9 @@ mod in_call;
 mod names;
 mod relay;
 
-use std::collections::BTreeMap;
-
 use ::call::PresenceState;
-use serde_json::json;
+use model::UserId;
+use serde::{Serialize, Serializer};
 use socketioxide::SocketIo;
 use socketioxide::extract::{Extension, SocketRef, State};
 use socketioxide::handler::ConnectHandler;
@@ -37,9 +36,18 @@ async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(c
         return;
     }
     let visible = state.handle().visible_presence(&connection.caller().user).await;
-    let users: BTreeMap<String, PresenceState> =
-        visible.into_iter().map(|(user, presence)| (user.to_string(), presence)).collect();
-    _ = socket.emit("presence:state", &json!({"users": users}));
+    _ = socket.emit("presence:state", &Visible { users: visible });
+}
+
+/// `presence:state`. May be long, so it is written as it is, without a copy.
+#[derive(Serialize)]
+struct Visible {
+    #[serde(serialize_with = "as_map")]
+    users: Vec<(UserId, PresenceState)>,
+}
+
+fn as_map<S: Serializer>(users: &[(UserId, PresenceState)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(users.iter().map(|(user, presence)| (user.as_str(), presence)))
 }
 
 async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {

@@ -4,6 +4,7 @@
 pub mod script;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use call::{CallEvent, CallSnapshot, Delivery, Output, ParticipantSnapshot, PresenceState, RoomAct};
@@ -96,6 +97,10 @@ fn address(delivery: &Delivery) -> String {
     }
 }
 
+fn names(users: &BTreeSet<UserId>) -> String {
+    users.iter().map(UserId::as_str).collect::<Vec<_>>().join(",")
+}
+
 fn presence_word(state: PresenceState) -> &'static str {
     match state {
         PresenceState::Offline => "offline",
@@ -117,6 +122,9 @@ pub fn full_line(output: &Output) -> String {
         ),
         Output::Deliver(delivery) => format!("{} < {}", address(delivery), full_event(&delivery.event)),
         Output::Room(act) => full_act(act),
+        Output::Presence { user, at, state, beside } => {
+            format!("presence at {} {user} {} beside {}", at.0, presence_word(*state), names(beside))
+        }
         Output::Timeout(at) => format!("timeout {}", at.0),
         Output::Idle => "idle".to_owned(),
     }
@@ -187,7 +195,6 @@ fn full_event(event: &CallEvent) -> String {
         CallEvent::Ended { call, at, reason, by } => {
             format!("ended at {} {reason} {} | {}", at.0, opt(by.as_ref()), full_call(call))
         }
-        CallEvent::Presence { user, at, state } => format!("presence at {} {user} {}", at.0, presence_word(*state)),
     }
 }
 
@@ -214,6 +221,12 @@ pub fn short_line(output: &Output) -> String {
         Output::Room(RoomAct::LiftMute { user, .. }) => format!("room lift {user}"),
         Output::Room(RoomAct::Hold { user, on, .. }) => format!("room hold {user} {on}"),
         Output::Room(RoomAct::Close { .. }) => "room close".to_owned(),
+        Output::Presence { user, state, beside, .. } if beside.is_empty() => {
+            format!("{user} is {}", presence_word(*state))
+        }
+        Output::Presence { user, state, beside, .. } => {
+            format!("{user} is {} beside {}", presence_word(*state), names(beside))
+        }
         Output::Timeout(at) => format!("timeout {}", at.0),
         Output::Idle => "idle".to_owned(),
     }
@@ -246,6 +259,5 @@ fn short_event(event: &CallEvent) -> String {
         CallEvent::Quality { user, view, .. } => format!("quality {user} {}", view.band),
         CallEvent::QualityAlert { user, .. } => format!("alert {user}"),
         CallEvent::Ended { call, reason, .. } => format!("ended {} {reason}", call.status),
-        CallEvent::Presence { user, state, .. } => format!("{user} is {}", presence_word(*state)),
     }
 }

@@ -1,9 +1,9 @@
 //! What holds for every run, whatever the commands: the order of outputs, one end a call, no timer in the past, and that a device
-//! rings for just those calls that ring it now.
+//! rings for just those calls that ring it now, and that what is announced of presence is what it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use call::{CallEvent, CallSnapshot, Command, Delivery, Output, RoomAct, Switchboard};
+use call::{CallEvent, CallSnapshot, Command, Delivery, Output, PresenceState, RoomAct, Switchboard};
 use model::{CallId, DeviceId, ParticipantStatus, Timestamp, UserId};
 
 /// Drains a switchboard and panics where a promise is broken.
@@ -16,6 +16,10 @@ pub struct Watch {
     devices: BTreeMap<(UserId, DeviceId), u32>,
     /// What each device shows as ringing: by nothing but what it was told, and what it took itself.
     rings: BTreeSet<(UserId, DeviceId, CallId)>,
+    /// Everyone's presence, by nothing but the changes announced.
+    presence: BTreeMap<UserId, PresenceState>,
+    /// Everyone who has had a device or a part in a call.
+    users: BTreeSet<UserId>,
 }
 
 impl Watch {
@@ -23,6 +27,7 @@ impl Watch {
     pub fn note(&mut self, command: &Command) {
         match command {
             Command::DeviceConnected { user, device } => {
+                self.users.insert(user.clone());
                 *self.devices.entry((user.clone(), device.clone())).or_default() += 1;
             }
             Command::DeviceDisconnected { user, device } => {
@@ -42,6 +47,7 @@ impl Watch {
     pub fn drain(&mut self, board: &mut Switchboard, now: Timestamp) -> (Vec<Output>, Option<Timestamp>) {
         let drained = self.drain_outputs(board, now);
         self.check_rings(board);
+        self.check_presence(board);
         drained
     }
 
@@ -70,7 +76,7 @@ impl Watch {
                         let last = self.last.get(&call.id).map(without_quality);
                         assert_eq!(last, Some(without_quality(call)), "an incoming call as it stands");
                     }
-                    CallEvent::Presence { .. } | CallEvent::Quality { .. } => {}
+                    CallEvent::Quality { .. } => {}
                     event => {
                         let id = call_of(event);
                         assert!(recorded.contains(&id), "told before it was journalled: {event:?}");
@@ -80,6 +86,11 @@ impl Watch {
                     }
                 },
                 Output::Room(act) => self.check_act(act),
+                Output::Presence { user, state, beside, .. } => {
+                    let before = self.presence.insert(user.clone(), *state).unwrap_or(PresenceState::Offline);
+                    assert_ne!(before, *state, "a change of {user}'s presence that changes nothing");
+                    assert!(!beside.contains(user), "nobody is beside themselves");
+                }
             }
             said.push(output);
         }
@@ -90,6 +101,7 @@ impl Watch {
         self.open.clear();
         self.devices.clear();
         self.rings.clear();
+        self.presence.clear();
     }
 
     /// What devices make of it: one that is told of a ring rings until it is told to stop, or takes the call itself.
@@ -114,7 +126,7 @@ impl Watch {
                 CallEvent::Ended { call, .. } => self.stop(delivery, call.id),
                 _ => {}
             },
-            Output::Room(_) | Output::Timeout(_) | Output::Idle => {}
+            Output::Room(_) | Output::Presence { .. } | Output::Timeout(_) | Output::Idle => {}
         }
     }
 
@@ -149,6 +161,13 @@ impl Watch {
         }
     }
 
+    fn check_presence(&self, board: &Switchboard) {
+        for user in &self.users {
+            let announced = self.presence.get(user).copied().unwrap_or(PresenceState::Offline);
+            assert_eq!(announced, board.presence(user), "what is announced of {user} and what it is");
+        }
+    }
+
     fn check_record(&mut self, event: &str, call: &CallSnapshot) {
         if event == "initiated" {
             // An id may be used again once the call it named is forgotten.
@@ -177,6 +196,7 @@ impl Watch {
                 assert!(!call.status.is_over() && part.device.is_none(), "{call:?}");
             }
         }
+        self.users.extend(call.participants.iter().map(|part| part.user.clone()));
         self.last.insert(call.id, call.clone());
     }
 
@@ -225,6 +245,6 @@ fn call_of(event: &CallEvent) -> CallId {
         | CallEvent::TransferFailed { call, .. }
         | CallEvent::QualityAlert { call, .. }
         | CallEvent::TopologyChanged { call, .. } => *call,
-        CallEvent::Presence { .. } | CallEvent::Quality { .. } => panic!("no transition of a call"),
+        CallEvent::Quality { .. } => panic!("no transition of a call"),
     }
 }

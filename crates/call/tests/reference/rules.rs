@@ -247,22 +247,19 @@ impl Reference {
             if self.told.insert(user, state).unwrap_or("offline") == state {
                 continue;
             }
-            for mate in self.users.clone() {
-                if mate != user && self.connected(mate) && self.concerns(user, mate, &touched) {
-                    self.out.push(format!("{mate} < presence at {now} {user} {state}"));
-                }
-            }
+            let beside =
+                self.users.iter().copied().filter(|mate| *mate != user && self.shares_a_call(user, mate, &touched));
+            let beside: Vec<Name> = beside.collect();
+            self.out.push(format!("presence at {now} {user} {state} beside {}", beside.join(",")));
         }
     }
 
-    fn concerns(&self, user: Name, mate: Name, touched: &BTreeSet<CallId>) -> bool {
-        let in_channel = self.channels.values().any(|members| members.contains(&user) && members.contains(&mate));
-        in_channel
-            || self.calls.values().any(|call| match (call.part(user), call.part(mate)) {
-                (Some(mine), Some(theirs)) => {
-                    touched.contains(&call.id) || (!call.over() && mine.engaged() && theirs.engaged())
-                }
-                _ => false,
-            })
+    fn shares_a_call(&self, user: Name, mate: Name, touched: &BTreeSet<CallId>) -> bool {
+        self.calls.values().any(|call| match (call.part(user), call.part(mate)) {
+            (Some(mine), Some(theirs)) => {
+                touched.contains(&call.id) || (!call.over() && mine.engaged() && theirs.engaged())
+            }
+            _ => false,
+        })
     }
 }

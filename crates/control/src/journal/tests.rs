@@ -29,7 +29,7 @@ fn records(calls: usize) -> Vec<Record> {
         loop {
             match switchboard.poll_output() {
                 Output::Record(record) => records.push(*record),
-                Output::Deliver(_) | Output::Room(_) => {}
+                Output::Deliver(_) | Output::Room(_) | Output::Presence { .. } => {}
                 Output::Timeout(_) | Output::Idle => break,
             }
         }

@@ -20,7 +20,7 @@ fn bench() -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(FaultyDisk::default());
     let (journal, _) = Journal::open(&directory.path().join("journal"), Arc::clone(&disk) as _).unwrap();
-    let (notices, listener) = broadcast::channel(64);
+    let (notices, listener) = broadcast::channel(16_384);
     let media = Arc::new(Opened::default());
     let (durable, durable_seen) = watch::channel(0);
     let owner = Owner {
@@ -135,4 +135,132 @@ async fn a_call_that_could_not_be_written_down_is_refused_and_nobody_hears_of_it
     bench.owner.finish();
     assert_eq!(bench.owner.health.troubles(), []);
     bench.run(initiate("alice", "bob")).await.expect("the one that was refused is not in the way");
+}
+
+/// What this thread has used of a processor.
+fn thread_time() -> Duration {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(line.split(' ').next().unwrap().parse().unwrap())
+}
+
+impl Bench {
+    fn channels(&mut self, users: &[UserId], size: usize) {
+        for (number, members) in users.chunks(size).enumerate() {
+            let channel = Channel {
+                id: ChannelId::new(format!("channel {number}")).unwrap(),
+                name: String::new(),
+                members: members.to_vec(),
+                active_call: None,
+                created_at: Timestamp(0),
+            };
+            let (reply, _) = oneshot::channel();
+            self.owner.handle(Job::ChannelPut(channel, reply));
+        }
+        self.owner.finish();
+    }
+
+    /// The same for each, a batch at a time.
+    fn each(&mut self, users: &[UserId], command: impl Fn(UserId) -> Command) {
+        for batch in users.chunks(BATCH) {
+            for user in batch {
+                self.owner.handle(Job::Command { command: command(user.clone()), reply: None });
+            }
+            self.owner.let_time_pass();
+            self.owner.finish();
+        }
+    }
+
+    fn connect(&mut self, users: &[UserId]) {
+        self.each(users, |user| Command::DeviceConnected { user, device: DeviceId::unnamed() });
+    }
+
+    /// Tells all that waits to be told; who heard of whom.
+    fn told(&mut self) -> Vec<(UserId, UserId)> {
+        let mut told = Vec::new();
+        let mut hear = |users: &[UserId], changes: &[Arc<crate::notice::PresenceChange>]| {
+            for change in changes {
+                told.extend(users.iter().map(|user| (user.clone(), change.user.clone())));
+            }
+        };
+        while let Ok(notice) = self.notices.try_recv() {
+            if let NoticeBody::Presence(changes) = &notice.body {
+                hear(&notice.users, changes);
+            }
+        }
+        while let Some(at) = self.owner.roster.round_at() {
+            self.owner.roster.round(at).iter().for_each(|(users, changes)| hear(users, changes));
+        }
+        told
+    }
+
+    /// All lose their line and are back within a moment, and are told who else is there. What it costs, and how many they see.
+    fn storm(&mut self, users: &[UserId]) -> (Duration, usize) {
+        let before = thread_time();
+        self.each(users, |user| Command::DeviceDisconnected { user, device: DeviceId::unnamed() });
+        self.connect(users);
+        let seen = users.iter().map(|user| self.owner.roster.visible(user, &self.owner.switchboard).len()).sum();
+        (thread_time() - before, seen)
+    }
+}
+
+/// More than see each other without sharing anything.
+const CROWD: usize = 2_000;
+
+#[test]
+fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
+    const TEAM: usize = 5;
+    let mut costs = Vec::new();
+    for size in [CROWD / 4, CROWD] {
+        // A crowd that is there anyway: the place is large from the start.
+        let mut bench = bench();
+        let others: Vec<UserId> = (0..CROWD).map(|n| user(&format!("other {n}"))).collect();
+        bench.connect(&others);
+        bench.told();
+        let users: Vec<UserId> = (0..size).map(|n| user(&format!("user {n}"))).collect();
+        bench.channels(&users, TEAM);
+        bench.connect(&users);
+        let team = |who: &UserId| users.iter().position(|user| user == who).map(|number| number / TEAM);
+        let told = bench.told();
+        // Not each of each: one who comes after another's change was told sees them at once.
+        assert!(!told.is_empty() && told.len() <= size * (TEAM - 1), "{}", told.len());
+        for (who, of) in told {
+            assert!(team(&who).is_some() && team(&who) == team(&of), "{who} heard of {of}");
+        }
+
+        let (cost, seen) = bench.storm(&users);
+        assert_eq!(seen, size * (TEAM - 1));
+        assert_eq!(bench.told(), [], "nothing has changed");
+        costs.push(cost);
+        // Those who stay away are missed by their teams.
+        bench
+            .owner
+            .switchboard
+            .handle_command(
+                bench.owner.clock.now(),
+                Command::DeviceDisconnected { user: users[0].clone(), device: DeviceId::unnamed() },
+            )
+            .unwrap();
+        bench.owner.switchboard.handle_timeout(bench.owner.clock.now() + Duration::from_secs(60));
+        bench.owner.drain();
+        assert_eq!(bench.told().len(), TEAM - 1);
+    }
+    println!("{costs:?}");
+    assert!(costs[1] < Duration::from_secs(2), "{costs:?}");
+    assert!(costs[1] < costs[0] * 8, "four times as many cost far more than four times as much: {costs:?}");
+}
+
+#[test]
+fn a_crowd_in_one_channel_comes_back_and_nobody_hears_of_it() {
+    let mut bench = bench();
+    let users: Vec<UserId> = (0..CROWD).map(|n| user(&format!("user {n}"))).collect();
+    bench.connect(&users);
+    bench.told();
+    bench.channels(&users, CROWD);
+    let (cost, seen) = bench.storm(&users);
+    assert_eq!(seen, CROWD * (CROWD - 1), "each is told who is there");
+    assert_eq!(bench.told(), []);
+    println!("{cost:?}");
+    // Four million lines; a build without optimisations takes several times as long.
+    let most = if cfg!(debug_assertions) { 20 } else { 2 };
+    assert!(cost < Duration::from_secs(most), "{cost:?}");
 }
