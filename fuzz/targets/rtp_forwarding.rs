@@ -14,8 +14,8 @@ use sfu::{
 };
 
 static OPENED: LazyLock<Instant> = LazyLock::new(Instant::now);
-const CODECS: [Codec; 8] =
-    [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
+const CODECS: [Codec; 9] =
+    [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma, Codec::H265];
 const LAYERS: [Layer; 3] = [Layer::Low, Layer::Medium, Layer::High];
 
 /// A keyframe of three spatial and three temporal layers (L3T3), as Chromium describes it.

@@ -20,6 +20,8 @@ pub enum VideoCodec {
     Vp8,
     /// H.264 (RFC 6184).
     H264,
+    /// H.265 (RFC 7798).
+    H265,
 }
 
 impl VideoCodec {
@@ -28,6 +30,7 @@ impl VideoCodec {
         match self {
             VideoCodec::Vp8 => "vp8",
             VideoCodec::H264 => "h264",
+            VideoCodec::H265 => "h265",
         }
     }
 
@@ -35,6 +38,7 @@ impl VideoCodec {
         match self {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
         }
     }
 
@@ -50,6 +54,10 @@ impl VideoCodec {
             (VideoCodec::H264, true, true) => vec![0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce],
             (VideoCodec::H264, false, true) => vec![0x7c, 0x05],
             (VideoCodec::H264, _, false) => vec![0x5c, 0x01],
+            // A VPS in an aggregation packet, then middles of IDR or trailing pictures in fragmentation units.
+            (VideoCodec::H265, true, true) => vec![0x60, 0x01, 0, 3, 0x40, 0x01, 0x0c],
+            (VideoCodec::H265, false, true) => vec![0x62, 0x01, 0x13],
+            (VideoCodec::H265, _, false) => vec![0x62, 0x01, 0x01],
         }
     }
 }

@@ -27,7 +27,7 @@ fn sids(house: &House, member: usize) -> Vec<String> {
 
 #[test]
 fn a_muted_camera_and_microphone_are_there_and_go_on_when_they_are_unmuted() {
-    for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+    for codec in [VideoCodec::Vp8, VideoCodec::H264, VideoCodec::H265] {
         let mut house = House::new();
         let knows = |addr| ClientConfig { video_codecs: vec![codec], ..ClientConfig::new(addr) };
         let anna = house.join_with("anna", knows, |client| {
@@ -110,4 +110,27 @@ fn each_gets_a_codec_that_it_takes() {
         alone * 3 / 2 < together,
         "the backup is sent only once it is wanted: {alone}, then {together} packets a second"
     );
+}
+
+#[test]
+fn h265_is_forwarded_in_one_encoding_and_in_three_and_replaced_where_it_is_not_taken() {
+    for simulcast in [false, true] {
+        let mut house = House::new();
+        let knows = |codecs: &'static [VideoCodec]| {
+            move |addr| ClientConfig { video_codecs: codecs.to_vec(), ..ClientConfig::new(addr) }
+        };
+        let camera =
+            VideoConfig { codec: VideoCodec::H265, backup: Some(VideoCodec::Vp8), simulcast, ..VideoConfig::default() };
+        let both = &[VideoCodec::H265, VideoCodec::Vp8];
+        house.join_with("anna", knows(both), |client| client.publish_camera("camera", camera));
+        let bert = house.join_with("bert", knows(both), |_| {});
+        let cleo = house.join_with("cleo", knows(&[VideoCodec::Vp8]), |_| {});
+        house.run(SECOND * 4);
+        for (who, codec) in [(bert, "H265"), (cleo, "VP8")] {
+            let got = streams(&house, who);
+            assert_eq!(got.len(), 1, "{got:?}");
+            assert_eq!((got[0].0.to_ascii_uppercase().as_str(), got[0].1.jumps), (codec, 0), "simulcast: {simulcast}");
+            assert!(got[0].1.bytes > 100_000, "simulcast: {simulcast}, {got:?}");
+        }
+    }
 }

@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_forwarded_is_no_backup() {
-        let asked = ["vp9", "h265", "opus", "vp9", "vp8", "VP8", "h264", "av1"];
+        let asked = ["vp9", "h266", "opus", "vp9", "vp8", "VP8", "h264", "av1"];
         let simulcast_codecs = asked.map(|codec| proto::SimulcastCodec { codec: codec.into(), ..Default::default() });
         let request = proto::AddTrackRequest { simulcast_codecs: simulcast_codecs.to_vec(), ..Default::default() };
         let found: Vec<_> = others(&request, Kind::Video, Some(Vp9)).into_iter().map(|(codec, _)| codec).collect();

@@ -25,10 +25,19 @@ pub const SERVER_VERSION: &str = "1.13.5";
 /// The signalling protocol this server speaks.
 const PROTOCOL: i32 = 16;
 /// What may be published.
-const CODECS: [&str; 8] =
-    ["audio/opus", "audio/red", "audio/PCMU", "audio/PCMA", "video/VP8", "video/H264", "video/VP9", "video/AV1"];
+const CODECS: [&str; 9] = [
+    "audio/opus",
+    "audio/red",
+    "audio/PCMU",
+    "audio/PCMA",
+    "video/VP8",
+    "video/H264",
+    "video/VP9",
+    "video/AV1",
+    "video/H265",
+];
 /// What a room says that it takes, as LiveKit orders and counts it.
-pub(crate) const ROOM_CODECS: [&str; 9] = [
+pub(crate) const ROOM_CODECS: [&str; 10] = [
     "audio/PCMU",
     "audio/PCMA",
     "audio/opus",
@@ -37,6 +46,7 @@ pub(crate) const ROOM_CODECS: [&str; 9] = [
     "video/H264",
     "video/VP9",
     "video/AV1",
+    "video/H265",
     "video/rtx",
 ];
 

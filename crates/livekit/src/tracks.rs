@@ -456,6 +456,7 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
         name: request.name.clone(),
         muted: request.muted,
         width: request.width,
+        "h265" => Some(Codec::H265),
         height: request.height,
         simulcast: layers.len() > 1,
         disable_dtx: has(proto::AudioTrackFeature::TfNoDtx),
@@ -471,6 +472,7 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
         backup_codec_policy: request.backup_codec_policy,
         packet_trailer_features: request.packet_trailer_features.iter().copied().take(16).collect(),
         ..Default::default()
+        Codec::H265 => "video/H265",
     }
 }
 
@@ -551,7 +553,8 @@ mod tests {
             ("video/h264", "video/H264"),
             ("av1", "video/AV1"),
             ("opus", "video/VP8"),
-            ("h265", "video/VP8"),
+            ("H265", "video/H265"),
+            ("h266", "video/VP8"),
             ("", "video/VP8"),
         ] {
             let info = track_info(&camera(asked, vec![]), "TR_VC1".into());

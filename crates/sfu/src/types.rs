@@ -47,6 +47,8 @@ pub enum Codec {
     Vp8,
     /// H.264 (RFC 6184).
     H264,
+    /// H.265 (RFC 7798).
+    H265,
     /// VP9 (RFC 9628).
     Vp9,
     /// AV1 (AOM RTP specification).
@@ -62,7 +64,7 @@ impl Codec {
     pub fn kind(self) -> Kind {
         match self {
             Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma => Kind::Audio,
-            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => Kind::Video,
+            Codec::Vp8 | Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Av1 => Kind::Video,
         }
     }
 
@@ -71,7 +73,7 @@ impl Codec {
         match self {
             Codec::Opus | Codec::Red => 48_000,
             Codec::Pcmu | Codec::Pcma => 8_000,
-            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => 90_000,
+            Codec::Vp8 | Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Av1 => 90_000,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod av1;
 pub mod bits;
 pub mod descriptor;
 pub(crate) mod h264;
+pub(crate) mod h265;
 pub(crate) mod red;
 pub(crate) mod vp8;
 pub mod vp9;
@@ -22,6 +23,7 @@ pub fn starts_keyframe(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) 
         Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma => true,
         Codec::Vp8 => vp8::starts_keyframe(payload),
         Codec::H264 => h264::starts_keyframe(payload),
+        Codec::H265 => h265::starts_keyframe(payload),
         Codec::Vp9 => match descriptor {
             Some(descriptor) => descriptor::starts_coded_sequence(descriptor),
             None => vp9::starts_keyframe(payload),
@@ -40,13 +42,13 @@ mod tests {
     #[test]
     fn arbitrary_bytes_are_opaque_and_harmless() {
         let mut rng = fastrand::Rng::with_seed(1);
-        let codecs =
-            [Codec::Opus, Codec::Red, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Pcmu, Codec::Pcma];
+        let audio = [Codec::Opus, Codec::Red, Codec::Pcmu, Codec::Pcma];
+        let video = [Codec::Vp8, Codec::H264, Codec::H265, Codec::Vp9, Codec::Av1];
         for _ in 0..200_000 {
             let length = rng.usize(0..24);
             let payload: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
             let cut = rng.usize(0..=payload.len());
-            for codec in codecs {
+            for codec in audio.into_iter().chain(video) {
                 starts_keyframe(codec, &payload, None);
                 starts_keyframe(codec, &payload, Some(&payload[..cut]));
             }

@@ -32,6 +32,7 @@ pub(super) fn rtc_config(config: &PeerConfig, room: &RoomConfig) -> RtcConfig {
         .enable_pcmu(true, false)
         .enable_pcma(true, false)
         .enable_vp8(true)
+        .enable_h265(true)
         .enable_vp9(true)
         .enable_av1(true)
         .enable_bwe(bwe);

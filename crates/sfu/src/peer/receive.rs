@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use str0m::Rtc;
-use str0m::format::{Codec as StackCodec, PayloadParams};
+use str0m::format::{Codec as StackCodec, FormatParams, PayloadParams};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::rtp::{ExtensionValues, RtpPacket, Ssrc};
 
@@ -181,6 +181,7 @@ pub(super) fn format_of(params: &PayloadParams) -> Option<Format> {
 fn extensions(values: &ExtensionValues) -> Extensions {
     let level = values.audio_level.map(|level| (level.unsigned_abs(), values.voice_activity.unwrap_or(false)));
     let hundredths = |time: str0m::media::MediaTime| (time.as_seconds() * 100.0).round().clamp(0.0, 4095.0) as u16;
+        StackCodec::H265 => (Codec::H265, h265_profile(&spec.format)),
     let playout = values.play_delay_min.zip(values.play_delay_max);
     Extensions {
         audio_level: level,
@@ -188,6 +189,14 @@ fn extensions(values: &ExtensionValues) -> Extensions {
         video_content_type: values.video_content_type,
         capture_time: values.abs_capture_time.map(|time| (time.capture_time, time.clock_offset)),
         playout_delay: playout.map(|(min, max)| (hundredths(min), hundredths(max))),
+/// `profile-id` above `tier-flag` and `level-id`; what is not said is Main, in the main tier (RFC 7798 §7.1).
+fn h265_profile(format: &FormatParams) -> u32 {
+    let said = format.h265_profile_tier_level;
+    let profile = said.map_or(format.profile_id.unwrap_or(1), |said| said.profile_id().into());
+    let (tier, level) = said.map_or((0, 0), |said| (said.tier_flag(), said.level_id()));
+    profile << 24 | u32::from(tier) << 8 | u32::from(level)
+}
+
         dependency_descriptor: values.user_values.get::<DependencyDescriptorBytes>().map(|bytes| bytes.0.clone()),
     }
 }

@@ -328,7 +328,7 @@ impl Forwarder {
                 }
                 None => Rewrite::None,
             },
-            Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 => Rewrite::None,
+            Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 | Codec::H265 => Rewrite::None,
         };
         if self.sent.is_none_or(|furthest| seq > furthest.seq) {
             self.sent = Some(sent);
@@ -340,7 +340,7 @@ impl Forwarder {
 fn vp8_numbers(packet: &Packet) -> vp8::Vp8Numbers {
     match packet.format.codec {
         Codec::Vp8 => vp8::numbers(&packet.payload).unwrap_or_default(),
-        Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+        Codec::Opus | Codec::Red | Codec::Pcmu | Codec::Pcma | Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Av1 => {
             vp8::Vp8Numbers::default()
         }
     }

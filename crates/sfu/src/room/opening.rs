@@ -115,7 +115,9 @@ fn format(known: Option<Format>, expected: Option<Codec>, kind: Kind, codecs: &[
     });
     let likely = likely.map(|format| match format.codec {
         Codec::Red => Format { codec: Codec::Opus, profile: 0 },
-        Codec::Opus | Codec::Pcmu | Codec::Pcma | Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => format,
+        Codec::Opus | Codec::Pcmu | Codec::Pcma | Codec::Vp8 | Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Av1 => {
+            format
+        }
     });
     likely.filter(|format| codecs.contains(&format.codec))
 }
@@ -143,7 +145,7 @@ fn payload(codec: Codec, trailer: &[u8]) -> Arc<[u8]> {
         Codec::Opus | Codec::Red => vec![0xf8, 0xff, 0xfe],
         Codec::Pcmu => vec![0xff; samples],
         Codec::Pcma => vec![0xd5; samples],
-        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => return Arc::from([]),
+        Codec::Vp8 | Codec::H264 | Codec::H265 | Codec::Vp9 | Codec::Av1 => return Arc::from([]),
     };
     payload.extend_from_slice(trailer);
     Arc::from(payload)

@@ -13,7 +13,8 @@ use crate::types::{Codec, PeerKey};
 pub struct Format {
     /// The codec.
     pub codec: Codec,
-    /// H.264: `packetization-mode` in the top byte, `profile-level-id` below; VP9: `profile-id`; others 0.
+    /// H.264: `packetization-mode` in the top byte, `profile-level-id` below; H.265: `profile-id` in the top byte, `tier-flag` and
+    /// `level-id` in the lowest two; VP9: `profile-id`; others 0.
     pub profile: u32,
 }
 
