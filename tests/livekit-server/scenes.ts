@@ -31,9 +31,9 @@ const byForm = (text: string): string =>
   text
     .replace(/"(RM|PA|TR|EV|AD)_[A-Za-z0-9]{12,}"/g, '"$1_*"')
     .replace(/"turnPassword":"[^"]*",|,"roomEndReason":"[A-Z_]*"|,"isPublisher":true/g, "")
-    .replace(/,"mimeType":"[^"]*"|,"codecs":\[[^\]]*(\[[^\]]*\][^\]]*)*\](?=,"stream")|,"backupCodecPolicy":"[A-Z]*"|,"ssrc":("\*"|\d+)(?=[,}])/g, "")
+    .replace(/,"mimeType":"[^"]*"|,"codecs":\[[^\]]*(\[[^\]]*\][^\]]*)*\](?=,"stream")|,"ssrc":("\*"|\d+)(?=[,}])/g, "")
     .replace(/"codecs":\[[^\]]*(\[[^\]]*\][^\]]*)*\](?=,"stereo")/g, '"codecs":"*"')
-    .replace(/"(mime_type|backup_codec_policy|turn_password|cid)":"[^"]*"/g, '"$1":"*"')
+    .replace(/"(mime_type|turn_password|cid)":"[^"]*"/g, '"$1":"*"')
     .replace(/"(version|is_publisher)":(\d+|true|false)/g, '"$1":"*"')
     .replace(/"(\d{10}|\d{13}|\d{16}|\d{19})"/g, (_all, digits: string) => `"${digits.length} digits"`)
     .replace(/,\{"sid":"RM_\*","name":"","empty_timeout".*?"version":null\}/g, "");

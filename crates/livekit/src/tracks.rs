@@ -3,7 +3,7 @@
 use livekit_protocol as proto;
 use proto::request_response::{Reason, Request};
 use proto::signal_response::Message;
-use proto::{TrackSource, TrackType};
+use proto::{BackupCodecPolicy, TrackSource, TrackType};
 use sfu::{Codec, Kind, Layer, LayerSpec, MidName, OfferedMedia, ParticipantKey, TrackKey, TrackSpec};
 
 use crate::backups::Backup;
@@ -469,10 +469,18 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
         encryption: request.encryption,
         stream: stream(request),
         audio_features: audio_features.clone(),
-        backup_codec_policy: request.backup_codec_policy,
+        backup_codec_policy: backup_codec_policy(request).into(),
         packet_trailer_features: request.packet_trailer_features.iter().copied().take(16).collect(),
         ..Default::default()
         Codec::H265 => "video/H265",
+    }
+}
+
+/// Audio changes to another codec for all only where its client says so.
+fn backup_codec_policy(request: &proto::AddTrackRequest) -> BackupCodecPolicy {
+    match (request.r#type(), request.backup_codec_policy()) {
+        (TrackType::Audio, BackupCodecPolicy::PreferRegression) => BackupCodecPolicy::Simulcast,
+        (_, policy) => policy,
     }
 }
 
@@ -564,6 +572,20 @@ mod tests {
         assert_eq!(track_info(&pcmu, String::new()).mime_type, "audio/PCMU");
         let plain = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..Default::default() };
         assert_eq!(track_info(&plain, String::new()).codecs, []);
+    }
+
+    #[test]
+    fn audio_falls_back_for_those_who_need_it_only() {
+        use BackupCodecPolicy::{PreferRegression, Regression, Simulcast};
+        for (kind, asked, policy) in [
+            (TrackType::Audio, PreferRegression, Simulcast),
+            (TrackType::Audio, Regression, Regression),
+            (TrackType::Video, PreferRegression, PreferRegression),
+        ] {
+            let request =
+                proto::AddTrackRequest { r#type: kind.into(), backup_codec_policy: asked.into(), ..Default::default() };
+            assert_eq!(track_info(&request, String::new()).backup_codec_policy(), policy, "{kind:?} {asked:?}");
+        }
     }
 
     #[test]
