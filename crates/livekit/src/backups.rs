@@ -13,7 +13,7 @@ use sfu::{Codec, Kind, Layer, MidName, OfferedMedia, ParticipantKey, TrackKey};
 use crate::feedback::qualities;
 use crate::limits::MOST_BACKUPS;
 use crate::room::Room;
-use crate::tracks::{Track, codec_named, is_named, layer_specs, layers, mime_of};
+use crate::tracks::{Track, codec_named, is_named, layer_mode, layer_specs, layers, mime_of};
 
 /// Another codec of a track.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ fn codec_info(
         mime_type: mime_of(codec).to_owned(),
         cid: asked.cid.clone(),
         layers,
-        video_layer_mode: asked.video_layer_mode,
+        video_layer_mode: layer_mode(asked, codec.kind()).into(),
         ..Default::default()
     }
 }

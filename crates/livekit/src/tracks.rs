@@ -3,6 +3,7 @@
 use livekit_protocol as proto;
 use proto::request_response::{Reason, Request};
 use proto::signal_response::Message;
+use proto::video_layer::Mode;
 use proto::{BackupCodecPolicy, TrackSource, TrackType};
 use sfu::{Codec, Kind, Layer, LayerSpec, MidName, OfferedMedia, ParticipantKey, TrackKey, TrackSpec};
 
@@ -54,12 +55,12 @@ impl Track {
         }
     }
 
-    /// Its codec as `a=rtpmap` names it; empty where the client did not say.
+    /// Its codec as `a=rtpmap` names it; empty where neither the client said nor its media has told.
     pub fn codec_name(&self) -> &str {
         self.info.mime_type.split_once('/').map_or("", |(_, codec)| codec)
     }
 
-    /// Its first codec, where the client said one.
+    /// Its first codec, where it is known.
     pub fn codec(&self) -> Option<Codec> {
         codec_named(&self.info.mime_type)
     }
@@ -83,6 +84,29 @@ impl Track {
             dtx: !has(proto::AudioTrackFeature::TfNoDtx),
             stereo: has(proto::AudioTrackFeature::TfStereo),
         }
+    }
+
+    /// What the client will send on an m-line where it named these: what the answer puts first.
+    fn likely_codec(&self, named: &[Codec]) -> Option<Codec> {
+        let wished: &[Codec] = match self.kind {
+            Kind::Audio if self.audio_wishes("").red => &[Codec::Red, Codec::Opus],
+            Kind::Audio => &[Codec::Opus],
+            Kind::Video => &[],
+        };
+        wished.iter().find(|codec| named.contains(codec)).or(named.first()).copied()
+    }
+
+    /// It is sent in this codec. False: that was known.
+    fn set_codec(&mut self, codec: Codec) -> bool {
+        let mime = mime_of(codec);
+        if self.info.mime_type.eq_ignore_ascii_case(mime) {
+            return false;
+        }
+        self.info.mime_type = mime.to_owned();
+        if let Some(codec) = self.info.codecs.first_mut() {
+            codec.mime_type = mime.to_owned();
+        }
+        true
     }
 
     fn is_encrypted(&self) -> bool {
@@ -232,12 +256,17 @@ impl Room {
     #[allow(deprecated)]
     fn published(&mut self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) {
         let Some(peer) = self.sessions.get(&key).map(|session| session.peers.publisher()) else { return };
+        let named = self.media.offered_codecs(peer, &line.mid);
         let Some(entry) = self.tracks.get_mut(&track) else { return };
         entry.state = State::Published(line.mid.clone());
         entry.info.mid = line.mid.0.clone();
         entry.info.simulcast = line.rids.len() > 1;
         if let Some(codec) = entry.info.codecs.first_mut() {
             codec.mid = line.mid.0.clone();
+        }
+        // Until its media tells for certain.
+        if let Some(codec) = entry.likely_codec(&named).filter(|_| entry.codec().is_none()) {
+            entry.set_codec(codec);
         }
         let info = entry.info.clone();
         self.media.bind_track(self.now, track, peer, line.mid.clone(), &line.rids);
@@ -251,13 +280,8 @@ impl Room {
     /// First media is there: the codec is certain.
     pub(crate) fn track_started(&mut self, track: TrackKey, codec: Codec) {
         let Some(entry) = self.tracks.get_mut(&track) else { return };
-        let mime = mime_of(codec);
-        if entry.info.mime_type.eq_ignore_ascii_case(mime) {
+        if !entry.set_codec(codec) {
             return;
-        }
-        entry.info.mime_type = mime.to_owned();
-        if let Some(codec) = entry.info.codecs.first_mut() {
-            codec.mime_type = mime.to_owned();
         }
         let publisher = entry.publisher;
         self.mark_changed(publisher);
@@ -404,6 +428,7 @@ pub(crate) fn codec_named(name: &str) -> Option<Codec> {
         "pcma" => Some(Codec::Pcma),
         "vp8" => Some(Codec::Vp8),
         "h264" => Some(Codec::H264),
+        "h265" => Some(Codec::H265),
         "vp9" => Some(Codec::Vp9),
         "av1" => Some(Codec::Av1),
         _ => None,
@@ -419,6 +444,7 @@ pub(crate) fn mime_of(codec: Codec) -> &'static str {
         Codec::Pcma => "audio/PCMA",
         Codec::Vp8 => "video/VP8",
         Codec::H264 => "video/H264",
+        Codec::H265 => "video/H265",
         Codec::Vp9 => "video/VP9",
         Codec::Av1 => "video/AV1",
     }
@@ -433,13 +459,13 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
     let named = |name| codec_named(name).filter(|codec| codec.kind() == kind);
     let mime = wanted.map(|codec| named(&codec.codec).map_or(fallback, mime_of));
     let layers = layers(request, wanted);
-    let codecs = wanted.zip(mime).map(|(codec, mime)| proto::SimulcastCodecInfo {
-        mime_type: mime.to_owned(),
-        cid: codec.cid.clone(),
+    let first = proto::SimulcastCodecInfo {
+        mime_type: mime.unwrap_or_default().to_owned(),
+        cid: wanted.map_or(&request.cid, |codec| &codec.cid).clone(),
         layers: layers.clone(),
-        video_layer_mode: codec.video_layer_mode,
+        video_layer_mode: wanted.map_or(Mode::OneSpatialLayerPerStream, |codec| layer_mode(codec, kind)).into(),
         ..Default::default()
-    });
+    };
     let mut audio_features = request.audio_features.clone();
     audio_features.truncate(16);
     let mut flag = |on: bool, feature: proto::AudioTrackFeature| {
@@ -456,13 +482,12 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
         name: request.name.clone(),
         muted: request.muted,
         width: request.width,
-        "h265" => Some(Codec::H265),
         height: request.height,
         simulcast: layers.len() > 1,
         disable_dtx: has(proto::AudioTrackFeature::TfNoDtx),
         source: request.source,
         mime_type: mime.unwrap_or_default().to_owned(),
-        codecs: codecs.into_iter().collect(),
+        codecs: vec![first],
         layers,
         stereo: has(proto::AudioTrackFeature::TfStereo),
         disable_red: request.disable_red,
@@ -472,7 +497,16 @@ fn track_info(request: &proto::AddTrackRequest, sid: String) -> proto::TrackInfo
         backup_codec_policy: backup_codec_policy(request).into(),
         packet_trailer_features: request.packet_trailer_features.iter().copied().take(16).collect(),
         ..Default::default()
-        Codec::H265 => "video/H265",
+    }
+}
+
+/// Where each layer of a codec is, as its client says, or else as LiveKit has it; of audio only as the client says.
+pub(crate) fn layer_mode(codec: &proto::SimulcastCodec, kind: Kind) -> Mode {
+    match (codec.video_layer_mode(), codec_named(&codec.codec)) {
+        (Mode::Unused, _) if kind == Kind::Audio => Mode::Unused,
+        (Mode::Unused, Some(Codec::Vp9 | Codec::Av1)) => Mode::MultipleSpatialLayersPerStream,
+        (Mode::Unused, _) => Mode::OneSpatialLayerPerStream,
+        (said, _) => said,
     }
 }
 
@@ -536,6 +570,7 @@ pub(crate) fn layer_specs(layers: &[proto::VideoLayer]) -> Vec<LayerSpec> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::VideoQuality::{High, Low, Medium};
 
     fn layer(quality: proto::VideoQuality, width: u32) -> proto::VideoLayer {
         proto::VideoLayer { quality: quality.into(), width, bitrate: width * 100, ..Default::default() }
@@ -571,7 +606,33 @@ mod tests {
         let pcmu = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..camera("audio/PCMU", vec![]) };
         assert_eq!(track_info(&pcmu, String::new()).mime_type, "audio/PCMU");
         let plain = proto::AddTrackRequest { r#type: TrackType::Audio.into(), ..Default::default() };
-        assert_eq!(track_info(&plain, String::new()).codecs, []);
+        assert_eq!(track_info(&plain, String::new()).codecs[0].mime_type, "", "its media will tell");
+    }
+
+    #[test]
+    fn a_track_has_a_codec_with_layers_where_its_client_announced_none() {
+        let request = proto::AddTrackRequest { simulcast_codecs: vec![], ..camera("", vec![layer(Low, 320)]) };
+        let info = track_info(&request, String::new());
+        let [codec] = info.codecs.as_slice() else { panic!("one codec, not {:?}", info.codecs) };
+        assert_eq!((codec.cid.as_str(), codec.mime_type.as_str()), ("c", ""));
+        assert_eq!(codec.layers, layers(&request, None));
+        assert_eq!(codec.video_layer_mode(), Mode::OneSpatialLayerPerStream);
+    }
+
+    #[test]
+    fn where_layers_are_is_said_of_every_codec_of_video() {
+        let scalable = Mode::MultipleSpatialLayersPerStream;
+        for (codec, kind, said, mode) in [
+            ("vp8", Kind::Video, Mode::Unused, Mode::OneSpatialLayerPerStream),
+            ("av1", Kind::Video, Mode::Unused, scalable),
+            ("video/VP9", Kind::Video, Mode::Unused, scalable),
+            ("vp9", Kind::Video, Mode::OneSpatialLayerPerStream, Mode::OneSpatialLayerPerStream),
+            ("opus", Kind::Audio, Mode::Unused, Mode::Unused),
+        ] {
+            let codec =
+                proto::SimulcastCodec { codec: codec.into(), video_layer_mode: said.into(), ..Default::default() };
+            assert_eq!(layer_mode(&codec, kind), mode, "{codec:?}");
+        }
     }
 
     #[test]
@@ -590,7 +651,6 @@ mod tests {
 
     #[test]
     fn layers_get_rids_from_small_to_large() {
-        use proto::VideoQuality::{High, Low, Medium};
         let request = camera("vp8", vec![layer(High, 1280), layer(Low, 320), layer(Medium, 640)]);
         let layers = |request: &proto::AddTrackRequest| super::layers(request, request.simulcast_codecs.first());
         let named: Vec<_> = layers(&request).into_iter().map(|layer| (layer.rid, layer.width)).collect();

@@ -146,7 +146,7 @@ impl MediaRoom {
                 return;
             };
             let layers = known.bind_track(track, &mid, rids);
-            if let Some(codec) = known.first_codec(&mid) {
+            if let Some(codec) = known.offered_codecs(&mid).first().copied() {
                 room.room.suppose_codec(track, codec);
             }
             room.tracks.insert(track, peer);
@@ -189,6 +189,11 @@ impl MediaRoom {
     /// What the client can take on an m-line, by what was negotiated last. Empty: nothing was.
     pub fn line_codecs(&self, peer: PeerKey, mid: &MidName) -> Vec<Codec> {
         self.peers.get(peer).map(|peer| peer.takes(mid)).unwrap_or_default()
+    }
+
+    /// The codecs that the client named on an m-line on which it sends, in its order. Empty: there is no such line.
+    pub fn offered_codecs(&self, peer: PeerKey, mid: &MidName) -> Vec<Codec> {
+        self.peers.get(peer).map(|peer| peer.offered_codecs(mid)).unwrap_or_default()
     }
 
     /// Adds a reader to a track, which gets its packets as [`Output::Tapped`] from now on. `None`: there is no such track, or it

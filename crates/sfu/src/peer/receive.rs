@@ -135,11 +135,13 @@ impl Peer {
         if layers.is_empty() { vec![Layer::High] } else { layers.into_iter().map(|(_, layer)| layer).collect() }
     }
 
-    /// The codec that the client named first on an m-line.
-    pub(crate) fn first_codec(&self, mid: &MidName) -> Option<Codec> {
-        let media = self.rtc.media(Mid::from(mid.0.as_str()))?;
-        let formats = media.remote_pts().iter().filter_map(|pt| self.inbound.formats[usize::from(**pt & 0x7f)]);
-        formats.map(|format| format.codec).next()
+    /// The codecs that the client named on an m-line, in its order; RED after what it is around.
+    pub(crate) fn offered_codecs(&self, mid: &MidName) -> Vec<Codec> {
+        let Some(media) = self.rtc.media(Mid::from(mid.0.as_str())) else { return Vec::new() };
+        let params = self.rtc.codec_config().params();
+        let named = media.remote_pts().iter().filter_map(|pt| params.iter().find(|params| params.pt() == *pt));
+        let codecs = named.flat_map(|params| [format_of(params).map(|f| f.codec), params.red().map(|_| Codec::Red)]);
+        codecs.flatten().collect()
     }
 
     pub(crate) fn unbind_track(&mut self, track: TrackKey) {
