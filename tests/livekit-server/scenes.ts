@@ -31,8 +31,8 @@ const byForm = (text: string): string =>
   text
     .replace(/"(RM|PA|TR|EV|AD)_[A-Za-z0-9]{12,}"/g, '"$1_*"')
     .replace(/"turnPassword":"[^"]*",|,"roomEndReason":"[A-Z_]*"|,"isPublisher":true/g, "")
-    .replace(/,"ssrc":("\*"|\d+)(?=[,}])/g, "")
     .replace(/"(turn_password|cid)":"[^"]*"/g, '"$1":"*"')
+    .replace(/"ssrc":[1-9]\d*/g, '"ssrc":"*"')
     .replace(/"(version|is_publisher)":(\d+|true|false)/g, '"$1":"*"')
     .replace(/"(\d{10}|\d{13}|\d{16}|\d{19})"/g, (_all, digits: string) => `"${digits.length} digits"`)
     .replace(/,\{"sid":"RM_\*","name":"","empty_timeout".*?"version":null\}/g, "");

@@ -299,6 +299,7 @@ impl Room {
             MediaEvent::SubscriptionWanted { subscriber, track } => {
                 self.subscription_wanted(subscriber, self.track_of(track));
             }
+            MediaEvent::EncodingStarted { track, layer, ssrc } => self.encoding_started(track, layer, ssrc),
             MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => {
                 self.subscription_ended(subscriber, self.track_of(track));
             }

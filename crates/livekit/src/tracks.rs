@@ -109,6 +109,20 @@ impl Track {
         true
     }
 
+    /// The packets of an encoding of one of its codecs come with this SSRC.
+    #[allow(deprecated)]
+    pub fn set_ssrc(&mut self, media: TrackKey, at: usize, ssrc: u32) {
+        let codec = self.keys().position(|key| key == media).unwrap_or(0);
+        let Some(info) = self.info.codecs.get_mut(codec) else { return };
+        // A later one, of an encoder that began anew, is no news to anybody.
+        if let Some(layer) = info.layers.get_mut(at).filter(|layer| layer.ssrc == 0) {
+            layer.ssrc = ssrc;
+        }
+        if codec == 0 {
+            self.info.layers.clone_from(&info.layers);
+        }
+    }
+
     fn is_encrypted(&self) -> bool {
         self.info.encryption != i32::from(proto::encryption::Type::None)
     }
@@ -268,6 +282,9 @@ impl Room {
         if let Some(codec) = entry.likely_codec(&named).filter(|_| entry.codec().is_none()) {
             entry.set_codec(codec);
         }
+        if let Some(ssrc) = line.ssrc.filter(|_| line.rids.is_empty()) {
+            entry.set_ssrc(track, 0, ssrc);
+        }
         let info = entry.info.clone();
         self.media.bind_track(self.now, track, peer, line.mid.clone(), &line.rids);
         self.media_state(key);
@@ -286,6 +303,15 @@ impl Room {
         let publisher = entry.publisher;
         self.mark_changed(publisher);
         self.feed(track);
+    }
+
+    /// An encoding is there. Its SSRC is nothing that the others have to be told at once.
+    pub(crate) fn encoding_started(&mut self, media: TrackKey, layer: Layer, ssrc: u32) {
+        let at = if self.media.bound_layers(media).len() > 1 { layer as usize } else { 0 };
+        let track = self.track_of(media);
+        if let Some(entry) = self.tracks.get_mut(&track) {
+            entry.set_ssrc(media, at, ssrc);
+        }
     }
 
     /// A track is over.

@@ -272,6 +272,30 @@ fn a_backend_is_told_what_happens_in_order() {
 }
 
 #[test]
+#[allow(deprecated)]
+fn a_backend_is_told_of_tracks_what_their_offer_says() {
+    let mut world = World::with(|init| init.hooks = true);
+    let alice = world.join("alice");
+    let Said::AddTrack(camera) = camera("cam") else { unreachable!("a request to publish") };
+    let layers = vec![proto::VideoLayer { width: 320, height: 180, ..Default::default() }];
+    world.say(alice, audio("mic"));
+    world.say(alice, Said::AddTrack(proto::AddTrackRequest { layers, ..camera }));
+    let lines = [("audio", "7", "sendonly", "stream mic"), ("video", "8", "sendonly", "stream cam")];
+    let ssrcs = "a=ssrc-group:FID 77 78\r\na=ssrc:77 cname:c\r\na=ssrc:78 cname:c\r\n";
+    world.say(alice, Said::Offer(offer(2, &(offer_with(&lines) + ssrcs))));
+    let tracks: Vec<_> = world.hooks.iter().filter_map(|hook| hook.track.clone()).collect();
+    let [microphone, camera] = tracks.as_slice() else { panic!("two tracks, not {tracks:?}") };
+    for (track, mime, mid, cid) in [(microphone, "audio/red", "7", "mic"), (camera, "video/VP8", "8", "cam")] {
+        assert_eq!((track.mime_type.as_str(), track.mid.as_str()), (mime, mid));
+        let [codec] = track.codecs.as_slice() else { panic!("one codec, not {:?}", track.codecs) };
+        assert_eq!((codec.mime_type.as_str(), codec.mid.as_str(), codec.cid.as_str()), (mime, mid, cid));
+        assert_eq!(codec.layers, track.layers);
+    }
+    assert_eq!(camera.layers.iter().map(|layer| layer.ssrc).collect::<Vec<_>>(), [77]);
+    assert_eq!(microphone.backup_codec_policy(), proto::BackupCodecPolicy::Simulcast);
+}
+
+#[test]
 fn an_unused_room_is_told_to_have_been_idle() {
     let mut world = World::with(|init| init.hooks = true);
     world.advance(Duration::from_secs(301));

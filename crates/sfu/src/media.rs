@@ -454,6 +454,7 @@ impl MediaRoom {
                 PeerEvent::IceUfrag(ufrag) => MediaEvent::IceUfrag(key, ufrag),
                 PeerEvent::DataOpen(lane) => MediaEvent::DataOpen(key, lane),
                 PeerEvent::Data(lane, data) => MediaEvent::Data(key, lane, data),
+                PeerEvent::EncodingStarted(track, layer, ssrc) => MediaEvent::EncodingStarted { track, layer, ssrc },
             };
             self.outputs.push_back(Output::Event(event));
         }

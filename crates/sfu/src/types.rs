@@ -225,6 +225,8 @@ pub struct OfferedMedia {
     pub msid: Option<(String, String)>,
     /// Simulcast rids it sends, in their order.
     pub rids: Vec<String>,
+    /// The SSRC it sends with, where it says so: not where it sends by rid.
+    pub ssrc: Option<u32>,
 }
 
 /// The result of a remote offer.
@@ -285,6 +287,15 @@ pub enum MediaEvent {
         track: TrackKey,
         /// What it holds.
         codec: Codec,
+    },
+    /// The first packet of an encoding has arrived. Said again where that may be a new one.
+    EncodingStarted {
+        /// The track.
+        track: TrackKey,
+        /// The encoding.
+        layer: Layer,
+        /// What its packets come with.
+        ssrc: u32,
     },
     /// A subscription needs an m-line: `subscriber` should get `track`.
     SubscriptionWanted {

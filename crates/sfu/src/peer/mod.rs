@@ -50,6 +50,8 @@ pub(crate) enum PeerEvent {
     DataOpen(DataLane),
     Data(DataLane, Vec<u8>),
     Packet(TrackKey, Layer, Packet),
+    /// Its packets come with this SSRC.
+    EncodingStarted(TrackKey, Layer, u32),
     /// The client lost the picture on one of its m-lines.
     KeyframeWanted(u16),
     Estimate(Bitrate),
@@ -306,6 +308,9 @@ impl Peer {
             Event::RtpPacket(packet) => {
                 if let Some((track, layer, packet)) = self.inbound.translate(&mut self.rtc, packet) {
                     events.push_back(PeerEvent::Packet(track, layer, packet));
+                }
+                if let Some((track, layer, ssrc)) = self.inbound.take_started() {
+                    events.push_back(PeerEvent::EncodingStarted(track, layer, ssrc));
                 }
             }
             Event::Connected => {

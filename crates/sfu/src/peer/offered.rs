@@ -40,6 +40,7 @@ fn section(kind: Kind, lines: &[&str], inherited: Option<(bool, bool)>) -> Optio
         receives,
         msid,
         rids: rids(lines),
+        ssrc: attribute("ssrc").and_then(|ssrc| ssrc.split_whitespace().next()?.parse().ok()),
     })
 }
 
@@ -88,6 +89,7 @@ mod tests {
     use super::*;
 
     const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=msid:stream track\r\n\
+        a=ssrc-group:FID 4294967295 8\r\na=ssrc:4294967295 cname:c\r\na=ssrc:8 cname:c\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=sendrecv\r\na=rid:q send\r\na=rid:h send\r\na=rid:x recv\r\n\
         a=simulcast:send q;~h,g recv x\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:3\r\na=recvonly\r\n";
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(media.len(), 3);
         assert_eq!(media[0].msid, Some(("stream".into(), "track".into())));
         assert_eq!((media[0].sends, media[0].receives), (true, false));
+        assert_eq!((media[0].ssrc, media[1].ssrc), (Some(u32::MAX), None));
         assert_eq!(media[1].rids, ["q", "h"]);
         assert_eq!((media[2].mid.0.as_str(), media[2].sends, media[2].receives), ("3", false, true));
         assert_eq!(count_media(OFFER), 4);

@@ -22,6 +22,8 @@ pub(super) struct Inbound {
     tracks: Vec<Bound>,
     /// Looked up for every packet: a handful of entries, in order of appearance.
     routes: Vec<(u32, Option<(TrackKey, Layer)>)>,
+    /// The encoding whose first packet was the last to be translated.
+    started: Option<(TrackKey, Layer, u32)>,
     formats: [Option<Format>; 128],
 }
 
@@ -35,7 +37,7 @@ struct Bound {
 
 impl Default for Inbound {
     fn default() -> Self {
-        Self { tracks: Vec::new(), routes: Vec::new(), formats: [None; 128] }
+        Self { tracks: Vec::new(), routes: Vec::new(), started: None, formats: [None; 128] }
     }
 }
 
@@ -114,7 +116,13 @@ impl Inbound {
             Some((bound.track, layer))
         });
         self.routes.push((ssrc, route));
+        self.started = route.map(|(track, layer)| (track, layer, ssrc));
         route
+    }
+
+    /// The encoding that the packet just translated began, where it did.
+    pub(super) fn take_started(&mut self) -> Option<(TrackKey, Layer, u32)> {
+        self.started.take()
     }
 
     fn find(&self, track: TrackKey) -> Option<&Bound> {
@@ -173,6 +181,7 @@ pub(super) fn format_of(params: &PayloadParams) -> Option<Format> {
             let mode = u32::from(spec.format.packetization_mode.unwrap_or(0));
             (Codec::H264, mode << 24 | spec.format.profile_level_id.unwrap_or(0x42_e0_1f))
         }
+        StackCodec::H265 => (Codec::H265, h265_profile(&spec.format)),
         StackCodec::Vp9 => (Codec::Vp9, spec.format.profile_id.unwrap_or(0)),
         StackCodec::Av1 => (Codec::Av1, 0),
         _ => return None,
@@ -180,17 +189,6 @@ pub(super) fn format_of(params: &PayloadParams) -> Option<Format> {
     Some(Format { codec, profile })
 }
 
-fn extensions(values: &ExtensionValues) -> Extensions {
-    let level = values.audio_level.map(|level| (level.unsigned_abs(), values.voice_activity.unwrap_or(false)));
-    let hundredths = |time: str0m::media::MediaTime| (time.as_seconds() * 100.0).round().clamp(0.0, 4095.0) as u16;
-        StackCodec::H265 => (Codec::H265, h265_profile(&spec.format)),
-    let playout = values.play_delay_min.zip(values.play_delay_max);
-    Extensions {
-        audio_level: level,
-        video_orientation: values.video_orientation.map(|orientation| orientation as u8),
-        video_content_type: values.video_content_type,
-        capture_time: values.abs_capture_time.map(|time| (time.capture_time, time.clock_offset)),
-        playout_delay: playout.map(|(min, max)| (hundredths(min), hundredths(max))),
 /// `profile-id` above `tier-flag` and `level-id`; what is not said is Main, in the main tier (RFC 7798 §7.1).
 fn h265_profile(format: &FormatParams) -> u32 {
     let said = format.h265_profile_tier_level;
@@ -199,6 +197,16 @@ fn h265_profile(format: &FormatParams) -> u32 {
     profile << 24 | u32::from(tier) << 8 | u32::from(level)
 }
 
+fn extensions(values: &ExtensionValues) -> Extensions {
+    let level = values.audio_level.map(|level| (level.unsigned_abs(), values.voice_activity.unwrap_or(false)));
+    let hundredths = |time: str0m::media::MediaTime| (time.as_seconds() * 100.0).round().clamp(0.0, 4095.0) as u16;
+    let playout = values.play_delay_min.zip(values.play_delay_max);
+    Extensions {
+        audio_level: level,
+        video_orientation: values.video_orientation.map(|orientation| orientation as u8),
+        video_content_type: values.video_content_type,
+        capture_time: values.abs_capture_time.map(|time| (time.capture_time, time.clock_offset)),
+        playout_delay: playout.map(|(min, max)| (hundredths(min), hundredths(max))),
         dependency_descriptor: values.user_values.get::<DependencyDescriptorBytes>().map(|bytes| bytes.0.clone()),
     }
 }
