@@ -277,6 +277,7 @@ impl Room {
             None => self.show(id, &state.info),
         };
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.is_publisher = state.info.is_publisher;
         session.name.clone_from(&state.info.name);
         session.metadata.clone_from(&state.info.metadata);
         session.attributes.clone_from(&state.info.attributes);

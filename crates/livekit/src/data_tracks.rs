@@ -84,6 +84,7 @@ impl Room {
         };
         if let Some(session) = self.sessions.get_mut(&key) {
             session.data_tracks.published.push(info.clone());
+            session.is_publisher = true;
         }
         self.send(key, Message::PublishDataTrackResponse(proto::PublishDataTrackResponse { info: Some(info) }));
         self.mark_changed(key);

@@ -155,6 +155,7 @@ impl Room {
             heard: self.now,
             pinged: false,
             tracks: Vec::new(),
+            is_publisher: false,
             rule: SubscriptionRule::default(),
             negotiation: Negotiation::for_client(&client.info),
             wishes: BTreeMap::new(),

@@ -175,7 +175,6 @@ impl Room {
         info.disconnect_reason = reason.into();
         info.tracks.clear();
         info.data_tracks.clear();
-        info.is_publisher = false;
         Some(info)
     }
 

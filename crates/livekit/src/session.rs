@@ -285,6 +285,8 @@ pub(crate) struct Session {
 
     /// Own tracks, announced and published.
     pub tracks: Vec<TrackKey>,
+    /// As LiveKit has it: it has published, or may since a backend last said what it may.
+    pub is_publisher: bool,
     pub rule: SubscriptionRule,
     pub negotiation: Negotiation,
     /// Subscriptions the client asked for or against.
@@ -346,6 +348,7 @@ impl Session {
             heard: now,
             pinged: false,
             tracks: Vec::new(),
+            is_publisher: info.is_publisher,
             rule: SubscriptionRule::default(),
             negotiation: Negotiation::default(),
             wishes: BTreeMap::new(),

@@ -64,7 +64,15 @@ impl Room {
     pub(crate) fn set_permission(&mut self, key: ParticipantKey, permission: &proto::ParticipantPermission) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let (was_hidden, was_dependent) = (session.grant.hidden, session.is_dependent());
-        session.grant = Grant::permitted(permission, session.kind);
+        let grant = Grant::permitted(permission, session.kind);
+        if grant == session.grant {
+            return;
+        }
+        if !session.is_relayed() {
+            let stats = self.media.peer_stats(session.peers.publisher());
+            session.is_publisher = grant.publish && stats.is_some_and(|stats| stats.connected);
+        }
+        session.grant = grant;
         let changed_sides = session.is_dependent() != was_dependent;
         let (rights, grant, own) = (session.grant.rights(), session.grant.clone(), session.tracks.clone());
         for track in own {

@@ -269,7 +269,9 @@ impl Room {
 
     #[allow(deprecated)]
     fn published(&mut self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) {
-        let Some(peer) = self.sessions.get(&key).map(|session| session.peers.publisher()) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.is_publisher = true;
+        let peer = session.peers.publisher();
         let named = self.media.offered_codecs(peer, &line.mid);
         let Some(entry) = self.tracks.get_mut(&track) else { return };
         entry.state = State::Published(line.mid.clone());

@@ -29,7 +29,7 @@ impl Room {
             sid: session.sid.clone(),
             identity: session.identity.clone(),
             state: state.into(),
-            is_publisher: !tracks.is_empty() || !data_tracks.is_empty(),
+            is_publisher: session.is_publisher,
             tracks,
             metadata: session.metadata.clone(),
             joined_at: session.joined_at.as_millis() / 1000,
@@ -116,9 +116,6 @@ impl Room {
     }
 
     pub(crate) fn room_info(&self) -> proto::Room {
-        let publishes = |session: &&Session| {
-            session.tracks.iter().any(|track| self.tracks.get(track).is_some_and(|track| track.is_published()))
-        };
         let created = self.init.opened.1.as_millis();
         proto::Room {
             sid: self.sid.clone(),
@@ -130,9 +127,9 @@ impl Room {
             creation_time_ms: created,
             enabled_codecs: crate::join::codecs(&crate::join::ROOM_CODECS),
             metadata: self.metadata.clone(),
-            // As LiveKit counts: the hidden are in it, those who depend on others are not, and whoever publishes publishes.
+            // As LiveKit counts: the hidden are in it, those who depend on others are not, but publish as others do.
             num_participants: self.people().count() as u32,
-            num_publishers: self.sessions.values().filter(publishes).count() as u32,
+            num_publishers: self.sessions.values().filter(|session| session.is_publisher).count() as u32,
             active_recording: self.sessions.values().any(Session::is_recorder),
             ..Default::default()
         }

@@ -296,6 +296,36 @@ fn a_backend_is_told_of_tracks_what_their_offer_says() {
 }
 
 #[test]
+fn who_has_published_is_a_publisher_until_a_backend_says_what_they_may() {
+    let mut world = World::with(|init| init.hooks = true);
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let is_publisher = |world: &mut World| {
+        let Some(Ok(RoomAnswer::Participant(info))) = world.ask(RoomRequest::Participant { identity: "alice".into() })
+        else {
+            panic!("an answer")
+        };
+        (info.is_publisher, world.room.describe().num_publishers)
+    };
+    assert_eq!(is_publisher(&mut world), (false, 0));
+    publish(&mut world, alice);
+    assert_eq!(is_publisher(&mut world), (true, 1));
+    world.say(alice, Said::Offer(offer(3, CHROME_OFFER)));
+    assert_eq!(is_publisher(&mut world), (true, 1), "though it publishes nothing any more");
+    let mut may = |permission| {
+        let request = proto::UpdateParticipantRequest { permission: Some(permission), ..update("alice") };
+        world.ask(RoomRequest::UpdateParticipant(request));
+        is_publisher(&mut world)
+    };
+    assert_eq!(may(permission()), (true, 1), "that is what it might before");
+    let silent = proto::ParticipantPermission { can_publish: false, ..permission() };
+    assert_eq!(may(silent), (false, 0));
+    publish(&mut world, bob);
+    world.say(bob, Said::Leave(proto::LeaveRequest::default()));
+    let left = world.hooks.iter().rev().find_map(|hook| hook.participant.clone()).expect("one left");
+    assert_eq!((left.identity.as_str(), left.is_publisher, left.tracks.len()), ("bob", true, 0));
+}
+
+#[test]
 fn an_unused_room_is_told_to_have_been_idle() {
     let mut world = World::with(|init| init.hooks = true);
     world.advance(Duration::from_secs(301));
