@@ -13,8 +13,8 @@ impl Room {
     }
 
     /// The room is over.
-    pub(crate) fn hook_finished(&mut self, reason: proto::RoomEndReason) {
-        self.hook("room_finished", |event| event.room_end_reason = reason.into());
+    pub(crate) fn hook_finished(&mut self) {
+        self.hook("room_finished", |_| {});
     }
 
     /// A participant's media is up.

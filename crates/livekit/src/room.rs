@@ -201,11 +201,7 @@ impl Room {
         }
         self.empty_since = None;
         self.believe_goodbyes(None);
-        self.hook_finished(match departure {
-            Departure::ServerShutdown => proto::RoomEndReason::RoomEndServerShutdown,
-            Departure::Closed(proto::DisconnectReason::RoomClosed) => proto::RoomEndReason::RoomEndIdleTimeout,
-            _ => proto::RoomEndReason::RoomEndApiDelete,
-        });
+        self.hook_finished();
     }
 
     /// Participants now, those who may still resume included.
