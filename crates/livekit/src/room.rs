@@ -22,6 +22,9 @@ use crate::session::{Link, Session};
 use crate::tracks::Track;
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
 
+/// Characters of a room's TURN password: 256 bits in base 62, as LiveKit has it.
+const TURN_PASSWORD: usize = 43;
+
 /// One LiveKit room: sessions over a media room. Sans-IO: call `handle_*`, then [`Room::poll_output`] until
 /// [`Output::Timeout`].
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Room {
     pub(crate) now: Instant,
     pub(crate) sid: String,
     pub(crate) sif_trailer: Vec<u8>,
+    /// A field of rooms that nothing asks for, here as in LiveKit.
+    pub(crate) turn_password: String,
     pub(crate) metadata: String,
     /// What a participant publishes together is played in step.
     pub(crate) sync_streams: bool,
@@ -87,6 +92,7 @@ impl Room {
         let mut rng = fastrand::Rng::with_seed(init.seed);
         let sid = crate::id::sid(&mut rng, "RM_");
         let sif_trailer = std::iter::repeat_with(|| rng.u8(..)).take(16).collect();
+        let turn_password = crate::id::ice_text(&mut rng, TURN_PASSWORD);
         let close_after = init.departure_timeout;
         let mut room = Self {
             media: MediaRoom::new(now, init.media.clone()),
@@ -95,6 +101,7 @@ impl Room {
             now,
             sid,
             sif_trailer,
+            turn_password,
             metadata: String::new(),
             sync_streams: false,
             tags: BTreeMap::new(),
@@ -292,10 +299,10 @@ impl Room {
             MediaEvent::DataOpen(peer, lane) => self.data_open(peer, lane),
             MediaEvent::Data(peer, lane, bytes) => self.data_received(peer, lane, bytes),
             MediaEvent::TrackStarted { track, codec } => self.track_started(track, codec),
+            MediaEvent::EncodingStarted { track, layer, ssrc } => self.encoding_started(track, layer, ssrc),
             MediaEvent::SubscriptionWanted { subscriber, track } => {
                 self.subscription_wanted(subscriber, self.track_of(track));
             }
-            MediaEvent::EncodingStarted { track, layer, ssrc } => self.encoding_started(track, layer, ssrc),
             MediaEvent::SubscriptionEnded { subscriber, track, mid: _ } => {
                 self.subscription_ended(subscriber, self.track_of(track));
             }

@@ -125,6 +125,7 @@ impl Room {
             max_participants: self.init.max_participants as u32,
             creation_time: created / 1000,
             creation_time_ms: created,
+            turn_password: self.turn_password.clone(),
             enabled_codecs: crate::join::codecs(&crate::join::ROOM_CODECS),
             metadata: self.metadata.clone(),
             // As LiveKit counts: the hidden are in it, those who depend on others are not, but publish as others do.
