@@ -136,11 +136,10 @@ impl Room {
         for update in update.updates.into_iter().take(MOST_WISHES) {
             let mut publishers = self.sessions.values();
             let publisher = publishers.find(|session| session.data_tracks.publishes(&update.track_sid));
-            let publisher = publisher.map(|publisher| (publisher.key, &publisher.rule));
             let Some(session) = self.sessions.get(&key) else { return };
             let allowed = publisher
-                .filter(|(_, rule)| session.grant.subscribe && rule.allows(&session.identity, &update.track_sid))
-                .map(|(publisher, _)| publisher);
+                .filter(|publisher| session.grant.subscribe && publisher.lets_have(session, &update.track_sid))
+                .map(|publisher| publisher.key);
             let Some(session) = self.sessions.get_mut(&key) else { return };
             match (update.subscribe, allowed) {
                 (true, Some(publisher)) => {

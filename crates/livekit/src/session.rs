@@ -377,6 +377,11 @@ impl Session {
         self.kind == proto::participant_info::Kind::Egress || self.grant.recorder
     }
 
+    /// It lets another have one of its tracks. Who records is let have all, as in LiveKit: whoever publishes knows of it from elsewhere.
+    pub fn lets_have(&self, other: &Session, track: &str) -> bool {
+        other.is_recorder() || self.rule.allows(&other.identity, track)
+    }
+
     /// Its WebSocket, where it has one.
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.link {

@@ -26,10 +26,8 @@ impl Room {
         if !wants || !track.is_published() || track.publisher == subscriber.key || !subscriber.grant.subscribe {
             return Verdict::DoesNotWant;
         }
-        let allowed = self
-            .sessions
-            .get(&track.publisher)
-            .is_some_and(|publisher| publisher.rule.allows(&subscriber.identity, &track.info.sid));
+        let publisher = self.sessions.get(&track.publisher);
+        let allowed = publisher.is_some_and(|publisher| publisher.lets_have(subscriber, &track.info.sid));
         if allowed { Verdict::Gets } else { Verdict::Denied }
     }
 

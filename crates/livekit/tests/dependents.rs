@@ -67,6 +67,38 @@ fn they_take_no_place_where_they_are_shown_from_another_room() {
 }
 
 #[test]
+fn who_records_is_let_have_what_a_publisher_withholds() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let all = dependents().into_iter().chain([claims("bob")]);
+    let others: Vec<_> = all.map(|claims| (claims.sub.clone(), world.connect(claims, single()))).collect();
+    let nobody = proto::SubscriptionPermission { all_participants: false, track_permissions: vec![] };
+    world.say(alice, Said::SubscriptionPermission(nobody));
+    world.say(alice, audio("mic"));
+    world.say(alice, Said::Offer(offer(2, &offer_with(&[("audio", "7", "sendonly", "stream mic")]))));
+    let data_track = proto::PublishDataTrackRequest { pub_handle: 1, name: "d".into(), ..Default::default() };
+    world.say(alice, Said::PublishDataTrackRequest(data_track));
+    let told = only!(world.heard(alice), PublishDataTrackResponse);
+    let track_sid = told[0].info.as_ref().unwrap().sid.clone();
+    for (identity, connection) in others {
+        let recorded = matches!(identity.as_str(), "egress" | "recorder");
+        world.heard(connection);
+        world.say(connection, Said::Offer(offer(2, CHROME_OFFER)));
+        let answer = &only!(world.heard(connection), Answer)[0];
+        assert_eq!(answer.mid_to_track_id.len(), usize::from(recorded), "{identity}");
+        let one = proto::update_data_subscription::Update {
+            track_sid: track_sid.clone(),
+            subscribe: true,
+            ..Default::default()
+        };
+        world.say(connection, Said::UpdateDataSubscription(proto::UpdateDataSubscription { updates: vec![one] }));
+        let handles = only!(world.heard(connection), DataTrackSubscriberHandles);
+        let has = handles.last().is_some_and(|handles| !handles.sub_handles.is_empty());
+        assert_eq!(has, recorded, "{identity}");
+    }
+}
+
+#[test]
 fn they_keep_no_room_open_and_are_put_out_of_it() {
     let mut world = World::with(|init| init.hooks = true);
     let egress = world.connect(recorder(), single());
