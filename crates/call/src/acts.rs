@@ -85,9 +85,20 @@ impl Switchboard {
         device: DeviceId,
     ) -> Result<(), CommandError> {
         let call = &self.calls[&id];
-        if call.joined_beside(user).count() >= call.max_participants {
+        if call.joined_beside(user).filter(|part| part.counts()).count() >= call.max_participants {
             return Err(CommandError::CallFull(call.max_participants));
         }
+        self.enter(now, id, user, device)
+    }
+
+    /// The same, without taking a place.
+    pub(crate) fn enter(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        user: &UserId,
+        device: DeviceId,
+    ) -> Result<(), CommandError> {
         let ability = self.make_way(now, id, user, &device)?;
         self.hold_others(now, user, id);
         self.transition(now, id, Change::Accepted { user: user.clone(), device, ability });
@@ -143,7 +154,8 @@ impl Switchboard {
     fn come_in(&mut self, now: Timestamp, id: CallId, user: &UserId, device: DeviceId) -> Result<(), CommandError> {
         let call = &self.calls[&id];
         let grows = call.part(user).is_none() && call.parts.len() >= MOST_EVER.max(call.max_participants);
-        if call.joined() >= call.max_participants || grows {
+        let there = call.parts.iter().filter(|part| part.counts()).count();
+        if there >= call.max_participants || grows {
             return Err(CommandError::CallFull(call.max_participants));
         }
         let ability = self.make_way(now, id, user, &device)?;

@@ -244,10 +244,10 @@ impl Switchboard {
         if !self.config.group_calls {
             return Err(CommandError::FeatureDisabled("group calling"));
         }
-        let engaged = call.parts.iter().filter(|part| part.is_engaged()).count();
+        let taken = call.parts.iter().filter(|part| part.takes_place()).count();
         let unheard_of = wanted.iter().filter(|user| call.part(user).is_none()).count();
         let most = call.max_participants;
-        if engaged + wanted.len() > most || call.parts.len() + unheard_of > MOST_EVER.max(most) {
+        if taken + wanted.len() > most || call.parts.len() + unheard_of > MOST_EVER.max(most) {
             return Err(CommandError::CallFull(most));
         }
         let wanted: Vec<(UserId, bool)> =

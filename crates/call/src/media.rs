@@ -29,7 +29,8 @@ impl Switchboard {
                 return self.turn_out(CommandError::InvalidState("you are no longer in the call"), remove);
             }
             Some(PartState::Invited | PartState::Ringing) => {
-                if let Err(full) = self.take(now, id, &user, device.clone()) {
+                let come_in = if is_dependent { Self::enter } else { Self::take };
+                if let Err(full) = come_in(self, now, id, &user, device.clone()) {
                     return self.turn_out(full, remove);
                 }
                 false

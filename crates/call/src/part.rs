@@ -156,6 +156,11 @@ impl Part {
         self.stay().is_some_and(|stay| !stay.is_dependent)
     }
 
+    /// Whether the user takes one of the call's places, or is to take one. Who is there for the others takes none.
+    pub fn takes_place(&self) -> bool {
+        self.is_pending() || self.counts()
+    }
+
     /// Enters the call.
     pub fn join(&mut self, now: Timestamp, device: DeviceId, link: Link, ability: Option<Ability>) {
         self.joined_at.get_or_insert(now);

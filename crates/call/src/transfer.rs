@@ -69,10 +69,10 @@ impl Switchboard {
             return Err(CommandError::InvalidState("nobody else is in the call"));
         }
         let most = call.max_participants;
-        let engaged = call.parts.iter().filter(|part| part.is_engaged()).count();
+        let taken = call.parts.iter().filter(|part| part.takes_place()).count();
         let stays = usize::from(mode == TransferMode::Attended);
         let grows = call.part(&target).is_none() && call.parts.len() >= MOST_EVER.max(most);
-        if engaged + stays > most || grows {
+        if taken + stays > most || grows {
             return Err(CommandError::CallFull(most));
         }
         let held = match mode {

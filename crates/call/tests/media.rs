@@ -342,6 +342,30 @@ fn agents_and_recorders_keep_no_call_going() {
 }
 
 #[test]
+fn agents_and_recorders_take_nobodys_place() {
+    let full = Err(CommandError::CallFull(3));
+    let mut desk = Desk::with(Config { max_participants: 3, ..Config::default() });
+    desk.call_all(1, "alice", &["bob", "agent"]).unwrap();
+    desk.accept(1, "bob").unwrap();
+    assert_eq!(desk.invite(1, "alice", &["carol"]), full, "one who is rung takes a place");
+    desk.helper_joined(1, "agent").unwrap();
+    desk.invite(1, "alice", &["carol"]).unwrap();
+    desk.accept(1, "carol").unwrap();
+    assert_eq!(desk.invite(1, "alice", &["dave"]), full);
+    desk.end(1, "alice").unwrap();
+    // One who was rung before the call was full still comes.
+    desk.channel("team", &["alice", "bob", "agent", "erin", "frank"]);
+    desk.call_channel(2, "alice", "team").unwrap();
+    desk.accept(2, "bob").unwrap();
+    desk.join(2, "erin").unwrap();
+    assert_eq!(desk.accept(2, "agent"), full, "as somebody it would take a place");
+    desk.helper_joined(2, "agent").unwrap();
+    assert_eq!(desk.join(2, "frank"), full);
+    desk.leave(2, "erin").unwrap();
+    desk.join(2, "frank").unwrap();
+}
+
+#[test]
 fn an_agent_is_the_other_side_of_a_call() {
     let mut desk = Desk::of(&["alice", "agent"]);
     desk.call(1, "alice", "agent").unwrap();

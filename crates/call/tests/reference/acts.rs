@@ -256,10 +256,13 @@ impl Reference {
     }
 
     pub fn take(&mut self, id: CallId, user: Name, device: Name) -> Result<(), &'static str> {
-        let call = self.calls[&id].clone();
-        if self.beside(id, user).len() >= call.max {
+        if self.beside(id, user).iter().filter(|part| !part.helps).count() >= self.calls[&id].max {
             return Err("call_full");
         }
+        self.take_in(id, user, device)
+    }
+
+    fn take_in(&mut self, id: CallId, user: Name, device: Name) -> Result<(), &'static str> {
         self.make_way(id, user, device)?;
         self.hold_others(user, id);
         self.enter(id, user, device);
@@ -347,7 +350,9 @@ impl Reference {
             Some(part) if part.joined_now() => {}
             Some(part) if part.status == "left" && part.why == Some("removed") => return Err("forbidden"),
             Some(_) if call.waiting() => return Err("invalid_state"),
-            _ if call.joined() >= call.max => return Err("call_full"),
+            _ if call.parts.iter().filter(|part| part.joined_now() && !part.helps).count() >= call.max => {
+                return Err("call_full");
+            }
             _ => {
                 self.make_way(id, user, device)?;
                 self.hold_others(user, id);
@@ -472,7 +477,7 @@ impl Reference {
         if !self.config.group_calls {
             return Err("feature_disabled");
         }
-        if call.parts.iter().filter(|part| part.engaged()).count() + named.len() > call.max {
+        if call.places_taken() + named.len() > call.max {
             return Err("call_full");
         }
         let mut busy = Vec::new();
@@ -557,8 +562,9 @@ impl Reference {
             self.out.push(format!("room {id} remove {user}"));
             return Err(if call.part(user).is_some() { "invalid_state" } else { "call_not_found" });
         };
+        let comes = if helps { Self::take_in } else { Self::take };
         if part.pending()
-            && let Err(full) = self.take(id, user, device)
+            && let Err(full) = comes(self, id, user, device)
         {
             self.out.push(format!("room {id} remove {user}"));
             return Err(full);

@@ -141,6 +141,11 @@ impl Call {
         self.parts.iter().filter(|part| part.joined_now()).count()
     }
 
+    /// Who is there for the others takes no place.
+    pub fn places_taken(&self) -> usize {
+        self.parts.iter().filter(|part| part.engaged() && !(part.joined_now() && part.helps)).count()
+    }
+
     /// All who are in it are there for the others.
     pub fn deserted(&self) -> bool {
         !self.parts.iter().any(|part| part.joined_now() && !part.helps)

@@ -21,7 +21,7 @@ impl Reference {
             return Err("invalid_state");
         }
         let attended = mode == "attended";
-        if call.parts.iter().filter(|part| part.engaged()).count() + usize::from(attended) > call.max {
+        if call.places_taken() + usize::from(attended) > call.max {
             return Err("call_full");
         }
         let open = others.iter().filter(|part| attended && !part.held);
