@@ -664,6 +664,20 @@ mod tests {
     }
 
     #[test]
+    #[allow(deprecated)]
+    fn a_layer_keeps_the_ssrc_it_was_first_sent_with() {
+        let request = camera("vp8", vec![layer(Low, 320), layer(Medium, 640), layer(High, 1280)]);
+        let info = track_info(&request, String::new());
+        let (key, mid) = (TrackKey(1), MidName("0".into()));
+        let mut track = Track::shown(key, ParticipantKey(1), Kind::Video, info, mid);
+        for (at, ssrc) in [(1, 5), (0, 7), (1, 6), (3, 8)] {
+            track.set_ssrc(key, at, ssrc);
+        }
+        assert_eq!(track.info.layers.iter().map(|layer| layer.ssrc).collect::<Vec<_>>(), [7, 5, 0]);
+        assert_eq!(track.info.codecs[0].layers, track.info.layers);
+    }
+
+    #[test]
     fn audio_falls_back_for_those_who_need_it_only() {
         use BackupCodecPolicy::{PreferRegression, Regression, Simulcast};
         for (kind, asked, policy) in [

@@ -90,6 +90,28 @@ fn layers_follow_the_preference_without_a_break() {
 }
 
 #[test]
+fn each_encoding_is_told_with_its_ssrc() {
+    let mut world = world(2);
+    let alice = world.join(LinkConfig::PERFECT);
+    let bob = world.join(LinkConfig::PERFECT);
+    let (config, spec) = simulcast();
+    let video = world.publish_camera(alice, &config, spec);
+    world.subscribe(bob, video, Kind::Video);
+    world.run(SECOND * 4);
+    let encodings: std::collections::BTreeMap<Layer, u32> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::EncodingStarted { track, layer, ssrc } => (*track == video).then_some((*layer, *ssrc)),
+            _ => None,
+        })
+        .collect();
+    assert!(encodings.keys().eq(&sfu::LAYERS), "{encodings:?}");
+    let ssrcs: std::collections::BTreeSet<u32> = encodings.into_values().collect();
+    assert_eq!(ssrcs.len(), 3, "{ssrcs:?}");
+}
+
+#[test]
 fn mute_stops_and_unmute_goes_on() {
     let mut world = world(3);
     let alice = world.join(LinkConfig::PERFECT);
