@@ -4,6 +4,8 @@
 //! socket, reading one datagram per system call (no coalescing, which would flatter a server on the same host). It
 //! measures what arrives, how late, and what the server's process spends on it.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod load;
 mod process;
 mod relay;
@@ -89,8 +91,8 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Runs the load and prints the result.
-pub fn run(options: Options) -> anyhow::Result<()> {
+/// Runs the load; the result, to print.
+pub fn run(options: Options) -> anyhow::Result<String> {
     match &options.other {
         Some(Other::Turn(options)) => return relay::run(options),
         None => {}
@@ -100,8 +102,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "nothing to load: all counts must be above 0"
     );
     let report = measure(&options)?;
-    println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
-    Ok(())
+    Ok(if options.json { report.to_json().to_string() } else { report.to_string() })
 }
 
 fn measure(options: &Options) -> anyhow::Result<Report> {

@@ -10,6 +10,7 @@ use model::{ChannelId, Permission, Timestamp, UserId};
 use crate::admin_link::{AdminCodes, link};
 use crate::config::{self, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
+use crate::output::{self, print};
 use crate::secrets::{Secrets, noted_url};
 use crate::turn::TurnSecrets;
 use crate::{doctor, keys, logging, replay, serve};
@@ -205,11 +206,8 @@ pub fn main() -> ExitCode {
         Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
         Cmd::Journal(JournalCmd::Replay(place)) => replay_journal(&place),
-        Cmd::Bench(options) => bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}"))),
-        Cmd::Settings => {
-            list_settings();
-            Ok(())
-        }
+        Cmd::Bench(options) => load_test(options),
+        Cmd::Settings => list_settings(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -265,10 +263,14 @@ fn run_server(flags: &ServeFlags) -> Result<(), Failure> {
 fn examine(flags: &ServeFlags) -> Result<(), Failure> {
     let layers = server_layers(flags)?;
     for warning in layers.warnings() {
-        eprintln!("stoa: {warning}");
+        output::note(warning);
     }
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     doctor::run(&config::validate(&layers, cores())?)
+}
+
+fn load_test(options: bench::Options) -> Result<(), Failure> {
+    print(bench::run(options).map_err(|error| Failure::Fault(format!("{error:#}")))?)
 }
 
 fn cores() -> usize {
@@ -351,8 +353,7 @@ fn user_token(token: &UserToken) -> Result<(), Failure> {
         channels: token.channels.iter().map(channel).collect::<Result<_, _>>()?,
         expires: now() + ttl(&token.ttl)?,
     };
-    println!("{}", auth::mint_user(keys::token_secret(configured.as_ref(), &secrets).as_bytes(), &claims, now()));
-    Ok(())
+    print(auth::mint_user(keys::token_secret(configured.as_ref(), &secrets).as_bytes(), &claims, now()))
 }
 
 fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
@@ -383,8 +384,7 @@ fn livekit_token(token: &LivekitToken) -> Result<(), Failure> {
         },
         ..auth::LiveKitClaims::default()
     };
-    println!("{}", auth::mint_livekit(&keys::livekit_key(configured.as_ref(), &secrets), &claims));
-    Ok(())
+    print(auth::mint_livekit(&keys::livekit_key(configured.as_ref(), &secrets), &claims))
 }
 
 /// A running server takes it at once.
@@ -396,8 +396,7 @@ fn admin_token(place: &Place) -> Result<(), Failure> {
             "no server has run in {dir} yet; start `stoa serve` there first, or pass the server's --data-dir"
         ))
     })?;
-    println!("{}", link(&url, &AdminCodes::new(&data_dir).issue(now())?));
-    Ok(())
+    print(link(&url, &AdminCodes::new(&data_dir).issue(now())?))
 }
 
 /// A running server notices within seconds.
@@ -412,8 +411,7 @@ fn rotate_turn(place: &Place) -> Result<(), Failure> {
         return Err(Failure::Setup(format!("{dir} does not exist; pass the server's --data-dir")));
     }
     TurnSecrets::rotate(&data_dir)?;
-    println!("rotated; credentials made with the old secret work until they expire");
-    Ok(())
+    print("rotated; credentials made with the old secret work until they expire")
 }
 
 fn replay_journal(place: &Place) -> Result<(), Failure> {
@@ -430,22 +428,22 @@ fn migrate(place: &Place) -> Result<(), Failure> {
     let path = data_dir.join("stoa.db");
     let report = runtime.block_on(store::migrate(&path)).map_err(Failure::setup)?;
     for (version, name) in &report.applied {
-        println!("applied {version} {name}");
+        print(format_args!("applied {version} {name}"))?;
     }
-    println!("{} is at schema {} (was {})", path.display(), report.to, report.from);
-    Ok(())
+    print(format_args!("{} is at schema {} (was {})", path.display(), report.to, report.from))
 }
 
-fn list_settings() {
-    println!("Stoa reads stoa.toml, then the environment, then flags. Later ones win. Defaults are in parentheses.\n");
+fn list_settings() -> Result<(), Failure> {
+    print("Stoa reads stoa.toml, then the environment, then flags. Later ones win. Defaults are in parentheses.\n")?;
     for key in KEYS {
-        println!("{}", key.name);
+        print(key.name)?;
         let alias = key.alias.map(|alias| format!(" or {alias}")).unwrap_or_default();
         if key.kind != config::Kind::Servers {
-            println!("    {}{alias}", key.variable());
+            print(format_args!("    {}{alias}", key.variable()))?;
         }
-        println!("    {}", key.help);
+        print(format_args!("    {}", key.help))?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

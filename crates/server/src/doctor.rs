@@ -10,6 +10,7 @@ use crate::config::{Config, Listen};
 use crate::doctor_turn;
 use crate::failure::Failure;
 use crate::media::{Addresses, UdpPort, announce_by_default, interface_addresses, listen};
+use crate::output::print;
 use crate::secrets::{Secrets, take_data_dir};
 
 /// Below this, a burst of video overruns the socket.
@@ -46,9 +47,9 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     findings.push(open_files(&fs::read_to_string("/proc/self/limits").unwrap_or_default()));
     for finding in &findings {
         match finding {
-            Finding::Good(what) => println!("ok    {what}"),
-            Finding::Mind(what, change) => println!("warn  {what}\n      → {change}"),
-            Finding::Bad(what, change) => println!("fail  {what}\n      → {change}"),
+            Finding::Good(what) => print(format_args!("ok    {what}"))?,
+            Finding::Mind(what, change) => print(format_args!("warn  {what}\n      → {change}"))?,
+            Finding::Bad(what, change) => print(format_args!("fail  {what}\n      → {change}"))?,
         }
     }
     let bad = findings.iter().filter(|finding| matches!(finding, Finding::Bad(..))).count();

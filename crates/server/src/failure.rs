@@ -1,7 +1,8 @@
 //! How the program exits when it cannot do what it was asked to.
 
-use std::io::Write;
 use std::process::ExitCode;
+
+use crate::output;
 
 /// Why the program stops. Each prints as one line that says what to do.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Failure {
             Failure::Fault(text) => (text, 1),
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        let _ = writeln!(std::io::stderr(), "stoa: {line}");
+        output::note(line);
         ExitCode::from(code)
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! The only crate that touches the network, the clock and the environment on behalf of the cores.
 
+// They panic when nobody reads any more; `output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod acme;
 mod admin_link;
 pub mod admission;
@@ -18,6 +21,7 @@ mod keys;
 mod logging;
 pub mod media;
 mod metrics;
+mod output;
 mod replay;
 mod secrets;
 mod serve;

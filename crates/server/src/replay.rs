@@ -6,6 +6,7 @@ use std::path::Path;
 use control::{Replay, ReplayError};
 
 use crate::failure::Failure;
+use crate::output::print;
 
 /// How many records between two lines of progress, where nobody watches.
 const STEP: usize = 1_000;
@@ -27,7 +28,7 @@ pub fn run(data_dir: &Path) -> Result<(), Failure> {
             ReplayError::Store(_) => Failure::Fault(format!("{error}; the remaining records are kept: try again")),
         })
     })?;
-    println!("{}", counts(&done));
+    print(counts(&done))?;
     match done.refused {
         0 => Ok(()),
         refused => {

@@ -1,6 +1,5 @@
 //! `stoa serve`: puts the parts together, runs them, and shuts them down in an order in which nothing is lost.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use crate::http::{Bound, Web};
 use crate::keys;
 use crate::media::{self, Addresses, MediaSettings, Plane, PortError, RoomDefaults};
 use crate::metrics::Metrics;
+use crate::output;
 use crate::secrets::{Secrets, take_data_dir};
 use crate::tls;
 use crate::turn::{Around, TurnPlane};
@@ -108,7 +108,8 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     }
     let code = is_first_start.then(|| AdminCodes::new(&config.data_dir).issue(handle.now())).transpose()?;
     // Whoever started it may have stopped reading.
-    let _ = writeln!(std::io::stdout(), "{}", banner(&config, code.as_ref(), &local, metrics_at));
+    // A server goes on when nobody can be told where it is.
+    let _ = output::print(banner(&config, code.as_ref(), &local, metrics_at));
     let (workers, milliseconds) = (plane.workers().len(), started.elapsed().as_millis() as u64);
     tracing::info!(workers, announced = ?addresses.announced(), milliseconds, "listening");
 

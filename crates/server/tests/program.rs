@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use support::{Server, get, ports, refused, serve, stoa};
@@ -157,6 +157,70 @@ fn help_and_settings_can_be_read() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}");
     }
+}
+
+/// A pipe that nobody reads from any more.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn commands_go_on_to_their_end_when_nobody_reads_what_they_print() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ports(8);
+    let (server, _) = Server::start(serve(folder.path(), base));
+    let doctor = ["doctor", "--workers", "1", "--turn-port", "off"];
+    let commands: [&[&str]; 11] = [
+        &["--help"],
+        &["--version"],
+        &["settings"],
+        &["token", "user", "--id", "alice"],
+        &["token", "livekit", "--room", "r", "--identity", "alice"],
+        &["token", "admin"],
+        &["turn", "rotate"],
+        &["migrate"],
+        &["journal", "replay"],
+        &doctor,
+        &["bench", "--url", &format!("ws://127.0.0.1:{base}"), "--rooms", "1", "--subscribers", "1", "--seconds", "1", "--warm-up", "0"],
+    ];
+    for arguments in commands {
+        let output = stoa(folder.path()).args(arguments).stdout(unread()).output().expect("the binary");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""), "{arguments:?}");
+    }
+    server.end();
+    // What a command found is in its exit code all the same.
+    let taken = UdpSocket::bind(("0.0.0.0", base + 3)).expect("free");
+    let mut finding = stoa(folder.path());
+    finding.args(doctor).args(["--http", &base.to_string(), "--udp-ports", &(base + 3).to_string()]);
+    assert_eq!(finding.stdout(unread()).stderr(unread()).status().expect("the binary").code(), Some(1));
+    drop(taken);
+    // Any other reason for which nothing can be printed is told.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+    let output = stoa(folder.path()).arg("settings").stdout(full).output().expect("the binary");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("stoa: cannot write to standard output: ") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_server_goes_on_when_nobody_reads_its_log_or_where_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ports(9);
+    let (server, _) = Server::start_logging(serve(folder.path(), base).env("STOA_LOG_LEVEL", "debug"), unread());
+    assert!(get(base, "/healthz").contains("\"ok\""));
+    assert_eq!(server.end().1, Some(0));
+    let mut silent = serve(folder.path(), base).stdout(unread()).stderr(unread()).spawn().expect("the binary");
+    let up = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        std::net::TcpStream::connect(("127.0.0.1", base)).is_ok()
+    });
+    let answer = if up { get(base, "/healthz") } else { String::new() };
+    silent.kill().expect("a child");
+    silent.wait().expect("a child");
+    assert!(answer.contains("\"ok\""), "{answer}");
 }
 
 #[test]

@@ -71,8 +71,8 @@ const LONGEST: usize = 1_460;
 /// A payload begins with the time it was sent.
 const SHORTEST: usize = 8;
 
-/// Runs the load and prints the result.
-pub(crate) fn run(options: &TurnOptions) -> anyhow::Result<()> {
+/// Runs the load; the result, to print.
+pub(crate) fn run(options: &TurnOptions) -> anyhow::Result<String> {
     ensure!((SHORTEST..=LONGEST).contains(&options.size), "--size must be from {SHORTEST} to {LONGEST}");
     ensure!((1..=64).contains(&options.burst), "--burst must be from 1 to 64");
     ensure!(options.allocations > 0 && options.rate > 0, "nothing to load: --allocations and --rate must be above 0");
@@ -102,6 +102,5 @@ pub(crate) fn run(options: &TurnOptions) -> anyhow::Result<()> {
         grown: full.zip(empty).map(|(full, empty)| full.saturating_sub(empty)),
         latencies: flows.close(),
     };
-    println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
-    Ok(())
+    Ok(if options.json { report.to_json().to_string() } else { report.to_string() })
 }
