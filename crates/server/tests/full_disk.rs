@@ -1,14 +1,17 @@
 //! The data directory's disk fills up under the real program, and is emptied again. Nothing that was answered "done" is lost, and nobody has
 //! to help.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod support;
+
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use support::{Server, ask, ports, printed, serve};
 
 /// Small, yet roomy enough for a write-ahead log of its longest beside everything else.
 const SIZE: &str = "size=24m";
@@ -55,44 +58,27 @@ impl Drop for Disk {
     }
 }
 
-struct Server {
-    child: Child,
+/// The program under this test, and what the test says to it.
+struct Program {
+    server: Server,
     port: u16,
 }
 
-impl Server {
+impl Program {
     fn start(folder: &Path, data: &Path) -> Self {
         fs::write(folder.join("stoa.toml"), SETTINGS).expect("writable");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port").port();
-        let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("writable");
-        let mut child = stoa(folder)
-            .args(["serve", "--dev", "--workers", "1", "--https", "off", "--tcp-port", "0", "--turn-port", "off"])
-            .args(["--udp-ports", &udp_port().to_string(), "--http", &format!("127.0.0.1:{port}")])
-            .arg("--data-dir")
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the binary");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let up = lines.map_while(Result::ok).any(|line| line.contains("data  "));
-        assert!(up, "did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-        Self { child, port }
+        let port = ports(0);
+        let mut command = serve(folder, port);
+        let (server, _) = Server::start(command.arg("--data-dir").arg(data));
+        Self { server, port }
     }
 
     /// The status and the JSON of an answer.
     fn ask(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("listening");
         let body = body.map_or_else(String::new, |body| body.to_string());
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("open");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let answer = ask(self.port, method, path, &headers, &body);
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let text = answer.split_once("\r\n\r\n").map_or("", |(_, text)| text);
         // A chunked body has its lengths around it.
@@ -130,37 +116,16 @@ impl Server {
         }
     }
 
-    fn kill(mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("a child");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        self.server.kill();
     }
 }
 
 const SETTINGS: &str = "[limits]\nrequests_a_second = 100000\nrequest_burst = 100000\n\
     address_requests_a_second = 100000\naddress_request_burst = 100000\n";
 
-fn udp_port() -> u16 {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a free port");
-    socket.local_addr().expect("bound").port()
-}
-
-fn stoa(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
 fn token(folder: &Path, data: &Path, id: &str) -> String {
-    let output = stoa(folder).args(["token", "user", "--id", id, "--data-dir"]).arg(data).output().expect("the binary");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    printed(folder, &["token", "user", "--id", id, "--data-dir", data.to_str().expect("text")])
 }
 
 #[test]
@@ -168,7 +133,7 @@ fn one_moment_of_a_full_disk_loses_nothing_and_passes_by_itself() {
     let Some(disk) = Disk::mount() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let data = disk.path().join("data");
-    let server = Server::start(folder.path(), &data);
+    let server = Program::start(folder.path(), &data);
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|id| token(folder.path(), &data, id));
     assert_eq!(server.until_ready(200), json!({"status": "ok"}));
     let running = server.ring(&alice).expect("there is room");
@@ -233,7 +198,7 @@ fn one_moment_of_a_full_disk_loses_nothing_and_passes_by_itself() {
     }
     server.kill();
 
-    let server = Server::start(folder.path(), &data);
+    let server = Program::start(folder.path(), &data);
     let lost: Vec<&String> =
         kept.iter().filter(|call| server.get(&format!("/api/calls/{call}"), &carol).0 != 200).collect();
     assert!(lost.is_empty(), "{} of {} calls are gone", lost.len(), kept.len());

@@ -77,6 +77,12 @@ impl Server {
         assert!(killed.success());
     }
 
+    /// Ends it with no chance to finish anything, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+    }
+
     pub fn end(mut self) -> (Duration, Option<i32>) {
         let began = Instant::now();
         self.signal("TERM");
