@@ -1,7 +1,12 @@
 //! The web app, embedded: its files, its page for each of its paths, and the answer for all other paths. Most files are embedded as
-//! Brotli (RFC 7932) and go out unchanged to every browser that accepts it.
+//! Brotli (RFC 7932) and go out unchanged to every browser that accepts it. For everyone else, each is unpacked once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -97,7 +102,7 @@ fn nothing(path: &str, asked: &HeaderMap) -> Response {
     } else {
         ApiError::not_found().into_response()
     };
-    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    answer.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     answer
 }
 
@@ -125,21 +130,35 @@ impl Found {
         };
         let headers =
             [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching.to_owned()), (header::ETAG, tag.clone())];
-        let unchanged = asked.get(header::IF_NONE_MATCH) == HeaderValue::from_str(&tag).ok().as_ref();
-        let mut answer = if unchanged {
+        let mut answer = if has(asked, &tag) {
             (StatusCode::NOT_MODIFIED, headers).into_response()
         } else if !self.is_brotli {
-            (headers, self.file.data.into_owned()).into_response()
+            (headers, shared(self.file.data)).into_response()
         } else if takes_brotli(asked) {
-            (headers, [(header::CONTENT_ENCODING, "br")], self.file.data.into_owned()).into_response()
+            (headers, [(header::CONTENT_ENCODING, "br")], shared(self.file.data)).into_response()
         } else {
-            (headers, plain(&self.file.data)).into_response()
+            (headers, UNPACKED.get(path, self.file.metadata.sha256_hash(), &self.file.data)).into_response()
         };
         if self.is_brotli {
             answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         }
         answer
     }
+}
+
+/// A file's bytes as they are embedded. Only a debug build, which reads them from the disk, has them on the heap.
+fn shared(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+        Cow::Owned(read) => Bytes::from(read),
+    }
+}
+
+/// If-None-Match: whether the client has this already (RFC 9110 §13.1.2, by weak comparison). No tag of ours contains a comma.
+fn has(asked: &HeaderMap, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
 }
 
 /// RFC 9110 §12.5.3, without the weights that nobody sends but `q=0`.
@@ -152,12 +171,70 @@ fn takes_brotli(asked: &HeaderMap) -> bool {
     })
 }
 
-/// For who takes no Brotli: browsers over plain HTTP, and simple tools.
-fn plain(mut compressed: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
+static UNPACKED: LazyLock<Unpacked> = LazyLock::new(Unpacked::default);
+
+/// The files for clients that take no Brotli: browsers over plain HTTP, and simple tools. There are as many as were embedded, and
+/// each is unpacked when it is first asked for.
+#[derive(Default)]
+struct Unpacked(Mutex<HashMap<String, (Digest, Bytes)>>);
+
+/// SHA-256 of the file as it is embedded. It changes only under a debug build, whose files can be built anew while it runs.
+type Digest = [u8; 32];
+
+impl Unpacked {
+    /// The text of a file that exists. The lock is held while it is unpacked, so that nobody unpacks it twice.
+    fn get(&self, path: &str, digest: Digest, compressed: &[u8]) -> Bytes {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.get(path) {
+            Some((of, text)) if *of == digest => text.clone(),
+            _ => {
+                let text = Bytes::from(unpack(compressed));
+                kept.insert(path.to_owned(), (digest, text.clone()));
+                text
+            }
+        }
+    }
+}
+
+fn unpack(mut compressed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
     // Reading memory that the build has written, into memory, has no way to fail.
-    if let Err(error) = brotli_decompressor::BrotliDecompress(&mut compressed, &mut plain) {
+    if let Err(error) = brotli_decompressor::BrotliDecompress(&mut compressed, &mut text) {
         tracing::error!(%error, "an embedded file cannot be read");
     }
-    plain
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "hello", by Brotli's own tool.
+    const HELLO: &[u8] = b"\x0b\x02\x80hello\x03";
+
+    #[test]
+    fn a_file_is_unpacked_once_and_then_shared() {
+        let unpacked = Unpacked::default();
+        let first = unpacked.get("hello.txt", [1; 32], HELLO);
+        assert_eq!(first, "hello");
+        // What comes the second time could not be unpacked.
+        let second = unpacked.get("hello.txt", [1; 32], b"not Brotli");
+        assert_eq!((second.as_ptr(), second.len()), (first.as_ptr(), first.len()));
+        let other = unpacked.get("other.txt", [1; 32], HELLO);
+        assert_ne!(other.as_ptr(), first.as_ptr(), "each path has its own");
+    }
+
+    #[test]
+    fn a_file_that_was_built_anew_takes_the_place_of_the_old_one() {
+        let unpacked = Unpacked::default();
+        unpacked.get("index.html", [1; 32], b"\x0b\x02\x80jello\x03");
+        assert_eq!(unpacked.get("index.html", [2; 32], HELLO), "hello");
+        assert_eq!(unpacked.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_embedded_file_is_not_copied() {
+        static EMBEDDED: &[u8] = b"as it is";
+        assert_eq!(shared(Cow::Borrowed(EMBEDDED)).as_ptr(), EMBEDDED.as_ptr());
+    }
 }

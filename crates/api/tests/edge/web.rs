@@ -14,6 +14,13 @@ async fn fetch(server: &Server, method: &str, path: &str, headers: &[(&str, &str
     server.send(request.body(Body::empty()).unwrap()).await
 }
 
+/// What belongs to a representation, and must be the same whether it is asked for with GET, with HEAD or to be told of a change.
+const ABOUT: [&str; 4] = ["etag", "cache-control", "vary", "content-encoding"];
+
+fn about(answer: &Answer) -> Vec<(&'static str, String)> {
+    ABOUT.map(|name| (name, answer.header(name).to_owned())).into()
+}
+
 /// What a browser asks with when somebody opens a page.
 const PAGE: [(&str, &str); 1] = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
 
@@ -39,10 +46,34 @@ async fn every_screen_is_the_app() {
         let screen = fetch(&server, "GET", path, &[]).await;
         assert_eq!((screen.status.as_u16(), &screen.text), (200, &page.text), "{path}");
     }
-    let head = fetch(&server, "HEAD", "/", &[]).await;
-    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
-    let tag = page.header("etag").to_owned();
-    assert_eq!(fetch(&server, "GET", "/", &[("if-none-match", &tag)]).await.status, 304);
+}
+
+#[tokio::test]
+async fn a_page_says_the_same_of_itself_however_it_is_asked_for() {
+    let server = Server::start().await;
+    for coding in ["br", "gzip", "identity"] {
+        let page = fetch(&server, "GET", "/", &[("accept-encoding", coding)]).await;
+        assert_eq!(page.header("vary"), "accept-encoding", "{coding}");
+        assert!(page.header("etag").starts_with("W/\""), "{}", page.header("etag"));
+        let head = fetch(&server, "HEAD", "/", &[("accept-encoding", coding)]).await;
+        assert_eq!((head.status.as_u16(), head.text.as_str(), about(&head)), (200, "", about(&page)), "{coding}");
+        assert_eq!(head.header("content-length"), page.header("content-length"), "{coding}");
+        let tag = page.header("etag");
+        let strong = tag.trim_start_matches("W/");
+        let among = format!("\"older\", {tag}");
+        for known in [tag, strong, among.as_str(), "*"] {
+            for method in ["GET", "HEAD"] {
+                let asked = [("accept-encoding", coding), ("if-none-match", known)];
+                let answer = fetch(&server, method, "/", &asked).await;
+                assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""), "{method} {known}");
+                for name in ["etag", "cache-control", "vary"] {
+                    assert_eq!(answer.header(name), page.header(name), "{name}, {method} {known}");
+                }
+            }
+        }
+        let older = fetch(&server, "GET", "/", &[("accept-encoding", coding), ("if-none-match", "W/\"older\"")]).await;
+        assert_eq!(older.status, 200);
+    }
 }
 
 #[tokio::test]
@@ -121,7 +152,8 @@ async fn where_nothing_is_people_get_a_page_and_programs_a_code() {
     for path in ["/nowhere", "/channels/x/y", "/history/1", "/administration"] {
         let page = fetch(&server, "GET", path, &PAGE).await;
         assert_eq!((page.status.as_u16(), &page.text), (404, &home.text), "{path}");
-        assert!(page.header("vary").contains("accept"), "{}", page.header("vary"));
+        let varies: Vec<&str> = page.headers.get_all("vary").iter().filter_map(|value| value.to_str().ok()).collect();
+        assert!(varies.contains(&"accept") && varies.contains(&"accept-encoding"), "{path}: {varies:?}");
         let again = fetch(&server, "GET", path, &[PAGE[0], ("if-none-match", home.header("etag"))]).await;
         assert_eq!(again.status, 404, "{path} has not turned into something that is known");
         for asked in [&[][..], &[("accept", "*/*")], &[("accept", "application/json")]] {
