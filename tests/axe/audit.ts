@@ -23,11 +23,25 @@ export async function audit(page: Page, screen: string): Promise<string[]> {
     await page.emulateMedia({ colorScheme: scheme });
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: HEIGHT[width] });
-      for (const fault of await run(page)) found.push(`${screen}, ${scheme}, ${width} px: ${fault}`);
+      for (const fault of [...(await run(page)), ...(await cut(page))]) found.push(`${screen}, ${scheme}, ${width} px: ${fault}`);
     }
   }
   await page.setViewportSize({ width: 1280, height: 800 });
   return found;
+}
+
+/** Text that its box cuts off, and that does not say so with an ellipsis. */
+function cut(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>("body *")]
+      .filter((element) => {
+        const style = getComputedStyle(element);
+        if (style.overflowX !== "hidden" || style.textOverflow === "ellipsis" || style.clipPath !== "none") return false;
+        const text = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim());
+        return text && (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1);
+      })
+      .map((element) => `cut: ${element.className} “${element.textContent}”, ${element.scrollWidth} px in ${element.clientWidth}`),
+  );
 }
 
 async function run(page: Page): Promise<string[]> {

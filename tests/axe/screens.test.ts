@@ -109,10 +109,30 @@ describe("axe finds nothing", () => {
       await a.page.getByText(/with that ID/).waitFor();
       await round.look(path);
     }
+    for (const [path, list] of [["/people/none", "**/api/users*"], ["/channels/none", "**/api/channels*"]] as const) {
+      await a.page.route(list, () => undefined);
+      await open(a, path);
+      await a.page.getByRole("heading", { name: "Loading…", level: 1 }).waitFor();
+      await round.look(`${path}, loading`);
+      await a.page.unroute(list);
+    }
     await open(a, "/doctor");
     await round.look("connection check, trying");
     await a.page.getByRole("button", { name: "Try again" }).waitFor();
     await round.look("connection check");
+    await open(a, "/history");
+    await a.atHome();
+    round.end();
+  });
+
+  it("in the API reference", async () => {
+    const round = new Round();
+    await open(a, "/api/docs");
+    await a.page.getByText("/api/calls/initiate").first().waitFor();
+    await round.look("API reference");
+    await a.page.getByText("/api/calls/initiate").first().click();
+    await a.page.getByRole("button", { name: "Try it out" }).waitFor();
+    await round.look("an operation of the API");
     await open(a, "/history");
     await a.atHome();
     round.end();
