@@ -10,6 +10,7 @@ import { useErrorToast } from "../errors";
 import { EditChannel } from "../parts/new-channel";
 import { go, linkTo } from "../routes";
 import { NothingPage } from "./nothing-page";
+import { ReadingPage } from "./reading-page";
 
 export function ChannelPage({ id }: { id: string }) {
   const { t } = useTranslation();
@@ -17,7 +18,7 @@ export function ChannelPage({ id }: { id: string }) {
   const channel = useStoaState((s) => s.channels[id]);
   const known = useStoaState((s) => s.known.channels);
   const here = useStoaState((s) => s.book.current?.callId);
-  if (!channel) return known ? <NothingPage text={t("channels.unknown")} /> : <p className="app-page app-empty">{t("app.reading")}</p>;
+  if (!channel) return known ? <NothingPage text={t("channels.unknown")} /> : <ReadingPage />;
   const running = channel.activeCallId !== null && channel.activeCallId !== here;
   return (
     <div className="app-page">
