@@ -121,6 +121,22 @@ describe("the screens of a call", () => {
     });
   });
 
+  it("say who is on hold beside their picture, not on it", async () => {
+    await scene(async ({ guest }) => {
+      const [a, b] = [await guest(alice), await guest(bob)];
+      await talk(a, b);
+      await b.page.keyboard.press("h");
+      const held = a.tile("Bob").getByText("On hold");
+      for (const [width, height] of [[320, 640], [390, 760], [1440, 900]] as const) {
+        await a.page.setViewportSize({ width, height });
+        await held.waitFor();
+        const [picture, sign] = [await a.tile("Bob").locator(".stoa-avatar").boundingBox(), await held.boundingBox()];
+        if (picture === null || sign === null) throw new Error(`nothing to see at ${width}`);
+        expect(sign.y, `at ${width}`).toBeGreaterThanOrEqual(picture.y + picture.height);
+      }
+    });
+  });
+
   it("give the presenter a way to stop, and don't mirror their screen", async () => {
     await scene(async ({ guest }) => {
       const [a, b] = [await guest(alice), await guest(bob)];
@@ -167,6 +183,36 @@ describe("the screens of a call", () => {
 
 describe("the screens around a call", () => {
   afterAll(closeBrowsers);
+
+  it("tell people of one name apart wherever one is chosen", async () => {
+    await scene(async ({ guest }) => {
+      const a = await guest(alice);
+      const namesakes = [await guest(bob), await guest(bob)];
+      const rows = a.page.getByRole("list", { name: "People", exact: true }).getByRole("listitem").filter({ hasText: "Bob (" });
+      await until("both", async () => (await rows.count()) === namesakes.length);
+      const names = await rows.getByRole("link").allInnerTexts();
+      const ids = await rows.evaluateAll((all) => all.map((row) => row.getAttribute("data-user-id") ?? ""));
+      expect(new Set(names).size).toBe(2);
+      for (const [i, name] of names.entries()) expect(`Bob (…${ids[i]?.slice(-(name.length - "Bob (…)".length))})`).toBe(name);
+
+      const [one = "", other = ""] = names;
+      await a.call(one, "voice");
+      const callee = await Promise.any(namesakes.map((person) => person.ring("Alice", "voice").waitFor().then(() => person)));
+      await callee.accept("Alice", "voice");
+      await a.inCall();
+      expect(await a.tile(one).getAttribute("data-user-id")).toBe(ids[0]);
+      await a.stage.and(a.page.getByRole("region", { name: `Call with ${one}`, exact: true })).waitFor();
+      const panel = await a.panel("People");
+      await panel.getByRole("button", { name: `Actions for ${one}` }).waitFor();
+      for (const [button, kind] of [["Invite people", "checkbox"], ["Transfer call", "radio"]] as const) {
+        await panel.getByRole("button", { name: button }).click();
+        const choices = a.page.getByRole("dialog", { name: button }).getByRole(kind);
+        await until("a choice", async () => (await choices.count()) === 1);
+        expect(await choices.first().getAttribute("aria-label")).toBe(other);
+        await a.page.keyboard.press("Escape");
+      }
+    });
+  });
 
   it("say that they're loading, not that nobody is there", async () => {
     await scene(async ({ guest }) => {

@@ -1,7 +1,7 @@
 /** The app: what it shows depends on who is signed in. Calls cover everything else. */
 import type { Stoa } from "@stoa/client";
 import { Announcer, CallView, IncomingCall } from "@stoa/react/components";
-import { StoaProvider, useCurrentCall, useFocusHome, useIncomingCall, useStoaState, type Say } from "@stoa/react/hooks";
+import { StoaProvider, useCurrentCall, useFocusHome, useIncomingCall, useNames, useStoaState, type Say } from "@stoa/react/hooks";
 import { useCallback, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -70,7 +70,9 @@ function SignedIn() {
 /** Shows who is calling in the title, for a tab in the background. */
 function useTitle(): void {
   const { t } = useTranslation();
-  const caller = useIncomingCall()?.callerName ?? null;
+  const names = useNames();
+  const incoming = useIncomingCall();
+  const caller = incoming && names.user(incoming.call.initiatorId, incoming.callerName);
   useEffect(() => {
     document.title = caller === null ? t("app.name") : t("title.calling", { name: caller });
   }, [caller, t]);

@@ -1,7 +1,7 @@
 /** The dialogs to create or edit a channel: its name and its members. */
 import type { Channel } from "@stoa/client";
 import { Avatar } from "@stoa/react/components";
-import { usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
+import { useNames, usePeople, useStoa, useStoaState } from "@stoa/react/hooks";
 import { Dialog } from "radix-ui";
 import { useId, useState, type SubmitEvent, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
@@ -76,6 +76,7 @@ function ChannelForm({ name: before, members, submit, save, onDone }: ChannelFor
   const { t } = useTranslation();
   const textOf = useErrorText();
   const people = usePeople();
+  const names = useNames();
   const id = useId();
   const [name, setName] = useState(before);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set(members));
@@ -104,7 +105,7 @@ function ChannelForm({ name: before, members, submit, save, onDone }: ChannelFor
         {people.map((person) => (
           <label key={person.id} className="app-pick">
             <Avatar name={person.name} id={person.id} url={person.avatarUrl} size="small" />
-            <span><bdi>{person.name}</bdi></span>
+            <span><bdi>{names.user(person.id)}</bdi></span>
             <input type="checkbox" checked={chosen.has(person.id)} onChange={() => toggle(person.id)} />
           </label>
         ))}

@@ -1,6 +1,6 @@
 /** Everyone you can call, with their presence and buttons to call them. */
 import { Avatar, CallButtons, GuestMark, Icon } from "@stoa/react/components";
-import { usePeople, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
+import { useNames, usePeople, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -15,6 +15,7 @@ export function PeopleList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
   const route = useRoute();
   const [search, setSearch] = useState("");
   const people = usePeople(search);
+  const names = useNames();
   const known = useStoaState((s) => s.known.users);
   useSearchOnServer(search.trim());
   return (
@@ -35,10 +36,10 @@ export function PeopleList({ Heading = "h2" }: { Heading?: "h1" | "h2" }) {
             >
               <Avatar name={person.name} id={person.id} url={person.avatarUrl} presence={person.presence} />
               <span className="app-row-text">
-                <a {...linkTo({ at: "person", id: person.id })}><bdi>{person.name}</bdi></a>
+                <a {...linkTo({ at: "person", id: person.id })}><bdi>{names.user(person.id)}</bdi></a>
                 <small>{say(`presence.${person.presence}`)}{person.isGuest ? <GuestMark /> : null}</small>
               </span>
-              <CallButtons target={{ userId: person.id }} name={person.name} onError={onError} />
+              <CallButtons target={{ userId: person.id }} name={names.user(person.id)} onError={onError} />
             </li>
           ))}
         </ul>

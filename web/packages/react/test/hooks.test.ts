@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { call, participant } from "../../client/test/fixtures";
 import { hueOf, initials } from "../src/components/avatar";
 import { lockText } from "../src/components/control-bar";
 import { reasonsOf, whichOf } from "../src/components/missing";
@@ -50,6 +51,36 @@ describe("names", () => {
   });
 });
 
+describe("people of one name", () => {
+  const person = (id: string, name: string) => ({ [id]: { id, name, avatarUrl: null, presence: "online", isGuest: true } }) as const;
+  const namesFor = (...people: [id: string, name: string][]) => namesOf(Object.assign({}, ...people.map(([id, name]) => person(id, name))), {}, "me", say);
+
+  it("are told apart by their IDs, whoever they are listed beside", () => {
+    const names = namesFor(["ann.lee", "Ann"], ["ann.park", "Ann"], ["bob", "Bob"]);
+    expect(["ann.lee", "ann.park", "bob"].map((id) => names.user(id))).toEqual(["Ann (ann.lee)", "Ann (ann.park)", "Bob"]);
+    expect(names.users(["ann.lee", "bob"])).toBe("Ann (ann.lee) and 1 more");
+    expect(names.target({ userId: "ann.park" }, null).name).toBe("Ann (ann.park)");
+    const ours = call({ participants: ["me", "ann.lee"].map((id) => participant(id, "connected")) });
+    expect(names.call(ours).name).toBe("Ann (ann.lee)");
+  });
+
+  it("are told apart by as much of a long ID as it takes", () => {
+    const [one, other, third] = ["guest-00000000000a1234", "guest-00000000000b1234", "guest-00000000000c5678"];
+    const names = namesFor([one, "Ann"], [other, "Ann"], [third, "Ann"]);
+    expect([one, other, third].map((id) => names.user(id))).toEqual(["Ann (…a1234)", "Ann (…b1234)", "Ann (…5678)"]);
+  });
+
+  it("are those who sound alike, and not me, whom nobody has to choose", () => {
+    const names = namesFor(["one", "Ann"], ["two", "ann "], ["me", "Bob"], ["bob", "Bob"]);
+    expect(["one", "two", "me", "bob"].map((id) => names.user(id))).toEqual(["Ann (one)", "ann  (two)", "Bob", "Bob"]);
+  });
+
+  it("may be in a call without being in the directory", () => {
+    const names = namesFor(["ann.lee", "Ann"]);
+    expect([names.user("stranger", "Ann"), names.user("stranger", "Eve"), names.user("stranger", null)]).toEqual(["Ann (stranger)", "Eve", "stranger"]);
+  });
+});
+
 describe("a missing camera or microphone", () => {
   it("is explained in one sentence per cause", () => {
     expect([whichOf({}), whichOf({ microphone: "insecure" }), whichOf({ microphone: "microphone_denied", camera: "camera_missing" })]).toEqual([null, "microphone", "both"]);
@@ -77,7 +108,7 @@ describe("what views compare and show", () => {
   });
 
   it("abbreviates names in any script", () => {
-    expect(["Bob Lindqvist", "dan", "Αθηνά Παππά", "😀 Smile", "  ", "a b c"].map(initials)).toEqual(["BL", "D", "ΑΠ", "😀S", "", "AC"]);
+    expect(["Bob Lindqvist", "dan", "Αθηνά Παππά", "😀 Smile", "  ", "a b c", "Bob (…f380)", "(?)"].map(initials)).toEqual(["BL", "D", "ΑΠ", "😀S", "", "AC", "B", "("]);
     expect(hueOf("bob")).toBe(hueOf("bob"));
   });
 

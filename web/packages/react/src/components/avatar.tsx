@@ -31,7 +31,10 @@ export function hueOf(id: string): number {
 }
 
 export function initials(name: string): string {
-  const words = name.trim().split(/\s+/u).filter(Boolean);
+  const all = name.trim().split(/\s+/u).filter(Boolean);
+  // What is in brackets is no part of the name.
+  const named = all.filter((word) => !/^\p{P}/u.test(word));
+  const words = named.length > 0 ? named : all;
   const [first, last] = [words[0], words.length > 1 ? words.at(-1) : undefined];
   return [first, last].map((word) => (word ? String.fromCodePoint(word.codePointAt(0) ?? 32) : "")).join("").toLocaleUpperCase();
 }

@@ -24,7 +24,8 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
   const stoa = useStoa();
   const say = useSay();
   const names = useNames();
-  const { call, callerName } = incoming;
+  const { call } = incoming;
+  const caller = names.user(call.initiatorId, incoming.callerName);
   const picture = useStoaState((s) => s.users[call.initiatorId]?.avatarUrl);
   const guest = participantOf(call, call.initiatorId)?.isGuest ?? false;
   const video = call.media !== "voice";
@@ -55,11 +56,11 @@ function Ringing({ incoming, onError }: { incoming: Incoming; onError: (error: u
           }}
           {...focus}
         >
-          <AlertDialog.Title className="stoa-hidden">{titleOf(say, callerName, channel, video)}</AlertDialog.Title>
+          <AlertDialog.Title className="stoa-hidden">{titleOf(say, caller, channel, video)}</AlertDialog.Title>
           {guest ? <AlertDialog.Description className="stoa-hidden">{say("person.guestHint")}</AlertDialog.Description> : null}
           <div className="stoa-incoming-who" aria-hidden="true">
-            <span className="stoa-incoming-niche"><Avatar name={callerName} id={call.initiatorId} url={picture} size="huge" /></span>
-            <strong><bdi>{callerName}</bdi></strong>
+            <span className="stoa-incoming-niche"><Avatar name={incoming.callerName} id={call.initiatorId} url={picture} size="huge" /></span>
+            <strong><bdi>{caller}</bdi></strong>
             {guest ? <GuestMark /> : null}
             <span>
               {say(video ? "incoming.hintVideo" : "incoming.hintVoice")}

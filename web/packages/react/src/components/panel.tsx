@@ -86,7 +86,7 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
   const mine = useStoaState((s) => s.me?.id === userId);
   const muted = useMediaState((s) => s.people.find((p) => p.userId === userId)?.muted ?? false);
   const { held, locked } = useMarks();
-  const name = user?.name ?? participant.name;
+  const name = names.user(userId, participant.name);
   const states = [
     participant.isGuest ? say("person.guest") : null,
     isRinging(participant) ? say("call.ringing") : null,
@@ -97,8 +97,8 @@ function PersonRow({ participant, host, onError }: { participant: Participant; h
   const run = (act: Promise<void>): void => void act.catch(onError);
   return (
     <li data-user-id={userId} data-muted={muted} data-locked={userId in locked}>
-      <Avatar name={name} id={userId} url={user?.avatarUrl} />
-      <span className="stoa-panel-who"><b><bdi>{mine ? say("people.you", { name: names.user(userId) }) : name}</bdi></b><small>{states.join(" · ")}</small></span>
+      <Avatar name={user?.name ?? participant.name} id={userId} url={user?.avatarUrl} />
+      <span className="stoa-panel-who"><b><bdi>{mine ? say("people.you", { name }) : name}</bdi></b><small>{states.join(" · ")}</small></span>
       {host && !mine ? (
         <DropdownMenu.Root modal={false}>
           <DropdownMenu.Trigger asChild>

@@ -6,6 +6,7 @@ import { useState, type ReactNode } from "react";
 import { useParticipants } from "../hooks/call";
 import { useSay, useStoa } from "../hooks/context";
 import { usePeople } from "../hooks/directory";
+import { useNames } from "../hooks/names";
 import { Avatar } from "./avatar";
 import { GuestMark } from "./guest";
 import { Icon } from "./icons";
@@ -110,11 +111,12 @@ function PeopleChoice({ kind, chosen, onChoose }: ChoiceProps) {
 
 function Pick({ user, kind, checked, onChoose }: { user: User; kind: "checkbox" | "radio"; checked: boolean; onChoose: (id: string) => void }) {
   const say = useSay();
+  const name = useNames().user(user.id);
   return (
     <label className="stoa-pick">
       <Avatar name={user.name} id={user.id} url={user.avatarUrl} size="small" presence={user.presence} />
-      <span><bdi>{user.name}</bdi><small>{say(`presence.${user.presence}`)}{user.isGuest ? <GuestMark /> : null}</small></span>
-      <input type={kind} name="stoa-pick" aria-label={user.name} checked={checked} onChange={() => onChoose(user.id)} />
+      <span><bdi>{name}</bdi><small>{say(`presence.${user.presence}`)}{user.isGuest ? <GuestMark /> : null}</small></span>
+      <input type={kind} name="stoa-pick" aria-label={name} checked={checked} onChange={() => onChoose(user.id)} />
     </label>
   );
 }

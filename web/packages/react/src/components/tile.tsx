@@ -17,13 +17,14 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
   const avatar = useStoaState((s) => s.users[tile.userId]?.avatarUrl);
   const listed = useStoaState((s) => s.users[tile.userId]?.name);
   const guest = useStoaState((s) => s.users[tile.userId]?.isGuest ?? false) && !tile.local;
-  const person = tile.local ? say("person.you") : (listed ?? tile.name ?? names.user(tile.userId));
+  const person = tile.local ? say("person.you") : names.user(tile.userId, tile.name);
   const label = labelOf(say, tile, person);
   const screen = tile.kind === "screen";
   const element = useRef<HTMLVideoElement>(null);
   const showsVideo = (screen || tile.cameraOn) && tile.video !== null && tile.state === "connected";
   const picture = usePicture(element, showsVideo ? tile.video : null);
   const frozen = picture === "frozen" && !screen && !tile.local;
+  const held = tile.held && !screen;
   const waits = tile.state === "connected" && (screen || tile.cameraOn) && !tile.held && (!showsVideo || picture === "none");
   const state = frozen && tile.state === "connected" ? "reconnecting" : stateOf(tile);
   return (
@@ -39,9 +40,10 @@ export const CallTile = memo(function CallTile({ tile, slot }: { tile: Tile; slo
           <Avatar name={listed ?? tile.name ?? person} id={tile.userId} url={avatar} size={slot === "main" ? "huge" : "large"} />
           {tile.state === "connected" ? null : <span className="stoa-tile-state">{stateText(say, tile)}</span>}
           {waits ? <span className="stoa-tile-state stoa-waits" role="status">{say("tile.waiting")}</span> : null}
+          {held ? <span className="stoa-tile-state stoa-held"><Icon name="pause" size={18} />{say("hold.tile")}</span> : null}
         </div>
       )}
-      {tile.held && !screen ? <span className="stoa-tile-veil" data-held><Icon name="pause" size={26} />{say("hold.tile")}</span> : null}
+      {held && showsVideo ? <span className="stoa-tile-veil"><Icon name="pause" size={26} />{say("hold.tile")}</span> : null}
       {showsVideo && state === "reconnecting" && !tile.held ? <span className="stoa-tile-veil" role="status">{say("call.reconnecting")}</span> : null}
       <footer className="stoa-tile-name">
         {tile.muted && !screen && tile.state === "connected" ? (

@@ -16,6 +16,7 @@ interface Props {
 export function WaitingBanner({ onError }: Props) {
   const stoa = useStoa();
   const say = useSay();
+  const names = useNames();
   const incoming = useWaitingCall();
   const picture = useStoaState((s) => (incoming ? s.users[incoming.call.initiatorId]?.avatarUrl : null));
   if (!incoming) return null;
@@ -24,7 +25,7 @@ export function WaitingBanner({ onError }: Props) {
   return (
     <section className="stoa-banner stoa-knock" data-tone="ring" role="alert" aria-label={say("waiting.region")}>
       <Avatar name={callerName} id={call.initiatorId} url={picture} />
-      <span>{say("waiting.text", { name: callerName })}</span>
+      <span>{say("waiting.text", { name: names.user(call.initiatorId, callerName) })}</span>
       {participantOf(call, call.initiatorId)?.isGuest ? <GuestMark /> : null}
       <span className="stoa-banner-acts">
         <button type="button" className="stoa-button" data-tone="go" onClick={() => void stoa.acceptAndHold(call.id, { video }).catch(onError)}>

@@ -4,7 +4,8 @@ import { useMemo } from "react";
 
 import { useStoaState } from "./store";
 
-const byName = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name);
+/** Namesakes by ID, so that they keep their places. */
+const byName = (a: { id: string; name: string }, b: { id: string; name: string }): number => a.name.localeCompare(b.name) || a.id.localeCompare(b.id);
 
 /** Everyone but me, people who are online first. */
 export function usePeople(search = ""): readonly User[] {

@@ -2,6 +2,7 @@
 
 export const english = {
   "person.you": "You",
+  "person.namesake": "{{name}} ({{mark}})",
   "person.several": "{{first}} and {{count}} more",
   "person.nobody": "No one else",
   "person.guest": "Guest",
