@@ -1,6 +1,6 @@
-//! How a room is to be: said by whoever creates it, or by the token of whoever opens it by joining.
+//! The options of a room. They come from the request that creates it, or from the token of the participant who opens it by joining.
 //!
-//! Both are read here, so that both are taken and refused alike. What is taken is kept; what is not is refused, never dropped.
+//! Both are parsed here, so that the same options are accepted and refused. An option that isn't supported is refused, never ignored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,30 +13,30 @@ use crate::limits::{LONGEST_METADATA, LONGEST_TAGS, LONGEST_TIMEOUT};
 use crate::requests::RoomRefusal;
 use crate::room::Room;
 
-/// How long video may be held back where the least was said and the most was not, as LiveKit has it.
+/// The longest playout delay if only the shortest was given. LiveKit uses the same value.
 const MOST_PLAYOUT_DELAY: Duration = Duration::from_secs(10);
 
-/// How a room is to be, where it was said.
+/// The options of a room. `None`: not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoomOptions {
-    /// How long it lives before anyone came.
+    /// How long the room stays open before anyone has joined.
     pub empty_timeout: Option<Duration>,
-    /// How long it lives after everyone left.
+    /// How long the room stays open after everyone has left.
     pub departure_timeout: Option<Duration>,
-    /// At most so many participants.
+    /// The most participants it admits.
     pub max_participants: Option<usize>,
-    /// For everyone in it to read.
+    /// Metadata that everyone in the room can read.
     pub metadata: Option<String>,
-    /// How long subscribers are asked to hold video back.
+    /// How long subscribers should delay video.
     pub playout_delay: Option<PlayoutDelay>,
-    /// What a participant publishes together is played in step.
+    /// Whether subscribers should play a participant's tracks in sync.
     pub sync_streams: Option<bool>,
-    /// For the operator to know it by.
+    /// Labels for the operator.
     pub tags: BTreeMap<String, String>,
 }
 
 impl RoomOptions {
-    /// What an access token says of the room that its holder may open.
+    /// The options in an access token, for the room that its holder may open.
     pub fn of_token(claims: &auth::LiveKitClaims) -> Result<Self, RoomRefusal> {
         let config: proto::RoomConfiguration = match &claims.room_config {
             Some(config) => serde_json::to_vec(config)
@@ -61,7 +61,7 @@ impl RoomOptions {
         })
     }
 
-    /// Refuses what is too long.
+    /// Refuses metadata and tags that are too long.
     pub(crate) fn check(&self) -> Result<(), RoomRefusal> {
         if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > LONGEST_METADATA) {
             return Err(RoomRefusal::TooLong { what: "metadata size exceeds limits", most: LONGEST_METADATA });
@@ -76,7 +76,7 @@ impl RoomOptions {
 impl TryFrom<proto::CreateRoomRequest> for RoomOptions {
     type Error = RoomRefusal;
 
-    /// As in LiveKit, what is zero or empty was not said.
+    /// As in LiveKit, zero and empty values count as not given.
     fn try_from(request: proto::CreateRoomRequest) -> Result<Self, RoomRefusal> {
         if request.egress.is_some() {
             return Err(RoomRefusal::Unsupported("egress of a room is not supported"));
@@ -119,7 +119,7 @@ fn playout_delay(least: u32, most: u32) -> Result<Option<PlayoutDelay>, RoomRefu
 }
 
 impl Room {
-    /// What is not said stays.
+    /// Options that aren't given stay as they are.
     pub(crate) fn apply(&mut self, options: RoomOptions) {
         if let Some(timeout) = options.empty_timeout {
             self.init.empty_timeout = timeout;
@@ -172,7 +172,7 @@ mod tests {
         let snake = r#"{"name":"n","max_participants":1,"departure_timeout":2,"empty_timeout":60,"metadata":"mm",
             "min_playout_delay":200,"max_playout_delay":2000,"sync_streams":true,"tags":{"team":"a"}}"#;
         assert_eq!((of(camel), of(snake)), (Ok(all.clone()), Ok(all)));
-        // What the SDKs write where nothing was set.
+        // What the SDKs send if nothing was set.
         let nothing = r#"{"name":"","emptyTimeout":0,"agents":[],"tags":{},"syncStreams":false,"metadata":""}"#;
         assert_eq!((of("{}"), of(nothing)), (Ok(RoomOptions::default()), Ok(RoomOptions::default())));
     }

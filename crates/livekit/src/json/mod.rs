@@ -1,9 +1,9 @@
-//! Protobuf's JSON mapping, both ways, for the messages that people write and read as JSON: the server API's, webhooks', signalling in text.
+//! Protobuf's JSON mapping in both directions, for the messages that travel as JSON: the server API, webhooks, and signalling in text.
 //!
-//! Read as LiveKit's servers read it (Go's `protojson`, unknown names ignored), and written byte for byte as they write it, but
-//! for the blanks that they put after commas or not. A message goes through its binary form, which prost reads and
-//! writes, and what that does not say is in [`messages`]: the code that is generated for serde is stricter, writes
-//! otherwise, and is larger than the rest of the wire protocol.
+//! It accepts what LiveKit's servers accept (Go's `protojson`, ignoring unknown names) and writes the same bytes as they do, except
+//! for the space after commas, which they sometimes write and sometimes don't. Every message is converted by way of its binary
+//! form, which prost reads and writes; [`messages`] holds what the binary form doesn't tell. The code that pbjson generates
+//! for serde would be stricter, write different JSON, and be larger than the rest of the wire protocol.
 
 #[rustfmt::skip]
 pub mod messages;
@@ -16,9 +16,9 @@ use prost::Message;
 pub use read::Unreadable;
 pub use write::Style;
 
-/// A message that JSON is read into or made from.
+/// A message that can be read from JSON and written as JSON.
 pub trait Described: Message + Default {
-    /// What it is made of.
+    /// Its fields.
     const MESSAGE: &'static schema::Message;
 }
 

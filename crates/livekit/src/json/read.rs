@@ -1,4 +1,4 @@
-//! JSON to the binary form.
+//! Converts JSON to the binary form.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,12 +12,12 @@ use crate::decode::{STANDARD, URL_SAFE};
 
 use super::schema::{Enum, Field, Kind, Message, Shape};
 
-/// Not JSON, or not of this message.
+/// The text is not JSON, or not the JSON of this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the JSON of this message")]
 pub struct Unreadable;
 
-/// The message in binary. It is no deeper than `serde_json` lets any JSON be.
+/// Converts a message to its binary form. `serde_json` limits how deeply it can be nested.
 pub(super) fn to_binary(message: &'static Message, json: &[u8]) -> Result<Vec<u8>, Unreadable> {
     let mut binary = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(json);
@@ -68,7 +68,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
     }
 }
 
-/// A field's value; gives back whether it was another than `null`, which any field may be.
+/// Reads a field's value, and returns whether there was one: any field may be `null`.
 struct FieldSeed<'a> {
     field: &'static Field,
     into: &'a mut Vec<u8>,
@@ -104,7 +104,7 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
     }
 }
 
-/// One value, with its key in the binary form.
+/// Reads one value and writes it with its key in the binary form.
 struct ValueSeed<'a> {
     field: &'static Field,
     into: &'a mut Vec<u8>,
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for MapSeed<'_> {
             }
             let before = binary.len();
             json.next_value_seed(ValueSeed { field: value, into: &mut binary })?;
-            // An enumeration's unknown name.
+            // The name isn't in the enumeration.
             if binary.len() > before {
                 put_bytes(self.into, self.field.number, &binary);
             }
@@ -177,7 +177,7 @@ impl<'de> Visitor<'de> for MapSeed<'_> {
     }
 }
 
-/// A value that is neither list nor object.
+/// A value that is neither a list nor an object.
 enum Scalar<'de> {
     Null,
     Bool(bool),
@@ -225,7 +225,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
-/// `None` where the value is not of the field's kind. Writes nothing where an enumeration has no such name.
+/// `None` if the value is not of the field's kind. Writes nothing if the name isn't in the enumeration.
 fn put_scalar(into: &mut Vec<u8>, field: &Field, scalar: &Scalar) -> Option<()> {
     let number = field.number;
     match (field.kind, scalar) {
@@ -245,7 +245,7 @@ fn put_scalar(into: &mut Vec<u8>, field: &Field, scalar: &Scalar) -> Option<()> 
     Some(())
 }
 
-/// A map's key, which JSON has as text whatever it is.
+/// Reads a map's key. In JSON, keys are always strings.
 fn put_key(into: &mut Vec<u8>, key: &Field, name: &str) -> Option<()> {
     match key.kind {
         Kind::String => put_bytes(into, key.number, name.as_bytes()),
@@ -275,17 +275,17 @@ fn put_integer(into: &mut Vec<u8>, number: u32, kind: Kind, value: i128) -> Opti
     Some(())
 }
 
-/// Negative numbers are ten bytes long, as 64-bit ones.
+/// Negative numbers are extended to 64 bits, so they take ten bytes.
 fn extended(value: i64) -> u64 {
     value.cast_unsigned()
 }
 
-/// A whole number: `77`, `77.0`, `7.7e1`, or one of these as text.
+/// An integer: `77`, `77.0`, `7.7e1`, or any of these as a string.
 fn integer(scalar: &Scalar) -> Option<i128> {
     match scalar {
         Scalar::Unsigned(value) => Some((*value).into()),
         Scalar::Signed(value) => Some((*value).into()),
-        // Within what any kind can be; a greater one would not be the number that was written.
+        // Every integer type fits into this range. Beyond it, the conversion could change the number.
         Scalar::Float(value) if value.fract() == 0.0 && value.abs() <= u64::MAX as f64 => Some(*value as i128),
         Scalar::Text(text) => integer(&number(text)?),
         Scalar::Null | Scalar::Bool(_) | Scalar::Float(_) => None,
@@ -313,9 +313,9 @@ fn float32(scalar: &Scalar) -> Option<f32> {
     (narrow.is_finite() || !wide.is_finite()).then_some(narrow)
 }
 
-/// A number that is written as text: JSON's number and nothing around it.
+/// A number in a string: as JSON writes numbers, with nothing around it.
 fn number(text: &str) -> Option<Scalar<'static>> {
-    // JSON may have blanks around it.
+    // The JSON parser would accept spaces around it.
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
         || !text.ends_with(|last: char| last.is_ascii_digit())
     {
@@ -326,7 +326,7 @@ fn number(text: &str) -> Option<Scalar<'static>> {
     whole.or_else(|| number.as_f64().map(Scalar::Float))
 }
 
-/// The outer `None`: not of this kind; the inner: a name that is not known, which is ignored as an unknown field is.
+/// The outer `None`: the value can't be of this kind. The inner `None`: an unknown name, which is ignored like an unknown field.
 fn enumerated(values: &Enum, scalar: &Scalar) -> Option<Option<i32>> {
     match scalar {
         Scalar::Text(name) => Some(values.number(name)),
@@ -336,7 +336,7 @@ fn enumerated(values: &Enum, scalar: &Scalar) -> Option<Option<i32>> {
     }
 }
 
-/// Either alphabet, padded or not.
+/// Base64 in the standard or the URL-safe alphabet, with or without padding.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
     engine.decode(text).ok()

@@ -1,11 +1,11 @@
-//! What protobuf's JSON mapping must know of a message and its binary form does not say. `messages` is generated in these words.
+//! What protobuf's JSON mapping needs to know about a message beyond its binary form. `messages` is generated from these types.
 
 /// A message.
 #[derive(Debug)]
 pub struct Message {
-    /// With its package.
+    /// Its full name, including the package.
     pub name: &'static str,
-    /// In the order of their declaration, which is the order they are written in.
+    /// Its fields in the order they are declared, which is also the order they are written in.
     pub fields: &'static [Field],
 }
 
@@ -14,26 +14,26 @@ pub struct Message {
 pub struct Field {
     /// Its tag in the binary form.
     pub number: u32,
-    /// As it is declared: snake_case.
+    /// The name as declared, in snake_case.
     pub name: &'static str,
-    /// How often it may be there.
+    /// How often it may appear.
     pub shape: Shape,
     /// What it holds.
     pub kind: Kind,
 }
 
-/// How often a field may be there, and whether it can be told apart from its default.
+/// How often a field may appear, and whether its default value differs from its absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Once; scalars are there even when they are not.
+    /// Once. A scalar that is absent has its default value.
     Single,
-    /// Once or not, and that matters (`optional`).
+    /// Once or not at all, and the difference matters (`optional`).
     Optional,
-    /// One of several, counted in each message from 0, of which at most one is there.
+    /// Part of a `oneof`: at most one of its fields may appear. The number counts the `oneof`s of a message from 0.
     Oneof(u8),
-    /// Any number.
+    /// Any number of times.
     Repeated,
-    /// Any number, by key: the kind is a message of a key (1) and a value (2).
+    /// A map: any number of entries, each a message with a key (1) and a value (2).
     Map,
 }
 
@@ -60,12 +60,12 @@ pub enum Kind {
     Message(&'static Message),
 }
 
-/// An enumeration: its values by name, in the order of their declaration.
+/// An enumeration: its names and their numbers, in the order they are declared.
 #[derive(Debug)]
 pub struct Enum(pub &'static [(&'static str, i32)]);
 
 impl Message {
-    /// The field of this name, in either spelling.
+    /// The field with this name, in snake_case or lowerCamelCase.
     pub(super) fn field(&'static self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name || camel_case(field.name).eq(name.chars()))
     }
@@ -81,7 +81,7 @@ impl Enum {
     }
 }
 
-/// A field's name in JSON: lowerCamelCase as protoc makes it.
+/// A field's name in JSON: lowerCamelCase, derived as protoc does.
 pub(super) fn camel_case(name: &str) -> impl Iterator<Item = char> {
     let mut raised = false;
     name.chars().filter_map(move |letter| match letter {

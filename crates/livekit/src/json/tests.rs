@@ -1,4 +1,4 @@
-//! What the mapping takes and refuses, and how it writes, by example; `tests/json.rs` has every message.
+//! Examples of what the mapping accepts and refuses and how it writes. `tests/json.rs` covers every message.
 
 use livekit_protocol as proto;
 

@@ -1,4 +1,4 @@
-//! The binary form to JSON.
+//! Converts the binary form to JSON.
 
 use std::cmp::Ordering;
 use std::fmt::{Display, LowerExp, Write as _};
@@ -9,23 +9,23 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::schema::{Field, Kind, Message, Shape, camel_case};
 
-/// LiveKit's two ways of writing.
+/// The two styles in which LiveKit writes JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Names in lowerCamelCase, and only what is not the default: webhooks, signalling.
+    /// For webhooks and signalling: names in lowerCamelCase, without fields that have their default value.
     Compact,
-    /// Names as declared, and everything, `null` for a message that is not there: the server API's answers.
+    /// For responses of the server API: names as declared, with every field, and `null` for an absent message.
     Full,
 }
 
-/// The message in JSON. What is binary comes from prost; where it is none, it is read as far as it goes.
+/// Converts a message to JSON. The bytes come from prost; if they are malformed, the rest is left out.
 pub(super) fn from_binary(message: &'static Message, binary: &[u8], style: Style) -> String {
     let mut json = String::with_capacity(2 * binary.len() + 2);
     write_message(&mut json, message, binary, style);
     json
 }
 
-/// A value of the binary form.
+/// A value in the binary form.
 #[derive(Debug, Clone, Copy)]
 enum Raw<'a> {
     Number(u64),
@@ -89,7 +89,7 @@ fn write_list(json: &mut String, kind: Kind, values: &[(u32, Raw)], style: Style
     json.push(']');
 }
 
-/// By key, in order.
+/// Writes a map's entries, sorted by key.
 fn write_map(json: &mut String, entry: &'static Message, values: &[(u32, Raw)], style: Style) {
     let [key, value] = entry.fields else { return };
     let entries = values.iter().filter_map(|(_, entry)| match entry {
@@ -116,7 +116,7 @@ fn write_map(json: &mut String, entry: &'static Message, values: &[(u32, Raw)], 
         }
         json.push(':');
         match (value.kind, of(&entry, value.number)) {
-            // Unlike a field, a value is always there.
+            // Unlike a field, a map entry always has a value.
             (Kind::Message(message), None) => write_message(json, message, &[], style),
             (_, at) => write_field(json, value, at.map_or(&[][..], |at| &entry[at..=at]), style),
         }
@@ -163,7 +163,7 @@ fn write_value(json: &mut String, kind: Kind, value: Raw, style: Style) {
     }
 }
 
-/// What these bits mean in this kind.
+/// The number that these bits stand for in this kind.
 fn signed(kind: Kind, bits: u64) -> i128 {
     let zigzag = |bits: u64| (bits >> 1).cast_signed() ^ -((bits & 1).cast_signed());
     match kind {
@@ -198,7 +198,8 @@ fn write_float64(json: &mut String, bits: u64) {
     write_float(json, value, value, (1e-6..1e21).contains(&value.abs()));
 }
 
-/// As ECMAScript writes numbers: the shortest that is read as the same, with an exponent where it is very small or large.
+/// Writes a number as ECMAScript does: the shortest form that reads back as the same number, with an exponent if it is very small
+/// or very large.
 fn write_float<F: Display + LowerExp>(json: &mut String, value: F, wide: f64, is_plain: bool) {
     if wide.is_nan() {
         json.push_str("\"NaN\"");
@@ -213,11 +214,11 @@ fn write_float<F: Display + LowerExp>(json: &mut String, value: F, wide: f64, is
 }
 
 fn write_text(json: &mut String, text: &str) {
-    // Escapes what must be escaped, and as LiveKit does.
+    // Escapes the same characters as LiveKit, in the same way.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-/// What separates the entries of a list or an object.
+/// Puts the commas between the entries of a list or an object.
 #[derive(Default)]
 struct Comma(bool);
 
@@ -229,7 +230,7 @@ impl Comma {
     }
 }
 
-/// The values by field, those of a field in order.
+/// The values, sorted by field; those of one field keep their order.
 fn split(mut binary: &[u8]) -> Vec<(u32, Raw<'_>)> {
     let mut values = Vec::new();
     while let Some(value) = next(&mut binary) {
