@@ -49,7 +49,7 @@ describe("ringing", () => {
       await meet(a, b);
       await b.leave();
       await a.outOfCall();
-    });
+    }, { config: '[call]\nring_timeout = "6s"\n' });
   });
 
   it("busy: somebody already in a call isn't rung, and the caller is told", async () => {

@@ -80,6 +80,9 @@ export interface Hearing {
   floor: number;
 }
 
+/** A burst of each tone and the pause before it, whenever it begins, and what the analyser needs to fill. */
+const ONE_CYCLE = 800;
+
 /** Listens to an element's `srcObject` for a while. */
 export async function listen(media: Locator, milliseconds = 1_500): Promise<Hearing> {
   return media.evaluate(
@@ -125,7 +128,7 @@ export async function hears(media: Locator, who: Persona, options: WaitOptions =
   return until(
     `${who.name}'s tone of ${who.tone} Hz`,
     async () => {
-      const hearing = await listen(media);
+      const hearing = await listen(media, ONE_CYCLE);
       if (!isToneOf(hearing, who)) throw new Error(JSON.stringify(hearing));
       return hearing;
     },
@@ -147,11 +150,14 @@ export async function hearsNothing(media: Locator, who: Persona, options: WaitOp
   );
 }
 
-/** Whether a video goes on: at least `frames` further frames are shown within the time. */
+/** Whether a video goes on: at least `frames` further frames are shown within the time. Answers once they are. */
 export async function keepsPlaying(video: Locator, milliseconds = 3_000, frames = 5): Promise<boolean> {
   const shown = () =>
     video.evaluate((element) => (element as HTMLVideoElement).getVideoPlaybackQuality().totalVideoFrames);
-  const before = await shown();
-  await sleep(milliseconds);
-  return (await shown()) - before >= frames;
+  const [before, end] = [await shown(), Date.now() + milliseconds];
+  while ((await shown()) - before < frames) {
+    if (Date.now() > end) return false;
+    await sleep(50);
+  }
+  return true;
 }
