@@ -68,7 +68,7 @@ impl Room {
         if grant == session.grant {
             return;
         }
-        if !session.is_relayed() {
+        if !session.is_cascaded() {
             let stats = self.media.peer_stats(session.peers.publisher());
             session.is_publisher = grant.publish && stats.is_some_and(|stats| stats.connected);
         }

@@ -183,7 +183,19 @@ fn commands_go_on_to_their_end_when_nobody_reads_what_they_print() {
         &["migrate"],
         &["journal", "replay"],
         &doctor,
-        &["bench", "--url", &format!("ws://127.0.0.1:{base}"), "--rooms", "1", "--subscribers", "1", "--seconds", "1", "--warm-up", "0"],
+        &[
+            "bench",
+            "--url",
+            &format!("ws://127.0.0.1:{base}"),
+            "--rooms",
+            "1",
+            "--subscribers",
+            "1",
+            "--seconds",
+            "1",
+            "--warm-up",
+            "0",
+        ],
     ];
     for arguments in commands {
         let output = stoa(folder.path()).args(arguments).stdout(unread()).output().expect("the binary");

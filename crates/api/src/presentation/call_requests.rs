@@ -155,6 +155,8 @@ pub(crate) fn user_ids(field: &'static str, ids: &[String]) -> ApiResult<Vec<Use
 
 #[cfg(test)]
 mod tests {
+    use model::DeviceId;
+
     use super::*;
 
     fn ask(body: Value) -> ApiResult<InitiateCall> {
