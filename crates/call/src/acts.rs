@@ -10,7 +10,7 @@ use crate::change::{Change, Ending, Exit};
 use crate::command::{self, Answer, CommandError};
 use crate::initiate::MOST_EVER;
 use crate::output::{Output, RoomAct};
-use crate::part::{Gone, Link, MediaState, PartState};
+use crate::part::{Gone, Link, MediaState, Part, PartState};
 use crate::switchboard::Switchboard;
 
 /// The longest text kept of what a client says about an end, in characters.
@@ -36,9 +36,15 @@ impl MediaWish {
 }
 
 impl Switchboard {
-    /// The call, if this user has or had a part in it.
-    pub(crate) fn seen_by(&self, id: CallId, user: &UserId) -> Result<&Call, CommandError> {
-        self.calls.get(&id).filter(|call| call.part(user).is_some()).ok_or(CommandError::CallNotFound)
+    /// A call that the command has found before: finished calls are forgotten between commands only.
+    pub(crate) fn known(&self, id: CallId) -> &Call {
+        self.calls.get(&id).expect("the command has found this call before")
+    }
+
+    /// The call and this user's part in it, if they have or had one.
+    pub(crate) fn seen_by(&self, id: CallId, user: &UserId) -> Result<(&Call, &Part), CommandError> {
+        let call = self.calls.get(&id).ok_or(CommandError::CallNotFound)?;
+        Ok((call, call.part(user).ok_or(CommandError::CallNotFound)?))
     }
 
     pub(crate) fn answer(&self, id: CallId) -> Result<Answer, CommandError> {
@@ -47,9 +53,8 @@ impl Switchboard {
     }
 
     fn joined_answer(&self, id: CallId, user: &UserId) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, user)?.snapshot();
-        let participant = Box::new(call.participant(user).expect("seen_by found the part").clone());
-        Ok(Answer::Joined { call: Box::new(call), participant })
+        let (call, part) = self.seen_by(id, user)?;
+        Ok(Answer::Joined { call: Box::new(call.snapshot()), participant: Box::new(part.snapshot()) })
     }
 
     pub(crate) fn accept(
@@ -59,11 +64,10 @@ impl Switchboard {
         user: UserId,
         device: DeviceId,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
+        let (call, part) = self.seen_by(id, &user)?;
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
-        let part = call.part(&user).expect("seen_by found the part");
         match &part.state {
             PartState::Invited | PartState::Ringing => self.take(now, id, &user, device)?,
             PartState::Joined(stay) if stay.device != device => return Err(CommandError::AnsweredElsewhere),
@@ -84,7 +88,7 @@ impl Switchboard {
         user: &UserId,
         device: DeviceId,
     ) -> Result<(), CommandError> {
-        let call = &self.calls[&id];
+        let call = self.known(id);
         if call.joined_beside(user).filter(|part| part.counts()).count() >= call.max_participants {
             return Err(CommandError::CallFull(call.max_participants));
         }
@@ -152,7 +156,7 @@ impl Switchboard {
 
     /// One who is not being rung comes in: late, or again.
     fn come_in(&mut self, now: Timestamp, id: CallId, user: &UserId, device: DeviceId) -> Result<(), CommandError> {
-        let call = &self.calls[&id];
+        let call = self.known(id);
         let grows = call.part(user).is_none() && call.parts.len() >= MOST_EVER.max(call.max_participants);
         let there = call.parts.iter().filter(|part| part.counts()).count();
         if there >= call.max_participants || grows {
@@ -172,8 +176,7 @@ impl Switchboard {
         user: UserId,
         busy: bool,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
-        let part = call.part(&user).expect("seen_by found the part");
+        let (call, part) = self.seen_by(id, &user)?;
         match &part.state {
             PartState::Gone { how: Gone::Declined | Gone::Busy, .. } => {}
             _ if call.is_over() => return Err(CommandError::CallOver(call.status())),
@@ -188,7 +191,7 @@ impl Switchboard {
     }
 
     pub(crate) fn cancel(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
+        let (call, _) = self.seen_by(id, &user)?;
         if call.initiator != user {
             return Err(CommandError::Forbidden("only the caller can cancel the call"));
         }
@@ -210,7 +213,7 @@ impl Switchboard {
 
     /// Takes a user out by their own wish: of a call they are in, of one they are calling (it is cancelled) or of one that rings (it is declined).
     pub(crate) fn go(&mut self, now: Timestamp, id: CallId, user: &UserId, exit: Exit) {
-        let call = &self.calls[&id];
+        let call = self.known(id);
         let Some(part) = call.part(user).filter(|part| part.is_engaged() && !call.is_over()) else { return };
         let change = if part.is_pending() {
             Change::Declined { user: user.clone(), busy: false }
@@ -229,8 +232,7 @@ impl Switchboard {
         user: UserId,
         note: Option<String>,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
-        let part = call.part(&user).expect("seen_by found the part");
+        let (call, part) = self.seen_by(id, &user)?;
         let note = note.map(|note| note.chars().take(LONGEST_NOTE).collect());
         match &part.state {
             _ if call.is_over() => {}
@@ -257,11 +259,10 @@ impl Switchboard {
         user: UserId,
         wish: MediaWish,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
+        let (call, part) = self.seen_by(id, &user)?;
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
-        let part = call.part(&user).expect("seen_by found the part");
         if !part.is_joined() {
             return Err(CommandError::InvalidState("you are not in the call"));
         }
@@ -286,8 +287,7 @@ impl Switchboard {
         user: UserId,
         wish: MediaWish,
     ) -> Result<Answer, CommandError> {
-        let call = self.in_it(id, &user)?;
-        let part = call.part(&user).expect("in_it found the part");
+        let (_, part) = self.in_it(id, &user)?;
         let opens = wish.is_muted == Some(false) && part.is_hard_muted;
         let mut state = wish.over(part.media);
         state.is_muted |= opens;

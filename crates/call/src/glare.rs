@@ -40,7 +40,7 @@ impl Switchboard {
         let (caller, device) = (request.caller.clone(), request.device.clone());
         self.take(now, there, &caller, device)?;
         if request.id.is_some() {
-            let topology = self.calls[&there].topology;
+            let topology = self.known(there).topology;
             let loser = self.build(now, request, called, topology, false);
             self.calls.insert(id, loser);
             self.transition(now, id, Change::Initiated { by: caller });
@@ -56,7 +56,7 @@ impl Switchboard {
         request: InitiateCall,
         called: Called,
     ) -> Result<Answer, CommandError> {
-        let old = &self.calls[&there];
+        let old = self.known(there);
         let user = old.initiator.clone();
         let stay = old.part(&user).and_then(Part::stay).expect("a caller is in a call that waits");
         let device = stay.device.clone();
@@ -73,13 +73,13 @@ impl Switchboard {
     }
 
     fn end_as_merged(&mut self, now: Timestamp, loser: CallId, winner: CallId) {
-        let call = &self.calls[&loser];
+        let call = self.known(loser);
         let rings = |part: &&Part| matches!(part.state, PartState::Ringing);
         let rang: Vec<UserId> = call.parts.iter().filter(rings).map(|part| part.user.clone()).collect();
         let by = Some(call.initiator.clone());
         let ending = Ending::new(CallStatus::Cancelled, EndReason::Cancelled, now);
         self.transition(now, loser, Change::Ended(Ending { by, merged_into: Some(winner), ..ending }));
-        let told = merged(&self.calls[&winner], loser, &rang, now);
+        let told = merged(self.known(winner), loser, &rang, now);
         for delivery in told {
             if self.devices.reaches(&delivery) {
                 self.push(Output::Deliver(delivery));

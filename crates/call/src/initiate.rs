@@ -54,7 +54,7 @@ impl Switchboard {
         self.calls.insert(id, call);
         self.transition(now, id, Change::Initiated { by });
         self.ring(now, id);
-        Ok(Answer::Call(Box::new(self.calls[&id].snapshot())))
+        Ok(Answer::Call(Box::new(self.known(id).snapshot())))
     }
 
     /// Whom the request calls, the caller left out.
@@ -208,7 +208,7 @@ impl Switchboard {
 
     /// Rings all who have not been told and have a device to tell.
     pub(crate) fn ring(&mut self, now: Timestamp, id: CallId) {
-        let call = &self.calls[&id];
+        let call = self.known(id);
         let untold = call.parts.iter().filter(|part| matches!(part.state, PartState::Invited));
         let reached = untold.filter(|part| self.devices.is_connected(&part.user));
         let users: Vec<UserId> = reached.map(|part| part.user.clone()).collect();
@@ -224,7 +224,7 @@ impl Switchboard {
         by: UserId,
         users: Vec<UserId>,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &by)?;
+        let (call, _) = self.seen_by(id, &by)?;
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
@@ -256,9 +256,9 @@ impl Switchboard {
         let newcomer = |(user, busy)| Newcomer { id: command::participant_id(rng), user, busy };
         let newcomers = wanted.into_iter().map(newcomer).collect();
         self.transition(now, id, Change::Invited { by, newcomers });
-        if !self.calls[&id].is_over() {
+        if !self.known(id).is_over() {
             self.ring(now, id);
         }
-        Ok(Answer::Call(Box::new(self.calls[&id].snapshot())))
+        Ok(Answer::Call(Box::new(self.known(id).snapshot())))
     }
 }

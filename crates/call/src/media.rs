@@ -41,7 +41,7 @@ impl Switchboard {
                 same && matches!(stay.link, Link::InRoom | Link::Up)
             }
         };
-        let joined = self.calls[&id].part(&user).is_some_and(Part::is_joined);
+        let joined = self.known(id).part(&user).is_some_and(Part::is_joined);
         if joined && let Err(error) = self.move_to_room(now, id, TopologyReason::LivekitJoin, &user) {
             return self.turn_out(error, remove);
         }
@@ -58,11 +58,11 @@ impl Switchboard {
     }
 
     pub(crate) fn media_connected(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
+        let (call, part) = self.seen_by(id, &user)?;
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
-        let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
+        let link = part.stay().map(|stay| stay.link);
         match link {
             None => Err(CommandError::InvalidState("you are not in the call")),
             Some(Link::Up) => Ok(Answer::Done),
@@ -80,11 +80,11 @@ impl Switchboard {
         user: UserId,
         clean: bool,
     ) -> Result<Answer, CommandError> {
-        let call = self.seen_by(id, &user)?;
+        let (call, part) = self.seen_by(id, &user)?;
         if call.is_between_peers() {
             return Ok(Answer::Done);
         }
-        let link = call.part(&user).and_then(Part::stay).map(|stay| stay.link);
+        let link = part.stay().map(|stay| stay.link);
         match link {
             // Late news of a session before this stay, or of one that the call's end closed.
             None | Some(Link::Absent { .. }) => {}

@@ -25,24 +25,24 @@ fn is_host(call: &Call, user: &UserId) -> bool {
 }
 
 impl Switchboard {
-    /// The call, if it is not over and this user is in it.
-    pub(crate) fn in_it(&self, id: CallId, user: &UserId) -> Result<&Call, CommandError> {
-        let call = self.seen_by(id, user)?;
+    /// The call and this user's part in it, if the call is not over and they are in it.
+    pub(crate) fn in_it(&self, id: CallId, user: &UserId) -> Result<(&Call, &Part), CommandError> {
+        let (call, part) = self.seen_by(id, user)?;
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
-        match call.part(user).is_some_and(Part::is_joined) {
-            true => Ok(call),
+        match part.is_joined() {
+            true => Ok((call, part)),
             false => Err(CommandError::InvalidState("you are not in the call")),
         }
     }
 
     pub(crate) fn hold(&mut self, now: Timestamp, id: CallId, user: UserId, on: bool) -> Result<Answer, CommandError> {
-        let call = self.in_it(id, &user)?;
+        let (call, part) = self.in_it(id, &user)?;
         if !call.is_running() {
             return Err(CommandError::InvalidState("nobody has answered yet"));
         }
-        if call.part(&user).is_some_and(|part| part.is_on_hold != on) {
+        if part.is_on_hold != on {
             self.transition(now, id, Change::Held { by: user.clone(), user, on });
         }
         self.answer(id)

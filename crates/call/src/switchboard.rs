@@ -267,12 +267,12 @@ impl Switchboard {
     pub(crate) fn transition(&mut self, now: Timestamp, id: CallId, change: Change) {
         let mut next = Some(change);
         while let Some(change) = next {
-            let caller = self.presence(&self.calls[&id].initiator);
+            let caller = self.presence(&self.known(id).initiator);
             let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
             let before = deliver::Before::of(call, caller);
             call.apply(now, &change);
             tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
-            let call = &self.calls[&id];
+            let call = self.calls.get(&id).expect("the call is here until it is forgotten");
             self.outputs.push_back(Output::Record(Box::new(Record {
                 at: now,
                 event: change.event().to_owned(),
@@ -307,7 +307,7 @@ impl Switchboard {
     /// Brings what is derived from a call in line with it: whose it is, its channel's, its timer.
     pub(crate) fn index(&mut self, id: CallId) {
         self.touched.insert(id);
-        let call = &self.calls[&id];
+        let call = self.calls.get(&id).expect("the call is here until it is forgotten");
         for part in &call.parts {
             if part.is_engaged() && !call.is_over() {
                 self.of_user.entry(part.user.clone()).or_default().insert(id);
@@ -389,7 +389,7 @@ impl Switchboard {
         let calls: Vec<CallId> = self.calls_of(&user).map(|call| call.id).collect();
         for id in calls {
             self.note_caller(id, &user, None);
-            let call = &self.calls[&id];
+            let call = self.calls.get(&id).expect("the call is here until it is forgotten");
             match call.part(&user).map(|part| &part.state) {
                 Some(PartState::Invited) => {
                     let rang = Change::Rang { users: vec![user.clone()], device: Some(device.clone()) };

@@ -61,7 +61,7 @@ impl Switchboard {
         device: &DeviceId,
     ) -> Result<Said, CommandError> {
         let coming = self.devices.ability(user, device);
-        if let Some((topology, reason)) = for_one_more(&self.calls[&id], user, coming)? {
+        if let Some((topology, reason)) = for_one_more(self.known(id), user, coming)? {
             self.transition(now, id, Change::Topology { topology, reason, by: Some(user.clone()) });
         }
         Ok(coming)
@@ -75,7 +75,7 @@ impl Switchboard {
         reason: TopologyReason,
         by: &UserId,
     ) -> Result<(), CommandError> {
-        let call = &self.calls[&id];
+        let call = self.known(id);
         if !call.is_between_peers() {
             return Ok(());
         }
@@ -88,9 +88,9 @@ impl Switchboard {
     }
 
     pub(crate) fn media_failed(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
-        self.in_it(id, &user)?;
-        let own = self.calls[&id].part(&user).and_then(Part::stay).and_then(|stay| stay.ability);
-        if self.calls[&id].is_between_peers() && own.is_some_and(|can| !can.sfu) {
+        let (call, part) = self.in_it(id, &user)?;
+        let own = part.stay().and_then(|stay| stay.ability);
+        if call.is_between_peers() && own.is_some_and(|can| !can.sfu) {
             return Err(CommandError::NoCommonMedia);
         }
         self.move_to_room(now, id, TopologyReason::MediaFailed, &user)?;
@@ -98,7 +98,7 @@ impl Switchboard {
     }
 
     pub(crate) fn peer_signalled(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
-        let call = self.in_it(id, &user)?;
+        let (call, _) = self.in_it(id, &user)?;
         let absent = |part: &Part| part.stay().is_none_or(|stay| !matches!(stay.link, Link::InRoom | Link::Up));
         // Who can do both says itself when peers do not reach each other: a late answer must not undo that.
         let can = |part: &Part| part.stay().is_none_or(|stay| stay.ability.is_none_or(|can| can.p2p && !can.sfu));
@@ -112,7 +112,7 @@ impl Switchboard {
     /// A device's signalling connection went: who is between peers on it is lost, and has the window to come back.
     pub(crate) fn peer_gone(&mut self, now: Timestamp, user: &UserId, device: &DeviceId) {
         for id in self.peer_stays(user, device, |link| link == Link::Up) {
-            let until = now + self.calls[&id].windows.reconnect;
+            let until = now + self.known(id).windows.reconnect;
             self.transition(now, id, Change::Lost { user: user.clone(), until });
         }
     }

@@ -51,7 +51,7 @@ impl Switchboard {
         target: UserId,
         mode: TransferMode,
     ) -> Result<Answer, CommandError> {
-        let call = self.in_it(id, &by)?;
+        let (call, _) = self.in_it(id, &by)?;
         if !call.is_running() {
             return Err(CommandError::InvalidState("nobody has answered yet"));
         }
@@ -90,7 +90,7 @@ impl Switchboard {
 
     /// The call whose transfer is this user's to end.
     fn transferred_by(&self, id: CallId, user: &UserId) -> Result<&Call, CommandError> {
-        let call = self.in_it(id, user)?;
+        let (call, _) = self.in_it(id, user)?;
         match &call.transfer {
             Some(transfer) if &transfer.by == user => Ok(call),
             Some(_) => Err(CommandError::Forbidden("only the person who started the transfer can end it")),

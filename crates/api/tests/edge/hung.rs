@@ -10,7 +10,7 @@ use control::{
     IceServerEntry, IssuedTurn, QualitySample, Store, StoreError, StoredEvent, User, UserPatch, UserRecords,
 };
 use futures_util::future::join_all;
-use model::{CallId, ChannelId, Permission, Timestamp, UserId};
+use model::{CallId, ChannelId, NodeId, Permission, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::SqliteStore;
 use tokio::sync::watch;
@@ -67,10 +67,10 @@ hanging! { AdminStore:
 }
 
 hanging! { Store:
-    applied() -> u64;
-    apply(records: &[(u64, Record)]) -> ();
-    pass_over(sequence: u64) -> ();
-    replay(sequence: u64, record: &Record) -> bool;
+    applied(node: NodeId) -> u64;
+    apply(node: NodeId, records: &[(u64, Record)]) -> ();
+    pass_over(node: NodeId, sequence: u64) -> ();
+    replay(node: NodeId, sequence: u64, record: &Record) -> bool;
     check() -> ();
     running_calls() -> Vec<CallSnapshot>;
     call(id: CallId) -> Option<CallSnapshot>;
