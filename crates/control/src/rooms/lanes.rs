@@ -229,7 +229,8 @@ async fn run(worker: usize, lane: Arc<Lane>, media: Arc<dyn MediaPlane>) {
 /// Whether an act that waits need not be carried out any more, because a later one follows it.
 fn makes_needless(later: &RoomAct, earlier: &RoomAct) -> bool {
     match (later, earlier) {
-        (RoomAct::Close { .. }, _) => true,
+        // Who is put out is told that, and not that the room is gone.
+        (RoomAct::Close { .. }, earlier) => !matches!(earlier, RoomAct::Remove { .. }),
         (RoomAct::Open { .. }, RoomAct::Open { .. }) => true,
         (RoomAct::Remove { user, .. }, RoomAct::Remove { user: same, .. } | RoomAct::Mute { user: same, .. }) => {
             user == same

@@ -206,8 +206,8 @@ impl Bench {
 /// More than see each other without sharing anything.
 const CROWD: usize = 2_000;
 
-#[test]
-fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
+#[tokio::test]
+async fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
     const TEAM: usize = 5;
     let mut costs = Vec::new();
     for size in [CROWD / 4, CROWD] {
@@ -249,8 +249,8 @@ fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
     assert!(costs[1] < costs[0] * 8, "four times as many cost far more than four times as much: {costs:?}");
 }
 
-#[test]
-fn a_crowd_in_one_channel_comes_back_and_nobody_hears_of_it() {
+#[tokio::test]
+async fn a_crowd_in_one_channel_comes_back_and_nobody_hears_of_it() {
     let mut bench = bench();
     let users: Vec<UserId> = (0..CROWD).map(|n| user(&format!("user {n}"))).collect();
     bench.connect(&users);

@@ -96,19 +96,21 @@ async fn of_acts_that_undo_each_other_the_last_one_is_carried_out() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_over_leaves_no_more_than_its_end() {
+async fn a_call_that_is_over_leaves_no_more_than_its_end_and_whom_it_put_out() {
     let lane = Lane::default();
     let late = {
         lane.push(open(1));
         lane.next().await.unwrap()
     };
     for who in 0..50 {
-        lane.push(remove(1, who));
+        lane.push(hold(1, who, true));
+        lane.push(mute(1, who));
     }
+    lane.push(remove(1, 7));
     lane.push(close(1));
     assert!(lane.done(late, false));
-    assert_eq!(lane.queue().acts, 1);
-    assert_eq!(drain(&lane).await, [close(1)]);
+    assert_eq!(lane.queue().acts, 2);
+    assert_eq!(drain(&lane).await, [remove(1, 7), close(1)]);
 }
 
 #[tokio::test]
