@@ -214,6 +214,7 @@ describe("by keyboard", () => {
       await press(a, "Escape");
       await dialog.waitFor({ state: "detached" });
 
+      await a.seesPresence("Bob", "online");
       await tabTo(a, "Video call Bob");
       await tabTo(a, "Account: Alice", "Shift+Tab");
       await press(a, "Enter");

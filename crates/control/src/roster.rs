@@ -3,7 +3,8 @@
 //! Channels belong to the store and are held here as last written. Presence belongs to the switchboard, which announces
 //! each change once; here is decided who hears of it, and when. A change waits for others, so that several are told
 //! together. One that is undone while it waits is never told. Those who share a channel or a call with the user wait a
-//! quarter of a second. Strangers, who see each other in a small place, wait longer: a short call is over by then.
+//! quarter of a second. Strangers, who see each other in a small place, hear as soon of who has come, and of everything else later: a
+//! short call is over by then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +38,9 @@ pub(crate) struct Roster {
     present: HashMap<UserId, PresenceState>,
     /// What is yet to be told to those who share a channel or a call with the user. With each change, those who shared a call.
     for_mates: Round,
-    /// What is yet to be told to the others. With each change, those who share no channel but have heard of it.
+    /// Who has come, and what is yet to be told of anyone else, to the others. With each change, those who share no channel but have
+    /// heard of it.
+    arrivals: Round,
     for_strangers: Round,
 }
 
@@ -68,6 +71,7 @@ impl Default for Roster {
             of_user: HashMap::new(),
             present: HashMap::new(),
             for_mates: Round::every(ROUND),
+            arrivals: Round::every(ROUND),
             for_strangers: Round::every(STRANGERS_ROUND),
         }
     }
@@ -136,20 +140,27 @@ impl Roster {
         user: &UserId,
         at: Timestamp,
         state: PresenceState,
-        beside: BTreeSet<UserId>,
+        mut beside: BTreeSet<UserId>,
     ) {
         let before = match state {
             PresenceState::Offline => self.present.remove(user),
             PresenceState::Online | PresenceState::InCall => self.present.insert(user.clone(), state),
         };
         let before = before.unwrap_or(PresenceState::Offline);
+        let comes = before == PresenceState::Offline && !self.for_strangers.untold.contains_key(user);
+        let strangers = match comes || self.arrivals.untold.contains_key(user) {
+            true => &mut self.arrivals,
+            false => &mut self.for_strangers,
+        };
+        // Who has heard what the strangers have not hears how it goes on, whatever they are told.
+        beside.extend(strangers.untold.get(user).into_iter().flat_map(|waits| waits.others.iter().cloned()));
+        strangers.note(user, at, (before, state), BTreeSet::new());
         self.for_mates.note(user, at, (before, state), beside);
-        self.for_strangers.note(user, at, (before, state), BTreeSet::new());
     }
 
     /// When the next round is due; `None`: there is nothing to tell.
     pub(crate) fn round_at(&self) -> Option<Timestamp> {
-        [self.for_mates.due, self.for_strangers.due].into_iter().flatten().min()
+        [self.for_mates.due, self.arrivals.due, self.for_strangers.due].into_iter().flatten().min()
     }
 
     /// The changes to tell now. Each recipient is in one group, with everything they are told.
@@ -161,12 +172,15 @@ impl Roster {
             audience.extend(beside.iter().filter(|other| self.present.contains_key(*other)));
             audience.into_iter().for_each(|other| told.entry(other.clone()).or_default().push(changes.len()));
             changes.push(self.change(&user, now));
-            if let Some(waits) = self.for_strangers.untold.get_mut(&user) {
-                waits.others = beside;
+            for strangers in [&mut self.arrivals, &mut self.for_strangers] {
+                if let Some(waits) = strangers.untold.get_mut(&user) {
+                    waits.others.clone_from(&beside);
+                }
             }
         }
         let is_small = self.present.len() <= ALL_SEE_ALL;
-        for (user, know) in self.for_strangers.take(now).into_iter().filter(|_| is_small) {
+        let for_strangers = self.arrivals.take(now).into_iter().chain(self.for_strangers.take(now));
+        for (user, know) in for_strangers.filter(|_| is_small) {
             let mates: HashSet<&UserId> = self.mates(&user).map(|(mate, _)| mate).collect();
             let is_told = |other: &&UserId| **other != user && !mates.contains(other) && !know.contains(*other);
             let audience = self.present.keys().filter(is_told);
@@ -374,12 +388,12 @@ mod tests {
     fn one_who_heard_only_the_beginning_hears_the_rest() {
         let mut roster = place(&["b", "s"]);
         note(&mut roster, "a", 1_000, Online, &[]);
-        assert_eq!(told(&mut roster, 1_299), [""; 0], "no mate is there");
+        assert_eq!(told(&mut roster, 1_299), ["1250 b+s: a Online"], "who comes is soon seen by everyone");
         note(&mut roster, "a", 1_300, InCall, &["b"]);
         assert_eq!(told(&mut roster, 1_600), ["1550 b: a InCall"]);
         // The next call is with another, and b is a stranger again.
         note(&mut roster, "a", 1_700, Online, &["s"]);
-        assert_eq!(told(&mut roster, i64::MAX), ["1950 s: a Online", "3000 b: a Online"]);
+        assert_eq!(told(&mut roster, i64::MAX), ["1950 b+s: a Online"]);
     }
 
     #[test]
@@ -406,7 +420,7 @@ mod tests {
             mine.map(|(_, changes)| changes.len())
         };
         roster.for_mates = Round::every(ROUND);
-        let (first, second) = (Timestamp(3_000), Timestamp(3_250));
+        let (first, second) = (Timestamp(1_250), Timestamp(1_500));
         assert_eq!((roster.round_at(), of_stranger(roster.round(first))), (Some(first), Some(MOST_CHANGES)));
         assert_eq!((roster.round_at(), of_stranger(roster.round(second))), (Some(second), Some(1)));
         assert_eq!(roster.round_at(), None);
