@@ -246,7 +246,9 @@ async fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
     }
     println!("{costs:?}");
     assert!(costs[1] < Duration::from_secs(2), "{costs:?}");
-    assert!(costs[1] < costs[0] * 8, "four times as many cost far more than four times as much: {costs:?}");
+    // The clock is too coarse for what takes a few milliseconds.
+    let most = (costs[0] * 8).max(Duration::from_millis(100));
+    assert!(costs[1] < most, "four times as many cost far more than four times as much: {costs:?}");
 }
 
 #[tokio::test]
