@@ -408,7 +408,7 @@ impl Handle {
     pub fn node(&self) -> NodeId {
         self.shared.node
     }
-    /// The store, for sessions.
+    /// The store, for the use cases in other modules.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }

@@ -78,7 +78,7 @@ pub(super) fn state(call: &CallSnapshot) -> Vec<u8> {
 }
 
 fn checked(json: &[u8]) -> Vec<u8> {
-    let mut line = format!("{:08x} ", crc32(json)).into_bytes();
+    let mut line = format!("{:08x} ", crc32fast::hash(json)).into_bytes();
     line.extend_from_slice(json);
     line.push(b'\n');
     line
@@ -133,7 +133,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Line> {
     let line = line.strip_suffix(b"\n")?;
     let (crc, json) = line.split_at_checked(9)?;
     let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?, 16).ok()?;
-    if crc32(json) != crc {
+    if crc32fast::hash(json) != crc {
         return None;
     }
     match serde_json::from_slice(json).ok()? {
@@ -149,25 +149,4 @@ pub(super) fn parse(line: &[u8]) -> Option<Line> {
         }
         LineText { .. } => None,
     }
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut value = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { (value >> 1) ^ 0xedb8_8320 } else { value >> 1 };
-            bit += 1;
-        }
-        table[byte] = value;
-        byte += 1;
-    }
-    table
-};
-
-/// CRC-32 as in IEEE 802.3.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| CRC_TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
 }

@@ -404,11 +404,6 @@ fn sequences_go_on_where_the_store_is_even_without_the_folder() {
     assert_eq!(journal.append(&records(1)[0]), 42);
 }
 
-#[test]
-fn the_checksum_is_the_one_of_ieee() {
-    assert_eq!(line::crc32(b"123456789"), 0xcbf4_3926);
-}
-
 /// Records of a call that people join one after the other, each of whom is rung first, and of its end.
 fn crowd(joins: usize) -> Vec<Record> {
     let config = call::Config { max_participants: 1_000, ..call::Config::default() };
