@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::trouble::Health;
 
 /// How long a reader waits for what was acknowledged before it to arrive in the store.
-const SETTLE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The readers' side. Cheap to clone.
 #[derive(Clone)]
@@ -45,9 +45,9 @@ pub(crate) fn follow(durable: watch::Receiver<u64>, health: Arc<Health>) -> (Fol
 impl Follow {
     /// Waits until the store has what was acknowledged so far. The wait is bounded, and there is none if the store is known to
     /// be away: an older answer is better than none.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn caught_up(&self) {
         if self.health.store_takes_records() {
-            self.wait(SETTLE).await;
+            self.wait(PATIENCE).await;
         }
     }
 

@@ -219,7 +219,7 @@ impl Handle {
         if let Some(seen) = self.seen(call, user).await? {
             return if seen.visible { Ok(seen.call) } else { Err(CommandError::CallNotFound.into()) };
         }
-        self.settle().await;
+        self.wait_for_store().await;
         let mut stored = self.shared.store.call(call).await?.ok_or(CommandError::CallNotFound)?;
         if let Some(winner) = stored.merged_into {
             if let Some(seen) = self.seen(winner, user).await? {
@@ -248,13 +248,13 @@ impl Handle {
     }
     /// History.
     pub async fn history(&self, query: HistoryQuery) -> Result<CallPage, ControlError> {
-        self.settle().await;
+        self.wait_for_store().await;
         Ok(self.shared.store.history(&query).await?)
     }
     /// The event log of a call the user has a part in.
     pub async fn events(&self, call: CallId, user: &UserId) -> Result<Vec<StoredEvent>, ControlError> {
         self.call(call, user).await?;
-        self.settle().await;
+        self.wait_for_store().await;
         Ok(self.shared.store.events(call).await?)
     }
     /// The room behind a name: for a call that was merged into another, the other call's room.
@@ -287,7 +287,7 @@ impl Handle {
             Some(seen) if seen.may_enter => Ok(true),
             Some(_) => Err(REFUSED),
             None => {
-                self.settle().await;
+                self.wait_for_store().await;
                 // Whoever holds a token for a call that is over is not to open a room under its name.
                 if self.shared.store.call(call).await?.is_some() { Err(REFUSED) } else { Ok(false) }
             }
@@ -497,8 +497,8 @@ impl Handle {
     }
 
     /// Waits for the store to have what was acknowledged before.
-    pub(crate) async fn settle(&self) {
-        self.shared.follow.settle().await;
+    pub(crate) async fn wait_for_store(&self) {
+        self.shared.follow.caught_up().await;
     }
 
     /// A call of the same id that the switchboard has forgotten: the same request gives the same call. For an id that is new, this is one

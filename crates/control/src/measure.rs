@@ -70,7 +70,7 @@ impl Handle {
         let reports = samples.iter().map(|sample| sample.report).collect();
         self.command(Command::Quality { call, user: user.clone(), reports, by_server: false }).await?;
         let id = self.call(call, user).await.map_or(call, |call| call.id);
-        self.settle().await;
+        self.wait_for_store().await;
         if let Err(error) = self.shared.store.put_quality(id, &samples).await {
             tracing::debug!(%error, "cannot store quality reports");
         }

@@ -1,4 +1,4 @@
-//! Exporting and erasing a user's data. State in memory is settled first, so that nothing writes it back.
+//! Exporting and erasing a user's data. What is in memory goes to the store first, so that nothing writes it back.
 
 use call::CommandError;
 use model::{CallId, ParticipantStatus, UserId};
@@ -13,7 +13,7 @@ const PAGE: usize = 100;
 impl Handle {
     /// What is held of a user, besides calls.
     pub async fn user_records(&self, user: &UserId) -> Result<UserRecords, ControlError> {
-        self.settle().await;
+        self.wait_for_store().await;
         let records = self.store().user_records(user).await?;
         records.ok_or_else(|| ControlError::UserNotFound(user.clone()))
     }
@@ -29,7 +29,7 @@ impl Handle {
 
     /// Takes a user out: of running calls, of channels, and of every table. In the calls of others an alias takes their place.
     pub async fn erase_user(&self, user: &UserId) -> Result<Erased, ControlError> {
-        self.settle().await;
+        self.wait_for_store().await;
         if self.store().users(std::slice::from_ref(user)).await?.is_empty() {
             return Err(ControlError::UserNotFound(user.clone()));
         }
@@ -42,7 +42,7 @@ impl Handle {
                 Err(error) => return Err(error),
             }
         }
-        self.settle().await;
+        self.wait_for_store().await;
         let alias = UserId::new(format!("erased-{}", uuid::Uuid::new_v4().simple())).expect("short and plain");
         let erased = self.store().erase_user(user, &alias, self.now()).await?;
         self.ask(|reply| Job::Forget(user.clone(), reply)).await?;

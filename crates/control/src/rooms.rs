@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::handle::ControlError;
 use crate::media::{MediaNotice, MediaNoticeKind, MediaPlane};
-use crate::own_view::OwnView;
+use crate::server_quality::ServerQuality;
 use crate::switchboard_thread::Job;
 
 pub(crate) use lanes::Rooms;
@@ -54,13 +54,13 @@ pub(crate) async fn listen(
     rooms: Arc<Rooms>,
     mut notices: mpsc::Receiver<MediaNotice>,
     jobs: mpsc::Sender<Job>,
-    mut own_view: OwnView,
+    mut server_quality: ServerQuality,
 ) {
     while let Some(notice) = notices.recv().await {
         let Some(command) = command(&notice) else { continue };
         let (reply, answer) = oneshot::channel();
         let joined = matches!(command, Command::MediaJoined { .. });
-        let measured = own_view.choose(&command);
+        let measured = server_quality.choose(&command);
         if jobs.send(Job::Command { command, reply: Some(reply) }).await.is_err() {
             return;
         }
@@ -68,7 +68,7 @@ pub(crate) async fn listen(
             // Not awaited here: an answer waits for the disk, and the next notice need not.
             tokio::spawn(put_out_if_refused(Arc::clone(&rooms), notice, answer));
         } else if let Some(measured) = measured {
-            own_view.keep(measured, answer);
+            server_quality.keep(measured, answer);
         }
     }
 }

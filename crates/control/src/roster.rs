@@ -62,7 +62,7 @@ struct Untold {
 }
 
 /// Changes, and whom they are told to.
-type Told = (Vec<UserId>, Vec<Arc<PresenceChange>>);
+type Announcement = (Vec<UserId>, Vec<Arc<PresenceChange>>);
 
 impl Default for Roster {
     fn default() -> Self {
@@ -164,7 +164,7 @@ impl Roster {
     }
 
     /// The changes to tell now. Each recipient is in one group, with everything they are told.
-    pub(crate) fn round(&mut self, now: Timestamp) -> Vec<Told> {
+    pub(crate) fn round(&mut self, now: Timestamp) -> Vec<Announcement> {
         let mut changes = Vec::new();
         let mut told: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
         for (user, beside) in self.for_mates.take(now) {
@@ -415,7 +415,7 @@ mod tests {
         for n in 0..MOST_CHANGES + 1 {
             note(&mut roster, &format!("u{n:03}"), 1_000, Online, &[]);
         }
-        let of_stranger = |round: Vec<Told>| {
+        let of_stranger = |round: Vec<Announcement>| {
             let mine = round.into_iter().find(|(users, _)| users.contains(&user("stranger")));
             mine.map(|(_, changes)| changes.len())
         };

@@ -11,15 +11,15 @@ use crate::disk::{Disk, LocalDisk};
 use crate::follow::follow;
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
+use crate::log_throttle::LogThrottle;
 use crate::media::{MediaNotice, MediaPlane};
-use crate::nag::Nag;
-use crate::own_view::OwnView;
 use crate::refused::Refused;
 use crate::rooms::{self, Rooms};
 use crate::roster::Roster;
+use crate::server_quality::ServerQuality;
 use crate::store::{Store, StoreError};
 use crate::store_writer::{StoreWriter, look_after};
-use crate::switchboard_thread::{Job, Owner, Restored, Work};
+use crate::switchboard_thread::{Job, Restored, SwitchboardThread, Work};
 use crate::trouble::Health;
 
 /// Commands that may wait; whoever comes after waits too.
@@ -66,7 +66,7 @@ impl Control {
             applied,
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
-            prune_nag: Nag::default(),
+            prune_log: LogThrottle::default(),
             linger: settings.linger,
         };
         writer.catch_up(journal.last()).await?;
@@ -77,7 +77,7 @@ impl Control {
         let rooms = Rooms::start(Arc::clone(&media));
         let (durable, durable_seen) = watch::channel(journal.last());
         let (follow, follower) = follow(durable_seen.clone(), Arc::clone(&health));
-        let owner = Owner {
+        let thread = SwitchboardThread {
             switchboard: Switchboard::new(settings.call, settings.seed),
             roster: Roster::default(),
             journal,
@@ -88,7 +88,7 @@ impl Control {
             health: Arc::clone(&health),
             work: Work::default(),
         };
-        owner
+        thread
             .start(restored, waiting)
             .map_err(|error| ControlError::Journal(format!("cannot start the switchboard's thread: {error}")))?;
         tokio::spawn(writer.run(follower));
@@ -96,8 +96,8 @@ impl Control {
         tokio::spawn(look_after);
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
-        let own_view = OwnView::new(Arc::clone(&store), follow.clone(), Arc::clone(&clock));
-        tokio::spawn(rooms::listen(rooms, media_notices, jobs.clone(), own_view));
+        let server_quality = ServerQuality::new(Arc::clone(&store), follow.clone(), Arc::clone(&clock));
+        tokio::spawn(rooms::listen(rooms, media_notices, jobs.clone(), server_quality));
         ready(&jobs).await?;
         Ok(Handle {
             shared: Arc::new(Shared {

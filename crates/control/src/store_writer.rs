@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::follow::Follower;
 use crate::journal::JournalReader;
-use crate::nag::Nag;
+use crate::log_throttle::LogThrottle;
 use crate::refused::Refused;
 use crate::store::{Remedy, Store, StoreError};
 use crate::trouble::{Cause, Health, Watcher};
@@ -46,7 +46,7 @@ pub(crate) struct StoreWriter {
     pub(crate) applied: u64,
     pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) prune_nag: Nag,
+    pub(crate) prune_log: LogThrottle,
     /// How long records gather before they go to the store together.
     pub(crate) linger: Duration,
 }
@@ -136,7 +136,7 @@ impl StoreWriter {
     /// Tried again with the next records: what stays meanwhile is only in the way.
     fn prune(&mut self) {
         if let Err(error) = self.reader.prune(self.applied)
-            && self.prune_nag.due()
+            && self.prune_log.due()
         {
             tracing::warn!(%error, "cannot delete a journal segment that is no longer needed");
         }

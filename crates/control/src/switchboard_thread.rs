@@ -69,15 +69,20 @@ pub(crate) enum Job {
 enum Effect {
     Notice(Notice),
     Room(RoomAct),
-    Reply { reply: Reply, answer: Result<Answer, ControlError>, opens: Option<CallId> },
-    Told(Box<dyn FnOnce() + Send>),
+    Reply {
+        reply: Reply,
+        answer: Result<Answer, ControlError>,
+        opens: Option<CallId>,
+    },
+    /// What answers a question.
+    Reading(Box<dyn FnOnce() + Send>),
 }
 
 /// The answer to a call that could not be written down.
 const UNRECORDED: ControlError = ControlError::Unavailable("the server cannot record new calls right now");
 
 /// What the thread works with; made by [`crate::Control::start`].
-pub(crate) struct Owner {
+pub(crate) struct SwitchboardThread {
     pub(crate) switchboard: Switchboard,
     pub(crate) roster: Roster,
     pub(crate) journal: Journal,
@@ -116,7 +121,7 @@ pub(crate) struct Restored {
     pub(crate) calls: Vec<(CallSnapshot, Timestamp)>,
 }
 
-impl Owner {
+impl SwitchboardThread {
     /// Starts the thread. It ends with [`Job::Stop`] or when nobody can ask any more.
     pub(crate) fn start(mut self, restored: Restored, jobs: mpsc::Receiver<Job>) -> std::io::Result<()> {
         let run = move || {
@@ -209,7 +214,7 @@ impl Owner {
                 if let Some(reply) = reply {
                     let opens = self.work.effects[before..].iter().find_map(|effect| match effect {
                         Effect::Room(RoomAct::Open { call, .. }) => Some(*call),
-                        Effect::Room(_) | Effect::Notice(_) | Effect::Reply { .. } | Effect::Told(_) => None,
+                        Effect::Room(_) | Effect::Notice(_) | Effect::Reply { .. } | Effect::Reading(_) => None,
                     });
                     self.work.effects.push(Effect::Reply { reply, answer, opens });
                 }
@@ -225,8 +230,8 @@ impl Owner {
                 self.work.effects.push(Effect::Reply { reply, answer: Ok(Answer::Done), opens: None });
             }
             Job::Read(reading) => {
-                let told = reading(&self.switchboard, &self.roster);
-                self.work.effects.push(Effect::Told(told));
+                let answer = reading(&self.switchboard, &self.roster);
+                self.work.effects.push(Effect::Reading(answer));
             }
             Job::Stop(_) => unreachable!("taken out by the loop"),
         }
@@ -261,7 +266,7 @@ impl Owner {
                     // The same event mostly goes to several people in a row.
                     let notice = match self.work.effects[from..].last_mut() {
                         Some(Effect::Notice(last)) => last.join(notice),
-                        Some(Effect::Room(_) | Effect::Reply { .. } | Effect::Told(_)) | None => Some(notice),
+                        Some(Effect::Room(_) | Effect::Reply { .. } | Effect::Reading(_)) | None => Some(notice),
                     };
                     self.work.effects.extend(notice.map(Effect::Notice));
                 }
@@ -362,13 +367,13 @@ impl Owner {
                 Effect::Room(act) => self.rooms.carry_out(act),
                 Effect::Reply { reply, answer, opens: None } => drop(reply.send(answer)),
                 Effect::Reply { reply, answer, opens: Some(call) } => self.rooms.answer(call, reply, answer),
-                Effect::Told(told) => told(),
+                Effect::Reading(answer) => answer(),
             }
         }
     }
 }
 
-impl Owner {
+impl SwitchboardThread {
     /// The call that a command began, if it did that and nothing else: one that met another call is part of what ran already.
     fn begun(&self, answer: &Result<Answer, ControlError>) -> Option<(CallId, UserId)> {
         let Ok(Answer::Call(call)) = answer else { return None };

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::Timestamp;
 
-use crate::nag::Nag;
+use crate::log_throttle::LogThrottle;
 
 /// What keeps something from being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ struct State {
     /// By watcher.
     seen: [Option<(Cause, Timestamp)>; WATCHERS.len()],
     /// By part: several watchers see one trouble, and one line a minute is enough.
-    nags: [Nag; 2],
+    logs: [LogThrottle; 2],
 }
 
 impl Health {
@@ -135,11 +135,11 @@ impl Health {
         *place = cause.map(|cause| (cause, place.map_or(now, |(_, since)| since)));
         let (_, part) = WATCHERS[watcher as usize];
         let is_well = state.of(part).next().is_none();
-        let nag = &mut state.nags[part as usize];
+        let log = &mut state.logs[part as usize];
         if cause.is_some() {
-            return nag.due();
+            return log.due();
         }
-        if is_well && nag.calm() {
+        if is_well && log.reset() {
             match part {
                 Part::Journal => tracing::info!("the journal works again"),
                 Part::Store => tracing::info!("the store works again"),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use call::CallSnapshot;
 use model::CallId;
 
-use super::line::Told;
+use super::line::CallUpdate;
 
 /// A segment can be read on its own: its lines say of each call how it stood before they say what changed.
 #[derive(Debug, Default)]
@@ -18,14 +18,14 @@ impl Calls {
     }
 
     /// The call after a record. `None`: the record does not follow on what came before.
-    pub(super) fn follow(&mut self, told: Told) -> Option<&CallSnapshot> {
+    pub(super) fn follow(&mut self, told: CallUpdate) -> Option<&CallSnapshot> {
         let id = match told {
-            Told::Whole(call) => {
+            CallUpdate::Whole(call) => {
                 let id = call.id;
                 self.note(*call);
                 id
             }
-            Told::Change(change) => {
+            CallUpdate::Change(change) => {
                 let id = change.id;
                 if !change.apply(self.0.get_mut(&id)?) {
                     return None;

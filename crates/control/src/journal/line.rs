@@ -101,12 +101,12 @@ pub(super) struct RecordIn {
     pub(super) event: String,
     pub(super) user: Option<UserId>,
     pub(super) payload: Value,
-    pub(super) call: Told,
+    pub(super) call: CallUpdate,
 }
 
 /// What a record says of its call.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum CallUpdate {
     Whole(Box<CallSnapshot>),
     Change(Change),
 }
@@ -141,8 +141,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Line> {
         LineText { state: None, sequence: Some(sequence), record: Some(record) } => {
             let RecordText { at, event, user, payload, call, change } = record;
             let call = match (call, change) {
-                (Some(call), None) => Told::Whole(Box::new(call)),
-                (None, Some(change)) => Told::Change(change),
+                (Some(call), None) => CallUpdate::Whole(Box::new(call)),
+                (None, Some(change)) => CallUpdate::Change(change),
                 (Some(_), Some(_)) | (None, None) => return None,
             };
             Some(Line::Record(RecordIn { sequence, at, event, user, payload, call }))

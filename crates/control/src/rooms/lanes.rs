@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use super::perform;
 use crate::handle::ControlError;
+use crate::log_throttle::LogThrottle;
 use crate::media::MediaPlane;
-use crate::nag::Nag;
 use crate::switchboard_thread::Reply;
 
 /// Acts that may wait for one worker: a few megabytes, and more than a server's calls want of a worker within minutes.
@@ -70,10 +70,10 @@ impl Rooms {
     /// Answers when the room is as the call wants it, or soon.
     pub(crate) fn answer(&self, call: CallId, reply: Reply, answer: Result<Answer, ControlError>) {
         let lane = self.media.worker_of(&RoomName::from(call)).and_then(|worker| self.lanes.get(worker));
-        match lane.and_then(|lane| lane.settled(call)) {
+        match lane.and_then(|lane| lane.when_idle(call)) {
             None => drop(reply.send(answer)),
-            Some(settled) => drop(self.runtime.spawn(async move {
-                drop(timeout(OPENING, settled).await);
+            Some(idle) => drop(self.runtime.spawn(async move {
+                drop(timeout(OPENING, idle).await);
                 drop(reply.send(answer));
             })),
         }
@@ -105,7 +105,7 @@ struct Queue {
     acts: usize,
     /// The last act was not carried out in time.
     stuck: bool,
-    given_up: Nag,
+    given_up: LogThrottle,
     closed: bool,
 }
 
@@ -114,7 +114,7 @@ struct Queue {
 struct Waiting {
     acts: VecDeque<RoomAct>,
     /// Dropped when all is done.
-    settled: Vec<oneshot::Sender<()>>,
+    idle: Vec<oneshot::Sender<()>>,
 }
 
 impl Lane {
@@ -149,14 +149,14 @@ impl Lane {
     }
 
     /// Ends when all that waits in a room now is done. `None`: nothing does, or it may take long.
-    fn settled(&self, call: CallId) -> Option<oneshot::Receiver<()>> {
+    fn when_idle(&self, call: CallId) -> Option<oneshot::Receiver<()>> {
         let mut queue = self.queue();
         if queue.stuck {
             return None;
         }
-        let (tell, settled) = oneshot::channel();
-        queue.rooms.get_mut(&call)?.settled.push(tell);
-        Some(settled)
+        let (tell, idle) = oneshot::channel();
+        queue.rooms.get_mut(&call)?.idle.push(tell);
+        Some(idle)
     }
 
     /// The next act, which is to be followed by [`Lane::done`]; `None`: there are no more, and there will be none.
@@ -204,14 +204,14 @@ impl Lane {
 
 /// Carries out what comes along a lane.
 async fn run(worker: usize, lane: Arc<Lane>, media: Arc<dyn MediaPlane>) {
-    let mut nag = Nag::default();
+    let mut log = LogThrottle::default();
     while let Some(act) = lane.next().await {
         let in_time = timeout(PATIENCE, perform(&*media, &act)).await.is_ok();
         if in_time {
-            if nag.calm() {
+            if log.reset() {
                 tracing::info!(worker, "the media worker does what calls want of its rooms again");
             }
-        } else if nag.due() {
+        } else if log.due() {
             let waiting = lane.queue().acts;
             tracing::warn!(
                 worker,

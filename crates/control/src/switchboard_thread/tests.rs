@@ -8,7 +8,7 @@ use crate::rooms::Opened;
 use crate::trouble::{Cause, Part};
 
 struct Bench {
-    owner: Owner,
+    thread: SwitchboardThread,
     notices: broadcast::Receiver<Arc<Notice>>,
     durable: watch::Receiver<u64>,
     media: Arc<Opened>,
@@ -23,7 +23,7 @@ fn bench() -> Bench {
     let (notices, listener) = broadcast::channel(16_384);
     let media = Arc::new(Opened::default());
     let (durable, durable_seen) = watch::channel(0);
-    let owner = Owner {
+    let thread = SwitchboardThread {
         switchboard: Switchboard::new(Config::default(), 3),
         roster: Roster::default(),
         journal,
@@ -34,7 +34,7 @@ fn bench() -> Bench {
         health: Arc::default(),
         work: Work::default(),
     };
-    Bench { owner, notices: listener, durable: durable_seen, media, directory, disk }
+    Bench { thread, notices: listener, durable: durable_seen, media, directory, disk }
 }
 
 fn user(name: &str) -> UserId {
@@ -57,9 +57,9 @@ impl Bench {
     /// One batch of one command.
     async fn run(&mut self, command: Command) -> Result<Answer, ControlError> {
         let (reply, mut answer) = oneshot::channel();
-        self.owner.handle(Job::Command { command, reply: Some(reply) });
+        self.thread.handle(Job::Command { command, reply: Some(reply) });
         assert!(answer.try_recv().is_err(), "answered before it was durable");
-        self.owner.finish();
+        self.thread.finish();
         // An answer that follows the opening of a room comes when that is done.
         answer.await.unwrap()
     }
@@ -82,7 +82,7 @@ async fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refuse
     assert_eq!(*bench.durable.borrow(), before, "nothing more is on disk, and none says so");
 
     std::fs::rename(&away, &there).unwrap();
-    bench.owner.finish();
+    bench.thread.finish();
     assert!(*bench.durable.borrow() > before);
     bench.run(initiate("carol", "dave")).await.unwrap();
     let mut told = Vec::new();
@@ -92,7 +92,7 @@ async fn while_the_journal_cannot_be_written_calls_go_on_and_new_ones_are_refuse
         }
     }
     assert!(told.iter().any(|line| line.starts_with("bob Incoming")), "{told:#?}");
-    drop(bench.owner);
+    drop(bench.thread);
     let (journal, mut reader) = Journal::open(&there, Arc::new(LocalDisk)).unwrap();
     let records = reader.read(journal.last(), usize::MAX).unwrap();
     let events: Vec<&str> = records.iter().map(|(_, record)| record.event.as_str()).collect();
@@ -105,11 +105,11 @@ async fn a_batch_of_several_new_calls_is_taken_whole() {
     let mut answers = Vec::new();
     for n in 0..5 {
         let (reply, answer) = oneshot::channel();
-        bench.owner.handle(Job::Command { command: initiate(&format!("caller {n}"), "bob"), reply: Some(reply) });
+        bench.thread.handle(Job::Command { command: initiate(&format!("caller {n}"), "bob"), reply: Some(reply) });
         answers.push(answer);
     }
-    bench.owner.finish();
-    assert_eq!(*bench.durable.borrow(), bench.owner.journal.last());
+    bench.thread.finish();
+    assert_eq!(*bench.durable.borrow(), bench.thread.journal.last());
     for answer in answers {
         answer.await.unwrap().unwrap();
     }
@@ -129,11 +129,11 @@ async fn a_call_that_could_not_be_written_down_is_refused_and_nobody_hears_of_it
     assert!(heard.is_err(), "{heard:?}");
     tokio::task::yield_now().await;
     assert!(bench.media.0.lock().unwrap().is_empty());
-    let trouble = bench.owner.health.troubles()[0];
+    let trouble = bench.thread.health.troubles()[0];
     assert_eq!((trouble.part, trouble.cause), (Part::Journal, Cause::Io));
     bench.disk.heal();
-    bench.owner.finish();
-    assert_eq!(bench.owner.health.troubles(), []);
+    bench.thread.finish();
+    assert_eq!(bench.thread.health.troubles(), []);
     bench.run(initiate("alice", "bob")).await.expect("the one that was refused is not in the way");
 }
 
@@ -154,19 +154,19 @@ impl Bench {
                 created_at: Timestamp(0),
             };
             let (reply, _) = oneshot::channel();
-            self.owner.handle(Job::ChannelPut(channel, reply));
+            self.thread.handle(Job::ChannelPut(channel, reply));
         }
-        self.owner.finish();
+        self.thread.finish();
     }
 
     /// The same for each, a batch at a time.
     fn each(&mut self, users: &[UserId], command: impl Fn(UserId) -> Command) {
         for batch in users.chunks(BATCH) {
             for user in batch {
-                self.owner.handle(Job::Command { command: command(user.clone()), reply: None });
+                self.thread.handle(Job::Command { command: command(user.clone()), reply: None });
             }
-            self.owner.let_time_pass();
-            self.owner.finish();
+            self.thread.let_time_pass();
+            self.thread.finish();
         }
     }
 
@@ -187,8 +187,8 @@ impl Bench {
                 hear(&notice.users, changes);
             }
         }
-        while let Some(at) = self.owner.roster.round_at() {
-            self.owner.roster.round(at).iter().for_each(|(users, changes)| hear(users, changes));
+        while let Some(at) = self.thread.roster.round_at() {
+            self.thread.roster.round(at).iter().for_each(|(users, changes)| hear(users, changes));
         }
         told
     }
@@ -198,7 +198,7 @@ impl Bench {
         let before = thread_time();
         self.each(users, |user| Command::DeviceDisconnected { user, device: DeviceId::unnamed() });
         self.connect(users);
-        let seen = users.iter().map(|user| self.owner.roster.visible(user, &self.owner.switchboard).len()).sum();
+        let seen = users.iter().map(|user| self.thread.roster.visible(user, &self.thread.switchboard).len()).sum();
         (thread_time() - before, seen)
     }
 }
@@ -233,15 +233,15 @@ async fn a_crowd_in_small_channels_comes_back_and_nobody_hears_of_it() {
         costs.push(cost);
         // Those who stay away are missed by their teams.
         bench
-            .owner
+            .thread
             .switchboard
             .handle_command(
-                bench.owner.clock.now(),
+                bench.thread.clock.now(),
                 Command::DeviceDisconnected { user: users[0].clone(), device: DeviceId::unnamed() },
             )
             .unwrap();
-        bench.owner.switchboard.handle_timeout(bench.owner.clock.now() + Duration::from_secs(60));
-        bench.owner.drain();
+        bench.thread.switchboard.handle_timeout(bench.thread.clock.now() + Duration::from_secs(60));
+        bench.thread.drain();
         assert_eq!(bench.told().len(), TEAM - 1);
     }
     println!("{costs:?}");

@@ -139,15 +139,15 @@ async fn what_waits_for_a_worker_is_bounded_and_ends_of_calls_come_last_to_be_gi
 #[tokio::test]
 async fn nobody_waits_for_a_room_of_a_worker_that_is_known_to_be_stuck() {
     let lane = Lane::default();
-    assert!(lane.settled(call(1)).is_none(), "nothing waits there");
+    assert!(lane.when_idle(call(1)).is_none(), "nothing waits there");
     lane.push(open(1));
-    let mut settled = lane.settled(call(1)).unwrap();
+    let mut idle = lane.when_idle(call(1)).unwrap();
     let act = lane.next().await.unwrap();
-    assert_eq!(settled.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+    assert_eq!(idle.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     lane.done(act, true);
-    assert_eq!(settled.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    assert_eq!(idle.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     lane.push(open(2));
     let act = lane.next().await.unwrap();
     lane.done(act, false);
-    assert!(lane.settled(call(2)).is_none());
+    assert!(lane.when_idle(call(2)).is_none());
 }

@@ -21,14 +21,14 @@ const EVERY: Duration = Duration::from_secs(30);
 const REMEMBERED: usize = 4_096;
 
 /// Chooses what is kept, and keeps it.
-pub(crate) struct OwnView {
+pub(crate) struct ServerQuality {
     store: Arc<dyn Store>,
     follow: Follow,
     clock: Arc<Clock>,
     kept: BTreeMap<(CallId, UserId), Timestamp>,
 }
 
-impl OwnView {
+impl ServerQuality {
     pub fn new(store: Arc<dyn Store>, follow: Follow, clock: Arc<Clock>) -> Self {
         Self { store, follow, clock, kept: BTreeMap::new() }
     }
@@ -60,7 +60,7 @@ impl OwnView {
             if !matches!(answer.await, Ok(Ok(_))) {
                 return;
             }
-            follow.settle().await;
+            follow.caught_up().await;
             if let Err(error) = store.put_quality(call, &[sample]).await {
                 tracing::debug!(%error, %call, "cannot store the server's own measurements");
             }
