@@ -10,7 +10,7 @@ use crate::change::{Change, Ending, Exit};
 use crate::command::{self, Answer, CommandError};
 use crate::initiate::MOST_EVER;
 use crate::output::{Output, RoomAct};
-use crate::part::{Gone, Link, MediaState, Part, PartState};
+use crate::part::{Connection, Gone, MediaState, Part, PartState};
 use crate::switchboard::Switchboard;
 
 /// The longest text kept of what a client says about an end, in characters.
@@ -71,7 +71,7 @@ impl Switchboard {
         match &part.state {
             PartState::Invited | PartState::Ringing => self.take(now, id, &user, device)?,
             PartState::Joined(stay) if stay.device != device => return Err(CommandError::AnsweredElsewhere),
-            PartState::Joined(stay) if matches!(stay.link, Link::Lost { .. }) => {
+            PartState::Joined(stay) if matches!(stay.connection, Connection::Lost { .. }) => {
                 self.transition(now, id, Change::Returned { user: user.clone(), device });
             }
             PartState::Joined(_) => {}
@@ -130,7 +130,7 @@ impl Switchboard {
         }
         match part.map(|part| &part.state) {
             Some(PartState::Invited | PartState::Ringing) => self.take(now, id, &user, device)?,
-            Some(PartState::Joined(stay)) if matches!(stay.link, Link::Lost { .. }) => {
+            Some(PartState::Joined(stay)) if matches!(stay.connection, Connection::Lost { .. }) => {
                 self.transition(now, id, Change::Returned { user: user.clone(), device });
             }
             // A tab that died leaves its media behind for a moment: who comes back need not wait for that to be noticed.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Timestamp, Topology, TransferMode, UserId};
 
 use crate::change::{Change, Ending, Newcomer};
-use crate::part::{Gone, Link, Part, PartState, Stay};
+use crate::part::{Connection, Gone, Part, PartState, Stay};
 use crate::request::Origin;
 use crate::snapshot::{CallSnapshot, Transfer};
 
@@ -144,8 +144,8 @@ impl Call {
             Change::Initiated { .. } | Change::Restored => {}
             Change::Rang { users, .. } => self.apply_rang(users),
             Change::Accepted { user, device, ability } => {
-                let link = self.first_link(now);
-                self.part_mut(user).join(now, device.clone(), link, *ability);
+                let connection = self.first_connection(now);
+                self.part_mut(user).join(now, device.clone(), connection, *ability);
                 self.start(now);
                 self.recovered();
             }
@@ -153,27 +153,27 @@ impl Call {
                 if self.part(user).is_none() {
                     self.parts.push(Part::invited(*id, user.clone(), now, self.media));
                 }
-                let link = self.first_link(now);
-                self.part_mut(user).join(now, device.clone(), link, *ability);
+                let connection = self.first_connection(now);
+                self.part_mut(user).join(now, device.clone(), connection, *ability);
                 self.start(now);
                 self.recovered();
             }
             Change::Returned { user, device } => {
-                let link = self.first_link(now);
-                self.link(user, link);
+                let connection = self.first_connection(now);
+                self.set_connection(user, connection);
                 self.stay_on(user, device);
             }
             Change::EnteredRoom { user, device, is_dependent } => {
-                let link = self.part(user).and_then(Part::stay).map(|stay| stay.link);
+                let connection = self.part(user).and_then(Part::stay).map(|stay| stay.connection);
                 // A second session of one who has media does not take the media away.
-                if link != Some(Link::Up) {
-                    self.link(user, Link::InRoom);
+                if connection != Some(Connection::Up) {
+                    self.set_connection(user, Connection::InRoom);
                 }
                 self.stay_on(user, device).is_dependent = *is_dependent;
             }
-            Change::MediaUp { user } => self.link(user, Link::Up),
+            Change::MediaUp { user } => self.set_connection(user, Connection::Up),
             Change::Connected => self.apply_connected(now),
-            Change::Lost { user, until } => self.link(user, Link::Lost { since: now, until: *until }),
+            Change::Lost { user, until } => self.set_connection(user, Connection::Lost { since: now, until: *until }),
             Change::Left { user, reason, .. } => self.part_mut(user).leave(now, Gone::Left(*reason)),
             Change::Declined { user, busy } => {
                 let how = if *busy { Gone::Busy } else { Gone::Declined };
@@ -276,10 +276,10 @@ impl Call {
         }
         let peers = self.is_between_peers();
         for stay in self.parts.iter_mut().filter_map(Part::stay_mut) {
-            stay.link = match stay.link {
-                Link::Absent { .. } | Link::InRoom | Link::Up if peers => Link::Up,
-                Link::Up => Link::Absent { since: now },
-                other @ (Link::Absent { .. } | Link::InRoom | Link::Lost { .. }) => other,
+            stay.connection = match stay.connection {
+                Connection::Absent { .. } | Connection::InRoom | Connection::Up if peers => Connection::Up,
+                Connection::Up => Connection::Absent { since: now },
+                other @ (Connection::Absent { .. } | Connection::InRoom | Connection::Lost { .. }) => other,
             };
         }
     }
@@ -293,8 +293,8 @@ impl Call {
     }
 
     /// What is known of the media of one who enters.
-    fn first_link(&self, now: Timestamp) -> Link {
-        if self.is_between_peers() { Link::Up } else { Link::Absent { since: now } }
+    fn first_connection(&self, now: Timestamp) -> Connection {
+        if self.is_between_peers() { Connection::Up } else { Connection::Absent { since: now } }
     }
 
     /// Who hands the call over and is released as soon as the target has it.
@@ -348,11 +348,11 @@ impl Call {
             part.joined_at.get_or_insert(now);
             let stay = part.stay_mut().expect("filtered by is_joined");
             stay.from.get_or_insert(now);
-            if let Link::Absent { .. } = stay.link {
-                stay.link = match caller_lost {
-                    Some(since) if peers => Link::Lost { since, until },
-                    None if peers => Link::Up,
-                    Some(_) | None => Link::Absent { since: now },
+            if let Connection::Absent { .. } = stay.connection {
+                stay.connection = match caller_lost {
+                    Some(since) if peers => Connection::Lost { since, until },
+                    None if peers => Connection::Up,
+                    Some(_) | None => Connection::Absent { since: now },
                 };
             }
         }
@@ -360,10 +360,10 @@ impl Call {
 
     /// What is known of someone's media. A sign of life also ends the wait for a caller whose devices vanished and
     /// the recovery after a restart.
-    fn link(&mut self, user: &UserId, link: Link) {
-        let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a link");
-        stay.link = link;
-        if !matches!(link, Link::Lost { .. }) {
+    fn set_connection(&mut self, user: &UserId, connection: Connection) {
+        let stay = self.part_mut(user).stay_mut().expect("only who is in the call has a connection");
+        stay.connection = connection;
+        if !matches!(connection, Connection::Lost { .. }) {
             self.recovered();
         }
     }

@@ -8,7 +8,7 @@ use model::{CallId, CallKind, CallMedia, Timestamp, Topology, UserId};
 use crate::call::{Call, Phase, Windows};
 use crate::change::{Change, Newcomer};
 use crate::command::{self, Answer, CommandError, InitiateCall, Target};
-use crate::part::{Gone, Link, Part, PartState, Stay};
+use crate::part::{Connection, Gone, Part, PartState, Stay};
 use crate::request::{self, Origin};
 use crate::switchboard::Switchboard;
 use crate::topology;
@@ -108,7 +108,7 @@ impl Switchboard {
         let holds_on = |call: &&Call| {
             let stay = call.part(&request.caller).and_then(Part::stay);
             let held = call.part(&request.caller).is_some_and(|part| part.is_on_hold);
-            !held && stay.is_some_and(|stay| !matches!(stay.link, Link::Lost { .. }))
+            !held && stay.is_some_and(|stay| !matches!(stay.connection, Connection::Lost { .. }))
         };
         match self.calls_of(&request.caller).find(holds_on) {
             Some(call) => Err(CommandError::AlreadyInCall(call.id)),
@@ -133,8 +133,8 @@ impl Switchboard {
         };
         let mut caller = Part::invited(command::participant_id(&mut self.rng), request.caller, now, request.media);
         let ability = self.devices.ability(&caller.user, &request.device);
-        let link = Link::Absent { since: now };
-        caller.state = PartState::Joined(Stay::new(request.device, None, link, ability));
+        let connection = Connection::Absent { since: now };
+        caller.state = PartState::Joined(Stay::new(request.device, None, connection, ability));
         let initiator = caller.user.clone();
         let mut parts = vec![caller];
         for user in called.users {

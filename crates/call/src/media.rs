@@ -5,7 +5,7 @@ use model::{CallId, DeviceId, Timestamp, TopologyReason, UserId};
 use crate::change::{Change, Exit};
 use crate::command::{Answer, CommandError};
 use crate::output::{Output, RoomAct};
-use crate::part::{Link, Part, PartState};
+use crate::part::{Connection, Part, PartState};
 use crate::switchboard::Switchboard;
 
 impl Switchboard {
@@ -38,7 +38,7 @@ impl Switchboard {
             Some(PartState::Joined(_)) if call.is_between_peers() => false,
             Some(PartState::Joined(stay)) => {
                 let same = stay.device == device && stay.is_dependent == is_dependent;
-                same && matches!(stay.link, Link::InRoom | Link::Up)
+                same && matches!(stay.connection, Connection::InRoom | Connection::Up)
             }
         };
         let joined = self.known(id).part(&user).is_some_and(Part::is_joined);
@@ -62,11 +62,11 @@ impl Switchboard {
         if call.is_over() {
             return Err(CommandError::CallOver(call.status()));
         }
-        let link = part.stay().map(|stay| stay.link);
-        match link {
+        let connection = part.stay().map(|stay| stay.connection);
+        match connection {
             None => Err(CommandError::InvalidState("you are not in the call")),
-            Some(Link::Up) => Ok(Answer::Done),
-            Some(Link::Absent { .. } | Link::InRoom | Link::Lost { .. }) => {
+            Some(Connection::Up) => Ok(Answer::Done),
+            Some(Connection::Absent { .. } | Connection::InRoom | Connection::Lost { .. }) => {
                 self.transition(now, id, Change::MediaUp { user });
                 Ok(Answer::Done)
             }
@@ -84,16 +84,18 @@ impl Switchboard {
         if call.is_between_peers() {
             return Ok(Answer::Done);
         }
-        let link = part.stay().map(|stay| stay.link);
-        match link {
+        let connection = part.stay().map(|stay| stay.connection);
+        match connection {
             // Late news of a session before this stay, or of one that the call's end closed.
-            None | Some(Link::Absent { .. }) => {}
-            Some(Link::InRoom | Link::Up | Link::Lost { .. }) if clean => self.go(now, id, &user, Exit::Room),
-            Some(Link::InRoom | Link::Up) => {
+            None | Some(Connection::Absent { .. }) => {}
+            Some(Connection::InRoom | Connection::Up | Connection::Lost { .. }) if clean => {
+                self.go(now, id, &user, Exit::Room)
+            }
+            Some(Connection::InRoom | Connection::Up) => {
                 let until = now + call.windows.reconnect;
                 self.transition(now, id, Change::Lost { user, until });
             }
-            Some(Link::Lost { .. }) => {}
+            Some(Connection::Lost { .. }) => {}
         }
         Ok(Answer::Done)
     }

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::change::Change;
 use crate::command::{Answer, CommandError};
 use crate::output::{CallEvent, Delivery, Output};
-use crate::part::{Link, Part};
+use crate::part::{Connection, Part};
 use crate::quality::{QualityReport, QualityView};
 use crate::switchboard::Switchboard;
 
@@ -52,7 +52,8 @@ impl Switchboard {
     pub(crate) fn hold_others(&mut self, now: Timestamp, user: &UserId, but: CallId) {
         let runs = |call: &&Call| {
             let part = call.part(user);
-            let here = part.and_then(Part::stay).is_some_and(|stay| !matches!(stay.link, Link::Lost { .. }));
+            let here =
+                part.and_then(Part::stay).is_some_and(|stay| !matches!(stay.connection, Connection::Lost { .. }));
             call.id != but && call.is_running() && here && part.is_some_and(|part| !part.is_on_hold)
         };
         for id in self.calls_of(user).filter(runs).map(|call| call.id).collect::<Vec<_>>() {

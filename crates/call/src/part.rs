@@ -42,7 +42,7 @@ pub(crate) struct Stay {
     pub device: DeviceId,
     /// Since when it counts; the caller's stay does not before the first accept.
     pub from: Option<Timestamp>,
-    pub link: Link,
+    pub connection: Connection,
     /// What the device said that it can do.
     pub ability: Option<Ability>,
     /// It is there for the others, as agents and recorders are.
@@ -51,14 +51,14 @@ pub(crate) struct Stay {
 
 impl Stay {
     /// As it begins. Who comes is taken for somebody until the media side says otherwise.
-    pub fn new(device: DeviceId, from: Option<Timestamp>, link: Link, ability: Option<Ability>) -> Self {
-        Self { device, from, link, ability, is_dependent: false }
+    pub fn new(device: DeviceId, from: Option<Timestamp>, connection: Connection, ability: Option<Ability>) -> Self {
+        Self { device, from, connection, ability, is_dependent: false }
     }
 }
 
 /// What the media side says of someone in the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum Connection {
     /// Nothing yet.
     Absent { since: Timestamp },
     /// In the room, media on its way.
@@ -148,7 +148,7 @@ impl Part {
 
     /// Whether the user has media.
     pub fn is_up(&self) -> bool {
-        self.stay().is_some_and(|stay| stay.link == Link::Up)
+        self.stay().is_some_and(|stay| stay.connection == Connection::Up)
     }
 
     /// Whether the user is in the call, and not for the others only.
@@ -162,20 +162,20 @@ impl Part {
     }
 
     /// Enters the call.
-    pub fn join(&mut self, now: Timestamp, device: DeviceId, link: Link, ability: Option<Ability>) {
+    pub fn join(&mut self, now: Timestamp, device: DeviceId, connection: Connection, ability: Option<Ability>) {
         self.joined_at.get_or_insert(now);
         self.is_on_hold = false;
         self.quality.begin_stay();
-        self.state = PartState::Joined(Stay::new(device, Some(now), link, ability));
+        self.state = PartState::Joined(Stay::new(device, Some(now), connection, ability));
     }
 
     /// Is out of the call from now on. A stay that was lost counts up to the loss.
     pub fn leave(&mut self, at: Timestamp, how: Gone) {
         let device = match &self.state {
             PartState::Joined(stay) => {
-                let end = match stay.link {
-                    Link::Lost { since, .. } => since,
-                    Link::Absent { .. } | Link::InRoom | Link::Up => at,
+                let end = match stay.connection {
+                    Connection::Lost { since, .. } => since,
+                    Connection::Absent { .. } | Connection::InRoom | Connection::Up => at,
                 };
                 let stayed = stay.from.map_or(0, |from| end.since(from).as_millis() as u64);
                 self.past = self.past.saturating_add(stayed);
@@ -193,10 +193,10 @@ impl Part {
         match &self.state {
             PartState::Invited => ParticipantStatus::Invited,
             PartState::Ringing => ParticipantStatus::Ringing,
-            PartState::Joined(stay) => match stay.link {
-                Link::Absent { .. } | Link::InRoom => ParticipantStatus::Connecting,
-                Link::Up => ParticipantStatus::Connected,
-                Link::Lost { .. } => ParticipantStatus::Disconnected,
+            PartState::Joined(stay) => match stay.connection {
+                Connection::Absent { .. } | Connection::InRoom => ParticipantStatus::Connecting,
+                Connection::Up => ParticipantStatus::Connected,
+                Connection::Lost { .. } => ParticipantStatus::Disconnected,
             },
             PartState::Gone { how, .. } => match how {
                 Gone::Left(_) => ParticipantStatus::Left,
@@ -234,7 +234,7 @@ impl Part {
     }
 
     /// From the store, in a call that still runs. Who had been in the call counts as lost at `seen` and may come back until `until`.
-    pub fn restored(stored: ParticipantSnapshot, lost: Link) -> Self {
+    pub fn restored(stored: ParticipantSnapshot, lost: Connection) -> Self {
         let left_at = stored.left_at.unwrap_or(stored.invited_at);
         let device = stored.device;
         let gone = |how| PartState::Gone { at: left_at, how, device: device.clone() };

@@ -7,7 +7,7 @@ use model::{CallStatus, EndReason, Timestamp};
 use crate::call::{Call, KEPT_FOR, Over, Phase, Recovery, Running};
 use crate::change::{Change, Ending};
 use crate::command::{Answer, CommandError};
-use crate::part::{Link, Part};
+use crate::part::{Connection, Part};
 use crate::snapshot::CallSnapshot;
 use crate::switchboard::Switchboard;
 
@@ -53,8 +53,8 @@ impl Switchboard {
         let phase = phase(now, &stored, Recovery { seen, until }, caller_lost);
         let mut users = BTreeSet::new();
         let lost = match &phase {
-            Phase::Waiting { .. } => Link::Absent { since: now },
-            Phase::Running(_) | Phase::Over(_) => Link::Lost { since: seen, until },
+            Phase::Waiting { .. } => Connection::Absent { since: now },
+            Phase::Running(_) | Phase::Over(_) => Connection::Lost { since: seen, until },
         };
         let parts = stored.participants.into_iter().filter(|part| users.insert(part.user.clone()));
         Call {

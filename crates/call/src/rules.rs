@@ -4,7 +4,7 @@ use model::{CallKind, CallStatus, EndReason, Timestamp, UserId};
 
 use crate::call::{Call, Phase, Running};
 use crate::change::{Change, Ending};
-use crate::part::{Gone, Link, Part, PartState};
+use crate::part::{Connection, Gone, Part, PartState};
 use crate::transfer;
 
 /// Why a call has a timer. Where two are due at once, the order is this one.
@@ -104,14 +104,14 @@ pub(crate) fn next_deadline(call: &Call) -> Option<(Timestamp, Deadline)> {
 
 fn caller_is_absent(call: &Call) -> bool {
     let stay = call.part(&call.initiator).and_then(Part::stay);
-    stay.is_none_or(|stay| matches!(stay.link, Link::Absent { .. }))
+    stay.is_none_or(|stay| matches!(stay.connection, Connection::Absent { .. }))
 }
 
 fn given_up_at(call: &Call, part: &Part) -> Option<Timestamp> {
-    match part.stay()?.link {
-        Link::Absent { since } => call.is_running().then(|| since + call.windows.reconnect),
-        Link::Lost { until, .. } => Some(until),
-        Link::InRoom | Link::Up => None,
+    match part.stay()?.connection {
+        Connection::Absent { since } => call.is_running().then(|| since + call.windows.reconnect),
+        Connection::Lost { until, .. } => Some(until),
+        Connection::InRoom | Connection::Up => None,
     }
 }
 

@@ -105,7 +105,7 @@ impl Switchboard {
     pub fn handle_command(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
         let now = self.advance(now);
         let answer = self.dispatch(now, command);
-        self.settle(now);
+        self.finish_command(now);
         answer
     }
 
@@ -114,12 +114,12 @@ impl Switchboard {
     pub fn restore(&mut self, now: Timestamp, stored: CallSnapshot, seen: Timestamp) -> Result<Answer, CommandError> {
         let now = self.advance(now);
         let answer = self.take_up(now, stored, Some(seen));
-        self.settle(now);
+        self.finish_command(now);
         answer
     }
 
     /// Announces presence, and fires timers that are already due: the windows of a restored call may have run out in the meantime.
-    fn settle(&mut self, now: Timestamp) {
+    fn finish_command(&mut self, now: Timestamp) {
         self.tell_presence(now);
         self.advance(now);
     }

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::change::Change;
 use crate::command::{Answer, CommandError};
 use crate::devices::Ability;
-use crate::part::{Link, Part};
+use crate::part::{Connection, Part};
 use crate::switchboard::Switchboard;
 
 /// What a device is known to do; `None`: it does not say, and takes what the others need.
@@ -28,8 +28,10 @@ pub(crate) fn at_start(kind: CallKind, said: &[Said]) -> Option<Topology> {
 /// What has to change before one more comes; an error where nothing suits all.
 fn for_one_more(call: &Call, user: &UserId, coming: Said) -> Result<Option<(Topology, TopologyReason)>, CommandError> {
     let others: Vec<Said> = call.joined_beside(user).filter_map(Part::stay).map(|stay| stay.ability).collect();
-    let in_room =
-        call.joined_beside(user).filter_map(Part::stay).any(|stay| matches!(stay.link, Link::InRoom | Link::Up));
+    let in_room = call
+        .joined_beside(user)
+        .filter_map(Part::stay)
+        .any(|stay| matches!(stay.connection, Connection::InRoom | Connection::Up));
     let all = |can: fn(Ability) -> bool| others.iter().chain([&coming]).all(|said| said.is_none_or(can));
     let (all_p2p, all_sfu) = (all(|can| can.p2p), all(|can| can.sfu));
     let (third, reason) = (others.len() >= 2, TopologyReason::ThirdJoined);
@@ -99,7 +101,9 @@ impl Switchboard {
 
     pub(crate) fn peer_signalled(&mut self, now: Timestamp, id: CallId, user: UserId) -> Result<Answer, CommandError> {
         let (call, _) = self.in_it(id, &user)?;
-        let absent = |part: &Part| part.stay().is_none_or(|stay| !matches!(stay.link, Link::InRoom | Link::Up));
+        let absent = |part: &Part| {
+            part.stay().is_none_or(|stay| !matches!(stay.connection, Connection::InRoom | Connection::Up))
+        };
         // Who can do both says itself when peers do not reach each other: a late answer must not undo that.
         let can = |part: &Part| part.stay().is_none_or(|stay| stay.ability.is_none_or(|can| can.p2p && !can.sfu));
         if !call.is_between_peers() && call.is_running() && call.parts.iter().all(|part| absent(part) && can(part)) {
@@ -111,7 +115,7 @@ impl Switchboard {
 
     /// A device's signalling connection went: who is between peers on it is lost, and has the window to come back.
     pub(crate) fn peer_gone(&mut self, now: Timestamp, user: &UserId, device: &DeviceId) {
-        for id in self.peer_stays(user, device, |link| link == Link::Up) {
+        for id in self.peer_stays(user, device, |connection| connection == Connection::Up) {
             let until = now + self.known(id).windows.reconnect;
             self.transition(now, id, Change::Lost { user: user.clone(), until });
         }
@@ -119,17 +123,17 @@ impl Switchboard {
 
     /// And when it comes back.
     pub(crate) fn peer_back(&mut self, now: Timestamp, user: &UserId, device: &DeviceId) {
-        for id in self.peer_stays(user, device, |link| matches!(link, Link::Lost { .. })) {
+        for id in self.peer_stays(user, device, |connection| matches!(connection, Connection::Lost { .. })) {
             self.transition(now, id, Change::Returned { user: user.clone(), device: device.clone() });
         }
     }
 
-    fn peer_stays(&self, user: &UserId, device: &DeviceId, such: fn(Link) -> bool) -> Vec<CallId> {
+    fn peer_stays(&self, user: &UserId, device: &DeviceId, such: fn(Connection) -> bool) -> Vec<CallId> {
         let mine = |call: &&Call| {
             let stay = call.part(user).and_then(Part::stay);
             call.is_running()
                 && call.is_between_peers()
-                && stay.is_some_and(|stay| &stay.device == device && such(stay.link))
+                && stay.is_some_and(|stay| &stay.device == device && such(stay.connection))
         };
         self.calls_of(user).filter(mine).map(|call| call.id).collect()
     }

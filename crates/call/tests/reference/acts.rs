@@ -202,7 +202,7 @@ impl Reference {
             self.meet(there, id);
             return Ok("call");
         }
-        self.settle(id, None, None, false);
+        self.follow_up(id, None, None, false);
         self.ring(id);
         Ok("call")
     }
@@ -274,7 +274,7 @@ impl Reference {
         }
         let part = self.text_of(id, user);
         self.tell_others(id, user, &format!("joined {id} at {now} {part}"));
-        self.settle(id, Some(user), None, false);
+        self.follow_up(id, Some(user), None, false);
         Ok(())
     }
 
@@ -318,7 +318,7 @@ impl Reference {
         part.device = Some(device);
         self.alive(id);
         self.log(id, "participant_returned", Some(user), &format!("device={device:?} user={user:?}"));
-        self.settle(id, Some(user), None, false);
+        self.follow_up(id, Some(user), None, false);
     }
 
     pub fn alive(&mut self, id: CallId) {
@@ -364,7 +364,7 @@ impl Reference {
                 self.log(id, "participant_joined", Some(user), &format!("device={device:?} user={user:?}"));
                 let part = self.text_of(id, user);
                 self.tell_others(id, user, &format!("joined {id} at {} {part}", self.now));
-                self.settle(id, Some(user), None, false);
+                self.follow_up(id, Some(user), None, false);
             }
         }
         Ok("joined")
@@ -376,7 +376,7 @@ impl Reference {
         self.log(id, "declined", Some(user), &format!("reason={word:?} user={user:?}"));
         self.tell_others(id, user, &format!("declined {id} at {now} {user} {word}"));
         self.tell(user, &format!("answered-elsewhere {id} at {now} -"));
-        self.settle(id, Some(user), Some(user), false);
+        self.follow_up(id, Some(user), Some(user), false);
     }
 
     pub fn decline(&mut self, id: CallId, user: Name, busy: bool) -> Outcome {
@@ -508,7 +508,7 @@ impl Reference {
         for user in busy {
             self.tell_others(id, "", &format!("declined {id} at {} {user} busy", self.now));
         }
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
         self.ring(id);
         Ok("call")
     }
@@ -587,7 +587,7 @@ impl Reference {
         }
         self.alive_unless_up(id, user);
         self.log(id, "media_joined", Some(user), &format!("device={device:?} user={user:?}"));
-        self.settle(id, Some(user), None, false);
+        self.follow_up(id, Some(user), None, false);
         Ok("done")
     }
 
@@ -613,7 +613,7 @@ impl Reference {
             part.in_room = true;
             self.alive(id);
             self.log(id, "media_connected", Some(user), &format!("user={user:?}"));
-            self.settle(id, Some(user), None, false);
+            self.follow_up(id, Some(user), None, false);
         }
         Ok("done")
     }
@@ -634,7 +634,7 @@ impl Reference {
             part.lost_until = until;
             let written = model::Timestamp(until).to_rfc3339();
             self.log(id, "participant_disconnected", None, &format!("until={written:?} user={user:?}"));
-            self.settle(id, None, None, false);
+            self.follow_up(id, None, None, false);
         }
         Ok("done")
     }

@@ -90,7 +90,7 @@ impl Reference {
         self.log(id, word, Some(user), &format!("user={user:?}"));
         self.tell_inside(id, &format!("{word} {id} at {} {user} by {user}", self.now));
         self.hold_in_room(id, &[user], on);
-        self.settle(id, Some(user), None, false);
+        self.follow_up(id, Some(user), None, false);
     }
 
     pub fn hold_others(&mut self, user: Name, but: CallId) {

@@ -6,7 +6,7 @@ mod glare;
 mod passing;
 mod rules;
 mod text;
-mod ways;
+mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -39,7 +39,7 @@ impl Reference {
             self.tell_inside(id, &format!("held {id} at {now} {user} by {by}"));
         }
         self.hold_in_room(id, &held, true);
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
         self.ring(id);
         Ok("call")
     }
@@ -83,7 +83,7 @@ impl Reference {
             self.tell(passing.by, &line);
             self.tell_resumed(id, passing.by, &held);
             self.hold_in_room(id, &held, false);
-            self.settle(id, None, None, false);
+            self.follow_up(id, None, None, false);
         } else if target.joined_now() && passing.mode == "blind" {
             self.leave_for(id, passing.by, "completed", "asked");
         } else if !somebody {
@@ -140,7 +140,7 @@ impl Reference {
         }
         self.tell_resumed(id, passing.by, &held);
         self.hold_in_room(id, &held, false);
-        self.settle(id, by, None, false);
+        self.follow_up(id, by, None, false);
     }
 
     fn mine_to_end(&self, id: CallId, by: Name) -> Result<Passing, &'static str> {
@@ -164,7 +164,7 @@ impl Reference {
             self.log(id, "transfer_released", Some(by), "");
             self.tell_resumed(id, by, &held);
             self.hold_in_room(id, &held, false);
-            self.settle(id, Some(by), None, false);
+            self.follow_up(id, Some(by), None, false);
         }
         Ok("call")
     }
@@ -196,7 +196,7 @@ impl Reference {
         }
         self.out.push(format!("room {id} remove {user}"));
         self.hold_in_room(id, &[user][..usize::from(held)], false);
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
     }
 
     /// Refused where `by` may not act as host.
@@ -258,7 +258,7 @@ impl Reference {
         for user in &users {
             self.out.push(format!("room {id} mute {user} {hard}"));
         }
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
         Ok("call")
     }
 
@@ -296,7 +296,7 @@ impl Reference {
         for user in &users {
             self.out.push(format!("room {id} lift {user}"));
         }
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
         Ok("call")
     }
 
@@ -331,7 +331,7 @@ impl Reference {
             let at = model::Timestamp(since).to_rfc3339();
             self.log(id, "quality_alert", None, &format!("since={at:?} user={user:?}"));
             self.tell_inside(id, &format!("alert {id} at {now} {user} {since}"));
-            self.settle(id, None, None, false);
+            self.follow_up(id, None, None, false);
         }
         Ok("done")
     }

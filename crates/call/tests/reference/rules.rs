@@ -111,7 +111,7 @@ impl Reference {
                 self.tell_others(id, user, &format!("left {id} at {} {user} {why}", self.now));
             }
         }
-        self.settle(id, None, None, false);
+        self.follow_up(id, None, None, false);
     }
 
     pub fn tell_missed(&mut self, id: CallId, user: Name) {
@@ -135,7 +135,7 @@ impl Reference {
             self.out.push(format!("room {id} remove {user}"));
         }
         self.hold_in_room(id, &[user][..usize::from(held)], false);
-        self.settle(id, by, None, why == "connection_lost");
+        self.follow_up(id, by, None, why == "connection_lost");
     }
 
     /// The call is over.
@@ -190,7 +190,7 @@ impl Reference {
 
     /// Does something follow at once? `by`: who did what it follows from; `decliner`: if that was a refusal, whose; `lost`: if it was a
     /// loss.
-    pub fn settle(&mut self, id: CallId, by: Option<Name>, decliner: Option<Name>, lost: bool) {
+    pub fn follow_up(&mut self, id: CallId, by: Option<Name>, decliner: Option<Name>, lost: bool) {
         if self.pass_on(id) {
             return;
         }

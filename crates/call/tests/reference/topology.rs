@@ -1,4 +1,4 @@
-//! Which way the media goes.
+//! Between whom the media goes: from peer to peer, in a mesh or through the SFU.
 
 use model::CallId;
 
@@ -94,7 +94,7 @@ impl Reference {
                 self.tell(part.user, &format!("topology {id} at {now} {to} {why} on {}", part.device.unwrap()));
             }
         }
-        self.settle(id, Some(by), None, false);
+        self.follow_up(id, Some(by), None, false);
     }
 
     pub fn move_to_room(&mut self, id: CallId, by: Name, why: &str) -> Result<(), &'static str> {
@@ -162,6 +162,6 @@ impl Reference {
         part.lost_until = until;
         let written = model::Timestamp(until).to_rfc3339();
         self.log(id, "participant_disconnected", None, &format!("until={written:?} user={user:?}"));
-        self.settle(id, None, None, false);
+        self.follow_up(id, None, None, false);
     }
 }
