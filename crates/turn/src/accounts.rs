@@ -45,7 +45,7 @@ pub(crate) enum Full {
 }
 
 /// One allocation's place in its user's account and in the total, for as long as it lives.
-pub(crate) struct Seat {
+pub(crate) struct QuotaSlot {
     accounts: Arc<Accounts>,
     account: Arc<Account>,
 }
@@ -74,7 +74,7 @@ impl Accounts {
     }
 
     /// Counts one more allocation of a user, if there may be one more.
-    pub(crate) fn open(self: &Arc<Self>, now: Instant, user: &UserId) -> Result<Seat, Full> {
+    pub(crate) fn open(self: &Arc<Self>, now: Instant, user: &UserId) -> Result<QuotaSlot, Full> {
         let spent = |bucket: &Option<TokenBucket>| bucket.as_ref().is_some_and(|bucket| bucket.is_empty(now));
         let mut users = self.lock();
         let known = users.get(user);
@@ -102,7 +102,7 @@ impl Accounts {
         account.allocations.fetch_add(1, Relaxed);
         self.allocations.fetch_add(1, Relaxed);
         drop(users);
-        Ok(Seat { accounts: Arc::clone(self), account })
+        Ok(QuotaSlot { accounts: Arc::clone(self), account })
     }
 
     /// Forgets a user who has nothing left, now or once the bucket is full: to release and allocate again fills it not.
@@ -137,7 +137,7 @@ impl Accounts {
     }
 }
 
-impl Seat {
+impl QuotaSlot {
     /// Whose.
     pub(crate) fn user(&self) -> &UserId {
         &self.account.id
@@ -150,7 +150,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for QuotaSlot {
     fn drop(&mut self) {
         let mut users = self.accounts.lock();
         self.accounts.allocations.fetch_sub(1, Relaxed);
@@ -162,9 +162,9 @@ impl Drop for Seat {
     }
 }
 
-impl std::fmt::Debug for Seat {
+impl std::fmt::Debug for QuotaSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Seat").field(&self.account.id).finish()
+        f.debug_tuple("QuotaSlot").field(&self.account.id).finish()
     }
 }
 
@@ -199,9 +199,9 @@ mod tests {
     fn of_two_servers_one_has_the_timer_to_forget() {
         let rate = Rate { bytes_per_second: 100, burst: 10_000 };
         let (accounts, now) = accounts(Limits { user_rate: Some(rate), ..Limits::default() });
-        let seats = [(); 2].map(|()| accounts.open(now, &user("alice")).expect("two may be"));
-        assert!(seats[0].charge(now, 6_000) && !seats[1].charge(now, 6_000), "the bucket is the user's");
-        drop(seats);
+        let slots = [(); 2].map(|()| accounts.open(now, &user("alice")).expect("two may be"));
+        assert!(slots[0].charge(now, 6_000) && !slots[1].charge(now, 6_000), "the bucket is the user's");
+        drop(slots);
         let again = accounts.forget(now, &user("alice"), false).expect("not full");
         assert_eq!(accounts.forget(now, &user("alice"), false), None, "another server has the timer");
         assert_eq!((accounts.forget(again, &user("alice"), true), accounts.users()), (None, 0));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::FiveTuple;
-use crate::accounts::Seat;
+use crate::accounts::QuotaSlot;
 use crate::message::{Family, Key, TransactionId};
 use crate::policy::Route;
 
@@ -34,7 +34,7 @@ pub(crate) struct Allocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) seat: Seat,
+    pub(crate) quota: QuotaSlot,
     /// Stays though the secret be rotated.
     pub(crate) key: Key,
     /// Of the Allocate that made it, to know a retransmission.
@@ -68,7 +68,7 @@ pub(crate) struct NewAllocation {
     pub(crate) relayed: SocketAddr,
     pub(crate) socket: Socket,
     pub(crate) username: Box<str>,
-    pub(crate) seat: Seat,
+    pub(crate) quota: QuotaSlot,
     pub(crate) key: Key,
     pub(crate) transaction: TransactionId,
     pub(crate) expires: Instant,
@@ -85,14 +85,14 @@ pub(crate) enum BindError {
 
 impl Allocation {
     pub(crate) fn new(generation: u32, new: NewAllocation) -> Self {
-        let NewAllocation { client, relayed, socket, username, seat, key, transaction, expires } = new;
+        let NewAllocation { client, relayed, socket, username, quota, key, transaction, expires } = new;
         Self {
             generation,
             client,
             relayed,
             socket,
             username,
-            seat,
+            quota,
             key,
             transaction,
             expires,

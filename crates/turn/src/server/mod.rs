@@ -206,7 +206,7 @@ impl Server {
         self.revoked.retain(|_, until| *until >= unix);
         let entry = self.revoked.entry(user.clone()).or_insert(until);
         *entry = until.max(*entry);
-        let whose = |id: &AllocationId| self.table.get(*id).is_some_and(|allocation| allocation.seat.user() == user);
+        let whose = |id: &AllocationId| self.table.get(*id).is_some_and(|allocation| allocation.quota.user() == user);
         for id in self.table.ids().filter(whose).collect::<Vec<_>>() {
             self.end(now, id, Ended::Revoked);
         }
@@ -271,8 +271,8 @@ impl Server {
         if allocation.socket == Socket::Open {
             self.outputs.push_back(Output::CloseRelay { relayed: allocation.relayed });
         }
-        let (user, client) = (allocation.seat.user().clone(), allocation.client);
-        // Its seat is free from here on.
+        let (user, client) = (allocation.quota.user().clone(), allocation.client);
+        // Its quota is free from here on.
         drop(allocation);
         self.forget_user(now, &user, false);
         self.outputs.push_back(Output::Ended { allocation: id, user, client, reason });

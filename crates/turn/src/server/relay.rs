@@ -73,7 +73,7 @@ impl Server {
         if peer == relayed {
             return self.dropped(Drop::Denied);
         }
-        if !allocation.seat.charge(now, payload.len()) {
+        if !allocation.quota.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u64;
@@ -109,7 +109,7 @@ impl Server {
         if payload.len() > LONGEST_PAYLOAD {
             return self.dropped(Drop::TooLarge);
         }
-        if !allocation.seat.charge(now, payload.len()) {
+        if !allocation.quota.charge(now, payload.len()) {
             return self.dropped(Drop::Rate);
         }
         let length = payload.len() as u16;

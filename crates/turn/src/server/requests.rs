@@ -150,7 +150,7 @@ impl Server {
         }
         let wishes = Wishes::read(message)?;
         let ip = self.config.relay.address(wishes.family).ok_or(Refusal(440))?;
-        let seat = self.accounts.open(now, &caller.user).map_err(|full| match full {
+        let quota = self.accounts.open(now, &caller.user).map_err(|full| match full {
             Full::Quota => Refusal(486),
             Full::Capacity => Refusal(508),
         })?;
@@ -163,7 +163,7 @@ impl Server {
             relayed,
             socket,
             username: caller.username,
-            seat,
+            quota,
             key: caller.key,
             transaction: message.transaction(),
             expires,
