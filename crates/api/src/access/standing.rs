@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use crate::http::error::ApiError;
 use crate::presentation::time;
-use crate::signalling::meetings::{Line, ToRaw};
+use crate::signalling::meetings::{ClientSocket, ToRaw};
 
 /// How long before its token expires a connection is told.
 const WARNING: Duration = Duration::from_secs(60);
@@ -75,17 +75,17 @@ impl Proof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Number(u64);
 
-/// A connection, held so that it ends with its last seat where it has seats.
-pub(crate) enum Reach {
-    Socket(SocketRef),
+/// A client's connection, held weakly: a raw WebSocket ends with its last place in a meeting.
+pub(crate) enum WeakClientSocket {
+    SocketIo(SocketRef),
     Raw(WeakSender<ToRaw>),
 }
 
-impl Reach {
-    fn line(&self) -> Option<Line> {
+impl WeakClientSocket {
+    fn upgrade(&self) -> Option<ClientSocket> {
         match self {
-            Reach::Socket(socket) => Some(Line::Socket(socket.clone())),
-            Reach::Raw(queue) => queue.upgrade().map(Line::Raw),
+            WeakClientSocket::SocketIo(socket) => Some(ClientSocket::SocketIo(socket.clone())),
+            WeakClientSocket::Raw(queue) => queue.upgrade().map(ClientSocket::Raw),
         }
     }
 }
@@ -93,7 +93,7 @@ impl Reach {
 struct Standing {
     user: UserId,
     proof: Proof,
-    reach: Reach,
+    socket: WeakClientSocket,
     /// When something is to be done about it.
     due: Timestamp,
     warned: bool,
@@ -134,12 +134,12 @@ impl List {
 
 impl Standings {
     /// Takes a connection in.
-    pub fn begin(&self, user: &UserId, proof: Proof, reach: Reach) -> Number {
+    pub fn begin(&self, user: &UserId, proof: Proof, socket: WeakClientSocket) -> Number {
         let number = self.with(|list| {
             list.last += 1;
             let number = Number(list.last);
             let due = proof.warning().unwrap_or_else(|| proof.end());
-            list.all.insert(number, Standing { user: user.clone(), proof, reach, due, warned: false, over: None });
+            list.all.insert(number, Standing { user: user.clone(), proof, socket, due, warned: false, over: None });
             list.due.insert((due, number));
             number
         });
@@ -195,14 +195,14 @@ impl Standings {
                 if standing.over.is_none() && standing.proof.end() <= now {
                     standing.over = Some("the token has expired");
                 }
-                let line = standing.reach.line();
-                let next = match (line, standing.over) {
-                    (Some(line), None) => {
+                let socket = standing.socket.upgrade();
+                let next = match (socket, standing.over) {
+                    (Some(socket), None) => {
                         standing.warned = true;
-                        warn(&line, now, standing.proof.expires());
+                        warn(&socket, now, standing.proof.expires());
                         Some(standing.proof.end())
                     }
-                    (Some(line), Some(why)) if !put_out(&line, why) => Some(now + ONCE_MORE),
+                    (Some(socket), Some(why)) if !put_out(&socket, why) => Some(now + ONCE_MORE),
                     (Some(_), Some(_)) | (None, _) => None,
                 };
                 match next {
@@ -270,22 +270,22 @@ pub(crate) async fn watch(standings: Arc<Standings>, users: Arc<ArcSwap<UserVeri
     }
 }
 
-fn warn(line: &Line, now: Timestamp, expires: Timestamp) {
-    line.emit("auth:expiring", &json!({"at": time(now), "expiresAt": time(expires)}));
-    line.tell(json!({"type": "auth_expiring", "expires_at": time(expires)}));
+fn warn(socket: &ClientSocket, now: Timestamp, expires: Timestamp) {
+    socket.emit("auth:expiring", &json!({"at": time(now), "expiresAt": time(expires)}));
+    socket.tell(json!({"type": "auth_expiring", "expires_at": time(expires)}));
 }
 
 /// `false`: what waits for it leaves no room for as much as the end.
-fn put_out(line: &Line, why: &'static str) -> bool {
+fn put_out(socket: &ClientSocket, why: &'static str) -> bool {
     let error = ApiError::new(ErrorCode::Unauthorized, why);
-    match line {
-        Line::Socket(socket) => {
-            line.emit("refused", &json!(error.body()));
-            socket.clone().disconnect().is_ok()
+    match socket {
+        ClientSocket::SocketIo(socket_io) => {
+            socket.emit("refused", &json!(error.body()));
+            socket_io.clone().disconnect().is_ok()
         }
-        Line::Raw(_) => {
-            line.tell(json!({"type": "error", "code": error.code, "message": error.message}));
-            line.close(close_code::POLICY, why)
+        ClientSocket::Raw(_) => {
+            socket.tell(json!({"type": "error", "code": error.code, "message": error.message}));
+            socket.close(close_code::POLICY, why)
         }
     }
 }

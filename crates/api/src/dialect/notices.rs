@@ -1,4 +1,4 @@
-//! Delivers the events of calls to the seats of [`crate::signalling::meetings`] and to the `/webrtc` namespace.
+//! Delivers the events of calls to the peers in [`crate::signalling::meetings`] and to the `/webrtc` namespace.
 
 use std::sync::Arc;
 
@@ -32,12 +32,12 @@ fn take(state: &AppState, notice: &Notice) {
         }
         CallEvent::Merged { call, merged, .. } => state.meetings.merge(state.handle().now(), *merged, call.id),
         CallEvent::Ended { call, reason, .. } => state.meetings.end(call.id, reason.as_str()),
-        // What is left says nothing of who sits where.
+        // What is left says nothing of who is in which meeting.
         _ => {}
     }
 }
 
-/// After missed events: empties the seats of users who are no longer in their call.
+/// After missed events: takes users out of the meetings of calls that they are no longer in.
 async fn sweep(state: &AppState) {
     for view in state.meetings.views() {
         for user in &view.users {

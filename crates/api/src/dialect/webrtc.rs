@@ -1,7 +1,7 @@
 //! The `/webrtc` Socket.IO namespace: a mesh of sockets in one call that address each other by socket ID, as clients of
 //! a NestJS gateway do.
 //!
-//! `call.join` joins the call (for someone being called, it accepts) and takes a seat. `call.leave` is `leave`. A
+//! `call.join` joins the call (for someone being called, it accepts) and the call's meeting. `call.leave` is `leave`. A
 //! `userId` in a body is ignored: the token says who it is.
 
 use ::call::CallEvent;
@@ -18,7 +18,7 @@ use super::bare::Kind;
 use crate::http::error::{ApiError, ApiResult};
 use crate::signalling::connection::{Connection, arrive, authenticate, depart};
 use crate::signalling::lane::{Lane, Letter};
-use crate::signalling::meetings::{Line, Seat, Signal, take_seat};
+use crate::signalling::meetings::{ClientSocket, Peer, Signal, join_meeting};
 use crate::signalling::{note_peer, refresh, signalling_call};
 use crate::state::AppState;
 
@@ -31,8 +31,8 @@ pub(crate) fn open(io: &SocketIo) {
 }
 
 async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {
-    let (shared, sits) = (state.clone(), connection.clone());
-    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(shared.clone(), sits.clone(), queue)));
+    let (shared, whose) = (state.clone(), connection.clone());
+    let lane = Lane::new(move |queue| _ = tokio::spawn(carry(shared.clone(), whose.clone(), queue)));
     EVENTS.into_iter().for_each(|event| lane.take(&socket, event));
     refresh::listen(&socket);
     socket.on_disconnect(disconnected);
@@ -40,7 +40,7 @@ async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(c
 }
 
 async fn disconnected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {
-    state.meetings.lose(socket.id.as_str());
+    state.meetings.disconnect(socket.id.as_str());
     depart(&state, &state.webrtc, &socket, &connection).await;
 }
 
@@ -82,14 +82,14 @@ async fn join(state: &AppState, connection: &Connection, letter: &mut Letter) ->
     let id = letter.read::<OfCall>()?.id()?;
     let caller = connection.caller();
     let call = super::join(state, &caller, id).await?;
-    let sits = Seat {
+    let peer = Peer {
         id: letter.socket.id.to_string(),
         user: caller.user.clone(),
         device: caller.device.clone(),
-        line: Line::Socket(letter.socket.clone()),
+        socket: ClientSocket::SocketIo(letter.socket.clone()),
         arrival: state.meetings.arrive(),
     };
-    take_seat(state, &call, sits).await
+    join_meeting(state, &call, peer).await
 }
 
 async fn leave(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
@@ -97,7 +97,7 @@ async fn leave(state: &AppState, connection: &Connection, letter: &mut Letter) -
     let caller = connection.caller();
     // Ids that were merged into another call lead to it.
     let call = state.handle().call(id, &caller.user).await?.id;
-    if state.meetings.rise(call, letter.socket.id.as_str()) != Some(true) {
+    if state.meetings.leave(call, letter.socket.id.as_str()) != Some(true) {
         state.handle().leave(call, &caller.user).await?;
     }
     Ok(())
@@ -127,7 +127,7 @@ async fn media(
     let user = &caller.user;
     let call = signalling_call(state, id, user).await?.id;
     let socket = letter.socket.id.as_str();
-    if !state.meetings.sits(call, socket) {
+    if !state.meetings.has_peer(call, socket) {
         return Err(not_joined());
     }
     // Noted first: the event that follows from it is not to be told a second time.
@@ -191,7 +191,7 @@ pub(super) fn tell(state: &AppState, notice: &Notice) {
         CallEvent::Cancelled { call, .. } => ("call.cancelled", json!({"callId": call})),
         CallEvent::Missed { call, .. } => ("call.missed", json!({"callId": call})),
         CallEvent::AnsweredElsewhere { call, .. } => ("call.answered-elsewhere", json!({"callId": call})),
-        // What happens in a call is told to those who sit there.
+        // What happens in a call is told to those who are in its meeting.
         _ => return,
     };
     data["event"] = json!(name);

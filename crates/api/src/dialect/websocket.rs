@@ -27,11 +27,11 @@ use yawc::{DeflatePool, Frame, HttpStream, IncomingUpgrade, OpCode, Options, Upg
 
 use crate::access::caller::Caller;
 use crate::access::identify;
-use crate::access::standing::{Number, Proof, Reach};
+use crate::access::standing::{Number, Proof, WeakClientSocket};
 use crate::http::body::{CallPath, Params};
 use crate::http::error::{ApiError, ApiResult, ErrorBody};
 use crate::presentation::{schema, time};
-use crate::signalling::meetings::{Arrival, Line, MeetingView, Seat, Signal, ToRaw, take_seat};
+use crate::signalling::meetings::{Arrival, ClientSocket, MeetingView, Peer, Signal, ToRaw, join_meeting};
 use crate::signalling::pace::{Pace, Verdict};
 use crate::signalling::refresh::renewed;
 use crate::signalling::{note_peer, signalling_call};
@@ -136,29 +136,29 @@ async fn serve(state: AppState, entry: Entry, upgraded: UpgradeFut) {
     let now = Instant::now();
     let id = format!("raw-{:016x}", rand::random::<u64>());
     let pace = Pace::new(now, &state.config.limits);
-    let number = state.standings.begin(&caller.user, proof, Reach::Raw(tell.downgrade()));
+    let number = state.standings.begin(&caller.user, proof, WeakClientSocket::Raw(tell.downgrade()));
     let (user, device) = (caller.user.clone(), caller.device.clone());
-    let mut peer = Peer { state, call, caller, number, id, socket, told, pace, read_after: None, heard: now };
-    let connected = peer.state.handle().device_connected(&user, &device).await;
+    let mut raw = RawSocket { state, call, caller, number, id, socket, told, pace, read_after: None, heard: now };
+    let connected = raw.state.handle().device_connected(&user, &device).await;
     let end = match connected {
-        Ok(()) => match peer.sit(arrival, tell).await {
-            Ok(()) => peer.carry().await,
+        Ok(()) => match raw.join(arrival, tell).await {
+            Ok(()) => raw.carry().await,
             Err(error) => {
-                _ = peer.refuse(&error).await;
+                _ = raw.refuse(&error).await;
                 Some(End(close_code::POLICY, "no seat in this call"))
             }
         },
         Err(_) => Some(End(close_code::POLICY, "too many devices")),
     };
-    peer.state.meetings.lose(&peer.id);
-    peer.state.standings.finish(number);
+    raw.state.meetings.disconnect(&raw.id);
+    raw.state.standings.finish(number);
     if connected.is_ok() {
-        peer.state.handle().device_disconnected(&user, &device).await;
+        raw.state.handle().device_disconnected(&user, &device).await;
     }
-    peer.close(end).await;
+    raw.close(end).await;
 }
 
-struct Peer {
+struct RawSocket {
     state: AppState,
     /// The name it came by: another call's, where the call has become that one.
     call: CallId,
@@ -172,11 +172,16 @@ struct Peer {
     heard: Instant,
 }
 
-impl Peer {
-    async fn sit(&mut self, arrival: Arrival, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
+impl RawSocket {
+    async fn join(&mut self, arrival: Arrival, tell: mpsc::Sender<ToRaw>) -> ApiResult<()> {
         let Caller { user, device, .. } = self.caller.clone();
         let call = signalling_call(&self.state, self.call, &user).await?;
-        take_seat(&self.state, &call, Seat { id: self.id.clone(), user, device, line: Line::Raw(tell), arrival }).await
+        join_meeting(
+            &self.state,
+            &call,
+            Peer { id: self.id.clone(), user, device, socket: ClientSocket::Raw(tell), arrival },
+        )
+        .await
     }
 
     /// Carries messages until either side ends it. `None`: the client is gone.

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use super::registry::Registry;
 use crate::access::caller::Caller;
 use crate::access::identify;
-use crate::access::standing::{Number, Proof, Reach};
+use crate::access::standing::{Number, Proof, WeakClientSocket};
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::limits::quota;
 use crate::http::origin::client_address;
@@ -166,7 +166,7 @@ pub(crate) async fn arrive(state: &AppState, sockets: &Registry, socket: &Socket
     let caller = connection.caller();
     let proof = connection.0.proof.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(proof) = proof {
-        let number = state.standings.begin(&caller.user, proof, Reach::Socket(socket.clone()));
+        let number = state.standings.begin(&caller.user, proof, WeakClientSocket::SocketIo(socket.clone()));
         connection.0.number.get_or_init(|| number);
     }
     // In the registry first: announcing the device may make calls ring on it.

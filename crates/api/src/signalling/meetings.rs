@@ -1,6 +1,6 @@
 //! Which signalling connections are in which call: the state behind the `/webrtc` namespace and the raw WebSocket.
 //!
-//! A seat is one connection in one call. The seats of a call hear each other, whichever of the two kinds they are. Each
+//! A peer is one connection in one call. The peers of a call hear each other, whichever of the two kinds they are. Each
 //! time something is relayed, the call itself is asked whether the user may be in it.
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use super::signalling_call;
 use crate::http::error::{ApiError, ApiResult};
 use crate::state::AppState;
 
-/// Seats of one user in one call: tabs that were never closed properly go after a while.
+/// Peers of one user in one call: tabs that were never closed properly go after a while.
 const MOST_OF_ONE_USER: usize = 8;
 /// What is kept for a peer that is not there yet, in messages and in bytes.
 const MOST_HELD: usize = 128;
@@ -45,28 +45,28 @@ pub(crate) enum ToRaw {
     Close(u16, &'static str),
 }
 
-/// The connection behind a seat.
+/// The connection to a peer's client.
 #[derive(Clone)]
-pub(crate) enum Line {
-    Socket(SocketRef),
+pub(crate) enum ClientSocket {
+    SocketIo(SocketRef),
     Raw(mpsc::Sender<ToRaw>),
 }
 
-impl Line {
+impl ClientSocket {
     fn is_open(&self) -> bool {
         match self {
-            Line::Socket(socket) => socket.connected(),
-            Line::Raw(queue) => !queue.is_closed(),
+            ClientSocket::SocketIo(socket) => socket.connected(),
+            ClientSocket::Raw(queue) => !queue.is_closed(),
         }
     }
 
     fn is_raw(&self) -> bool {
-        matches!(self, Line::Raw(_))
+        matches!(self, ClientSocket::Raw(_))
     }
 
     /// To a Socket.IO client. One too slow to take what it is sent is cut off.
     pub fn emit(&self, event: &str, data: &Value) {
-        if let Line::Socket(socket) = self
+        if let ClientSocket::SocketIo(socket) = self
             && socket.emit(event, data).is_err()
             && socket.connected()
         {
@@ -77,29 +77,29 @@ impl Line {
     /// To a raw WebSocket. One too slow loses its queue and with it the connection.
     pub fn tell(&self, message: Value) -> bool {
         match self {
-            Line::Raw(queue) => queue.try_send(ToRaw::Message(message)).is_ok(),
-            Line::Socket(_) => false,
+            ClientSocket::Raw(queue) => queue.try_send(ToRaw::Message(message)).is_ok(),
+            ClientSocket::SocketIo(_) => false,
         }
     }
 
     /// Ends a raw WebSocket; `false`: it is no such, or its queue is full.
     pub fn close(&self, code: u16, reason: &'static str) -> bool {
         match self {
-            Line::Raw(queue) => queue.try_send(ToRaw::Close(code, reason)).is_ok(),
-            Line::Socket(_) => false,
+            ClientSocket::Raw(queue) => queue.try_send(ToRaw::Close(code, reason)).is_ok(),
+            ClientSocket::SocketIo(_) => false,
         }
     }
 }
 
 /// One connection in one call.
 #[derive(Clone)]
-pub(crate) struct Seat {
+pub(crate) struct Peer {
     /// The socket's id, or one made for a raw WebSocket.
     pub id: String,
     pub user: UserId,
     pub device: DeviceId,
-    pub line: Line,
-    /// Of two connections of a device, the one that arrived later has the seat, whichever is served first.
+    pub socket: ClientSocket,
+    /// Of two connections of a device, the one that arrived later stays, whichever is served first.
     pub arrival: Arrival,
 }
 
@@ -107,14 +107,14 @@ pub(crate) struct Seat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival(u64);
 
-impl Seat {
+impl Peer {
     fn shown(&self) -> Value {
         json!({"socketId": self.id, "userId": self.user})
     }
 
-    fn hear(&self, from: &Seat, signal: &Signal) {
-        match &self.line {
-            Line::Socket(_) => {
+    fn hear(&self, from: &Peer, signal: &Signal) {
+        match &self.socket {
+            ClientSocket::SocketIo(_) => {
                 let (event, data) = match signal {
                     Signal::Offer(offer) => ("call.offer", json!({"from": from.id, "offer": offer})),
                     Signal::Answer(answer) => ("call.answer", json!({"from": from.id, "answer": answer})),
@@ -124,9 +124,9 @@ impl Seat {
                     // These have no name there.
                     Signal::Text { .. } | Signal::State(_) => return,
                 };
-                self.line.emit(event, &data);
+                self.socket.emit(event, &data);
             }
-            Line::Raw(_) => _ = self.line.tell(raw_message(signal)),
+            ClientSocket::Raw(_) => _ = self.socket.tell(raw_message(signal)),
         }
     }
 }
@@ -141,7 +141,7 @@ fn raw_message(signal: &Signal) -> Value {
     }
 }
 
-/// A call with seats, as the debug endpoints show it.
+/// A call with peers, as the debug endpoints show it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MeetingView {
     pub call: CallId,
@@ -154,12 +154,12 @@ pub(crate) struct MeetingView {
 }
 
 struct Meeting {
-    seats: Vec<Seat>,
+    peers: Vec<Peer>,
     state: String,
     candidates: u64,
     since: Timestamp,
     changed: Timestamp,
-    /// Muted, and camera on, as the seats were last told.
+    /// Muted, and camera on, as the peers were last told.
     media: HashMap<UserId, (bool, bool)>,
     /// For a raw peer that is not there yet.
     held: Vec<(UserId, Signal, usize)>,
@@ -168,7 +168,7 @@ struct Meeting {
 impl Meeting {
     fn new(now: Timestamp) -> Self {
         Self {
-            seats: Vec::new(),
+            peers: Vec::new(),
             state: "new".to_owned(),
             candidates: 0,
             since: now,
@@ -188,71 +188,72 @@ impl Meeting {
         }
     }
 
-    /// Tells the others that a seat is there.
-    fn announce(&self, seat: &Seat) {
-        for other in self.seats.iter().filter(|other| other.id != seat.id) {
-            other.line.emit("participant.joined", &seat.shown());
-            if other.user != seat.user {
-                other.line.tell(json!({"type": "peer_joined", "user_id": seat.user}));
+    /// Tells the others that a peer is there.
+    fn announce(&self, peer: &Peer) {
+        for other in self.peers.iter().filter(|other| other.id != peer.id) {
+            other.socket.emit("participant.joined", &peer.shown());
+            if other.user != peer.user {
+                other.socket.tell(json!({"type": "peer_joined", "user_id": peer.user}));
             }
         }
     }
 
-    fn remove(&mut self, gone: impl Fn(&Seat) -> bool) -> Vec<Seat> {
-        let (out, stay) = std::mem::take(&mut self.seats).into_iter().partition(gone);
-        self.seats = stay;
-        let out: Vec<Seat> = out;
-        for seat in &out {
-            let still = self.seats.iter().any(|other| other.user == seat.user);
+    fn remove(&mut self, gone: impl Fn(&Peer) -> bool) -> Vec<Peer> {
+        let (out, stay) = std::mem::take(&mut self.peers).into_iter().partition(gone);
+        self.peers = stay;
+        let out: Vec<Peer> = out;
+        for peer in &out {
+            let still = self.peers.iter().any(|other| other.user == peer.user);
             if !still {
-                self.held.retain(|(user, ..)| *user != seat.user);
-                self.media.remove(&seat.user);
+                self.held.retain(|(user, ..)| *user != peer.user);
+                self.media.remove(&peer.user);
             }
-            for other in &self.seats {
-                other.line.emit("participant.left", &seat.shown());
-                if !still && other.user != seat.user {
-                    other.line.tell(json!({"type": "peer_left", "user_id": seat.user}));
+            for other in &self.peers {
+                other.socket.emit("participant.left", &peer.shown());
+                if !still && other.user != peer.user {
+                    other.socket.tell(json!({"type": "peer_left", "user_id": peer.user}));
                 }
             }
         }
         out
     }
 
-    fn sit(&mut self, seat: Seat, media: (bool, bool)) -> ApiResult<()> {
-        let is_twin =
-            |old: &Seat| old.line.is_raw() && seat.line.is_raw() && old.user == seat.user && old.device == seat.device;
-        if self.seats.iter().any(|old| is_twin(old) && old.arrival > seat.arrival) {
-            seat.line.close(REPLACED.0, REPLACED.1);
+    fn join(&mut self, peer: Peer, media: (bool, bool)) -> ApiResult<()> {
+        let is_twin = |old: &Peer| {
+            old.socket.is_raw() && peer.socket.is_raw() && old.user == peer.user && old.device == peer.device
+        };
+        if self.peers.iter().any(|old| is_twin(old) && old.arrival > peer.arrival) {
+            peer.socket.close(REPLACED.0, REPLACED.1);
             return Ok(());
         }
         for old in self.remove(is_twin) {
-            old.line.close(REPLACED.0, REPLACED.1);
+            old.socket.close(REPLACED.0, REPLACED.1);
         }
-        let is_new = !self.seats.iter().any(|old| old.id == seat.id);
-        if is_new && self.seats.iter().filter(|old| old.user == seat.user).count() >= MOST_OF_ONE_USER {
+        let is_new = !self.peers.iter().any(|old| old.id == peer.id);
+        if is_new && self.peers.iter().filter(|old| old.user == peer.user).count() >= MOST_OF_ONE_USER {
             return Err(ApiError::new(ErrorCode::InvalidState, "too many connections in this call"));
         }
         // A connection that has been lost meanwhile was taken out before, and must not come back.
-        if !seat.line.is_open() {
+        if !peer.socket.is_open() {
             return Ok(());
         }
-        self.media.insert(seat.user.clone(), media);
-        let others: Vec<Value> = self.seats.iter().filter(|old| old.id != seat.id).map(Seat::shown).collect();
-        seat.line.emit("call.participants", &json!({"participants": others}));
+        self.media.insert(peer.user.clone(), media);
+        let others: Vec<Value> = self.peers.iter().filter(|old| old.id != peer.id).map(Peer::shown).collect();
+        peer.socket.emit("call.participants", &json!({"participants": others}));
         if !is_new {
             return Ok(());
         }
-        for user in users(&self.seats).iter().filter(|user| **user != seat.user) {
-            seat.line.tell(json!({"type": "peer_joined", "user_id": user}));
+        for user in users(&self.peers).iter().filter(|user| **user != peer.user) {
+            peer.socket.tell(json!({"type": "peer_joined", "user_id": user}));
         }
-        self.announce(&seat);
-        if seat.line.is_raw() {
+        self.announce(&peer);
+        if peer.socket.is_raw() {
             let held = std::mem::take(&mut self.held);
-            let (mine, of_others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(from, ..)| *from == seat.user);
-            of_others.iter().for_each(|(_, signal, _)| _ = seat.line.tell(raw_message(signal)));
+            let (mine, of_others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(from, ..)| *from == peer.user);
+            of_others.iter().for_each(|(_, signal, _)| _ = peer.socket.tell(raw_message(signal)));
             self.held = mine;
         }
-        self.seats.push(seat);
+        self.peers.push(peer);
         Ok(())
     }
 
@@ -268,23 +269,23 @@ impl Meeting {
     }
 }
 
-/// Takes a seat in a call, for as long as the call and its user's part in it last.
-pub(crate) async fn take_seat(state: &AppState, call: &CallSnapshot, seat: Seat) -> ApiResult<()> {
-    let part = call.participant(&seat.user).ok_or_else(ApiError::internal)?;
-    let (meetings, id, user) = (&state.meetings, seat.id.clone(), seat.user.clone());
-    meetings.sit(state.handle().now(), call.id, seat, (part.is_muted, part.is_video_enabled))?;
-    // What happened to it between the look and the seat was told to those who sat there.
+/// Brings a peer into a call's meeting, for as long as the call and its user's part in it last.
+pub(crate) async fn join_meeting(state: &AppState, call: &CallSnapshot, peer: Peer) -> ApiResult<()> {
+    let part = call.participant(&peer.user).ok_or_else(ApiError::internal)?;
+    let (meetings, id, user) = (&state.meetings, peer.id.clone(), peer.user.clone());
+    meetings.join(state.handle().now(), call.id, peer, (part.is_muted, part.is_video_enabled))?;
+    // What happened to the call between the look and the join was told to those who were in the meeting.
     match signalling_call(state, call.id, &user).await {
         Ok(now) => meetings.merge(state.handle().now(), call.id, now.id),
         Err(error) => {
-            meetings.rise(call.id, &id);
+            meetings.leave(call.id, &id);
             return Err(error);
         }
     }
     Ok(())
 }
 
-/// Every call that has seats.
+/// Every call that has peers.
 #[derive(Default)]
 pub(crate) struct Meetings {
     calls: Mutex<HashMap<CallId, Meeting>>,
@@ -297,37 +298,37 @@ impl Meetings {
         Arrival(self.arrivals.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Takes a seat: the others learn of it, the newcomer of them. `media`: muted, and camera on.
-    pub fn sit(&self, now: Timestamp, call: CallId, seat: Seat, media: (bool, bool)) -> ApiResult<()> {
+    /// A peer joins: the others learn of it, the newcomer of them. `media`: muted, and camera on.
+    pub fn join(&self, now: Timestamp, call: CallId, peer: Peer, media: (bool, bool)) -> ApiResult<()> {
         self.with(|calls| {
-            let taken = calls.entry(call).or_insert_with(|| Meeting::new(now)).sit(seat, media);
+            let taken = calls.entry(call).or_insert_with(|| Meeting::new(now)).join(peer, media);
             forget_empty(calls, call);
             taken
         })
     }
 
-    /// Whether this connection has a seat in the call.
-    pub fn sits(&self, call: CallId, seat: &str) -> bool {
-        self.with(|calls| calls.get(&call).is_some_and(|meeting| meeting.seats.iter().any(|other| other.id == seat)))
+    /// Whether this connection is one of the call's peers.
+    pub fn has_peer(&self, call: CallId, peer: &str) -> bool {
+        self.with(|calls| calls.get(&call).is_some_and(|meeting| meeting.peers.iter().any(|other| other.id == peer)))
     }
 
-    /// Gives up a seat; whether its user has another one in the call. `None`: there was no such seat.
-    pub fn rise(&self, call: CallId, seat: &str) -> Option<bool> {
+    /// A peer leaves; whether its user has another one in the call. `None`: there was no such peer.
+    pub fn leave(&self, call: CallId, peer: &str) -> Option<bool> {
         self.with(|calls| {
             let meeting = calls.get_mut(&call)?;
-            let gone = meeting.remove(|other| other.id == seat).into_iter().next()?;
-            let more = meeting.seats.iter().any(|other| other.user == gone.user);
+            let gone = meeting.remove(|other| other.id == peer).into_iter().next()?;
+            let more = meeting.peers.iter().any(|other| other.user == gone.user);
             forget_empty(calls, call);
             Some(more)
         })
     }
 
-    /// A connection is lost: gives up its seats.
-    pub fn lose(&self, seat: &str) -> Vec<CallId> {
+    /// A connection is lost: it leaves every call, and these are given.
+    pub fn disconnect(&self, peer: &str) -> Vec<CallId> {
         self.with(|calls| {
             let mut left = Vec::new();
             for (call, meeting) in calls.iter_mut() {
-                if !meeting.remove(|other| other.id == seat).is_empty() {
+                if !meeting.remove(|other| other.id == peer).is_empty() {
                     left.push(*call);
                 }
             }
@@ -340,14 +341,14 @@ impl Meetings {
     pub fn remove_user(&self, call: CallId, user: &UserId) {
         self.with(|calls| {
             let Some(meeting) = calls.get_mut(&call) else { return };
-            for seat in meeting.remove(|other| other.user == *user) {
-                seat.line.close(1_000, "you left the call");
+            for peer in meeting.remove(|other| other.user == *user) {
+                peer.socket.close(1_000, "you left the call");
             }
             forget_empty(calls, call);
         });
     }
 
-    /// A call has become another: who sat in it sits in that one. What they said into the old one is said no more: in the call that is
+    /// A call has become another: who was in it is in that one. What they said into the old one is said no more: in the call that is
     /// left it is the other side that called.
     pub fn merge(&self, now: Timestamp, gone: CallId, into: CallId) {
         if gone == into {
@@ -356,11 +357,11 @@ impl Meetings {
         self.with(|calls| {
             let Some(old) = calls.remove(&gone) else { return };
             let new = calls.entry(into).or_insert_with(|| Meeting::new(now));
-            for seat in old.seats {
-                let media = old.media.get(&seat.user).copied().unwrap_or((false, true));
-                let line = seat.line.clone();
-                if new.sit(seat, media).is_err() {
-                    line.close(1_000, "too many connections in this call");
+            for peer in old.peers {
+                let media = old.media.get(&peer.user).copied().unwrap_or((false, true));
+                let socket = peer.socket.clone();
+                if new.join(peer, media).is_err() {
+                    socket.close(1_000, "too many connections in this call");
                 }
             }
             forget_empty(calls, into);
@@ -370,27 +371,27 @@ impl Meetings {
     /// A call is over.
     pub fn end(&self, call: CallId, reason: &str) {
         let Some(meeting) = self.with(|calls| calls.remove(&call)) else { return };
-        for seat in &meeting.seats {
-            seat.line.emit("call.ended", &json!({"callId": call, "reason": reason}));
-            seat.line.tell(json!({"type": "error", "code": "call_over", "message": "the call is over"}));
-            seat.line.close(1_000, "the call is over");
+        for peer in &meeting.peers {
+            peer.socket.emit("call.ended", &json!({"callId": call, "reason": reason}));
+            peer.socket.tell(json!({"type": "error", "code": "call_over", "message": "the call is over"}));
+            peer.socket.close(1_000, "the call is over");
         }
     }
 
     /// The calls that have two connections, this one and the addressed one, in common.
     pub fn shared(&self, from: &str, to: &str) -> Vec<CallId> {
         self.with(|calls| {
-            let sits = |meeting: &Meeting, id: &str| meeting.seats.iter().any(|seat| seat.id == id);
-            let both = calls.iter().filter(|(_, meeting)| sits(meeting, from) && sits(meeting, to));
+            let has = |meeting: &Meeting, id: &str| meeting.peers.iter().any(|peer| peer.id == id);
+            let both = calls.iter().filter(|(_, meeting)| has(meeting, from) && has(meeting, to));
             both.map(|(call, _)| *call).collect()
         })
     }
 
-    /// From one seat to another in the same call; whether both are there.
+    /// From one peer to another in the same call; whether both are there.
     pub fn relay(&self, now: Timestamp, call: CallId, from: &str, to: &str, signal: &Signal) -> bool {
         self.with(|calls| {
             let Some(meeting) = calls.get_mut(&call) else { return false };
-            let find = |id: &str| meeting.seats.iter().find(|seat| seat.id == id).cloned();
+            let find = |id: &str| meeting.peers.iter().find(|peer| peer.id == id).cloned();
             let (Some(from), Some(to)) = (find(from), find(to)) else { return false };
             meeting.note(now, signal);
             to.hear(&from, signal);
@@ -403,11 +404,11 @@ impl Meetings {
     pub fn spread(&self, now: Timestamp, call: CallId, from: &str, signal: Signal) -> bool {
         self.with(|calls| {
             let Some(meeting) = calls.get_mut(&call) else { return false };
-            let Some(from) = meeting.seats.iter().find(|seat| seat.id == from).cloned() else { return false };
+            let Some(from) = meeting.peers.iter().find(|peer| peer.id == from).cloned() else { return false };
             meeting.note(now, &signal);
-            let others: Vec<&Seat> = meeting.seats.iter().filter(|seat| seat.user != from.user).collect();
+            let others: Vec<&Peer> = meeting.peers.iter().filter(|peer| peer.user != from.user).collect();
             if !others.is_empty() {
-                others.into_iter().for_each(|seat| seat.hear(&from, &signal));
+                others.into_iter().for_each(|peer| peer.hear(&from, &signal));
                 return true;
             }
             match signal {
@@ -429,20 +430,20 @@ impl Meetings {
             let say_video = video.filter(|now| from.is_some() || known.is_some_and(|(_, was)| was != *now));
             let (was_muted, had_video) = known.unwrap_or((false, true));
             meeting.media.insert(user.clone(), (muted.unwrap_or(was_muted), video.unwrap_or(had_video)));
-            let speaker = meeting.seats.iter().find(|seat| match from {
-                Some(id) => seat.id == id,
-                None => seat.user == *user,
+            let speaker = meeting.peers.iter().find(|peer| match from {
+                Some(id) => peer.id == id,
+                None => peer.user == *user,
             });
-            let Some(mut shown) = speaker.map(Seat::shown) else { return };
-            for other in meeting.seats.iter().filter(|seat| seat.user != *user) {
+            let Some(mut shown) = speaker.map(Peer::shown) else { return };
+            for other in meeting.peers.iter().filter(|peer| peer.user != *user) {
                 if let Some(muted) = say_muted {
                     shown["isMuted"] = json!(muted);
-                    other.line.emit("participant.muted", &shown);
+                    other.socket.emit("participant.muted", &shown);
                     shown.as_object_mut().map(|shown| shown.remove("isMuted"));
                 }
                 if let Some(video) = say_video {
                     shown["isVideoEnabled"] = json!(video);
-                    other.line.emit("participant.video-toggled", &shown);
+                    other.socket.emit("participant.video-toggled", &shown);
                     shown.as_object_mut().map(|shown| shown.remove("isVideoEnabled"));
                 }
             }
@@ -458,7 +459,7 @@ impl Meetings {
         })
     }
 
-    /// Every call with seats, and who sits there.
+    /// Every call with peers, and whose they are.
     pub fn views(&self) -> Vec<MeetingView> {
         self.with(|calls| {
             let view = |(call, meeting): (&CallId, &Meeting)| MeetingView {
@@ -467,7 +468,7 @@ impl Meetings {
                 candidates: meeting.candidates,
                 since: meeting.since,
                 changed: meeting.changed,
-                users: users(&meeting.seats),
+                users: users(&meeting.peers),
             };
             let mut views: Vec<MeetingView> = calls.iter().map(view).collect();
             views.sort_by_key(|view| view.call);
@@ -478,8 +479,8 @@ impl Meetings {
     /// Ends every raw connection: the server stops.
     pub fn close_all(&self) {
         self.with(|calls| {
-            let seats = calls.values().flat_map(|meeting| &meeting.seats);
-            seats.for_each(|seat| _ = seat.line.close(1_001, "the server is stopping"));
+            let peers = calls.values().flat_map(|meeting| &meeting.peers);
+            peers.for_each(|peer| _ = peer.socket.close(1_001, "the server is stopping"));
         });
     }
 
@@ -489,13 +490,13 @@ impl Meetings {
 }
 
 fn forget_empty(calls: &mut HashMap<CallId, Meeting>, call: CallId) {
-    if calls.get(&call).is_some_and(|meeting| meeting.seats.is_empty()) {
+    if calls.get(&call).is_some_and(|meeting| meeting.peers.is_empty()) {
         calls.remove(&call);
     }
 }
 
-fn users(seats: &[Seat]) -> Vec<UserId> {
-    let mut users: Vec<UserId> = seats.iter().map(|seat| seat.user.clone()).collect();
+fn users(peers: &[Peer]) -> Vec<UserId> {
+    let mut users: Vec<UserId> = peers.iter().map(|peer| peer.user.clone()).collect();
     users.sort();
     users.dedup();
     users
@@ -506,24 +507,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_is_served_late_takes_no_seat_of_a_newer_one() {
+    fn one_that_is_served_late_does_not_replace_a_newer_one() {
         let meetings = Meetings::default();
         let call: CallId = "00000000-0000-4000-8000-000000000001".parse().unwrap();
         let (now, user) = (Timestamp(0), UserId::new("bob").unwrap());
         let connection = |id: &str, arrival| {
             let (tell, told) = mpsc::channel(8);
             let (id, device) = (id.to_owned(), DeviceId::unnamed());
-            (Seat { id, user: user.clone(), device, line: Line::Raw(tell), arrival }, told)
+            (Peer { id, user: user.clone(), device, socket: ClientSocket::Raw(tell), arrival }, told)
         };
         let (first, mut first_told) = connection("first", meetings.arrive());
         let (second, mut second_told) = connection("second", meetings.arrive());
         let (third, mut third_told) = connection("third", meetings.arrive());
-        meetings.sit(now, call, second, (false, true)).unwrap();
-        meetings.sit(now, call, first, (false, true)).unwrap();
+        meetings.join(now, call, second, (false, true)).unwrap();
+        meetings.join(now, call, first, (false, true)).unwrap();
         assert!(matches!(first_told.try_recv(), Ok(ToRaw::Close(4_001, _))), "the late one goes");
-        assert!(second_told.try_recv().is_err() && meetings.sits(call, "second") && !meetings.sits(call, "first"));
-        meetings.sit(now, call, third, (false, true)).unwrap();
-        assert!(matches!(second_told.try_recv(), Ok(ToRaw::Close(4_001, _))), "a newer one takes the seat");
-        assert!(third_told.try_recv().is_err() && meetings.sits(call, "third"));
+        assert!(
+            second_told.try_recv().is_err() && meetings.has_peer(call, "second") && !meetings.has_peer(call, "first")
+        );
+        meetings.join(now, call, third, (false, true)).unwrap();
+        assert!(matches!(second_told.try_recv(), Ok(ToRaw::Close(4_001, _))), "a newer one takes its place");
+        assert!(third_told.try_recv().is_err() && meetings.has_peer(call, "third"));
     }
 }

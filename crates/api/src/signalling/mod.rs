@@ -1,4 +1,4 @@
-//! Connections over which clients signal, of every surface: Socket.IO's transport and what a socket may do, the seats of raw
+//! Connections over which clients signal, of every surface: Socket.IO's transport and what a socket may do, the meetings of raw
 //! WebSockets and of meshes, and who may signal in a call.
 
 pub(crate) mod connection;

@@ -13,25 +13,25 @@ use crate::access::caller::Caller;
 /// All open sockets, by user.
 #[derive(Default)]
 pub(crate) struct Registry {
-    users: Mutex<HashMap<UserId, Vec<Line>>>,
+    users: Mutex<HashMap<UserId, Vec<DeviceSocket>>>,
 }
 
-struct Line {
+struct DeviceSocket {
     device: DeviceId,
     socket: SocketRef,
 }
 
 impl Registry {
     pub fn add(&self, caller: &Caller, socket: &SocketRef) {
-        let line = Line { device: caller.device.clone(), socket: socket.clone() };
-        self.with(|users| users.entry(caller.user.clone()).or_default().push(line));
+        let entry = DeviceSocket { device: caller.device.clone(), socket: socket.clone() };
+        self.with(|users| users.entry(caller.user.clone()).or_default().push(entry));
     }
 
     pub fn remove(&self, caller: &Caller, socket: Sid) {
         self.with(|users| {
-            if let Some(lines) = users.get_mut(&caller.user) {
-                lines.retain(|line| line.socket.id != socket);
-                if lines.is_empty() {
+            if let Some(sockets) = users.get_mut(&caller.user) {
+                sockets.retain(|entry| entry.socket.id != socket);
+                if sockets.is_empty() {
                     users.remove(&caller.user);
                 }
             }
@@ -45,12 +45,12 @@ impl Registry {
 
     /// Whether one of a user's sockets is of this device.
     pub fn has_device(&self, user: &UserId, device: &DeviceId) -> bool {
-        self.with(|users| users.get(user).is_some_and(|lines| lines.iter().any(|line| line.device == *device)))
+        self.with(|users| users.get(user).is_some_and(|sockets| sockets.iter().any(|entry| entry.device == *device)))
     }
 
     /// The sockets of a user.
     pub fn of(&self, user: &UserId) -> Vec<SocketRef> {
-        self.with(|users| users.get(user).into_iter().flatten().map(|line| line.socket.clone()).collect())
+        self.with(|users| users.get(user).into_iter().flatten().map(|entry| entry.socket.clone()).collect())
     }
 
     /// To the sockets of these users: of one device, of all but one, or of all. Each socket gets its events in one go, and so
@@ -62,11 +62,12 @@ impl Registry {
         except: Option<&DeviceId>,
         events: &[(&'static str, Value)],
     ) {
-        let wanted =
-            |line: &&Line| device.is_none_or(|id| *id == line.device) && except.is_none_or(|id| *id != line.device);
+        let wanted = |entry: &&DeviceSocket| {
+            device.is_none_or(|id| *id == entry.device) && except.is_none_or(|id| *id != entry.device)
+        };
         let sockets: Vec<SocketRef> = self.with(|users| {
-            let lines = to.iter().filter_map(|user| users.get(user)).flatten();
-            lines.filter(wanted).map(|line| line.socket.clone()).collect()
+            let sockets = to.iter().filter_map(|user| users.get(user)).flatten();
+            sockets.filter(wanted).map(|entry| entry.socket.clone()).collect()
         });
         for socket in sockets {
             events.iter().for_each(|(event, data)| send(&socket, event, data));
@@ -87,10 +88,10 @@ impl Registry {
     }
 
     fn all(&self) -> Vec<SocketRef> {
-        self.with(|users| users.values().flatten().map(|line| line.socket.clone()).collect())
+        self.with(|users| users.values().flatten().map(|entry| entry.socket.clone()).collect())
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<UserId, Vec<Line>>) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut HashMap<UserId, Vec<DeviceSocket>>) -> T) -> T {
         f(&mut self.users.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -8,7 +8,7 @@ mod acts;
 mod events;
 mod in_call;
 mod names;
-mod relay;
+mod peer_signalling;
 
 use ::call::PresenceState;
 use model::UserId;
@@ -30,7 +30,7 @@ pub(crate) fn open(io: &SocketIo, state: &AppState) {
 async fn connected(socket: SocketRef, State(state): State<AppState>, Extension(connection): Extension<Connection>) {
     refresh::listen(&socket);
     acts::listen(&socket);
-    relay::listen(&socket, &state, &connection);
+    peer_signalling::listen(&socket, &state, &connection);
     socket.on_disconnect(disconnected);
     if !arrive(&state, &state.sockets, &socket, &connection).await {
         return;

@@ -4,7 +4,7 @@
 //! `/rtc`. Without one, `/rtc` speaks version 0 (two peer connections). The room handles the protocol itself; a
 //! connection here is a pipe with limits.
 
-mod link;
+mod connection;
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ use crate::ice::ice_servers_for;
 use crate::ice::turn::client;
 use crate::livekit::no_room_name;
 use crate::state::AppState;
-use link::Link;
+use connection::SignalConnection;
 
 /// The longest frame of a client, in bytes.
 const LONGEST_FRAME: usize = 1024 * 1024;
@@ -114,7 +114,7 @@ async fn connect(
     tracing::debug!(room = %entry.room, %identity, "a LiveKit client is connecting");
     let limits = state.config.limits;
     let upgrade = upgrade.max_frame_size(LONGEST_FRAME).max_message_size(LONGEST_FRAME);
-    Ok(upgrade.on_upgrade(move |socket| Link::new(socket, link, &limits).run()))
+    Ok(upgrade.on_upgrade(move |socket| SignalConnection::new(socket, link, &limits).run()))
 }
 
 /// Says whether the upgrade would be taken, for clients to tell people why it was not.

@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_secs(35);
 /// Why a connection ends: the close frame's code and text.
 struct End(u16, &'static str);
 
-pub(super) struct Link {
+pub(super) struct SignalConnection {
     from_client: SplitStream<WebSocket>,
     to_client: SplitSink<WebSocket, Message>,
     room: SignalLink,
@@ -40,7 +40,7 @@ pub(super) struct Link {
     is_json: bool,
 }
 
-impl Link {
+impl SignalConnection {
     pub fn new(socket: WebSocket, room: SignalLink, limits: &Limits) -> Self {
         let (to_client, from_client) = socket.split();
         let now = Instant::now();

@@ -25,14 +25,14 @@ pub(super) fn listen(socket: &SocketRef, state: &AppState, connection: &Connecti
 async fn carry(state: AppState, connection: Connection, mut queue: mpsc::Receiver<Letter>) {
     while let Some(mut letter) = queue.recv().await {
         let result = match connection.count(&letter.socket) {
-            Ok(()) => relay(&state, &connection, &mut letter).await,
+            Ok(()) => forward(&state, &connection, &mut letter).await,
             Err(error) => Err(error),
         };
         letter.answer(result);
     }
 }
 
-async fn relay(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
+async fn forward(state: &AppState, connection: &Connection, letter: &mut Letter) -> ApiResult<()> {
     let Value::Object(mut payload) = letter.read()? else {
         return Err(ApiError::invalid("payload", "must be an object"));
     };
