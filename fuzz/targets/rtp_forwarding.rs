@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use sfu::room::packet::{Egress, Extensions, Format, Packet};
 use sfu::room::{Line, Room};
 use sfu::{
-    Codec, Kind, Layer, MidName, ParticipantKey, PeerKey, Rights, TapLayers, TapPacket, Tapped, TrackKey, TrackPreference,
-    TrackSpec,
+    Codec, Kind, Layer, MidName, ParticipantKey, PeerKey, Rights, TapLayers, TapPacket, Tapped, TrackKey,
+    TrackPreference, TrackSpec,
 };
 
 static OPENED: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -77,7 +77,7 @@ fuzz_target!(|data: &[u8]| {
         if scene.step(&mut bytes).is_none() {
             break;
         }
-        scene.settle();
+        scene.drain();
     }
 });
 
@@ -200,7 +200,7 @@ impl Scene {
         Some(())
     }
 
-    fn settle(&mut self) {
+    fn drain(&mut self) {
         while self.room.poll_output().is_some() {}
         for forward in self.room.drain_forwards() {
             assert!(self.seen.insert((forward.egress, forward.seq)), "a sequence number was used twice");

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         let claims = auth::LiveKitClaims { sub: format!("client-{number}"), ..Default::default() };
         room.handle_connect(now, ConnectionId(number), Join { claims, client, ice_servers: vec![] });
     }
-    settle(&mut room);
+    drain(&mut room);
     let mut rest = data;
     for _ in 0..64 {
         let Some((head, after)) = rest.split_first_chunk::<2>() else { break };
@@ -34,20 +34,20 @@ fuzz_target!(|data: &[u8]| {
         if head & 0x4000 != 0 {
             now += Duration::from_secs(1);
             room.handle_timeout(now);
-            settle(&mut room);
+            drain(&mut room);
         }
         if let Ok(message) = message {
             room.handle_signal(now, connection, message);
-            settle(&mut room);
+            drain(&mut room);
         }
     }
     room.handle_disconnect(now, ConnectionId(1));
     room.close(now);
-    settle(&mut room);
+    drain(&mut room);
     assert_eq!(room.participant_count(), 0);
 });
 
-fn settle(room: &mut Room) {
+fn drain(room: &mut Room) {
     for _ in 0..10_000 {
         match room.poll_output() {
             Output::Signal(_, message) => drop(livekit::encode_signal(&message)),

@@ -141,7 +141,8 @@ fuzz_target!(|data: &[u8]| {
             }
             6 => {
                 let peer = SocketAddr::from(([9, 9, 9, *length % 4], 4_000));
-                let peer = if *length > 128 { SocketAddr::from((ANNOUNCED, 7880 + u16::from(*length % 4))) } else { peer };
+                let peer =
+                    if *length > 128 { SocketAddr::from((ANNOUNCED, 7880 + u16::from(*length % 4))) } else { peer };
                 let send = Builder::new(Class::Indication, Method::Send, TransactionId([1; 12]));
                 world.client(who, &send.address(attr::XOR_PEER_ADDRESS, peer).attribute(attr::DATA, part).finish());
             }
@@ -197,7 +198,12 @@ fn config(secret: Secret<String>) -> Config {
         secrets: Secrets { current: secret, previous: None },
         nonce_key: Secret::new([7; 32]),
         nonce_lifetime: Duration::from_secs(3_600),
-        relay: RelayConfig { ipv4: Some(ANNOUNCED), ipv6: None, virtual_ports: 50_008..=50_015, ports: Some(50_000..=50_007) },
+        relay: RelayConfig {
+            ipv4: Some(ANNOUNCED),
+            ipv6: None,
+            virtual_ports: 50_008..=50_015,
+            ports: Some(50_000..=50_007),
+        },
         peers: PeerConfig {
             local: vec![Endpoints { ip: announced, ports: 7882..=7882 }],
             own: vec![announced],

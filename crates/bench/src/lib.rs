@@ -8,9 +8,9 @@
 
 mod load;
 mod process;
-mod relay;
 mod report;
 mod signal;
+mod turn_load;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ use anyhow::{Context, ensure};
 
 use load::{Fleet, Plan};
 use process::Process;
-pub use relay::TurnOptions;
 use report::Report;
+pub use turn_load::TurnOptions;
 
 /// What to load instead of rooms.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -94,7 +94,7 @@ pub struct Options {
 /// Runs the load; the result, to print.
 pub fn run(options: Options) -> anyhow::Result<String> {
     match &options.other {
-        Some(Other::Turn(options)) => return relay::run(options),
+        Some(Other::Turn(options)) => return turn_load::run(options),
         None => {}
     }
     ensure!(

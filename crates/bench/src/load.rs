@@ -16,9 +16,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 
 use crate::Options;
-use crate::relay::allocation::{self, Allocation};
 use crate::report::Totals;
 use crate::signal::{FromServer, Inbox, carry};
+use crate::turn_load::allocation::{self, Allocation};
 
 const WAKER: Token = Token(usize::MAX);
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -322,7 +322,7 @@ impl Thread {
                 if self.participants[index].client.handle_signal(&bytes).is_err() {
                     self.fail(index);
                 }
-                self.settle(index);
+                self.drain(index);
             }
             FromServer::Gone(index) => self.fail(index),
         }
@@ -350,7 +350,7 @@ impl Thread {
                 Err(_) => break,
             }
         }
-        self.settle(index);
+        self.drain(index);
     }
 
     fn wake_due(&mut self, now: Instant) {
@@ -365,13 +365,13 @@ impl Thread {
                 if participant.client.handle_timeout(now).is_err() {
                     self.fail(index);
                 }
-                self.settle(index);
+                self.drain(index);
             }
         }
     }
 
     /// Carries out what a client wants.
-    fn settle(&mut self, index: usize) {
+    fn drain(&mut self, index: usize) {
         let participant = &mut self.participants[index];
         loop {
             match participant.client.poll_output() {
@@ -447,7 +447,7 @@ impl Thread {
             if self.participants[index].alive {
                 self.participants[index].client.leave();
                 self.participants[index].alive = false;
-                self.settle(index);
+                self.drain(index);
             }
             self.participants[index].to_server = None;
             if let Some(relay) = &self.participants[index].relay {

@@ -120,7 +120,7 @@ pub(crate) struct Encoding {
     time_offset: u32,
     started: Option<Instant>,
     pub(crate) next: Instant,
-    settled: bool,
+    configured: bool,
     pub(crate) muted: bool,
 }
 
@@ -150,7 +150,7 @@ impl Encoding {
 
     fn new(now: Instant, mid: Mid, rid: Option<Rid>, source: Source, rng: &mut fastrand::Rng) -> Self {
         let (seq, time_offset) = (rng.u64(1..30_000), rng.u32(..));
-        Self { mid, rid, source, seq, time_offset, started: None, next: now, settled: false, muted: false }
+        Self { mid, rid, source, seq, time_offset, started: None, next: now, configured: false, muted: false }
     }
 
     pub(crate) fn want_keyframe(&mut self) {
@@ -189,10 +189,10 @@ impl Encoding {
         let mut api = rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(self.mid, self.rid) else { return 0 };
         let is_video = codec.is_video();
-        if is_video && !self.settled {
+        if is_video && !self.configured {
             // As browsers do: no cap on the share of retransmissions.
             stream.set_rtx_cache(1_024, Duration::from_secs(2), None);
-            self.settled = true;
+            self.configured = true;
         }
         let count = packets.len();
         for (at, mut payload) in packets.into_iter().enumerate() {

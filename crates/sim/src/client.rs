@@ -75,7 +75,7 @@ struct Sender {
     next: Instant,
     interval: Duration,
     level: u8,
-    settled: bool,
+    configured: bool,
 }
 
 impl SimClient {
@@ -204,10 +204,10 @@ impl SimClient {
 
     /// As browsers do: no cap on the share of retransmissions.
     fn retransmit_freely(&mut self) {
-        for sender in self.senders.iter_mut().filter(|sender| sender.kind == Kind::Video && !sender.settled) {
+        for sender in self.senders.iter_mut().filter(|sender| sender.kind == Kind::Video && !sender.configured) {
             if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(sender.mid, sender.rid) {
                 stream.set_rtx_cache(2_048, Duration::from_secs(3), None);
-                sender.settled = true;
+                sender.configured = true;
             }
         }
     }
@@ -313,7 +313,7 @@ impl SimClient {
             next: now,
             interval,
             level: 127,
-            settled: false,
+            configured: false,
         });
     }
 

@@ -16,7 +16,7 @@ use slab::Slab;
 use tokio::sync::mpsc;
 use turn::{Ended, FiveTuple, Forward, Output, Server, Transport};
 
-use super::stream::{Link, Shared};
+use super::stream::{ClientStream, StreamState};
 use crate::bridge::{Inlet, Lane, RelayLanes};
 use crate::media::{Addresses, Batch, Carrier, Inbox, Outbox, RelayPort, UdpPort, UdpPorts};
 
@@ -40,11 +40,11 @@ const ZEROS: [u8; turn::TAILROOM] = [0; turn::TAILROOM];
 #[derive(Debug)]
 pub enum Command {
     /// A stream was opened.
-    Opened(Link),
+    Opened(ClientStream),
     /// Whole frames of a stream, one after the other.
     Frames(FiveTuple, Vec<u8>),
     /// A stream is closed, unless its place was taken by another.
-    Closed(FiveTuple, Arc<Shared>),
+    Closed(FiveTuple, Arc<StreamState>),
     /// Credentials are minted with another secret from now on.
     Rotate(Secret<String>),
     /// A user's allocations go, and credentials that expire up to then (seconds since the Unix epoch) are refused.
@@ -156,7 +156,7 @@ struct Io {
     /// Relays that are readable; some may be closed since.
     ready: VecDeque<usize>,
     by_relayed: FxHashMap<SocketAddr, usize>,
-    streams: FxHashMap<FiveTuple, Link>,
+    streams: FxHashMap<FiveTuple, ClientStream>,
     touched: Vec<FiveTuple>,
     inlet: Inlet,
     media: Vec<(u16, Lane)>,
@@ -235,7 +235,7 @@ impl Shard {
         self.receive(now);
         self.receive_passed(now);
         self.core.handle_timeout(now);
-        self.settle();
+        self.drain();
         self.io.flush();
         if now >= self.publish_at {
             self.publish_at = now + PUBLISH;
@@ -270,16 +270,16 @@ impl Shard {
 
     fn take_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Opened(link) => {
+            Command::Opened(stream) => {
                 // The client has closed the stream before it, and nobody has noticed yet.
-                if self.io.streams.contains_key(&link.tuple()) {
-                    self.core.handle_disconnect(now, link.tuple());
+                if self.io.streams.contains_key(&stream.tuple()) {
+                    self.core.handle_disconnect(now, stream.tuple());
                 }
-                self.io.streams.insert(link.tuple(), link);
+                self.io.streams.insert(stream.tuple(), stream);
             }
             Command::Frames(client, bytes) => self.take_frames(now, client, &bytes),
-            Command::Closed(client, shared) => {
-                if self.io.streams.get(&client).is_none_or(|link| link.is_of(&shared)) {
+            Command::Closed(client, state) => {
+                if self.io.streams.get(&client).is_none_or(|stream| stream.is_of(&state)) {
                     self.io.streams.remove(&client);
                     self.core.handle_disconnect(now, client);
                 }
@@ -297,7 +297,7 @@ impl Shard {
             if let Some(forward) = self.core.handle_client(now, client, frame) {
                 self.io.forward(forward, frame, false);
             }
-            self.settle();
+            self.drain();
             bytes = rest;
         }
     }
@@ -343,7 +343,7 @@ impl Shard {
             if let Some(forward) = self.core.handle_client(now, client, datagram.contents) {
                 self.io.forward(forward, datagram.contents, single);
             } else {
-                self.settle();
+                self.drain();
             }
         }
         true
@@ -384,7 +384,7 @@ impl Shard {
     }
 
     /// Carries out what the core wants.
-    fn settle(&mut self) {
+    fn drain(&mut self) {
         loop {
             match self.core.poll_output() {
                 Output::ToClient { client, bytes } => self.io.answer(client, [&bytes, &[], &[]]),
@@ -397,8 +397,8 @@ impl Shard {
                 Output::CloseRelay { relayed } => self.io.close_relay(&self.poll, relayed),
                 Output::Allocated { user, client, relayed, .. } => {
                     tracing::debug!(%user, transport = ?client.transport, %relayed, "made a TURN allocation");
-                    if let Some(link) = self.io.streams.get(&client) {
-                        link.set_allocated(true);
+                    if let Some(stream) = self.io.streams.get(&client) {
+                        stream.set_allocated(true);
                     }
                 }
                 Output::Ended { user, client, reason, .. } => self.ended(&user, client, reason),
@@ -418,8 +418,8 @@ impl Shard {
         tracing::debug!(%user, transport = ?client.transport, ?reason, "a TURN allocation ended");
         match reason {
             Ended::Expired | Ended::Released => {
-                if let Some(link) = self.io.streams.get(&client) {
-                    link.set_allocated(false);
+                if let Some(stream) = self.io.streams.get(&client) {
+                    stream.set_allocated(false);
                 }
             }
             // Its task ends when nothing leads to it any more.
@@ -476,11 +476,11 @@ impl Io {
         match client.transport {
             Transport::Udp => self.send_via(Via::Clients, Some(client.server.ip()), client.client, parts),
             Transport::Tcp | Transport::Tls => {
-                let Some(link) = self.streams.get_mut(&client) else { return };
-                if link.is_idle() {
+                let Some(stream) = self.streams.get_mut(&client) else { return };
+                if stream.is_idle() {
                     self.touched.push(client);
                 }
-                if !link.push(parts) {
+                if !stream.push(parts) {
                     self.refused += 1;
                 }
             }
@@ -520,8 +520,8 @@ impl Io {
         }
         self.siblings.flush();
         for client in std::mem::take(&mut self.touched) {
-            if let Some(link) = self.streams.get_mut(&client)
-                && !link.flush()
+            if let Some(stream) = self.streams.get_mut(&client)
+                && !stream.flush()
             {
                 self.refused += 1;
             }

@@ -28,36 +28,36 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 const FAREWELL: Duration = Duration::from_secs(2);
 const READ: usize = 32 << 10;
 
-/// What a task and its worker share.
+/// What a stream's task and its worker share.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct StreamState {
     waiting: AtomicUsize,
     allocated: AtomicBool,
 }
 
 /// The worker's end of a stream.
 #[derive(Debug)]
-pub struct Link {
+pub struct ClientStream {
     tuple: FiveTuple,
     batch: Vec<u8>,
     out: mpsc::Sender<Vec<u8>>,
-    shared: Arc<Shared>,
+    state: Arc<StreamState>,
 }
 
-impl Link {
+impl ClientStream {
     /// Whose it is.
     pub fn tuple(&self) -> FiveTuple {
         self.tuple
     }
 
-    /// Whether it is the link of the stream with this state.
-    pub fn is_of(&self, shared: &Arc<Shared>) -> bool {
-        Arc::ptr_eq(&self.shared, shared)
+    /// Whether the stream has this state.
+    pub fn is_of(&self, state: &Arc<StreamState>) -> bool {
+        Arc::ptr_eq(&self.state, state)
     }
 
     /// Says whether the stream has an allocation.
     pub fn set_allocated(&self, is: bool) {
-        self.shared.allocated.store(is, Relaxed);
+        self.state.allocated.store(is, Relaxed);
     }
 
     /// Whether nothing was pushed since the last flush.
@@ -68,7 +68,7 @@ impl Link {
     /// Adds a frame; `false`: the reader is too slow, and the frame is dropped.
     pub fn push(&mut self, parts: [&[u8]; 3]) -> bool {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        if self.shared.waiting.load(Relaxed) + self.batch.len() + length > WAITING {
+        if self.state.waiting.load(Relaxed) + self.batch.len() + length > WAITING {
             return false;
         }
         for part in parts {
@@ -84,10 +84,10 @@ impl Link {
         if length == 0 {
             return true;
         }
-        self.shared.waiting.fetch_add(length, Relaxed);
+        self.state.waiting.fetch_add(length, Relaxed);
         let sent = self.out.try_send(batch).is_ok();
         if !sent {
-            self.shared.waiting.fetch_sub(length, Relaxed);
+            self.state.waiting.fetch_sub(length, Relaxed);
         }
         sent
     }
@@ -96,17 +96,17 @@ impl Link {
 /// Carries a stream until either side ends it. `begun` was read from it already.
 pub async fn run<S: AsyncRead + AsyncWrite>(stream: S, tuple: FiveTuple, begun: Vec<u8>, shard: ShardHandle) {
     let (out, batches) = mpsc::channel(BATCHES);
-    let shared = Arc::new(Shared::default());
-    let link = Link { tuple, batch: Vec::new(), out, shared: Arc::clone(&shared) };
-    if !shard.send(Command::Opened(link)).await {
+    let state = Arc::new(StreamState::default());
+    let handle = ClientStream { tuple, batch: Vec::new(), out, state: Arc::clone(&state) };
+    if !shard.send(Command::Opened(handle)).await {
         return;
     }
     let (read, write) = tokio::io::split(stream);
     tokio::select! {
-        () = read_frames(read, tuple, begun, &shard, &shared) => {}
-        () = write_batches(write, batches, &shared) => {}
+        () = read_frames(read, tuple, begun, &shard, &state) => {}
+        () = write_batches(write, batches, &state) => {}
     }
-    shard.send(Command::Closed(tuple, shared)).await;
+    shard.send(Command::Closed(tuple, state)).await;
 }
 
 async fn read_frames<S: AsyncRead + AsyncWrite>(
@@ -114,7 +114,7 @@ async fn read_frames<S: AsyncRead + AsyncWrite>(
     tuple: FiveTuple,
     begun: Vec<u8>,
     shard: &ShardHandle,
-    shared: &Shared,
+    state: &StreamState,
 ) {
     let mut frames = StreamReader::new();
     let mut buffer = vec![0; READ];
@@ -140,7 +140,7 @@ async fn read_frames<S: AsyncRead + AsyncWrite>(
             // A frame that comes byte by byte has one deadline, however often a byte comes.
             let deadline = if frames.pending() > 0 {
                 *begun_at.get_or_insert(heard + PATIENCE)
-            } else if shared.allocated.load(Relaxed) {
+            } else if state.allocated.load(Relaxed) {
                 heard + IDLE
             } else {
                 heard + PATIENCE
@@ -148,7 +148,7 @@ async fn read_frames<S: AsyncRead + AsyncWrite>(
             match timeout_at(deadline, read.read(&mut buffer)).await {
                 Ok(Ok(length)) if length > 0 => break frames.push(&buffer[..length]),
                 // The allocation that was asked for last has come to be meanwhile.
-                Err(_) if frames.pending() == 0 && deadline < heard + IDLE && shared.allocated.load(Relaxed) => {}
+                Err(_) if frames.pending() == 0 && deadline < heard + IDLE && state.allocated.load(Relaxed) => {}
                 _ => return,
             }
         }
@@ -158,7 +158,7 @@ async fn read_frames<S: AsyncRead + AsyncWrite>(
 async fn write_batches<S: AsyncRead + AsyncWrite>(
     mut write: WriteHalf<S>,
     mut batches: mpsc::Receiver<Vec<u8>>,
-    shared: &Shared,
+    state: &StreamState,
 ) {
     while let Some(batch) = batches.recv().await {
         let written = timeout(IDLE, async {
@@ -166,7 +166,7 @@ async fn write_batches<S: AsyncRead + AsyncWrite>(
             write.flush().await
         });
         let done = written.await;
-        shared.waiting.fetch_sub(batch.len(), Relaxed);
+        state.waiting.fetch_sub(batch.len(), Relaxed);
         if !matches!(done, Ok(Ok(()))) {
             return;
         }
