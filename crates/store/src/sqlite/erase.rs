@@ -39,11 +39,6 @@ const TABLES: &[(&str, &str)] = &[
             FROM call_quality_reports WHERE user_id = ?",
     ),
     (
-        "connections",
-        "SELECT json_object('room', room, 'deviceId', device_id, 'createdAt', created_at, 'closedAt', closed_at) AS row \
-            FROM webrtc_connections WHERE user_id = ?",
-    ),
-    (
         "events",
         "SELECT json_object('id', sequence, 'at', at, 'event', event) AS row FROM call_events WHERE user_id = ?",
     ),
@@ -115,7 +110,6 @@ pub(super) async fn user(
     let kept_calls = stand_in(&mut transaction, user, alias, now).await?;
     for sql in [
         "DELETE FROM call_quality_reports WHERE user_id = ?",
-        "DELETE FROM webrtc_connections WHERE user_id = ?",
         // Sessions, the account, memberships, devices and TURN credentials go with it.
         "DELETE FROM users WHERE id = ?",
     ] {
