@@ -280,9 +280,8 @@ impl Receiver {
         self.pictures[at].1 != before && !self.keyframes.contains(&timestamp)
     }
 
-    /// No number is missing, and each picture has one marker, on its last packet. `described`: without descriptors nobody tells that a
-    /// layer is left out for some pictures; those have no marker.
-    fn is_in_order(&self, described: bool) {
+    /// No number is missing, and each picture has one marker, on its last packet.
+    fn is_in_order(&self) {
         let mut packets: Vec<_> =
             self.seqs.iter().map(|(seq, (timestamp, marker, _))| (*seq, *timestamp, *marker)).collect();
         assert!(packets.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "a gap in the numbering");
@@ -291,11 +290,19 @@ impl Receiver {
             .windows(2)
             .map(|pair| (pair[0], pair[0].1 != pair[1].1))
             .filter(|((_, timestamp, marker), last)| marker != last && !self.changes(*timestamp));
-        if described {
-            assert_eq!(wrong.next(), None, "a packet with its marker, and whether it ends its picture");
-        } else {
-            assert!(wrong.all(|(_, last)| last), "a marker in the middle of a picture");
+        assert_eq!(wrong.next(), None, "a packet with its marker, and whether it ends its picture");
+    }
+
+    /// The markers of each picture from this RTP time on, in order.
+    fn markers_from(&self, timestamp: u32) -> Vec<Vec<bool>> {
+        let mut pictures: Vec<(u32, Vec<bool>)> = Vec::new();
+        for (of, marker, _) in self.seqs.values().filter(|(of, ..)| *of >= timestamp) {
+            match pictures.last_mut() {
+                Some((known, markers)) if known == of => markers.push(*marker),
+                Some(_) | None => pictures.push((*of, vec![*marker])),
+            }
         }
+        pictures.into_iter().map(|(_, markers)| markers).collect()
     }
 }
 
@@ -354,6 +361,10 @@ impl Scene {
 
     fn feed(&mut self, packet: Packet) {
         self.room.handle_packet(self.now, self.track, Layer::High, packet);
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
         for forward in self.room.drain_forwards() {
             self.receivers[forward.egress.peer.0 as usize].take(&forward);
         }
@@ -363,6 +374,7 @@ impl Scene {
     fn pass(&mut self) -> bool {
         self.now += PICTURE;
         self.room.handle_timeout(self.now);
+        self.deliver();
         let mut asked = false;
         while let Some(output) = self.room.poll_output() {
             asked |= matches!(output, RoomOutput::RequestKeyframe { .. });
@@ -456,7 +468,7 @@ fn whatever_is_wished_for_is_what_comes_and_can_be_decoded() {
         assert!(settled.iter().all(|count| *count > 50), "{name}: settled {settled:?} times");
         for receiver in &scene.receivers {
             assert_eq!(receiver.undecodable.len(), 0, "{name}: {:?}", receiver.undecodable.first());
-            receiver.is_in_order(described);
+            receiver.is_in_order();
         }
     }
 }
@@ -564,7 +576,7 @@ fn the_place_kept_for_a_packet_that_nobody_wants_is_filled() {
     let receiver = &scene.receivers[0];
     let hollow = receiver.seqs.values().filter(|(_, _, hollow)| *hollow).count();
     assert_eq!((receiver.seqs.len(), hollow), (before + 1, 1));
-    receiver.is_in_order(true);
+    receiver.is_in_order();
 }
 
 #[test]
@@ -650,4 +662,118 @@ fn bandwidth_chooses_among_the_layers_inside_an_encoding() {
         assert_eq!(seen, [2, 0, 2], "{name}");
         assert_eq!(scene.receivers[0].undecodable.len(), 0, "{name}");
     }
+}
+
+/// VP9 of three spatial layers without descriptors, in the flexible mode (RFC 9628 §4.2). Each frame is one packet.
+struct Synthetic {
+    seq: u64,
+    picture: u16,
+}
+
+impl Synthetic {
+    fn timestamp(&self) -> u32 {
+        u32::from(self.picture) * 3_000
+    }
+
+    /// The next picture, with these layers only. `marked`: the publisher knows which is its last.
+    fn picture(&mut self, layers: &[u8], marked: bool) -> Vec<Packet> {
+        self.picture += 1;
+        let keyframe = self.picture % 8 == 1;
+        let last = layers.last().copied();
+        layers.iter().map(|spatial| self.packet(*spatial, keyframe, marked && last == Some(*spatial))).collect()
+    }
+
+    fn packet(&mut self, spatial: u8, keyframe: bool, marker: bool) -> Packet {
+        self.seq += 1;
+        let [high, low] = (self.picture | 0x8000).to_be_bytes();
+        // I, L, F, B and E; P and one reference but for keyframes, whose layers refer to each other.
+        let mut payload = vec![0xbc, high, low, spatial << 1];
+        if keyframe {
+            payload[3] |= u8::from(spatial > 0);
+        } else {
+            payload[0] |= 0x40;
+            payload.push(1 << 1);
+        }
+        payload.resize(100, 0xee);
+        Packet {
+            format: Format { codec: Codec::Vp9, profile: 0 },
+            ssrc: 78,
+            seq: self.seq,
+            timestamp: self.timestamp(),
+            marker,
+            arrival: Duration::ZERO,
+            captured: Duration::ZERO,
+            payload: payload.into(),
+            extensions: Extensions::default(),
+            clock: None,
+        }
+    }
+}
+
+/// A publisher of three layers and a subscriber for each, all of whom have what they wish for.
+fn three_layers_without_descriptors() -> (Scene, Synthetic) {
+    let mut scene = Scene::new(Codec::Vp9, 3, false);
+    for (at, layer) in LAYERS.into_iter().enumerate() {
+        scene.wish(at, max_layer(layer));
+    }
+    let mut publisher = Synthetic { seq: 1_000, picture: 0 };
+    for _ in 0..48 {
+        publisher.picture(&[0, 1, 2], true).into_iter().for_each(|packet| scene.feed(packet));
+        scene.pass();
+    }
+    (scene, publisher)
+}
+
+/// The markers of each picture that a subscriber got from `first` of the publisher's RTP time on.
+fn markers(scene: &Scene, first: u32) -> [Vec<Vec<bool>>; 3] {
+    [0, 1, 2].map(|at| scene.receivers[at].markers_from(first))
+}
+
+#[test]
+fn the_last_packet_of_a_picture_has_the_marker_whichever_layers_the_publisher_leaves_out() {
+    let (mut scene, mut publisher) = three_layers_without_descriptors();
+    let first = publisher.timestamp() + 3_000;
+    // Of those without the publisher's marker, it had planned more layers than it sent, as libvpx does for want of bitrate.
+    let pictures: [(&[u8], bool); 7] = [
+        (&[0, 1, 2], true),
+        (&[0, 2], true),
+        (&[0], false),
+        (&[0, 1], false),
+        (&[0], true),
+        (&[0, 2], false),
+        (&[0, 1, 2], true),
+    ];
+    for (layers, marked) in pictures {
+        publisher.picture(layers, marked).into_iter().for_each(|packet| scene.feed(packet));
+        scene.pass();
+    }
+    let of = |counts: [usize; 7]| counts.map(|count| [vec![false; count - 1], vec![true]].concat()).to_vec();
+    assert_eq!(
+        markers(&scene, first),
+        [of([1; 7]), of([2, 1, 1, 2, 1, 1, 2]), of([3, 2, 1, 2, 1, 2, 3])],
+        "small, medium, large"
+    );
+}
+
+#[test]
+fn a_picture_that_nothing_follows_gets_its_marker_after_a_while() {
+    let (mut scene, mut publisher) = three_layers_without_descriptors();
+    let first = publisher.timestamp() + 3_000;
+    publisher.picture(&[0], false).into_iter().for_each(|packet| scene.feed(packet));
+    assert_eq!(markers(&scene, first), [vec![vec![true]], vec![], vec![]], "who wants no more has it at once");
+    (0..8).for_each(|_| _ = scene.pass());
+    assert_eq!(markers(&scene, first), [(); 3].map(|()| vec![vec![true]]));
+}
+
+#[test]
+fn a_marker_is_right_for_packets_that_come_late_and_left_alone_where_the_next_one_is_lost() {
+    let (mut scene, mut publisher) = three_layers_without_descriptors();
+    let first = publisher.timestamp() + 3_000;
+    // The first packet after the second, and its next one known by then.
+    publisher.picture(&[0, 2], true).into_iter().rev().for_each(|packet| scene.feed(packet));
+    // What is lost may have been layer 1.
+    scene.feed(publisher.picture(&[0, 2], true).remove(0));
+    publisher.picture(&[0, 1, 2], true).into_iter().for_each(|packet| scene.feed(packet));
+    let medium = &markers(&scene, first)[1];
+    assert_eq!(*medium, [vec![true], vec![false], vec![false, true]]);
 }

@@ -34,6 +34,8 @@ pub struct Numbered {
 pub enum Verdict {
     /// Not for this subscriber.
     Drop,
+    /// To be judged once more when it is known what comes after it.
+    Await,
     /// Part of the running stream.
     Continue(Numbered),
     /// First packet after a switch; packets after it that came earlier may follow now.
@@ -175,13 +177,18 @@ impl Forwarder {
             if ceiling.is_none() || !arrived.starts {
                 return Verdict::Drop;
             }
+            if let Reading::Part(part) = arrived.reading
+                && Selector::default().choose(part, arrived.layering, ceiling) == Choice::Await
+            {
+                return Verdict::Await;
+            }
             let numbered = self.switch(arrived.encoding, packet);
             let mut thinning = Thinning::new(packet.seq, numbered.seq);
             let verdict = self.thin(&mut thinning, ceiling, &arrived);
             self.thinning = Some(Box::new(thinning));
             return match verdict {
                 Verdict::Continue(numbered) | Verdict::Switched(numbered) => Verdict::Switched(numbered),
-                Verdict::Drop => Verdict::Drop,
+                Verdict::Drop | Verdict::Await => verdict,
             };
         };
         if packet.seq < source.first {
@@ -208,6 +215,7 @@ impl Forwarder {
             Reading::Padding | Reading::Unknown => Choice::Withhold,
         };
         let seq = match choice {
+            Choice::Await => return Verdict::Await,
             Choice::Withhold => thinning.sparse.leave_out(packet.seq),
             Choice::Send { .. } => thinning.sparse.take(packet.seq),
         };
@@ -218,7 +226,7 @@ impl Forwarder {
             Rewrite::None | Rewrite::Vp8 { .. } | Rewrite::Layers { .. } | Rewrite::Hollow => None,
         };
         let rewrite = match choice {
-            Choice::Withhold => Rewrite::Hollow,
+            Choice::Withhold | Choice::Await => Rewrite::Hollow,
             Choice::Send { ends_picture: false, active: None } => numbered.rewrite,
             Choice::Send { ends_picture, active } => Rewrite::Layers { frame_number, active, ends_picture },
         };
@@ -404,7 +412,7 @@ mod tests {
     fn numbered(verdict: Verdict) -> Numbered {
         match verdict {
             Verdict::Continue(numbered) | Verdict::Switched(numbered) => numbered,
-            Verdict::Drop => panic!("dropped"),
+            verdict => panic!("{verdict:?}"),
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Ingress {
     overrun: bool,
     /// Packets behind the oldest gap: a keyframe whose first packet comes late is not lost to those who wait for it.
     held: VecDeque<(Arc<Packet>, Reading)>,
+    /// A packet that somebody gets once it is known what comes after it.
+    pub(super) awaiting: Option<(Arc<Packet>, Reading)>,
     /// The layers inside the encoding.
     pub(super) layering: Layering,
     /// Packets that refer to a structure which has not come.
@@ -80,6 +82,7 @@ impl Ingress {
             missing: Vec::new(),
             overrun: false,
             held: VecDeque::new(),
+            awaiting: None,
             layering: Layering::default(),
             unread: Vec::new(),
             repair: None,
@@ -160,6 +163,15 @@ impl Ingress {
     pub(super) fn held_after(&self, seq: u64, into: &mut Vec<(Arc<Packet>, Reading)>) {
         into.extend(self.held.iter().filter(|(packet, _)| packet.seq > seq).cloned());
         into.sort_by_key(|(packet, _)| packet.seq);
+    }
+
+    /// The packet with this number, if it came before one that was missing.
+    pub(super) fn held_at(&self, seq: u64) -> Option<&(Arc<Packet>, Reading)> {
+        self.held.iter().find(|(packet, _)| packet.seq == seq)
+    }
+
+    pub(super) fn is_late(&self, packet: &Packet) -> bool {
+        packet.ssrc == self.ssrc && packet.seq < self.highest
     }
 
     /// What can be read now that a structure has come, in order.

@@ -43,8 +43,23 @@ pub(super) struct Part {
     pub(super) renews: bool,
     /// Targets that include the frame.
     pub(super) present: Targets,
+    /// What comes after the packet.
+    pub(super) next: Next,
     /// How the frame is tied to others.
     pub(super) ties: Ties,
+}
+
+/// What comes after a packet, as far as its picture goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another picture.
+    Picture,
+    /// More of the same picture, of this spatial layer.
+    Layer(u8),
+    /// Has yet to come.
+    Awaited,
+    /// Nobody will say.
+    Unknown,
 }
 
 /// How a frame is tied to others.
@@ -150,7 +165,7 @@ impl Layering {
         }
         let reading = match (packet.format.codec, packet.extensions.dependency_descriptor.as_deref()) {
             (Codec::Vp9 | Codec::Av1, Some(descriptor)) => self.read_descriptor(descriptor),
-            (Codec::Vp9, None) => self.read_vp9(&packet.payload),
+            (Codec::Vp9, None) => self.read_vp9(&packet.payload, packet.marker),
             _ => Reading::Plain,
         };
         if let Reading::Part(part) = &reading
@@ -300,6 +315,8 @@ impl Layering {
             begins,
             renews,
             present: read.frame.present,
+            // It is known which targets are sent.
+            next: Next::Unknown,
             ties: Ties::Described {
                 switch: read.frame.switch,
                 references: read.frame.references,
@@ -337,7 +354,7 @@ impl Layering {
         }
     }
 
-    fn read_vp9(&mut self, payload: &[u8]) -> Reading {
+    fn read_vp9(&mut self, payload: &[u8], marker: bool) -> Reading {
         let Some(read) = vp9::parse(payload) else { return Reading::Plain };
         let (Some(layers), Some(id)) = (read.layers, read.picture_id) else { return Reading::Plain };
         let top = match self.scheme {
@@ -366,6 +383,7 @@ impl Layering {
             begins: intra && read.starts,
             renews: false,
             present: above.fold(0, |set, target| set | 1 << target),
+            next: if marker { Next::Picture } else { Next::Awaited },
             ties: Ties::Vp9 { inter_picture: read.inter_picture, switching_up: layers.switching_up },
         })
     }

@@ -13,6 +13,7 @@ mod ingress;
 mod layering;
 mod opening;
 pub mod packet;
+mod picture_end;
 pub mod quality;
 mod selector;
 mod sparse;
@@ -431,6 +432,9 @@ impl Room {
             self.watch_at = None;
             self.give_up_missing(now);
             self.ask_keyframes(now);
+            if self.end_long_waits(self.since_opened(now)) {
+                self.watch(now);
+            }
         }
         if self.review_at.is_some_and(|at| at <= now) {
             self.review_at = if self.tracks.is_empty() { None } else { Some(now + REVIEW_INTERVAL) };

@@ -4,7 +4,7 @@
 //! A frame is judged once, with the first of its packets that comes; what was withheld is never referred to by what goes
 //! out.
 
-use super::layering::{Layering, Part, Ties, VP9_LAYERS, vp9_target};
+use super::layering::{Layering, Next, Part, Ties, VP9_LAYERS, vp9_target};
 use crate::codec::descriptor::{ActivePlace, References, Targets};
 
 /// Frames that are remembered. References of encoders that make layers reach back a dozen.
@@ -23,6 +23,8 @@ pub(super) struct Ceiling {
 pub(super) enum Choice {
     /// Not for this subscriber.
     Withhold,
+    /// It goes out, but what comes after it says whether it is the last of its picture: to be judged once more then.
+    Await,
     /// It goes out.
     Send {
         /// It is the last of its picture to do so.
@@ -84,8 +86,15 @@ impl Selector {
             return Choice::Send { ends_picture: false, active: None };
         };
         let top = layering.target_layers(target).0;
-        let ends_picture = part.ends && part.spatial == top && !(part.intra && will_rise(top, layering, ceiling));
-        Choice::Send { ends_picture, active: self.tell(part, layering, target) }
+        let is_last = match part.next {
+            _ if part.spatial == top => !(part.intra && will_rise(top, layering, ceiling)),
+            // The publisher leaves out what is between.
+            Next::Layer(next) => next > top,
+            Next::Picture => true,
+            Next::Awaited if part.ends => return Choice::Await,
+            Next::Awaited | Next::Unknown => false,
+        };
+        Choice::Send { ends_picture: part.ends && is_last, active: self.tell(part, layering, target) }
     }
 
     /// Nothing but a keyframe leads to what is wanted.

@@ -11,6 +11,7 @@ use super::ingress::{Ingress, Taken};
 use super::layering::{Layering, Reading, Rung};
 use super::opening::{Expected, Opening};
 use super::packet::{Egress, Format, Forward, Packet};
+use super::picture_end;
 use super::selector::Ceiling;
 use super::taps::Taps;
 use crate::codec::{self, red};
@@ -64,6 +65,8 @@ pub(super) struct Subscription {
     pub(super) starved: bool,
     /// Its first packet went out on this m-line.
     pub(super) started: bool,
+    /// It gets the packet that waits in [`Ingress::awaiting`] as soon as it is known what comes after that one.
+    pub(super) awaits: bool,
     /// What shows it to the subscriber until then.
     pub(super) opening: Opening,
 }
@@ -163,25 +166,30 @@ impl Track {
     ) {
         if self.spec.muted {
             stats.packets_dropped += 1;
+            self.forget_awaiting(layer);
             return;
         }
+        self.end_wait(layer, arrived, out, stats, outcome);
         if starts(&arrived.packet, &arrived.reading)
             && let Some(ingress) = &mut self.ingress[layer as usize]
         {
             // This may be just what is waited for. Who still waits after it says so again.
             ingress.forget_keyframe();
         }
-        self.forward(layer, &arrived.packet, &arrived.reading, out, stats, outcome);
+        let reading = self.with_next(layer, arrived);
+        self.forward(layer, &arrived.packet, &reading, false, out, stats, outcome);
         for (late, reading) in &arrived.unread {
-            self.forward(layer, late, reading, out, stats, outcome);
+            self.forward(layer, late, reading, false, out, stats, outcome);
         }
     }
 
-    fn forward(
+    /// `awaited`: to those only who have waited with it.
+    pub(super) fn forward(
         &mut self,
         layer: Layer,
         packet: &Arc<Packet>,
         reading: &Reading,
+        awaited: bool,
         out: &mut Vec<Forward>,
         stats: &mut RoomStats,
         outcome: &mut Outcome,
@@ -201,6 +209,9 @@ impl Track {
         let mut held = Vec::new();
         let mut primary = None;
         for (subscriber, subscription) in self.subscriptions.iter_mut() {
+            if awaited && !std::mem::take(&mut subscription.awaits) {
+                continue;
+            }
             let Some(line) = &subscription.line else { continue };
             let egress = line.egress;
             let Some(packet) = takeable(line, packet, &mut primary) else {
@@ -229,11 +240,18 @@ impl Track {
             };
             match verdict {
                 Verdict::Drop => stats.packets_dropped += 1,
+                Verdict::Await => {
+                    subscription.awaits = true;
+                    ingress.awaiting.get_or_insert_with(|| (Arc::clone(packet), *reading));
+                    outcome.watch = true;
+                    continue;
+                }
                 Verdict::Continue(numbered) => out.push(forward(packet, numbered)),
                 Verdict::Switched(numbered) => {
                     out.push(forward(packet, numbered));
                     held.clear();
                     ingress.held_after(packet.seq, &mut held);
+                    picture_end::follow_each_other(&mut held);
                     for (late, reading) in held.drain(..) {
                         if let Verdict::Continue(numbered) = judge(&late, &reading, false) {
                             out.push(forward(&late, numbered));
@@ -382,6 +400,7 @@ impl Subscription {
             temporal: u8::MAX,
             starved: false,
             started: false,
+            awaits: false,
             opening: Opening::default(),
         }
     }
