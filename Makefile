@@ -55,8 +55,9 @@ turn-soak: build ## send a million strangers and ten minutes of churn at the TUR
 	scripts/setup-test
 	tests/turn/soak
 
-figures: dist ## measure start-up time, time to first frame, and memory
+figures: dist ## measure start-up time, time to first frame, memory, and the source itself
 	scripts/setup-test
+	scripts/lines
 	cd tests && STOA_TEST_BINARY=$(DIST) npx --no-install vitest run figures
 
 fuzz: ## fuzz each parser that reads network input, for ten minutes
