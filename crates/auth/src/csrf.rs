@@ -3,11 +3,11 @@
 /// What a browser says of where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestOrigin<'a> {
-    /// `Sec-Fetch-Site`.
+    /// The header `Sec-Fetch-Site`, if there is one.
     pub site: Option<&'a str>,
-    /// `Origin`.
+    /// The header `Origin`, if there is one.
     pub origin: Option<&'a str>,
-    /// `Host` (or `:authority`).
+    /// The header `Host` (in HTTP/2, `:authority`), if there is one.
     pub host: Option<&'a str>,
 }
 

@@ -16,9 +16,9 @@ use crate::names::shown_name;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LiveKitClaims {
-    /// The API key.
+    /// ID of the API key that signed the token.
     pub iss: String,
-    /// The identity.
+    /// The participant's identity.
     pub sub: String,
     /// Expiry, seconds since the epoch; the fraction that a maker may have put there is cut off.
     #[serde(deserialize_with = "whole_seconds")]
@@ -42,7 +42,7 @@ pub struct LiveKitClaims {
     pub room_preset: String,
     /// Base64 SHA-256 of a webhook's body.
     pub sha256: String,
-    /// What it grants.
+    /// What the token lets its holder do.
     pub video: VideoGrant,
 }
 
@@ -82,9 +82,9 @@ const DEVICE_ATTRIBUTE: &str = "stoa.device";
 /// An API key with its secret. LiveKit's development secret has six bytes, so any length is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveKitKey {
-    /// The key (`iss`).
+    /// ID of the key, which tokens name as `iss`.
     pub key: String,
-    /// Its secret.
+    /// The secret that signs.
     pub secret: Secret<String>,
 }
 
@@ -156,9 +156,9 @@ pub fn mint_livekit(key: &LiveKitKey, claims: &LiveKitClaims) -> String {
 pub struct CallPass<'a> {
     /// The call; its room has its name.
     pub call: CallId,
-    /// Who.
+    /// The user who is let in.
     pub user: &'a UserId,
-    /// Which device.
+    /// The device they use.
     pub device: &'a DeviceId,
     /// What the others see.
     pub name: &'a str,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub struct SessionToken {
     /// For the cookie; 43 characters.
     pub token: Secret<String>,
-    /// For the store.
+    /// Hash of the token, which is all that the store keeps of it.
     pub hash: [u8; 32],
 }
 

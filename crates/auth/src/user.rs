@@ -15,17 +15,17 @@ pub const DEFAULT_PERMISSIONS: &[Permission] = &[Permission::CallsCreate, Permis
 /// What a user's token says, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserClaims {
-    /// `sub`.
+    /// The user, from `sub`.
     pub user: UserId,
     /// `name`, as others may see it ([`shown_name`]).
     pub name: Option<String>,
-    /// `avatar_url`.
+    /// Address of a picture, from `avatar_url`; `None` where the token has none.
     pub avatar_url: Option<String>,
     /// `permissions`, words we do not know left out; [`DEFAULT_PERMISSIONS`] where the claim is absent.
     pub permissions: Vec<Permission>,
     /// `channels`: channels the host app says the user is a member of.
     pub channels: Vec<ChannelId>,
-    /// `exp`.
+    /// When the token expires, from `exp`.
     pub expires: Timestamp,
 }
 

@@ -51,7 +51,7 @@ pub(crate) enum Phase {
     Waiting { told: bool, caller_lost: Option<Timestamp> },
     /// Somebody took it.
     Running(Running),
-    /// Over.
+    /// It has ended.
     Over(Over),
 }
 

@@ -63,7 +63,7 @@ pub(crate) enum Change {
     QualityAlert { user: UserId, since: Timestamp },
     /// Running again after a restart of the server.
     Restored,
-    /// Over.
+    /// The call ended.
     Ended(Ending),
 }
 

@@ -29,13 +29,13 @@ pub enum Target {
 pub struct InitiateCall {
     /// The ID that the client chose: an idempotency key.
     pub id: Option<CallId>,
-    /// The caller.
+    /// The user who calls.
     pub caller: UserId,
-    /// The calling device.
+    /// The device they call from.
     pub device: DeviceId,
-    /// Whom to call.
+    /// The user, the users or the channel to call.
     pub target: Target,
-    /// With which media.
+    /// The media to start with.
     pub media: CallMedia,
     /// How long to ring, if not the configured time (5–180 s).
     pub ring_timeout: Option<std::time::Duration>,
@@ -48,23 +48,23 @@ pub struct InitiateCall {
 pub enum Command {
     /// A device connected for signalling (possibly with a second connection of the same device).
     DeviceConnected {
-        /// Whose.
+        /// The user whose device it is.
         user: UserId,
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
     /// A signalling connection of a device closed.
     DeviceDisconnected {
-        /// Whose.
+        /// The user whose device it is.
         user: UserId,
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
     /// What a device says about itself, before or while it is connected. Forgotten when the device disconnects.
     DeviceDeclared {
-        /// Whose.
+        /// The user whose device it is.
         user: UserId,
-        /// Which.
+        /// The device.
         device: DeviceId,
         /// Which media paths it supports; `None`: it does not say.
         media: Option<Ability>,
@@ -87,192 +87,192 @@ pub enum Command {
     Initiate(InitiateCall),
     /// Accept the call on this device.
     Accept {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who accepts.
         user: UserId,
         /// The device that accepts.
         device: DeviceId,
     },
     /// Decline the call.
     Decline {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who declines.
         user: UserId,
         /// `true`: busy; `false`: declined.
         busy: bool,
     },
     /// Cancel the caller's own call while it rings.
     Cancel {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Must be the caller.
+        /// The user who cancels; must be the caller.
         user: UserId,
     },
     /// Join or rejoin. For someone being called, this is `Accept`.
     Join {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who joins.
         user: UserId,
-        /// From which device.
+        /// The device they join from.
         device: DeviceId,
     },
-    /// Leave.
+    /// Leave the call.
     Leave {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who leaves.
         user: UserId,
     },
     /// End it for everyone. While it rings, this is cancel for the caller and decline for anyone being called.
     End {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who ends it.
         user: UserId,
-        /// The client's reason; kept in the event's payload.
+        /// The client's own words for why, kept in the event's payload; `None`: it gave none.
         reason: Option<String>,
     },
-    /// Invite more people.
+    /// Invite more people into the call.
     Invite {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who invites.
+        /// The user who invites.
         user: UserId,
-        /// Whom to call.
+        /// The users to invite.
         users: Vec<UserId>,
     },
     /// A participant's own media state, as its client reports it.
     SetMediaState {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Whose.
+        /// The user whose media it is.
         user: UserId,
-        /// Microphone off.
+        /// Whether the microphone is off; `None`: as it was.
         is_muted: Option<bool>,
-        /// Camera on.
+        /// Whether the camera is on; `None`: as it was.
         is_video_enabled: Option<bool>,
-        /// Screen shared.
+        /// Whether the screen is shared; `None`: as it was.
         is_screen_sharing: Option<bool>,
-        /// Camera preset.
+        /// The preset that the camera is set to; `None`: as it was.
         video_quality: Option<VideoQuality>,
     },
     /// Put this user on hold, or resume them.
     Hold {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Whose.
+        /// The user whose side of the call it is.
         user: UserId,
         /// `true`: held; `false`: resumed.
         on: bool,
     },
     /// Transfer the call to someone else.
     Transfer {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// The person transferring.
+        /// The user who transfers the call.
         user: UserId,
-        /// The target.
+        /// The user who is to take it over.
         target: UserId,
         /// Blind or attended.
         mode: TransferMode,
     },
     /// Complete an attended transfer: the person transferring leaves.
     CompleteTransfer {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// The person transferring.
+        /// The user who transfers the call.
         user: UserId,
     },
     /// Cancel a transfer: the target leaves instead.
     CancelTransfer {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// The person transferring.
+        /// The user who transfers the call.
         user: UserId,
     },
     /// The host removes someone.
     Remove {
-        /// The call.
+        /// ID of the call.
         call: CallId,
         /// The host or administrator.
         by: UserId,
         /// Whether they are an administrator and need not be the host.
         admin: bool,
-        /// Whom to call.
+        /// The user to remove.
         user: UserId,
     },
-    /// The host mutes.
+    /// The host mutes one participant or everyone else.
     Mute {
-        /// The call.
+        /// ID of the call.
         call: CallId,
         /// The host or administrator.
         by: UserId,
         /// Whether they are an administrator and need not be the host.
         admin: bool,
-        /// Whom; `None`: everyone else.
+        /// The user to mute; `None`: everyone else.
         user: Option<UserId>,
         /// They cannot unmute themselves.
         hard: bool,
     },
     /// The host lifts hard mutes. This unmutes nobody.
     LiftMute {
-        /// The call.
+        /// ID of the call.
         call: CallId,
         /// The host or administrator.
         by: UserId,
         /// Whether they are an administrator and need not be the host.
         admin: bool,
-        /// Whose; `None`: everyone's.
+        /// The user whose hard mute is lifted; `None`: everyone's.
         user: Option<UserId>,
     },
     /// A client reports that peer-to-peer does not connect. If the media already goes through the server, nothing happens.
     MediaFailed {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Whose client.
+        /// The user whose client reports it.
         user: UserId,
     },
     /// An offer or answer of this user was relayed to another, so they send media without the server. If nobody has media through the
     /// server, this makes the call peer-to-peer.
     PeerSignalled {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user whose offer or answer it was.
         user: UserId,
     },
     /// The connection quality that a participant's client reports.
     Quality {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Whose.
+        /// The user whose connection it is about.
         user: UserId,
-        /// Oldest first.
+        /// The reports, the oldest first.
         reports: Vec<QualityReport>,
         /// Measured by the server: counts for participants whose client does not report.
         by_server: bool,
     },
     /// The media side reports what it sees of this user's media.
     MediaSeen {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Whose.
+        /// The user whose media it is.
         user: UserId,
-        /// No live microphone.
+        /// There is no live microphone track.
         is_muted: bool,
-        /// A live camera.
+        /// There is a live camera track.
         is_video_enabled: bool,
-        /// A live screen.
+        /// There is a live screen track.
         is_screen_sharing: bool,
     },
     /// The media side reports that this user is in the call's room. If the call still rings for them, this counts as accept. If it is
     /// refused (they left or declined, or the call is over), a `RoomAct` asks the media side to remove them again.
     MediaJoined {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who is in the room.
         user: UserId,
         /// The device of the token they came with.
         device: DeviceId,
@@ -281,18 +281,18 @@ pub enum Command {
     },
     /// The media side reports that this user's media is connected (ICE and DTLS are done).
     MediaConnected {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user whose media is connected.
         user: UserId,
     },
     /// The media side reports that this user is gone from the room. `clean`: they left on purpose; otherwise the reconnect window starts.
     MediaLeft {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who is gone.
         user: UserId,
-        /// Whether they left on purpose.
+        /// `true`: they left on purpose; `false`: the connection was lost.
         clean: bool,
     },
     /// At start: a call that was running when the process died. `status` etc. as stored.

@@ -14,15 +14,15 @@ use crate::snapshot::{CallSnapshot, ParticipantSnapshot, PresenceState};
 pub enum Output {
     /// For the journal. Must be written before anyone hears of anything that follows.
     Record(Box<Record>),
-    /// For devices.
+    /// An event for devices.
     Deliver(Delivery),
-    /// For the media side.
+    /// Something to do to the call's room.
     Room(RoomAct),
     /// Somebody's presence has changed. Comes once for each change, when it happens. Who may know of it is not decided here.
     Presence {
-        /// Whose.
+        /// The user whose presence it is.
         user: UserId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
         /// What it is now.
         state: PresenceState,
@@ -38,13 +38,13 @@ pub enum Output {
 /// A transition, for the journal and from there for the store: the whole call after the change, and the event that caused it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// The event's name in `call_events` (`initiated`, `ringing`, `accepted`, `participant_joined`, …).
     pub event: String,
-    /// The user who caused it, if a person did.
+    /// The user who caused it; `None` where a timer or the media side did.
     pub user: Option<UserId>,
-    /// Details.
+    /// What else is known of the event: a JSON object, empty where nothing is.
     pub payload: serde_json::Value,
     /// The call after the change, including its participants.
     pub call: CallSnapshot,
@@ -53,13 +53,13 @@ pub struct Record {
 /// An event for users' devices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Whose.
+    /// The user whose devices get it.
     pub user: UserId,
     /// Only this device; `None`: all of the user's.
     pub device: Option<DeviceId>,
-    /// All but this device.
+    /// All but this device; `None`: no exception.
     pub except: Option<DeviceId>,
-    /// What.
+    /// The event itself.
     pub event: CallEvent,
 }
 
@@ -89,121 +89,121 @@ pub enum CallEvent {
     },
     /// `call:accepted`: someone accepted (to the caller and the others).
     Accepted {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who.
+        /// The user who accepted.
         user: UserId,
     },
     /// `call:declined`.
     Declined {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who.
+        /// The user who declined, or was busy.
         user: UserId,
-        /// Declined or busy.
+        /// Whether they declined or were busy.
         reason: EndReason,
     },
     /// `call:cancelled`: stop ringing, the caller gave up.
     Cancelled {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
     },
     /// `call:missed`: nobody answered for this user (or the caller gave up).
     Missed {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who called.
+        /// The user who called.
         caller: UserId,
-        /// With what.
+        /// The media they called with.
         media: CallMedia,
-        /// Where.
+        /// The channel they called; `None` for a call outside channels.
         channel: Option<ChannelId>,
     },
     /// `call:answered-elsewhere`: another of the user's devices accepted or declined it.
     AnsweredElsewhere {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// The device that accepted it.
+        /// The device that accepted; `None`: the user declined.
         device: Option<DeviceId>,
     },
     /// `call:participant-invited`: someone is being invited into an existing call (to those in it or being called).
     ParticipantInvited {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who, as they now are in the call.
+        /// The user who is invited, as they now are in the call.
         participant: Box<ParticipantSnapshot>,
-        /// Who invited them.
+        /// The user who invited them.
         by: UserId,
     },
     /// `call:participant-joined`.
     ParticipantJoined {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who, as they now are in the call.
+        /// The user who joined, as they now are in the call.
         participant: Box<ParticipantSnapshot>,
     },
     /// `call:participant-left`.
     ParticipantLeft {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who.
+        /// The user who left.
         user: UserId,
-        /// Why.
+        /// Why they left.
         reason: EndReason,
     },
     /// `call:media-state-changed`.
     MediaStateChanged {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Whose.
+        /// The user whose media it is.
         user: UserId,
-        /// Microphone off.
+        /// The microphone is off.
         is_muted: bool,
-        /// Camera on.
+        /// The camera is on.
         is_video_enabled: bool,
-        /// Screen shared.
+        /// The screen is shared.
         is_screen_sharing: bool,
     },
     /// `call:held`, `call:resumed`.
     Held {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Whose side.
+        /// The user whose side of the call it is.
         user: UserId,
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
-        /// `false`: resumed.
+        /// `true`: on hold; `false`: resumed.
         on: bool,
     },
     /// `call:muted`: by the host.
     Muted {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Who is muted.
+        /// The user who is muted.
         user: UserId,
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
         /// Whether they cannot unmute themselves.
         hard: bool,
@@ -212,54 +212,54 @@ pub enum CallEvent {
     },
     /// `call:transfer-started`.
     TransferStarted {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// The person transferring.
+        /// The user who transfers the call.
         user: UserId,
-        /// The target.
+        /// The user who is to take it over.
         target: UserId,
-        /// How.
+        /// Blind or attended.
         mode: TransferMode,
     },
     /// `call:transferred`.
     Transferred {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// The person who transferred.
+        /// The user who transferred the call.
         user: UserId,
-        /// The target.
+        /// The user who took it over.
         target: UserId,
-        /// How.
+        /// Blind or attended.
         mode: TransferMode,
     },
     /// `call:transfer-failed`: the call continues as it was.
     TransferFailed {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// The person who tried to transfer.
+        /// The user who tried to transfer the call.
         user: UserId,
-        /// The target.
+        /// The user who was to take it over.
         target: UserId,
-        /// How.
+        /// Blind or attended.
         mode: TransferMode,
-        /// Why not.
+        /// Why it failed.
         reason: EndReason,
     },
     /// `call:topology-changed`.
     TopologyChanged {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// The new one.
+        /// The new topology.
         topology: Topology,
-        /// Why.
+        /// Why it changed.
         reason: TopologyReason,
         /// The user's device that is in the call.
         device: DeviceId,
@@ -268,7 +268,7 @@ pub enum CallEvent {
     Merged {
         /// The one that remains.
         call: Box<CallSnapshot>,
-        /// When.
+        /// When it changed.
         at: Timestamp,
         /// The ID of the other, which is now an alias.
         merged: CallId,
@@ -277,35 +277,35 @@ pub enum CallEvent {
     },
     /// `call:quality`: not a transition, so not in the journal.
     Quality {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When the report came.
         at: Timestamp,
-        /// Whose connection.
+        /// The user whose connection it is about.
         user: UserId,
-        /// How good.
+        /// How good it is.
         view: QualityView,
     },
     /// `call:quality-alert`.
     QualityAlert {
-        /// Call.
+        /// ID of the call.
         call: CallId,
-        /// When.
+        /// When the alert was raised.
         at: Timestamp,
-        /// Whose connection.
+        /// The user whose connection is poor.
         user: UserId,
-        /// Poor since.
+        /// Since when it has been poor.
         since: Timestamp,
     },
     /// `call:ended`.
     Ended {
         /// The call as it ended.
         call: Box<CallSnapshot>,
-        /// When.
+        /// When it changed.
         at: Timestamp,
-        /// Why.
+        /// Why it ended.
         reason: EndReason,
-        /// Who, if a person.
+        /// The user who ended it; `None` where it ended by itself.
         by: Option<UserId>,
     },
 }
@@ -322,39 +322,39 @@ pub enum RoomAct {
     },
     /// Remove this user from it (they left or were removed).
     Remove {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user to remove.
         user: UserId,
     },
     /// Mute this user's microphone.
     Mute {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user to mute.
         user: UserId,
         /// Whether to keep them muted.
         hard: bool,
     },
     /// A hard mute is lifted.
     LiftMute {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user who may unmute themselves again.
         user: UserId,
     },
     /// Put this user on hold, so that no media goes from them or to them; or resume them.
     Hold {
-        /// The call.
+        /// ID of the call.
         call: CallId,
-        /// Who.
+        /// The user to put on hold or to resume.
         user: UserId,
-        /// `false`: resume.
+        /// `true`: hold; `false`: resume.
         on: bool,
     },
     /// The call is over: delete the room.
     Close {
-        /// The call.
+        /// ID of the call.
         call: CallId,
     },
 }

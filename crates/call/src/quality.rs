@@ -12,35 +12,35 @@ const CLIENT_COUNTS: i64 = 30_000;
 /// What a client, or the server, measured over the last seconds. Out of range values are for the edge to refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QualityReport {
-    /// Packets lost, in percent.
+    /// Packets lost, in percent; `None`: not measured.
     pub packet_loss: Option<f64>,
-    /// Milliseconds.
+    /// Jitter in milliseconds; `None`: not measured.
     pub jitter_ms: Option<f64>,
-    /// Milliseconds.
+    /// Round trip in milliseconds; `None`: not measured.
     pub round_trip_ms: Option<f64>,
 }
 
 /// A report as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QualityView {
-    /// The worst of its numbers'.
+    /// The worst band that one of the numbers falls in.
     pub band: QualityBand,
-    /// What it says.
+    /// The numbers.
     pub report: QualityReport,
 }
 
 /// Averages of a participant's reports.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct QualitySummary {
-    /// How many.
+    /// How many reports the averages are of.
     pub reports: u64,
-    /// The last one's.
+    /// The band of the last report.
     pub band: QualityBand,
-    /// In percent.
+    /// Packets lost, in percent; `None`: no report said.
     pub packet_loss: Option<f64>,
-    /// Milliseconds.
+    /// Jitter in milliseconds; `None`: not measured.
     pub jitter_ms: Option<f64>,
-    /// Milliseconds.
+    /// Round trip in milliseconds; `None`: not measured.
     pub round_trip_ms: Option<f64>,
 }
 

@@ -11,33 +11,33 @@ use crate::quality::QualitySummary;
 /// A call and its participants at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallSnapshot {
-    /// The call.
+    /// ID of the call.
     pub id: CallId,
-    /// one_to_one or group.
+    /// Whether it is between two people or a group's.
     pub kind: CallKind,
-    /// With what it was started.
+    /// The media it was started with.
     pub media: CallMedia,
-    /// Which way the media goes.
+    /// Whether the media goes between peers or through the SFU.
     pub topology: Topology,
-    /// Its status.
+    /// How far the call has come.
     pub status: CallStatus,
-    /// The caller.
+    /// The user who called.
     pub initiator: UserId,
-    /// The channel, or the channel it was made from.
+    /// The channel that rings, or from which the call was made; `None` for a call outside channels.
     pub channel: Option<ChannelId>,
     /// Whether the channel's members ring and it is the channel's one running call.
     pub in_channel: bool,
-    /// Made.
+    /// When it was made.
     pub created_at: Timestamp,
-    /// First accept.
+    /// When the first of those who were called accepted; `None` before.
     pub started_at: Option<Timestamp>,
-    /// Two with media.
+    /// When two people first had media; `None` before.
     pub connected_at: Option<Timestamp>,
-    /// Over.
+    /// When it ended; `None` while it runs.
     pub ended_at: Option<Timestamp>,
-    /// Why it is over.
+    /// Why it ended; `None` while it runs.
     pub end_reason: Option<EndReason>,
-    /// Who ended it, if a person.
+    /// The user who ended it; `None` while it runs, and where it ended by itself.
     pub ended_by: Option<UserId>,
     /// When the ringing ends by itself.
     pub ring_until: Timestamp,
@@ -45,10 +45,10 @@ pub struct CallSnapshot {
     pub max_participants: usize,
     /// The client's own JSON.
     pub metadata: serde_json::Value,
-    /// It was one of two calls that met: the one that is left, of which this id is another name.
+    /// The call that is left of two that met, of which this ID is another name; `None` for any other call.
     #[serde(default)]
     pub merged_into: Option<CallId>,
-    /// A transfer that is under way.
+    /// The transfer that is under way, if one is.
     #[serde(default)]
     pub transfer: Option<Transfer>,
     /// In the order they were added, the caller first.
@@ -73,9 +73,9 @@ impl CallSnapshot {
 pub struct Transfer {
     /// Who hands the call over.
     pub by: UserId,
-    /// To whom.
+    /// The user who is to take it over.
     pub target: UserId,
-    /// How.
+    /// Whether the target is asked first.
     pub mode: TransferMode,
     /// Whose side is held for as long as it takes.
     pub held: Vec<UserId>,
@@ -84,39 +84,39 @@ pub struct Transfer {
 /// One user's part in a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParticipantSnapshot {
-    /// This part.
+    /// ID of this user's part in this call.
     pub id: ParticipantId,
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Their status.
+    /// Where the user is between being invited and having left.
     pub status: ParticipantStatus,
-    /// The device that took the call.
+    /// The device that took the call; `None` before one did.
     pub device: Option<DeviceId>,
-    /// Named.
+    /// When the user was last invited; for the caller, when they called.
     pub invited_at: Timestamp,
-    /// First accepted or joined.
+    /// When the user first accepted or joined; `None` before.
     pub joined_at: Option<Timestamp>,
-    /// Gone.
+    /// When the user left, declined or was busy; `None` for one who is in the call or rings.
     pub left_at: Option<Timestamp>,
-    /// Why gone.
+    /// Why they are out of the call; `None` for one who is in it or rings.
     pub left_reason: Option<EndReason>,
     /// Seconds with the call so far, past stays included (not the running one).
     pub seconds: u64,
-    /// Microphone off.
+    /// The microphone is off.
     pub is_muted: bool,
-    /// Camera on.
+    /// The camera is on.
     pub is_video_enabled: bool,
-    /// Screen shared.
+    /// The screen is shared.
     pub is_screen_sharing: bool,
-    /// Camera preset.
+    /// The preset that the camera was set to.
     pub video_quality: VideoQuality,
-    /// Held.
+    /// The user put the call on hold.
     #[serde(default)]
     pub is_on_hold: bool,
     /// Muted by the host and cannot undo it.
     #[serde(default)]
     pub is_hard_muted: bool,
-    /// How good the connection was, where anyone said.
+    /// Averages of the connection; `None` before the first report.
     #[serde(default)]
     pub quality: Option<QualitySummary>,
 }
@@ -124,11 +124,11 @@ pub struct ParticipantSnapshot {
 /// A channel as the switchboard knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelSnapshot {
-    /// The channel.
+    /// ID of the channel.
     pub id: ChannelId,
     /// Its members.
     pub members: Vec<UserId>,
-    /// Its running call.
+    /// The call that runs in it, if one does.
     pub call: Option<CallId>,
 }
 
@@ -136,10 +136,10 @@ pub struct ChannelSnapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceState {
-    /// No device connected.
+    /// No device is connected.
     Offline,
-    /// At least one device connected.
+    /// At least one device is connected, and the user is in no call.
     Online,
-    /// In a call.
+    /// The user is in a call.
     InCall,
 }

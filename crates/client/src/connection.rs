@@ -23,7 +23,7 @@ const MOST_LATENCIES: usize = 64;
 pub struct ClientConfig {
     /// The UDP address its packets come from.
     pub addr: SocketAddr,
-    /// Get every track.
+    /// Subscribe to every track by itself.
     pub auto_subscribe: bool,
     /// Audio and video m-lines to receive on, from the start.
     pub receivers: (usize, usize),
@@ -62,9 +62,9 @@ pub enum ClientError {
 pub enum Output {
     /// Send this over the signalling connection, as one binary frame.
     Signal(Vec<u8>),
-    /// Send this datagram.
+    /// A datagram to send.
     Transmit(Transmit),
-    /// Know this.
+    /// Something has happened.
     Event(ClientEvent),
     /// Nothing more until then.
     Timeout(Instant),
@@ -73,9 +73,9 @@ pub enum Output {
 /// A datagram to send over UDP.
 #[derive(Debug)]
 pub struct Transmit {
-    /// To.
+    /// The address to send it to.
     pub destination: SocketAddr,
-    /// The bytes.
+    /// The datagram's payload.
     pub contents: Vec<u8>,
 }
 
@@ -97,7 +97,7 @@ pub enum ClientEvent {
     },
     /// Others came, went or changed.
     Participants(Vec<proto::ParticipantInfo>),
-    /// Who speaks changed.
+    /// The list of those who speak has changed.
     Speakers(Vec<proto::SpeakerInfo>),
     /// Which layers others want.
     QualityDemand(proto::SubscribedQualityUpdate),
@@ -129,11 +129,11 @@ pub struct Received {
 /// What came in under one SSRC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// Its SSRC.
+    /// SSRC of the stream.
     pub ssrc: u32,
     /// The codec of the last packet, as `a=rtpmap` names it.
     pub codec: String,
-    /// Packets.
+    /// Packets received of it.
     pub packets: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
@@ -319,7 +319,7 @@ impl Client {
         Output::Timeout(next)
     }
 
-    /// Counters.
+    /// What has been received and sent so far.
     pub fn received(&self) -> Received {
         self.received
     }

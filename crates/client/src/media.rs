@@ -65,11 +65,11 @@ impl VideoCodec {
 /// A camera.
 #[derive(Debug, Clone, Copy)]
 pub struct VideoConfig {
-    /// What it sends.
+    /// The codec that it sends.
     pub codec: VideoCodec,
     /// What it sends besides, once somebody cannot do without.
     pub backup: Option<VideoCodec>,
-    /// Frames a second.
+    /// Frames per second.
     pub fps: u32,
     /// Packets of a frame of the largest layer; each smaller layer has half.
     pub packets: u32,
@@ -100,7 +100,7 @@ impl Default for VideoConfig {
 pub struct AudioConfig {
     /// Bytes of a packet's payload.
     pub payload: usize,
-    /// −dBov.
+    /// The audio level of each packet in −dBov: 0 is loudest, 127 silence (RFC 6464).
     pub level: u8,
 }
 

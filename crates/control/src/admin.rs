@@ -13,13 +13,13 @@ use crate::store::StoreError;
 /// How a client authenticates with a STUN or TURN server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IceAuth {
-    /// Not at all.
+    /// The server asks for nothing, as with STUN.
     None,
     /// With these words, whoever it is.
     Fixed {
-        /// User name.
+        /// The user name.
         username: String,
-        /// Password.
+        /// The password.
         credential: Secret<String>,
     },
     /// With credentials of their own that expire, made with the secret that this server and the TURN server share.
@@ -29,96 +29,96 @@ pub enum IceAuth {
 /// A STUN or TURN server in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IceServerEntry {
-    /// Ours.
+    /// ID of the entry, chosen by the server.
     pub id: Uuid,
     /// `stun:`, `turn:` or `turns:`.
     pub urls: Vec<String>,
     /// How clients authenticate.
     pub auth: IceAuth,
-    /// Clients that name this region are given it first.
+    /// Clients that name this region are given it first; `None`: it is of no region.
     pub region: Option<String>,
-    /// Lower comes first.
+    /// Position in the list that clients are given: the lowest comes first.
     pub priority: i32,
-    /// Told to those who are not signed in, too.
+    /// Whether clients that are not signed in are given it, too.
     pub is_public: bool,
-    /// Told to anyone at all.
+    /// Whether clients are given it at all.
     pub is_active: bool,
-    /// Made.
+    /// When it was made.
     pub created_at: Timestamp,
-    /// Last changed.
+    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
 /// TURN credentials that were handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedTurn {
-    /// `expiry:userId`.
+    /// The user name: `expiry:userId`, the expiry in Unix seconds.
     pub username: String,
-    /// To whom.
+    /// The user they were made for.
     pub user: UserId,
-    /// For which call, if for one.
+    /// The call they were made for; `None`: for no particular one.
     pub call: Option<CallId>,
-    /// When.
+    /// When they were handed out.
     pub issued_at: Timestamp,
-    /// Until when.
+    /// When they expire.
     pub expires_at: Timestamp,
 }
 
 /// A host app's key; the key itself is known to nobody but the host app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Ours.
+    /// ID of the entry, chosen by the server.
     pub id: Uuid,
     /// What it is for, in the administrator's words.
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// Who made it.
+    /// Who made it, as in [`AuditRecord::actor`]; `None`: not known.
     pub created_by: Option<String>,
-    /// When.
+    /// When it was made.
     pub created_at: Timestamp,
-    /// To the minute.
+    /// When it was last used, to the minute; `None`: never.
     pub last_used_at: Option<Timestamp>,
-    /// Good until then.
+    /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// Good no longer.
+    /// When it was revoked; `None`: it was not.
     pub revoked_at: Option<Timestamp>,
 }
 
 /// An administrator's act, to be written down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// When.
+    /// When it was done.
     pub at: Timestamp,
-    /// A user's id, or `api-key:` and a key's.
+    /// Who did it: a user's ID, or `api-key:` and a key's.
     pub actor: String,
-    /// From where.
+    /// The address that the request came from, of IPv6 the network; `None`: the server did it by itself.
     pub address: Option<String>,
-    /// `user.erased`, `api_key.created`, …
+    /// What was done, in one word of two parts: `user.erased`, `api_key.created`, …
     pub action: String,
-    /// To what.
+    /// ID of what it was done to; `None` where there is no such thing.
     pub target: Option<String>,
-    /// More; never a secret.
+    /// What else is known of it, as a JSON object; never a secret.
     pub details: Value,
 }
 
 /// An administrator's act, written down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Ascending.
+    /// Number of the entry; later ones have higher numbers.
     pub id: i64,
-    /// What.
+    /// What was written down.
     pub record: AuditRecord,
 }
 
-/// What of the audit log, newest first.
+/// Which entries of the audit log to give, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditQuery {
-    /// Only this actor's.
+    /// Only this actor's; `None`: anyone's.
     pub actor: Option<String>,
-    /// Only this kind of act.
+    /// Only acts of this kind; `None`: of any.
     pub action: Option<String>,
-    /// Older than this entry.
+    /// Only entries before this one; `None`: from the newest.
     pub before: Option<i64>,
     /// At most so many.
     pub limit: usize,
@@ -127,7 +127,7 @@ pub struct AuditQuery {
 /// What the store holds of one user, besides calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRecords {
-    /// The user.
+    /// The user's own row.
     pub user: User,
     /// The name of their local account, if they have one.
     pub username: Option<String>,

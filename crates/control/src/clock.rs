@@ -21,7 +21,7 @@ impl Clock {
         clock
     }
 
-    /// Now.
+    /// The time now; never earlier than any time it gave before.
     pub(crate) fn now(&self) -> Timestamp {
         let system = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         self.follow(system, self.anchor.elapsed().as_millis() as i64)

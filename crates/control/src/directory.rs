@@ -9,33 +9,33 @@ pub struct User {
     pub id: UserId,
     /// What people see; the id where nothing else is known.
     pub name: String,
-    /// A picture.
+    /// Address of a picture, if there is one.
     pub avatar_url: Option<String>,
     /// A guest of `--dev`.
     pub is_guest: bool,
-    /// First seen.
+    /// When the user was first seen.
     pub created_at: Timestamp,
 }
 
 /// What is newly known of a user; `None` leaves it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserPatch {
-    /// Name.
+    /// What people see; `None`: as it was.
     pub name: Option<String>,
-    /// Picture.
+    /// Address of a picture; `None`: as it was.
     pub avatar_url: Option<String>,
-    /// Guest.
+    /// A guest of `--dev`.
     pub is_guest: bool,
 }
 
 /// A local account of the web app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Lower-cased, unique.
+    /// The name to sign in with: lower case, unique.
     pub username: String,
-    /// Its user.
+    /// The user that signs in with it.
     pub user: UserId,
-    /// argon2id, PHC string.
+    /// Hash of the password: argon2id, as a PHC string.
     pub password_hash: Secret<String>,
     /// What it may do.
     pub permissions: Vec<Permission>,
@@ -50,9 +50,9 @@ pub struct Channel {
     pub name: String,
     /// Who is in it.
     pub members: Vec<UserId>,
-    /// Its running call.
+    /// The call that runs in it, if one does.
     pub active_call: Option<model::CallId>,
-    /// Made.
+    /// When the channel was made.
     pub created_at: Timestamp,
 }
 
@@ -66,7 +66,7 @@ impl Channel {
 /// A request for a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChannel {
-    /// An upsert where given.
+    /// The channel to make or to change; `None`: a new one, with an ID of ours.
     pub id: Option<ChannelId>,
     /// What people see.
     pub name: String,
@@ -74,11 +74,11 @@ pub struct NewChannel {
     pub members: Vec<UserId>,
 }
 
-/// Membership.
+/// A user's membership in a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
+    /// The member.
     pub user: UserId,
-    /// Since.
+    /// When they came in.
     pub since: Timestamp,
 }

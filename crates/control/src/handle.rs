@@ -75,7 +75,7 @@ pub enum ControlError {
 }
 
 impl ControlError {
-    /// The stable code.
+    /// The code that clients are given. It does not change between versions.
     pub const fn code(&self) -> ErrorCode {
         match self {
             ControlError::Call(e) => e.code(),
@@ -94,7 +94,7 @@ impl ControlError {
 /// The result of accept and join.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
-    /// The call.
+    /// The call as it is now.
     pub call: CallSnapshot,
     /// The asker as a participant.
     pub participant: ParticipantSnapshot,
@@ -246,7 +246,7 @@ impl Handle {
         let found = self.read(move |switchboard, _| switchboard.call(call)).await?;
         Ok(found.filter(|call| call.ended_at.is_none()))
     }
-    /// History.
+    /// A page of a user's past calls.
     pub async fn history(&self, query: HistoryQuery) -> Result<CallPage, ControlError> {
         self.wait_for_store().await;
         Ok(self.shared.store.history(&query).await?)
@@ -305,7 +305,7 @@ impl Handle {
             known.into_iter().map(|user| (user.id.clone(), user)).collect();
         Ok(ids.iter().map(|id| known.remove(id).unwrap_or_else(|| self.bare(id))).collect())
     }
-    /// Users by name.
+    /// Users with the text in their name, ordered by name.
     pub async fn search_users(
         &self,
         query: &str,
@@ -314,7 +314,7 @@ impl Handle {
     ) -> Result<Vec<User>, ControlError> {
         Ok(self.shared.store.search_users(query, after, limit).await?)
     }
-    /// Local accounts.
+    /// Makes a local account and its user.
     pub async fn create_account(&self, account: Account, name: &str) -> Result<User, ControlError> {
         self.shared.store.create_account(&account, name, self.now()).await?;
         let mut users = self.users(std::slice::from_ref(&account.user)).await?;

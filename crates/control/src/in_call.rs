@@ -9,9 +9,9 @@ use crate::handle::{ControlError, Handle};
 /// Who acts as host of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Acting<'a> {
-    /// Who.
+    /// The user.
     pub user: &'a UserId,
-    /// May without being the host.
+    /// They may do it without being the host.
     pub admin: bool,
 }
 
@@ -28,11 +28,11 @@ impl Handle {
         let (user, device) = (user.clone(), device.clone());
         self.command(Command::DeviceDeclared { user, device, media, call_waiting }).await.map(drop)
     }
-    /// One's own side is held, or no longer.
+    /// Puts the user's own side of a call on hold, or resumes it.
     pub async fn hold(&self, call: CallId, user: &UserId, on: bool) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::Hold { call, user: user.clone(), on }).await
     }
-    /// Hand the call to someone else.
+    /// Starts to hand a call to someone else.
     pub async fn transfer(
         &self,
         call: CallId,
@@ -43,19 +43,19 @@ impl Handle {
         self.must_know(std::slice::from_ref(&target)).await?;
         self.call_of(Command::Transfer { call, user: user.clone(), target, mode }).await
     }
-    /// The transferrer goes.
+    /// Completes a transfer: whoever started it leaves the call.
     pub async fn complete_transfer(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::CompleteTransfer { call, user: user.clone() }).await
     }
-    /// The target goes.
+    /// Calls a transfer off: its target leaves the call.
     pub async fn cancel_transfer(&self, call: CallId, user: &UserId) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::CancelTransfer { call, user: user.clone() }).await
     }
-    /// Take someone out.
+    /// Takes someone out of a call.
     pub async fn remove(&self, call: CallId, by: Acting<'_>, user: UserId) -> Result<CallSnapshot, ControlError> {
         self.call_of(Command::Remove { call, by: by.user.clone(), admin: by.admin, user }).await
     }
-    /// Mute one, or everyone else.
+    /// Mutes one participant, or everyone but whoever does it.
     pub async fn mute(
         &self,
         call: CallId,

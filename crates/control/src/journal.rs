@@ -72,9 +72,9 @@ pub(crate) enum JournalError {
     /// The disk.
     #[error("cannot use the journal {}: {source}; make it writable", .path.display())]
     Io {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         source: io::Error,
     },
 }

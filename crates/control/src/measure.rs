@@ -13,7 +13,7 @@ const SHOWN: usize = 1_000;
 pub enum QualitySource {
     /// The participant's client.
     Client,
-    /// The server.
+    /// The media server.
     Server,
 }
 
@@ -30,31 +30,31 @@ impl QualitySource {
 /// A report as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualitySample {
-    /// When it came.
+    /// When the report came.
     pub at: Timestamp,
-    /// Whose connection.
+    /// The user whose connection it is about.
     pub user: UserId,
     /// Who measured.
     pub source: QualitySource,
-    /// Its band.
+    /// The worst band that one of the numbers falls in; `None` where there is no number.
     pub band: Option<QualityBand>,
-    /// Loss, jitter, round trip.
+    /// Packet loss, jitter and round trip.
     pub report: QualityReport,
-    /// Bits a second sent.
+    /// Bits per second that the client sent; `None` where it did not say.
     pub bitrate_up: Option<u64>,
-    /// Bits a second received.
+    /// Bits per second that the client received; `None` where it did not say.
     pub bitrate_down: Option<u64>,
-    /// Pixels.
+    /// Width of the video it receives, in pixels; `None` where it did not say.
     pub frame_width: Option<u32>,
-    /// Pixels.
+    /// Height of the video it receives, in pixels; `None` where it did not say.
     pub frame_height: Option<u32>,
-    /// Frames a second.
+    /// Frames per second of that video; `None` where it did not say.
     pub frames_per_second: Option<f64>,
-    /// Since the last report.
+    /// Frames of it dropped since the last report; `None` where it did not say.
     pub frames_dropped: Option<u64>,
-    /// Its name.
+    /// The audio codec in use, such as `opus`; `None` where it did not say.
     pub audio_codec: Option<String>,
-    /// Its name.
+    /// The video codec in use, such as `VP8`; `None` where it did not say.
     pub video_codec: Option<String>,
 }
 

@@ -72,14 +72,14 @@ pub struct SignalLink {
 /// A frame to the room.
 #[derive(Debug)]
 pub enum SignalRequestFrame {
-    /// A decoded message.
+    /// What the client sent, decoded.
     Message(Box<SignalRequest>),
 }
 
 /// A frame from the room.
 #[derive(Debug)]
 pub enum SignalFrame {
-    /// To send.
+    /// A message to send to the client.
     Message(Box<SignalResponse>),
     /// Close the WebSocket with this reason.
     Close(&'static str),
@@ -94,7 +94,7 @@ pub enum ConnectError {
     /// Refused (removed, declined, call over, no right).
     #[error("not allowed")]
     NotAllowed,
-    /// Full.
+    /// The room has as many participants as it may have.
     #[error("the room is full")]
     RoomFull,
     /// The workers are stopping or overloaded.
@@ -105,24 +105,24 @@ pub enum ConnectError {
 /// Something happened in a room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaNotice {
-    /// Where.
+    /// The room it happened in.
     pub room: RoomName,
-    /// Whose.
+    /// Identity of the participant it is about; in a call's room, the user's ID.
     pub identity: String,
-    /// What.
+    /// What happened.
     pub kind: MediaNoticeKind,
 }
 
 /// The state of a participant's connection, as the media side measures it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Measured {
-    /// Round trip.
+    /// Round trip to the client; `None`: not measured yet.
     pub rtt: Option<std::time::Duration>,
-    /// Share of the client's packets that were recently lost, 0.0 to 1.0.
+    /// Share of the client's packets that were recently lost, 0.0 to 1.0; `None`: not measured.
     pub loss_up: Option<f32>,
-    /// Share of the packets to the client that were recently lost, 0.0 to 1.0.
+    /// Share of the packets to the client that were recently lost, 0.0 to 1.0; `None`: not measured.
     pub loss_down: Option<f32>,
-    /// The estimated bandwidth of the path to the client.
+    /// The estimated bandwidth of the path to the client; `None`: not estimated yet.
     pub estimate: Option<model::Bitrate>,
 }
 
@@ -131,14 +131,14 @@ pub struct Measured {
 pub enum MediaNoticeKind {
     /// Signalling is up; `device` is the token's `stoa.device` attribute.
     Joined {
-        /// Device of the token.
+        /// The device that the token names; `None` where it names none.
         device: Option<String>,
-        /// There for the others, as agents and recorders are.
+        /// Whether they are there for the others, as agents and recorders are.
         is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected,
-    /// Gone.
+    /// They are out of the room.
     Left {
         /// Whether they left on purpose (or the server replaced them) rather than losing the connection.
         clean: bool,

@@ -10,13 +10,13 @@ use crate::directory::Channel;
 /// One event for the devices of these users, who are all told the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
-    /// Whose, each once.
+    /// The users whose devices get it, each once.
     pub users: Vec<UserId>,
-    /// Only this device.
+    /// Only this device; `None`: all of the users'.
     pub device: Option<DeviceId>,
-    /// All but this device.
+    /// All but this device; `None`: no exception.
     pub except: Option<DeviceId>,
-    /// What.
+    /// What is said.
     pub body: NoticeBody,
 }
 
@@ -45,19 +45,19 @@ pub enum NoticeBody {
     Call(Box<CallEvent>),
     /// `presence:changed`, one for each; shared by the notices to other recipients.
     Presence(Vec<Arc<PresenceChange>>),
-    /// `channel:changed`.
+    /// `channel:changed`: the channel was made, or is not as it was.
     ChannelChanged(Arc<Channel>),
-    /// `channel:deleted`.
+    /// `channel:deleted`: there is no such channel any more.
     ChannelDeleted(ChannelId),
 }
 
-/// How someone now is.
+/// Someone's presence has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Who.
+    /// The user whose presence it is.
     pub user: UserId,
     /// When others are told.
     pub at: Timestamp,
-    /// How.
+    /// What it is now.
     pub state: PresenceState,
 }

@@ -106,9 +106,9 @@ pub enum ReplayError {
     /// The file.
     #[error("cannot use {}: {source}", .path.display())]
     Io {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         source: io::Error,
     },
     /// Another replay, or the server writing to it.

@@ -81,18 +81,18 @@ impl StoreError {
     }
 }
 
-/// What of the history.
+/// Which calls of the history to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// Calls this user has a part in (or channel calls of a channel they are a member of).
     pub user: UserId,
-    /// Only these.
+    /// Only calls with one of these; empty: with any.
     pub statuses: Vec<CallStatus>,
-    /// Only this channel's.
+    /// Only this channel's; `None`: any.
     pub channel: Option<ChannelId>,
-    /// Only with this other user.
+    /// Only calls that this other user has a part in, too; `None`: any.
     pub with: Option<UserId>,
-    /// Created before this call (keyset: created_at, id).
+    /// Only calls made before this one (keyset: created_at, id); `None`: from the newest.
     pub before: Option<CallId>,
     /// At most so many (1–100).
     pub limit: usize,
@@ -101,9 +101,9 @@ pub struct HistoryQuery {
 /// A page of the history, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallPage {
-    /// The calls.
+    /// The calls, newest first.
     pub calls: Vec<CallSnapshot>,
-    /// Pass this as `before` to get the next page.
+    /// Pass this as `before` to get the next page; `None`: there is none.
     pub next: Option<CallId>,
 }
 
@@ -112,13 +112,13 @@ pub struct CallPage {
 pub struct StoredEvent {
     /// Ascending within the call; the sequence in the journal of the node that has the call.
     pub id: i64,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// The event's name, as in [`call::Record::event`].
     pub event: String,
-    /// Who.
+    /// The user who caused it; `None` where no person did.
     pub user: Option<UserId>,
-    /// More.
+    /// What else is known of it, as a JSON object.
     pub payload: serde_json::Value,
 }
 

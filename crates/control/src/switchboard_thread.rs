@@ -46,7 +46,7 @@ pub(crate) type Reading = Box<dyn FnOnce(&Switchboard, &Roster) -> Box<dyn FnOnc
 pub(crate) enum Job {
     /// To the call core.
     Command {
-        /// What.
+        /// The command.
         command: Command,
         /// Who waits.
         reply: Option<Reply>,

@@ -34,7 +34,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The stable word.
+    /// The word for it in `/readyz` and the log. It does not change between versions.
     pub const fn as_str(self) -> &'static str {
         match self {
             Cause::Full => "full",
@@ -75,7 +75,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The stable word.
+    /// The word for it in `/readyz` and the log. It does not change between versions.
     pub const fn as_str(self) -> &'static str {
         match self {
             Part::Journal => "journal",
@@ -87,11 +87,11 @@ impl Part {
 /// Something that cannot be written at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trouble {
-    /// What.
+    /// The part that cannot be written.
     pub part: Part,
-    /// Why; the latest cause where it changed.
+    /// What keeps it from being written; the latest cause where it changed.
     pub cause: Cause,
-    /// Since when.
+    /// When that was first seen.
     pub since: Timestamp,
 }
 

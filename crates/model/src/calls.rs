@@ -141,7 +141,7 @@ words! {
         Disconnected = 5, "disconnected";
         /// Left for good (or never answered a call that continued).
         Left = 6, "left";
-        /// Declined.
+        /// Declined the call.
         Declined = 7, "declined";
         /// In another call.
         Busy = 8, "busy";
@@ -169,7 +169,7 @@ words! {
         Completed = 1, "completed";
         /// The caller gave up.
         Cancelled = 2, "cancelled";
-        /// Declined.
+        /// Someone who was called declined.
         Declined = 3, "declined";
         /// Busy in another call.
         Busy = 4, "busy";
@@ -201,7 +201,7 @@ words! {
         StreamsCreate = 4, "streams:create";
         /// Moderate streams.
         StreamsModerate = 5, "streams:moderate";
-        /// Everything.
+        /// Do everything that an administrator may.
         Admin = 6, "admin";
     }
 }
@@ -215,7 +215,7 @@ words! {
         Channels = 2, "channels";
         /// Act on calls in the name of users.
         Calls = 3, "calls";
-        /// Everything.
+        /// Do everything that an administrator may.
         Admin = 4, "admin";
     }
 }

@@ -11,7 +11,7 @@ macro_rules! codes {
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
-            /// Every code.
+            /// Every code there is.
             pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$name),*];
 
             /// The word on the wire.
@@ -19,7 +19,7 @@ macro_rules! codes {
                 match self { $(ErrorCode::$name => $word,)* }
             }
 
-            /// The HTTP status.
+            /// The HTTP status that goes with the code.
             pub const fn status(self) -> u16 {
                 match self { $(ErrorCode::$name => $status,)* }
             }

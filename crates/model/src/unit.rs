@@ -64,7 +64,7 @@ impl Bitrate {
         Self(kbps * 1_000)
     }
 
-    /// Bits per second.
+    /// The number of bits per second.
     pub const fn as_bps(self) -> u64 {
         self.0
     }

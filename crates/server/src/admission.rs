@@ -24,7 +24,7 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 /// How many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Most {
-    /// In all.
+    /// Connections from all sources together.
     pub connections: usize,
     /// Of one address, loopback left out; none: as many as it likes.
     pub of_address: Option<usize>,

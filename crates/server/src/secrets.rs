@@ -20,9 +20,9 @@ const LOCK: &str = "stoa.lock";
 pub struct Secrets {
     /// Signs user tokens (HS256).
     pub token_secret: Secret<String>,
-    /// LiveKit API key.
+    /// ID of the LiveKit API key.
     pub livekit_key: String,
-    /// Its secret.
+    /// The secret of that key.
     pub livekit_secret: Secret<String>,
 }
 
@@ -150,7 +150,7 @@ pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-pub(crate) fn random_text(bytes: usize) -> String {
+pub fn random_text(bytes: usize) -> String {
     let random: Vec<u8> = (0..bytes).map(|_| rand::random()).collect();
     URL_SAFE_NO_PAD.encode(random)
 }

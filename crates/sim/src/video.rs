@@ -86,7 +86,7 @@ fn fill(frame: u32, part: u32) -> u8 {
 /// A frame as the decoder shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
-    /// When.
+    /// When it was shown.
     pub at: Instant,
     /// Which encoding.
     pub stream: u32,

@@ -13,12 +13,12 @@ use str0m::net::{Protocol, Transmit};
 use crate::client::{CameraConfig, SimClient};
 use crate::network::{Link, LinkConfig};
 
-/// Everything.
+/// A room, its clients and the network between them, under one virtual clock.
 #[derive(Debug)]
 pub struct World {
     /// The core under test.
     pub room: MediaRoom,
-    /// Now.
+    /// The virtual time.
     pub now: Instant,
     /// The clients.
     pub clients: Vec<Member>,

@@ -138,7 +138,7 @@ impl Accounts {
 }
 
 impl QuotaSlot {
-    /// Whose.
+    /// The user who has the allocation.
     pub(crate) fn user(&self) -> &UserId {
         &self.account.id
     }

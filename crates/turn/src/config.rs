@@ -26,7 +26,7 @@ pub struct Config {
     pub relay: RelayConfig,
     /// Which peers may be relayed to.
     pub peers: PeerConfig,
-    /// Limits.
+    /// How much each user and all of them together may have.
     pub limits: Limits,
     /// Seeds the choice of ports and the hash keys.
     pub seed: u64,
@@ -63,13 +63,13 @@ pub struct PeerConfig {
 /// Limits per user and in total.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Allocations per user.
+    /// Most allocations of one user.
     pub allocations_per_user: u32,
-    /// Allocations in total.
+    /// Most allocations of all users together.
     pub allocations: u32,
-    /// Permissions per allocation.
+    /// Most permissions of one allocation.
     pub permissions: usize,
-    /// Channels per allocation.
+    /// Most channels of one allocation.
     pub channels: usize,
     /// Bytes relayed per user, both directions together.
     pub user_rate: Option<Rate>,

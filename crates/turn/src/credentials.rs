@@ -15,7 +15,7 @@ pub const LONGEST_USERNAME: usize = 20 + 1 + 4 * UserId::LONGEST;
 /// What a client authenticates with.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// `expiry:userId`.
+    /// The user name: `expiry:userId`, the expiry in Unix seconds.
     pub username: String,
     /// Goes to the client that it was made for and nowhere else.
     pub password: Secret<String>,
@@ -35,9 +35,9 @@ impl Credentials {
 /// are still good.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    /// Mints and verifies.
+    /// The secret that signs new credentials. Those that it signed are accepted.
     pub current: Secret<String>,
-    /// Verifies only.
+    /// The secret before: credentials that it signed are still accepted. `None`: there was none.
     pub previous: Option<Secret<String>>,
 }
 

@@ -20,7 +20,7 @@ pub const LONGEST_PAYLOAD: usize = 65_496;
 pub enum Forward {
     /// To a client: `head`, the payload, `padding` zeros.
     Client {
-        /// Whose.
+        /// The client whose allocation it is.
         client: FiveTuple,
         /// Goes before the payload.
         head: Head,

@@ -49,7 +49,7 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// An empty one.
+    /// A reader that nothing has been read into.
     pub fn new() -> Self {
         Self::default()
     }

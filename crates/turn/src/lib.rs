@@ -46,9 +46,9 @@ pub use server::{Ended, Output, Server};
 /// How a client reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
-    /// Datagrams.
+    /// UDP: each datagram is a message.
     Udp,
-    /// A stream.
+    /// TCP or TLS: messages are cut out of a stream.
     Tcp,
     /// A stream in TLS.
     Tls,

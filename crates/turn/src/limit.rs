@@ -12,7 +12,7 @@ use crate::hash::Seed;
 pub struct Rate {
     /// Bytes a second, at least 1.
     pub bytes_per_second: u64,
-    /// Bytes at once.
+    /// Bytes that may go at once, after a pause.
     pub burst: u64,
 }
 

@@ -63,11 +63,11 @@ pub const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 
 /// Counters since the start, but for `allocations` and `users`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Allocations now.
+    /// Allocations that there are now.
     pub allocations: u64,
     /// Users with an allocation, or with a bucket that is not full yet, now; of all servers that share accounts.
     pub users: u64,
-    /// Allocations ever made.
+    /// Allocations made since the start.
     pub allocated: u64,
     /// Packets from clients on to peers.
     pub packets_to_peers: u64,
@@ -77,7 +77,7 @@ pub struct Metrics {
     pub packets_to_clients: u64,
     /// Payload bytes from peers on to clients.
     pub bytes_to_clients: u64,
-    /// Binding requests answered.
+    /// Binding requests answered since the start.
     pub bindings: u64,
     /// Error answers by [`CODES`].
     pub refusals: [u64; CODES.len()],

@@ -145,6 +145,31 @@ fn no_file_is_longer_than_800_lines() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
+/// Where the rule on documentation does not hold yet.
+const TERSE: [&str; 3] = ["crates/sfu/", "crates/livekit/", "crates/server/src/media/"];
+
+#[test]
+fn documentation_is_more_than_a_word() {
+    let workspace = Workspace::read();
+    let mut wrong = Vec::new();
+    for path in tracked(&workspace, &["rs"]) {
+        if !path.starts_with("crates") || TERSE.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let source = read(&workspace, &path);
+        let lines: Vec<Option<&str>> = source.lines().map(|line| line.trim().strip_prefix("///")).collect();
+        for (at, text) in lines.iter().enumerate() {
+            let Some(text) = text.map(str::trim) else { continue };
+            let stands_alone = !at.checked_sub(1).is_some_and(|above| lines[above].is_some())
+                && !lines.get(at + 1).is_some_and(Option::is_some);
+            if stands_alone && text.ends_with('.') && text.chars().rev().skip(1).all(char::is_alphanumeric) {
+                wrong.push(format!("{}:{} says no more than {text}", path.display(), at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn dependencies_of_the_workspace_are_pinned() {
     let workspace = Workspace::read();
@@ -175,6 +200,14 @@ fn the_program_shares_its_build_with_the_tests() {
     let program = features(&["--package", "server", "--edges", "normal,build"]);
     let alone: Vec<&String> = program.difference(&tests).collect();
     assert!(program.len() > 100 && alone.is_empty(), "built twice, with all that stands on them: {alone:#?}");
+
+    // The fuzz targets are built as a part of the workspace, or they would need every dependency once more.
+    let fuzz = features(&["--workspace", "--features", "fuzz/instrumented", "--edges", "normal,build"]);
+    let ours = ["fuzz ", "livekit "];
+    let theirs = ["libfuzzer-sys ", "arbitrary ", "stun-types ", "byteorder ", "digest ", "hmac ", "md-5 "];
+    let known = |package: &&String| ours.iter().chain(&theirs).any(|name| package.starts_with(name));
+    let alone: Vec<&String> = fuzz.difference(&tests).filter(|package| !known(package)).collect();
+    assert!(fuzz.len() > 100 && alone.is_empty(), "built once more to fuzz: {alone:#?}");
 }
 
 /// Files under version control with one of the endings, relative to the checkout.

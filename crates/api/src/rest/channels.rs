@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(add_member, remove_member))
 }
 
-/// Channels.
+/// A list of channels.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChannelList {
     channels: Vec<Channel>,

@@ -10,7 +10,7 @@ use super::{Disk, LocalDisk};
 /// How operations fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// ENOSPC.
+    /// There is no room on the disk (ENOSPC).
     Full,
     /// EIO; a write leaves half of its bytes, a sync nobody knows what.
     Io,

@@ -38,11 +38,11 @@ pub struct ConfigError(pub String);
 pub struct Config {
     /// Development: sign-in with just a name, LiveKit's `devkey`, rooms opened by joining.
     pub dev: bool,
-    /// The data directory.
+    /// The folder of the database, the journal and the secrets.
     pub data_dir: PathBuf,
-    /// Plain HTTP.
+    /// Where plain HTTP is served.
     pub http: Listen,
-    /// HTTPS, if any.
+    /// Where HTTPS is served; `None`: nowhere.
     pub https: Option<Listen>,
     /// Where metrics are served, if anywhere.
     pub admin_http: Option<AdminHttp>,
@@ -58,17 +58,17 @@ pub struct Config {
     pub domain: Option<String>,
     /// One UDP port per worker.
     pub udp_ports: Vec<u16>,
-    /// ICE over TCP.
+    /// Port for ICE over TCP; `None`: there is none.
     pub tcp_port: Option<u16>,
     /// Announced addresses; empty: determined at start.
     pub announce: Vec<IpAddr>,
     /// The bandwidth assumed for a subscriber before any measurement.
     pub initial_bitrate: Bitrate,
-    /// Logging.
+    /// What is logged, and how.
     pub log: Log,
-    /// Authentication.
+    /// The keys and secrets by which tokens are verified.
     pub auth: Auth,
-    /// Webhooks.
+    /// Where events are sent to.
     pub webhooks: Webhooks,
     /// Whether anyone may create an account.
     pub sign_up: bool,
@@ -76,9 +76,9 @@ pub struct Config {
     pub strict_users: bool,
     /// How long raw quality reports are kept.
     pub keep_quality: std::time::Duration,
-    /// Rooms.
+    /// Limits of rooms.
     pub room: Room,
-    /// Calls.
+    /// Rules of calls: which are allowed, and how long they ring.
     pub call: call::Config,
     /// Origins whose pages may use the API.
     pub cors_origins: Vec<String>,
@@ -136,7 +136,7 @@ pub struct Listen {
     pub also: Option<SocketAddr>,
 }
 
-/// Logging.
+/// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// A filter in `tracing`'s format.
@@ -173,12 +173,12 @@ pub struct Webhooks {
     pub api_key: Option<String>,
 }
 
-/// Rooms.
+/// Limits of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// Whether a LiveKit token opens a room that belongs to no call.
     pub auto_create: bool,
-    /// 0: no limit.
+    /// Most participants of a room; 0: no limit.
     pub max_participants: usize,
     /// How long an empty room stays open.
     pub empty_timeout: Duration,

@@ -16,7 +16,7 @@ pub enum Value {
     Number(i64),
     /// A text.
     Text(String),
-    /// Texts.
+    /// A list of texts.
     List(Vec<String>),
     /// STUN and TURN servers.
     Servers(Vec<api::IceServer>),

@@ -182,7 +182,7 @@ async fn first_bytes(stream: &TcpStream) -> io::Result<Sniffed> {
 pub enum Inside<S> {
     /// TURN, of which these bytes were read.
     Turn(TlsStream<S>, Vec<u8>),
-    /// The web.
+    /// A connection for the web server.
     Web(Rewound<TlsStream<S>>),
 }
 

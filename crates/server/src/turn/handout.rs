@@ -22,7 +22,7 @@ pub struct Handout {
     pub host: Option<String>,
     /// The address for those who asked this machine by a name of its own.
     pub address: Option<IpAddr>,
-    /// UDP and TCP.
+    /// The port of TURN over UDP and over TCP.
     pub port: u16,
     /// TLS, with a certificate that clients trust.
     pub tls_ports: Vec<u16>,

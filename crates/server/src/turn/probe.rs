@@ -18,7 +18,7 @@ use turn::message::{Builder, Class, Key, Message, Method, TransactionId, attr, x
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a datagram is sent before it counts as lost.
 const ATTEMPTS: usize = 3;
-/// What is relayed.
+/// The bytes that are sent through the relay.
 pub const PAYLOAD: &[u8] = b"through the relay and back";
 
 /// Where a probe ended.

@@ -43,7 +43,7 @@ impl Revoked {
         write_private(&self.path, &serde_json::to_vec(&self.until)?)
     }
 
-    /// All of them.
+    /// Every revoked user, and until when (Unix seconds) their credentials are refused.
     pub fn iter(&self) -> impl Iterator<Item = (&UserId, u64)> {
         self.until.iter().map(|(user, until)| (user, *until))
     }

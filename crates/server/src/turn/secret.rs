@@ -17,9 +17,9 @@ const FILE: &str = "turn-secret.json";
 /// What credentials are minted and verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnSecrets {
-    /// Mints and verifies.
+    /// The secret that signs new credentials. Those that it signed are accepted.
     pub current: Secret<String>,
-    /// Verifies only.
+    /// The secret before: credentials that it signed are still accepted. `None`: there was none.
     pub previous: Option<Secret<String>>,
 }
 
@@ -31,7 +31,7 @@ struct Stored {
     previous: Option<String>,
 }
 
-/// Where it lies.
+/// The file that the secret is kept in.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
@@ -74,7 +74,7 @@ impl TurnSecrets {
         Self { current: Secret::new(random()), previous: Some(before.current) }.write(data_dir)
     }
 
-    /// For a core.
+    /// The same, as `turn` takes it.
     pub fn for_core(&self) -> turn::credentials::Secrets {
         turn::credentials::Secrets { current: self.current.clone(), previous: self.previous.clone() }
     }

@@ -14,11 +14,11 @@ use crate::media::Addresses;
 /// The settings, validated.
 #[derive(Debug, Clone)]
 pub struct TurnSettings {
-    /// UDP and TCP.
+    /// The port of TURN over UDP and over TCP.
     pub port: u16,
     /// TLS; `None`: on the https port only.
     pub tls_port: Option<u16>,
-    /// Threads.
+    /// How many worker threads there are.
     pub workers: usize,
     /// Ports for peers elsewhere.
     pub relay_ports: Option<RangeInclusive<u16>>,
@@ -28,7 +28,7 @@ pub struct TurnSettings {
     pub allow: Vec<String>,
     /// Ranges that are denied on top.
     pub deny: Vec<String>,
-    /// How much.
+    /// How much each user and all of them together may have.
     pub limits: Limits,
     /// How long credentials are good for an Allocate.
     pub credential_ttl: Duration,
@@ -36,7 +36,7 @@ pub struct TurnSettings {
     pub secret: Option<Secret<String>>,
 }
 
-/// In every 401.
+/// The realm that every 401 names (RFC 8489).
 pub const REALM: &str = "stoa";
 const NONCE_LIFETIME: Duration = Duration::from_secs(3_600);
 /// Where ports that exist in memory only are taken from: below those that the kernel gives to outgoing sockets, so that no

@@ -49,7 +49,7 @@ pub enum Command {
     Rotate(Secret<String>),
     /// A user's allocations go, and credentials that expire up to then (seconds since the Unix epoch) are refused.
     Revoke(UserId, u64),
-    /// Stop.
+    /// End the thread.
     Stop,
 }
 
@@ -66,9 +66,9 @@ pub struct ShardHandle {
 pub struct Published {
     /// What its core counted.
     pub core: turn::Metrics,
-    /// Streams open.
+    /// Streams that are open now.
     pub streams: u64,
-    /// Relay sockets open.
+    /// Relay sockets that are open now.
     pub relay_sockets: u64,
     /// Datagrams and frames that a socket, a ring or a slow reader did not take.
     pub refused: u64,

@@ -45,7 +45,7 @@ pub struct ClientStream {
 }
 
 impl ClientStream {
-    /// Whose it is.
+    /// The client and the server's address that the stream connects.
     pub fn tuple(&self) -> FiveTuple {
         self.tuple
     }

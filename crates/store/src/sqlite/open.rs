@@ -52,7 +52,7 @@ pub enum OpenError {
         path: PathBuf,
         /// Its newest migration.
         found: i64,
-        /// Ours.
+        /// The newest migration that this version of the program knows.
         known: i64,
     },
     /// Not a SQLite database, or damaged.

@@ -62,7 +62,7 @@ fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<T, StoreErro
     T::try_from(get(row, column)?).map_err(|_| fault(column, "out of range"))
 }
 
-/// JSON.
+/// A column's text, read as JSON.
 pub(super) fn json(row: &SqliteRow, column: &str) -> Result<serde_json::Value, StoreError> {
     serde_json::from_str(&get::<String>(row, column)?).map_err(|_| fault(column, "not JSON"))
 }

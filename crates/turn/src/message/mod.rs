@@ -20,11 +20,11 @@ pub const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 /// What a message is for (RFC 8489 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Wants an answer.
+    /// A request: it is answered with a success or an error response.
     Request,
-    /// Wants none.
+    /// An indication: it is not answered.
     Indication,
-    /// The good answer.
+    /// A success response.
     Success,
     /// The bad answer, with ERROR-CODE.
     Error,

@@ -15,7 +15,7 @@ pub struct Cidr {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an address range: {why}")]
 pub struct CidrError {
-    /// The text.
+    /// What could not be read.
     pub text: String,
     why: &'static str,
 }

@@ -31,7 +31,7 @@ use crate::{AllocationId, FiveTuple};
 pub enum Output {
     /// An answer to a client.
     ToClient {
-        /// Whose.
+        /// The client to send it to.
         client: FiveTuple,
         /// The whole message.
         bytes: Vec<u8>,
@@ -49,24 +49,24 @@ pub enum Output {
     },
     /// An allocation was made.
     Allocated {
-        /// Which.
+        /// ID of the allocation.
         allocation: AllocationId,
-        /// For whom.
+        /// The user whom it is for.
         user: UserId,
-        /// Over what.
+        /// The client's and the server's address, and the transport between them.
         client: FiveTuple,
-        /// Where its peers see it.
+        /// The address that its peers see.
         relayed: SocketAddr,
     },
     /// An allocation is gone.
     Ended {
-        /// Which.
+        /// ID of the allocation.
         allocation: AllocationId,
-        /// Whose it was.
+        /// The user whose it was.
         user: UserId,
-        /// Over what; a stream may be closed after [`Ended::Revoked`].
+        /// The 5-tuple that it was made over; a stream may be closed after [`Ended::Revoked`].
         client: FiveTuple,
-        /// Why.
+        /// Why it is gone.
         reason: Ended,
     },
     /// Nothing more until then; call [`Server::handle_timeout`] at that time or hand in what comes first.

@@ -1402,7 +1402,7 @@ export interface components {
             channel: components["schemas"]["Channel"];
             success: boolean;
         };
-        /** @description Channels. */
+        /** @description A list of channels. */
         ChannelList: {
             channels: components["schemas"]["Channel"][];
         };
