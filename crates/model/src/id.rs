@@ -164,6 +164,11 @@ uuid_id!(
 );
 
 uuid_id!(
+    /// One recording of a call. It sorts by creation time.
+    RecordingId
+);
+
+uuid_id!(
     /// A server, by the journal that it keeps. What happened to calls is numbered by node and sequence.
     NodeId
 );

@@ -5,14 +5,19 @@
 mod calls;
 mod code;
 mod id;
+mod recordings;
 mod redact;
 mod unit;
+mod words;
 
 pub use calls::{
     CallKind, CallMedia, CallStatus, EndReason, ParticipantStatus, Permission, QualityBand, Scope, Topology,
     TopologyReason, TransferMode, VideoQuality,
 };
 pub use code::ErrorCode;
-pub use id::{CallId, ChannelId, DeviceId, IdError, NodeId, ParticipantId, RoomName, UserId};
+pub use id::{CallId, ChannelId, DeviceId, IdError, NodeId, ParticipantId, RecordingId, RoomName, UserId};
+pub use recordings::{
+    Recorded, RecordingDecline, RecordingFormat, RecordingLayout, RecordingPolicy, RecordingSpec, RecordingStatus,
+};
 pub use redact::Secret;
 pub use unit::{Bitrate, Timestamp};
