@@ -11,6 +11,7 @@ use crate::admin_link::{AdminCodes, link};
 use crate::config::{self, ConfigError, KEYS, Layer, parse_duration};
 use crate::failure::Failure;
 use crate::output::{self, print};
+use crate::recording::{self, RecordingCmd};
 use crate::secrets::{Secrets, noted_url};
 use crate::turn::TurnSecrets;
 use crate::{doctor, keys, logging, replay, serve};
@@ -42,6 +43,9 @@ enum Cmd {
     /// Recover records that the database refused
     #[command(subcommand)]
     Journal(JournalCmd),
+    /// Work with recordings
+    #[command(subcommand)]
+    Recording(RecordingCmd),
     /// Load-test a server and measure it
     #[command(args_conflicts_with_subcommands = true)]
     Bench(bench::Options),
@@ -206,6 +210,7 @@ pub fn main() -> ExitCode {
         Cmd::Doctor(flags) => examine(&flags),
         Cmd::Migrate(place) => migrate(&place),
         Cmd::Journal(JournalCmd::Replay(place)) => replay_journal(&place),
+        Cmd::Recording(RecordingCmd::Compose(flags)) => recording::compose(flags),
         Cmd::Bench(options) => load_test(options),
         Cmd::Settings => list_settings(),
     };

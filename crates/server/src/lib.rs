@@ -22,6 +22,7 @@ mod logging;
 pub mod media;
 mod metrics;
 mod output;
+mod recording;
 mod replay;
 mod secrets;
 mod serve;
