@@ -142,7 +142,8 @@ fn run(trun: &[u8], mut at: u64, defaults: Defaults, samples: &mut Vec<Sample>) 
     offset += if first_flags.is_some() { 4 } else { 0 };
     let fields: Vec<u32> = [0x100, 0x200, 0x400, 0x800].into_iter().filter(|field| flags & field != 0).collect();
     let entry = fields.len() * 4;
-    if if entry == 0 { count > UNTABLED } else { trun.len().saturating_sub(offset) / entry < count } {
+    let room = trun.len().saturating_sub(offset).checked_div(entry).unwrap_or(UNTABLED);
+    if count > room {
         return None;
     }
     for number in 0..count {

@@ -56,6 +56,15 @@ fn the_api_does_not_touch_the_webrtc_engine_or_the_database() {
 }
 
 #[test]
+fn composing_knows_the_words_and_nothing_of_calls_rooms_or_the_web() {
+    let workspace = Workspace::read();
+    let reach = workspace.reach("compose");
+    for member in workspace.members().keys().filter(|name| !["model", "record", "compose"].contains(&name.as_str())) {
+        assert!(!reach.contains_key(member), "compose reaches {member}: {}", reach[member].join(" → "));
+    }
+}
+
+#[test]
 fn production_code_is_not_built_on_the_simulation() {
     let workspace = Workspace::read();
     for member in workspace.members().keys().filter(|name| *name != "sim") {
