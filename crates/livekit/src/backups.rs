@@ -111,7 +111,7 @@ impl Room {
 
     /// A track was announced, perhaps with other codecs than its first.
     pub(crate) fn announce_backups(&mut self, track: TrackKey, request: &proto::AddTrackRequest) {
-        let Some(entry) = self.tracks.get(&track) else { return };
+        let Some(entry) = self.membership.tracks.get(&track) else { return };
         for (codec, asked) in others(request, entry.kind, entry.codec()) {
             self.add_backup(track, codec, asked, request);
         }
@@ -126,7 +126,7 @@ impl Room {
     ) {
         let layers = layers(request, Some(asked));
         let Some(key) = self.media.publish_backup(self.now, track, codec, layer_specs(&layers)) else { return };
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         let cid = asked.cid.clone();
         entry.backups.push(Backup { key, codec, cid, coming: false, mid: None, wanted: None });
         entry.info.codecs.push(codec_info(codec, asked, layers));
@@ -138,7 +138,7 @@ impl Room {
         for asked in request.simulcast_codecs.iter().take(1 + MOST_BACKUPS) {
             self.expect_backup(track, asked, &request);
         }
-        let track_info = self.tracks.get(&track).map(|entry| entry.info.clone());
+        let track_info = self.membership.tracks.get(&track).map(|entry| entry.info.clone());
         let response = proto::TrackPublishedResponse { cid: request.cid, track: track_info };
         self.send(key, Message::TrackPublished(response));
         self.feed(track);
@@ -146,7 +146,7 @@ impl Room {
     }
 
     fn expect_backup(&mut self, track: TrackKey, asked: &proto::SimulcastCodec, request: &proto::AddTrackRequest) {
-        let Some(entry) = self.tracks.get(&track) else { return };
+        let Some(entry) = self.membership.tracks.get(&track) else { return };
         let Some(codec) = codec_named(&asked.codec).filter(|codec| codec.kind() == entry.kind) else { return };
         let known = entry.backups.iter().any(|backup| backup.codec == codec);
         if !known && (entry.codec().is_none_or(|first| first == codec) || entry.backups.len() >= MOST_BACKUPS) {
@@ -155,7 +155,7 @@ impl Room {
         if !known {
             self.add_backup(track, codec, asked, request);
         }
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         let cid = if asked.cid.is_empty() { &request.cid } else { &asked.cid };
         if let Some(info) = entry.codec_info(codec) {
             info.cid.clone_from(cid);
@@ -168,8 +168,8 @@ impl Room {
 
     /// An offer of the client: what it no longer sends.
     pub(crate) fn release_backups(&mut self, key: ParticipantKey, media: &[OfferedMedia]) {
-        for track in self.own_tracks(key) {
-            let Some(entry) = self.tracks.get_mut(&track) else { continue };
+        for track in self.membership.own_tracks(key) {
+            let Some(entry) = self.membership.tracks.get_mut(&track) else { continue };
             let sent = |mid: &MidName| media.iter().find(|line| line.mid == *mid).is_none_or(|line| line.sends);
             let stopped = entry.backups.iter_mut().filter(|backup| backup.mid.as_ref().is_some_and(|mid| !sent(mid)));
             let stopped: Vec<_> = stopped.map(|backup| (backup.key, backup.codec, backup.mid.take())).collect();
@@ -184,7 +184,7 @@ impl Room {
 
     /// Takes the m-lines that carry other codecs of tracks: those named so, or any for what is about to come.
     pub(crate) fn claim_backups(&mut self, key: ParticipantKey, media: &mut Vec<OfferedMedia>, named: bool) {
-        let own = self.own_tracks(key);
+        let own = self.membership.own_tracks(key);
         let mut claimed = Vec::new();
         media.retain(|line| {
             let fits = |track: &Track, backup: &Backup| {
@@ -193,7 +193,7 @@ impl Room {
                 let free = backup.mid.is_none() && !claimed.iter().any(|(_, taken, _)| *taken == backup.key);
                 takes && free && track.kind == line.kind
             };
-            let mut tracks = own.iter().filter_map(|track| self.tracks.get(track));
+            let mut tracks = own.iter().filter_map(|track| self.membership.tracks.get(track));
             let found = tracks.find_map(|track| {
                 track.backups.iter().find(|backup| fits(track, backup)).map(|backup| (track.key, backup.key))
             });
@@ -206,7 +206,7 @@ impl Room {
 
     fn backup_published(&mut self, key: ParticipantKey, track: TrackKey, media: TrackKey, line: &OfferedMedia) {
         let Some(peer) = self.sessions.get(&key).map(|session| session.peers.publisher()) else { return };
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         let Some(backup) = entry.backups.iter_mut().find(|backup| backup.key == media) else { return };
         (backup.mid, backup.coming) = (Some(line.mid.clone()), false);
         let codec = backup.codec;
@@ -214,7 +214,7 @@ impl Room {
             info.mid.clone_from(&line.mid.0);
         }
         self.media.bind_track(self.now, media, peer, line.mid.clone(), &line.rids);
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
         self.feed(track);
     }
 
@@ -227,7 +227,7 @@ impl Room {
 
     /// Gives each subscriber of a track the codec that it can take.
     pub(crate) fn feed(&mut self, track: TrackKey) {
-        let Some(entry) = self.tracks.get(&track).filter(|entry| !entry.backups.is_empty()) else { return };
+        let Some(entry) = self.membership.tracks.get(&track).filter(|entry| !entry.backups.is_empty()) else { return };
         let Some(first) = entry.codec() else { return };
         let codecs: Vec<Codec> = std::iter::once(first).chain(entry.backups.iter().map(|one| one.codec)).collect();
         let keys: Vec<TrackKey> = entry.keys().collect();
@@ -276,7 +276,7 @@ impl Room {
 
     /// Which layers of one of a track's codecs anyone wants.
     pub(crate) fn layer_demand(&mut self, media: TrackKey, highest: Option<Layer>) {
-        let Some(entry) = self.tracks.get_mut(&self.track_of(media)) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&self.track_of(media)) else { return };
         match entry.backups.iter_mut().find(|backup| backup.key == media) {
             Some(backup) => backup.wanted = highest,
             None => entry.wanted = highest,

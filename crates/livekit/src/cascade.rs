@@ -17,9 +17,10 @@ use sfu::{
 
 use crate::leave::Departure;
 use crate::limits::MOST_CASCADES;
+use crate::membership::grant::Grant;
+use crate::membership::member::{Member, Origin};
 use crate::requests::RoomRefusal;
 use crate::room::Room;
-use crate::session::Session;
 use crate::tracks::Track;
 use crate::types::Output;
 
@@ -87,7 +88,7 @@ impl Room {
     /// Shows a participant in another room, too, from now on.
     pub fn cascade_out(&mut self, now: Instant, id: CascadeId, identity: &str) -> Result<(), RoomRefusal> {
         self.begin(now);
-        let key = self.known(identity)?;
+        let key = self.membership.known(identity)?;
         if self.cascades.out.len() >= MOST_CASCADES {
             return Err(RoomRefusal::Busy);
         }
@@ -106,10 +107,13 @@ impl Room {
         dependent: bool,
     ) -> Result<(), RoomRefusal> {
         self.begin(now);
-        if self.identities.contains_key(identity) {
+        if self.membership.identities.contains_key(identity) {
             return Err(RoomRefusal::IdentityTaken);
         }
-        if (self.is_full() && !dependent) || self.closed || self.cascades.into.len() >= MOST_CASCADES {
+        if (self.membership.is_full() && !dependent)
+            || self.membership.closed
+            || self.cascades.into.len() >= MOST_CASCADES
+        {
             return Err(RoomRefusal::Busy);
         }
         self.cascades.into.insert(id, Shown::default());
@@ -155,11 +159,13 @@ impl Room {
         if cascades.is_empty() {
             return;
         }
-        let (Some(mut info), Some(session)) = (self.info(key), self.sessions.get(&key)) else { return };
-        if self.is_held(key) {
+        let (Some(mut info), Some(member)) = (self.membership.info(key), self.membership.members.get(&key)) else {
+            return;
+        };
+        if self.membership.is_held(key) {
             info.tracks.iter_mut().for_each(|track| track.muted = true);
         }
-        let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(track));
+        let tracks = member.tracks.iter().filter_map(|track| self.membership.tracks.get(track));
         let tracks = tracks.filter(|track| track.is_published());
         let tracks = tracks.map(|track| (track.key, self.media.bound_layers(track.key))).collect();
         let state = CascadeState { info, tracks };
@@ -174,8 +180,8 @@ impl Room {
         if ids.is_empty() {
             return;
         }
-        let mut tracks = if self.is_held(key) { Vec::new() } else { self.own_tracks(key) };
-        tracks.retain(|track| self.tracks.get(track).is_some_and(Track::is_published));
+        let mut tracks = if self.membership.is_held(key) { Vec::new() } else { self.membership.own_tracks(key) };
+        tracks.retain(|track| self.membership.tracks.get(track).is_some_and(Track::is_published));
         for id in ids {
             let Some(source) = self.cascades.out.get_mut(&id) else { continue };
             source.taps.retain(|track, tap| {
@@ -268,7 +274,7 @@ impl Room {
         let Some(shown) = self.cascades.into.get(&id) else { return };
         let key = match shown.participant {
             Some(key) => key,
-            None if self.closed || self.identities.contains_key(&state.info.identity) => {
+            None if self.membership.closed || self.membership.identities.contains_key(&state.info.identity) => {
                 // Somebody of that name came in the meantime.
                 self.cascades.into.remove(&id);
                 self.out(Output::Cascade(id, CascadeMessage::End));
@@ -276,25 +282,28 @@ impl Room {
             }
             None => self.show(id, &state.info),
         };
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.is_publisher = state.info.is_publisher;
-        session.name.clone_from(&state.info.name);
-        session.metadata.clone_from(&state.info.metadata);
-        session.attributes.clone_from(&state.info.attributes);
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        member.is_publisher = state.info.is_publisher;
+        member.name.clone_from(&state.info.name);
+        member.metadata.clone_from(&state.info.metadata);
+        member.attributes.clone_from(&state.info.attributes);
         self.take_tracks(id, key, state);
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
     }
 
     fn show(&mut self, id: CascadeId, info: &proto::ParticipantInfo) -> ParticipantKey {
         let key = self.media.join(self.now, sfu::Rights { publish: true, subscribe: false });
         let sid = crate::id::sid(&mut self.rng, "PA_");
-        let session = Session::shown(key, sid, info, self.now, self.timestamp());
-        self.identities.insert(session.identity.clone(), key);
-        self.sessions.insert(key, session);
+        let mut member = Member::described(key, sid, Origin::Forwarded, info, self.timestamp());
+        // What it may do there is no matter of this room: here it is only shown.
+        let Grant { recorder, agent, .. } = member.grant;
+        let shown = Grant::new(&auth::VideoGrant::default(), member.kind);
+        member.grant = Grant { subscribe: false, data: false, recorder, agent, ..shown };
+        self.membership.insert(member);
         if let Some(shown) = self.cascades.into.get_mut(&id) {
             shown.participant = Some(key);
         }
-        self.count_changed();
+        self.membership.count_changed(self.now);
         self.hook_joined(key);
         key
     }
@@ -326,7 +335,7 @@ impl Room {
 
     fn change_shown(&mut self, track: TrackKey, info: proto::TrackInfo) {
         self.set_muted(track, info.muted);
-        if let Some(entry) = self.tracks.get_mut(&track) {
+        if let Some(entry) = self.membership.tracks.get_mut(&track) {
             let sid = std::mem::take(&mut entry.info.sid);
             entry.info = proto::TrackInfo { sid, ..info };
         }
@@ -345,11 +354,11 @@ impl Room {
         let prefix: String = info.sid.chars().take_while(|c| *c != '_').collect();
         info.sid = crate::id::sid(&mut self.rng, &format!("{prefix}_"));
         let mid = MidName(info.mid.clone());
-        self.track_sids.insert(info.sid.clone(), track);
-        self.tracks.insert(track, Track::shown(track, key, kind, info.clone(), mid));
+        self.membership.track_sids.insert(info.sid.clone(), track);
+        self.membership.tracks.insert(track, Track::shown(track, key, kind, info.clone(), mid));
         self.expect_media(track);
-        if let Some(session) = self.sessions.get_mut(&key) {
-            session.tracks.push(track);
+        if let Some(member) = self.membership.members.get_mut(&key) {
+            member.tracks.push(track);
         }
         self.media.bind_tapped(self.now, track, layers);
         self.reconcile_track(track);

@@ -102,8 +102,8 @@ impl Room {
 
     pub(crate) fn data_received(&mut self, peer: PeerKey, lane: DataLane, bytes: Vec<u8>) {
         let Some(key) = self.peers.get(&peer).copied() else { return };
-        let Some(session) = self.sessions.get(&key) else { return };
-        if !session.grant.data || bytes.len() > LONGEST_DATA {
+        let Some(member) = self.membership.members.get(&key) else { return };
+        if !member.grant.data || bytes.len() > LONGEST_DATA {
             return;
         }
         match lane {
@@ -126,19 +126,19 @@ impl Room {
         if self.take_rpc_answer(key, &packet) {
             return;
         }
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(member) = self.membership.members.get(&key) else { return };
         let sender = Sender {
-            sid: &session.sid,
-            identity: &session.identity,
-            hidden: session.grant.hidden,
-            agent: session.grant.agent,
+            sid: &member.sid,
+            identity: &member.identity,
+            hidden: member.grant.hidden,
+            agent: member.grant.agent,
         };
         if !stamp(&mut packet, &sender) {
             return;
         }
         let kind = if reliable { proto::data_packet::Kind::Reliable } else { proto::data_packet::Kind::Lossy };
         packet.kind = kind.into();
-        let sid = session.sid.clone();
+        let sid = member.sid.clone();
         let cascaded = may_be_cascaded(&packet);
         let encoded = self.deliver(key, lane, sid, packet);
         if cascaded {
@@ -150,7 +150,7 @@ impl Room {
     #[allow(deprecated)]
     pub(crate) fn data_cascaded(&mut self, key: ParticipantKey, lane: DataLane, bytes: &[u8]) {
         let Ok(mut packet) = proto::DataPacket::decode(bytes) else { return };
-        let Some(sid) = self.sessions.get(&key).map(|session| session.sid.clone()) else { return };
+        let Some(sid) = self.membership.members.get(&key).map(|member| member.sid.clone()) else { return };
         packet.participant_sid.clone_from(&sid);
         if let Some(Value::User(user)) = &mut packet.value
             && !user.participant_sid.is_empty()
@@ -187,7 +187,8 @@ impl Room {
 
     fn hand_on(&mut self, from: Option<ParticipantKey>, lane: DataLane, destinations: &[String], packet: &Arc<[u8]>) {
         for (key, session) in &mut self.sessions {
-            if Some(*key) == from || session.is_cascaded() || !is_for(destinations, &session.identity) {
+            let member = self.membership.members.get(key);
+            if Some(*key) == from || !member.is_some_and(|member| is_for(destinations, &member.identity)) {
                 continue;
             }
             let peer = session.peers.subscriber();
@@ -223,9 +224,11 @@ impl Room {
 
     /// After a resume: what the client says it has had last of each sender, and what came after that.
     pub(crate) fn replay_to(&mut self, key: ParticipantKey, states: &[proto::DataChannelReceiveState]) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let (Some(session), Some(member)) = (self.sessions.get_mut(&key), self.membership.members.get(&key)) else {
+            return;
+        };
         for state in states {
-            for packet in self.replay.after(&state.publisher_sid, state.last_seq, &session.identity) {
+            for packet in self.replay.after(&state.publisher_sid, state.last_seq, &member.identity) {
                 session.mailbox.push(packet.clone());
             }
         }

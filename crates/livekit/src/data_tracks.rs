@@ -8,8 +8,8 @@ use proto::signal_response::Message;
 use sfu::{DataLane, ParticipantKey};
 
 use crate::limits::{LONGEST_NAME, MOST_DATA_TRACKS, MOST_WISHES};
+use crate::membership::member::Member;
 use crate::room::Room;
-use crate::session::Session;
 
 /// Length of the fixed part of a frame's header, in bytes. The handle is at 2 and 3.
 const HEADER: usize = 12;
@@ -21,25 +21,14 @@ struct Source {
     sid: String,
 }
 
-/// The data tracks a participant publishes, and those it has subscribed to.
+/// The data tracks that a client has subscribed to, each under a handle of its own.
 #[derive(Debug, Default)]
-pub(crate) struct DataTracks {
-    published: Vec<proto::DataTrackInfo>,
+pub(crate) struct DataHandles {
     subscribed: BTreeMap<u16, Source>,
     next_handle: u16,
 }
 
-impl DataTracks {
-    /// What the others see.
-    pub fn infos(&self) -> Vec<proto::DataTrackInfo> {
-        self.published.clone()
-    }
-
-    /// It publishes this.
-    pub fn publishes(&self, sid: &str) -> bool {
-        self.published.iter().any(|track| track.sid == sid)
-    }
-
+impl DataHandles {
     fn handle_of(&self, sid: &str) -> Option<u16> {
         self.subscribed.iter().find(|(_, source)| source.sid == sid).map(|(handle, _)| *handle)
     }
@@ -69,8 +58,8 @@ impl DataTracks {
 impl Room {
     /// The client wants to publish a data track.
     pub(crate) fn publish_data_track(&mut self, key: ParticipantKey, request: proto::PublishDataTrackRequest) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        if let Err((reason, message)) = admit(session, &request) {
+        let Some(member) = self.membership.members.get(&key) else { return };
+        if let Err((reason, message)) = admit(member, &request) {
             self.respond(key, 0, reason, message, Some(Request::PublishDataTrack(request)));
             return;
         }
@@ -82,18 +71,18 @@ impl Room {
             frame_encoding: request.frame_encoding,
             schema: request.schema,
         };
-        if let Some(session) = self.sessions.get_mut(&key) {
-            session.data_tracks.published.push(info.clone());
-            session.is_publisher = true;
+        if let Some(member) = self.membership.members.get_mut(&key) {
+            member.data_tracks.push(info.clone());
+            member.is_publisher = true;
         }
         self.send(key, Message::PublishDataTrackResponse(proto::PublishDataTrackResponse { info: Some(info) }));
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
     }
 
     /// The client ends a data track.
     pub(crate) fn unpublish_data_track(&mut self, key: ParticipantKey, request: proto::UnpublishDataTrackRequest) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let published = &mut session.data_tracks.published;
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        let published = &mut member.data_tracks;
         let Some(at) = published.iter().position(|track| track.pub_handle == request.pub_handle) else {
             self.respond(key, 0, Reason::NotFound, "", Some(Request::UnpublishDataTrack(request)));
             return;
@@ -101,7 +90,7 @@ impl Room {
         let info = published.remove(at);
         self.forget(&info.sid);
         self.send(key, Message::UnpublishDataTrackResponse(proto::UnpublishDataTrackResponse { info: Some(info) }));
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
     }
 
     /// Nobody gets this data track any more.
@@ -109,7 +98,7 @@ impl Room {
         let had: Vec<_> = self
             .sessions
             .values_mut()
-            .filter_map(|session| session.data_tracks.unsubscribe(sid).then_some(session.key))
+            .filter_map(|session| session.data_handles.unsubscribe(sid).then_some(session.key))
             .collect();
         for key in had {
             self.tell_data_handles(key);
@@ -117,15 +106,15 @@ impl Room {
     }
 
     /// A participant is gone, and its data tracks with it.
-    pub(crate) fn drop_data_tracks_of(&mut self, session: &Session) {
-        for track in &session.data_tracks.published {
+    pub(crate) fn drop_data_tracks_of(&mut self, member: &Member) {
+        for track in &member.data_tracks {
             self.forget(&track.sid);
         }
     }
 
     /// Every data track of a participant is over.
     pub(crate) fn end_data_tracks(&mut self, key: ParticipantKey) {
-        let published = self.sessions.get(&key).map(|session| session.data_tracks.infos()).unwrap_or_default();
+        let published = self.membership.members.get(&key).map(|member| member.data_tracks.clone()).unwrap_or_default();
         for proto::DataTrackInfo { pub_handle, .. } in published {
             self.unpublish_data_track(key, proto::UnpublishDataTrackRequest { pub_handle });
         }
@@ -134,20 +123,20 @@ impl Room {
     /// The client subscribes to data tracks, or ends that.
     pub(crate) fn update_data_subscription(&mut self, key: ParticipantKey, update: proto::UpdateDataSubscription) {
         for update in update.updates.into_iter().take(MOST_WISHES) {
-            let mut publishers = self.sessions.values();
-            let publisher = publishers.find(|session| session.data_tracks.publishes(&update.track_sid));
-            let Some(session) = self.sessions.get(&key) else { return };
+            let mut publishers = self.membership.members.values();
+            let publisher = publishers.find(|member| member.publishes_data(&update.track_sid));
+            let Some(member) = self.membership.members.get(&key) else { return };
             let allowed = publisher
-                .filter(|publisher| session.grant.subscribe && publisher.lets_have(session, &update.track_sid))
+                .filter(|publisher| member.grant.subscribe && publisher.lets_have(member, &update.track_sid))
                 .map(|publisher| publisher.key);
             let Some(session) = self.sessions.get_mut(&key) else { return };
             match (update.subscribe, allowed) {
                 (true, Some(publisher)) => {
-                    session.data_tracks.subscribe(Source { publisher, sid: update.track_sid });
+                    session.data_handles.subscribe(Source { publisher, sid: update.track_sid });
                 }
                 (true, None) => {}
                 (false, _) => {
-                    session.data_tracks.unsubscribe(&update.track_sid);
+                    session.data_handles.unsubscribe(&update.track_sid);
                 }
             }
         }
@@ -157,8 +146,8 @@ impl Room {
     /// Which handle is which data track.
     pub(crate) fn tell_data_handles(&mut self, key: ParticipantKey) {
         let Some(session) = self.sessions.get(&key) else { return };
-        let handles = session.data_tracks.subscribed.iter().filter_map(|(handle, source)| {
-            let publisher = self.sessions.get(&source.publisher)?;
+        let handles = session.data_handles.subscribed.iter().filter_map(|(handle, source)| {
+            let publisher = self.membership.members.get(&source.publisher)?;
             let track = proto::data_track_subscriber_handles::PublishedDataTrack {
                 publisher_identity: publisher.identity.clone(),
                 publisher_sid: publisher.sid.clone(),
@@ -173,11 +162,11 @@ impl Room {
     /// A frame of a data track, to its subscribers.
     pub(crate) fn data_track_frame(&mut self, key: ParticipantKey, mut frame: Vec<u8>) {
         let Some(handle) = handle(&frame) else { return };
-        let Some(session) = self.sessions.get(&key) else { return };
-        let track = session.data_tracks.published.iter().find(|track| track.pub_handle == u32::from(handle));
+        let Some(member) = self.membership.members.get(&key) else { return };
+        let track = member.data_tracks.iter().find(|track| track.pub_handle == u32::from(handle));
         let Some(sid) = track.map(|track| track.sid.clone()) else { return };
         for session in self.sessions.values() {
-            if let Some(handle) = session.data_tracks.handle_of(&sid) {
+            if let Some(handle) = session.data_handles.handle_of(&sid) {
                 frame[2..4].copy_from_slice(&handle.to_be_bytes());
                 self.media.send_data(self.now, session.peers.subscriber(), DataLane::Track, &frame);
             }
@@ -190,10 +179,10 @@ fn handle(frame: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes([header[2], header[3]]))
 }
 
-fn admit(session: &Session, request: &proto::PublishDataTrackRequest) -> Result<(), (Reason, &'static str)> {
-    let published = &session.data_tracks.published;
+fn admit(member: &Member, request: &proto::PublishDataTrackRequest) -> Result<(), (Reason, &'static str)> {
+    let published = &member.data_tracks;
     match request.pub_handle {
-        _ if !session.grant.data => Err((Reason::NotAllowed, "does not have permission to publish data")),
+        _ if !member.grant.data => Err((Reason::NotAllowed, "does not have permission to publish data")),
         0 | 65_536.. => Err((Reason::InvalidHandle, "handle should be > 0 AND < 65536")),
         _ if request.name.is_empty() || request.name.len() > LONGEST_NAME => {
             Err((Reason::InvalidName, "name should not be empty and should not exceed 256 characters"))
@@ -215,7 +204,7 @@ mod tests {
 
     #[test]
     fn handles_are_unique_and_never_zero() {
-        let mut tracks = DataTracks { next_handle: u16::MAX - 1, ..Default::default() };
+        let mut tracks = DataHandles { next_handle: u16::MAX - 1, ..Default::default() };
         for sid in ["a", "b", "c"] {
             assert!(tracks.subscribe(Source { publisher: ParticipantKey(1), sid: sid.into() }));
         }

@@ -16,7 +16,7 @@ impl Room {
         if speakers.is_empty() {
             return;
         }
-        let hears = |session: &&Session| !self.held.contains(&session.identity);
+        let hears = |session: &&Session| !self.membership.is_held(session.key);
         let connected: Vec<_> = self.sessions.values().filter(hears).filter_map(Session::connection).collect();
         for connection in connected {
             let speakers = speakers.clone();
@@ -25,7 +25,7 @@ impl Room {
     }
 
     fn speaker_infos(&mut self, speakers: &[Speaker]) -> Vec<proto::SpeakerInfo> {
-        let speakers = speakers.iter().filter(|speaker| !self.is_held(speaker.participant));
+        let speakers = speakers.iter().filter(|speaker| !self.membership.is_held(speaker.participant));
         let speakers: Vec<&Speaker> = speakers.collect();
         for speaker in &speakers {
             if speaker.active {
@@ -35,24 +35,24 @@ impl Room {
             }
         }
         let visible = speakers.iter().filter_map(|speaker| {
-            let session = self.sessions.get(&speaker.participant).filter(|session| !session.grant.hidden)?;
-            Some(proto::SpeakerInfo { sid: session.sid.clone(), level: speaker.level, active: speaker.active })
+            let member = self.membership.members.get(&speaker.participant).filter(|member| !member.grant.hidden)?;
+            Some(proto::SpeakerInfo { sid: member.sid.clone(), level: speaker.level, active: speaker.active })
         });
         visible.collect()
     }
 
     /// Who speaks now, to one who has just come.
     pub(crate) fn tell_speakers_to(&mut self, key: ParticipantKey) {
-        if self.is_held(key) {
+        if self.membership.is_held(key) {
             return;
         }
         let speakers: Vec<_> = self
             .speaking
             .iter()
             .filter_map(|(participant, level)| {
-                let session = self.sessions.get(participant).filter(|session| !session.grant.hidden)?;
+                let member = self.membership.members.get(participant).filter(|member| !member.grant.hidden)?;
                 let level = f32::from_bits(*level);
-                Some(proto::SpeakerInfo { sid: session.sid.clone(), level, active: true })
+                Some(proto::SpeakerInfo { sid: member.sid.clone(), level, active: true })
             })
             .collect();
         if !speakers.is_empty() {
@@ -67,7 +67,7 @@ impl Room {
         }
         let mut news = false;
         for (participant, quality) in measured {
-            if self.sessions.contains_key(participant) {
+            if self.membership.members.contains_key(participant) {
                 news |= self.quality.insert(*participant, *quality) != Some(*quality);
             }
         }
@@ -77,8 +77,8 @@ impl Room {
         let infos: Vec<_> = self
             .quality
             .iter()
-            .filter_map(|(participant, quality)| Some((self.sessions.get(participant)?, *quality)))
-            .map(|(session, quality)| (session.key, session.grant.hidden, quality_info(&session.sid, quality)))
+            .filter_map(|(participant, quality)| Some((self.membership.members.get(participant)?, *quality)))
+            .map(|(member, quality)| (member.key, member.grant.hidden, quality_info(&member.sid, quality)))
             .collect();
         let connected: Vec<_> =
             self.sessions.values().filter_map(|session| Some((session.key, session.connection()?))).collect();
@@ -99,14 +99,15 @@ impl Room {
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => return,
         };
-        let identity = session.identity.clone();
+        let Some(member) = self.membership.members.get(&participant) else { return };
+        let identity = member.identity.clone();
         self.event(RoomEvent::Measured { identity, stats });
     }
 
     /// The server paused or resumed a subscription.
     pub(crate) fn stream_state(&mut self, subscriber: ParticipantKey, track: TrackKey, paused: bool) {
-        let Some(track) = self.tracks.get(&track) else { return };
-        let Some(publisher) = self.sessions.get(&track.publisher) else { return };
+        let Some(track) = self.membership.tracks.get(&track) else { return };
+        let Some(publisher) = self.membership.members.get(&track.publisher) else { return };
         let state = if paused { proto::StreamState::Paused } else { proto::StreamState::Active };
         let info = proto::StreamStateInfo {
             participant_sid: publisher.sid.clone(),

@@ -15,15 +15,16 @@ use crate::room::Room;
 impl Room {
     /// Puts a participant on hold, or resumes it; one who is not there yet finds it so.
     pub(crate) fn hold(&mut self, identity: &str, on: bool) -> Result<RoomAnswer, RoomRefusal> {
-        if on && self.held.len() >= MOST_HELD && !self.held.contains(identity) {
+        if on && self.membership.held.len() >= MOST_HELD && !self.membership.held.contains(identity) {
             return Err(RoomRefusal::Busy);
         }
-        let changed = if on { self.held.insert(identity.to_owned()) } else { self.held.remove(identity) };
-        if let Some(key) = self.identities.get(identity).copied().filter(|_| changed) {
+        let changed =
+            if on { self.membership.held.insert(identity.to_owned()) } else { self.membership.held.remove(identity) };
+        if let Some(key) = self.membership.identities.get(identity).copied().filter(|_| changed) {
             self.aim_around(key);
             self.tap_tracks(key);
-            self.mark_changed(key);
-            let participants = self.visible_infos(Some(key));
+            self.membership.mark_changed(key);
+            let participants = self.membership.visible_infos(Some(key));
             if !participants.is_empty() {
                 self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
             }
@@ -32,32 +33,14 @@ impl Room {
         Ok(RoomAnswer::Done)
     }
 
-    /// Whether a participant is on hold.
-    pub(crate) fn is_held(&self, key: ParticipantKey) -> bool {
-        !self.held.is_empty() && self.sessions.get(&key).is_some_and(|session| self.held.contains(&session.identity))
-    }
-
     /// What a subscriber can use of a track: nothing where one of the two is on hold. `None`: what everyone can.
     pub(crate) fn usable(&self, subscriber: ParticipantKey, track: TrackKey) -> Option<TrackPreference> {
         let own = self.sessions.get(&subscriber)?.preferences.get(&track).copied();
-        let publisher = self.tracks.get(&track)?.publisher;
-        if self.is_held(subscriber) || self.is_held(publisher) {
+        let publisher = self.membership.tracks.get(&track)?.publisher;
+        if self.membership.is_held(subscriber) || self.membership.is_held(publisher) {
             return Some(TrackPreference { disabled: true, ..own.unwrap_or_default() });
         }
         own
-    }
-
-    /// A participant as another sees it.
-    pub(crate) fn as_seen_by(
-        &self,
-        viewer: ParticipantKey,
-        key: ParticipantKey,
-        mut info: proto::ParticipantInfo,
-    ) -> proto::ParticipantInfo {
-        if viewer != key && (self.is_held(viewer) || self.is_held(key)) {
-            info.tracks.iter_mut().for_each(|track| track.muted = true);
-        }
-        info
     }
 
     /// Every subscription from and to a participant is given what it can use now.
@@ -67,7 +50,7 @@ impl Room {
             tracks.map(|track| (session.key, track))
         });
         let around = |(subscriber, track): &(ParticipantKey, TrackKey)| {
-            *subscriber == key || self.tracks.get(track).is_some_and(|track| track.publisher == key)
+            *subscriber == key || self.membership.tracks.get(track).is_some_and(|track| track.publisher == key)
         };
         let pairs: Vec<_> = pairs.filter(around).collect();
         for (subscriber, track) in pairs {
@@ -84,8 +67,8 @@ impl Room {
             return;
         }
         let hushed = |room: &Self, key: &ParticipantKey| {
-            let session = room.sessions.get(key).filter(|session| !session.grant.hidden)?;
-            Some(proto::SpeakerInfo { sid: session.sid.clone(), level: 0.0, active: false })
+            let member = room.membership.members.get(key).filter(|member| !member.grant.hidden)?;
+            Some(proto::SpeakerInfo { sid: member.sid.clone(), level: 0.0, active: false })
         };
         let all: Vec<_> = self.speaking.keys().filter_map(|speaker| hushed(self, speaker)).collect();
         let own = self.speaking.remove(&key).and_then(|_| hushed(self, &key));

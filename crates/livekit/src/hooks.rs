@@ -19,7 +19,7 @@ impl Room {
 
     /// A participant's media is up.
     pub(crate) fn hook_joined(&mut self, key: ParticipantKey) {
-        let Some(info) = self.info(key).filter(|_| self.is_seen(key)) else { return };
+        let Some(info) = self.membership.info(key).filter(|_| self.membership.is_seen(key)) else { return };
         self.hook("participant_joined", |event| event.participant = Some(info));
     }
 
@@ -31,20 +31,16 @@ impl Room {
 
     /// A track is there, or gone. Room and participant are named only, as LiveKit does it.
     pub(crate) fn hook_track(&mut self, key: ParticipantKey, track: &proto::TrackInfo, published: bool) {
-        let Some(session) = self.sessions.get(&key).filter(|_| self.init.hooks) else { return };
-        let (sid, identity) = (session.sid.clone(), session.identity.clone());
+        let Some(member) = self.membership.members.get(&key).filter(|_| self.init.hooks) else { return };
+        let (sid, identity) = (member.sid.clone(), member.identity.clone());
         let participant = proto::ParticipantInfo { sid, identity, ..Default::default() };
-        let (sid, name) = (self.sid.clone(), self.init.name.clone());
+        let (sid, name) = (self.membership.sid.clone(), self.init.name.clone());
         let room = proto::Room { sid, name, ..Default::default() };
         let track = track.clone();
         let event = if published { "track_published" } else { "track_unpublished" };
         self.hook(event, |event| {
             (event.room, event.participant, event.track) = (Some(room), Some(participant), Some(track));
         });
-    }
-
-    fn is_seen(&self, key: ParticipantKey) -> bool {
-        self.sessions.get(&key).is_some_and(|session| !session.grant.hidden)
     }
 
     fn hook(&mut self, name: &str, fill: impl FnOnce(&mut proto::WebhookEvent)) {
@@ -55,7 +51,7 @@ impl Room {
             event: name.to_owned(),
             id: crate::id::sid(&mut self.rng, "EV_"),
             created_at: self.timestamp().as_millis().div_euclid(1_000),
-            room: Some(self.room_info()),
+            room: Some(self.membership.room_info()),
             ..Default::default()
         };
         fill(&mut event);

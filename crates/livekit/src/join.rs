@@ -10,14 +10,15 @@ use proto::signal_response::Message;
 use sfu::{ParticipantKey, PeerConfig, PeerKey, PeerRole};
 
 use crate::data::Mailbox;
-use crate::data_tracks::DataTracks;
+use crate::data_tracks::DataHandles;
 use crate::leave::{Departure, leave};
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT, TOKEN_REFRESH};
+use crate::membership::admission::Turned;
+use crate::membership::grant::{Grant, kind};
+use crate::membership::member::{Member, Stage};
 use crate::room::Room;
-use crate::session::{Grant, Link, Negotiation, Peers, Session, Stage, SubscriptionRule, comes_dependent, kind};
-use crate::tokens::DEVICE_ATTRIBUTE;
+use crate::session::{Negotiation, Peers, Session, Signalling};
 use crate::types::{ClientParameters, ConnectionId, Join, Output, RoomEvent};
-use crate::updates::{attributes_are_too_long, merge_attributes};
 
 /// Announced as the server's version. Clients switch features by it: RPC wants 1.8.0, and past 1.13.6 they may send VP9 and
 /// AV1 as separate encodings, which is not forwarded by layer yet.
@@ -54,9 +55,8 @@ impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
     pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
         self.begin(now);
-        if self.revoked.covers(&join.claims) {
-            self.send_to(connection, leave(DisconnectReason::ParticipantRemoved, Action::Disconnect));
-            self.out(Output::Close(connection, "removed"));
+        if self.membership.revoked.covers(&join.claims) {
+            self.turn_away(connection, Turned::Revoked);
             return;
         }
         match join.client.reconnect.clone() {
@@ -66,25 +66,22 @@ impl Room {
     }
 
     fn join(&mut self, connection: ConnectionId, join: Join) {
-        if let Some(key) = self.identities.get(&join.claims.sub).copied() {
+        if let Some(key) = self.membership.identities.get(&join.claims.sub).copied() {
             self.depart(key, Departure::Duplicate);
             // Before the new one is there: it must not hear of its own end.
             self.tell_changes();
         }
-        let full = self.is_full() && !comes_dependent(&join.claims);
-        if full || self.closed {
-            self.send_to(connection, leave(DisconnectReason::JoinFailure, Action::Disconnect));
-            self.out(Output::Close(connection, if full { "the room is full" } else { "the room is closed" }));
+        if let Err(turned) = self.membership.has_place(&join.claims) {
+            self.turn_away(connection, turned);
             return;
         }
         let ice_servers = join.ice_servers.clone();
-        let key = self.open_session(connection, join);
-        let session = &self.sessions[&key];
-        let (identity, device) = (session.identity.clone(), session.device.clone());
-        let is_dependent = session.is_dependent();
+        let key = self.enter(connection, join);
+        let (session, member) = (&self.sessions[&key], &self.membership.members[&key]);
+        let (identity, device) = (member.identity.clone(), member.device.clone());
+        let is_dependent = member.is_dependent();
         let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
-        // Back at once: it never left.
-        self.goodbyes.retain(|(_, gone)| *gone != identity);
+        self.membership.is_back(&identity);
         self.event(RoomEvent::Joined { identity, device, is_dependent });
         self.send_join_response(key, ice_servers);
         for request in add_tracks {
@@ -96,21 +93,47 @@ impl Room {
         if let Some(offer) = offer {
             self.handle_first_offer(key, offer);
         }
-        if let Some(session) = self.sessions.get(&key)
+        if let (Some(session), Some(member)) = (self.sessions.get(&key), self.membership.members.get(&key))
             && matches!(session.peers, Peers::Dual { .. })
-            && session.grant.subscribe
+            && member.grant.subscribe
         {
             self.renegotiate.insert(key);
         }
-        self.count_changed();
-        self.mark_changed(key);
+        self.membership.count_changed(self.now);
+        self.membership.mark_changed(key);
     }
 
-    fn open_session(&mut self, connection: ConnectionId, join: Join) -> ParticipantKey {
+    /// Says why someone is not let in.
+    pub(crate) fn turn_away(&mut self, connection: ConnectionId, turned: Turned) {
+        let (reason, words) = match turned {
+            Turned::Revoked => (DisconnectReason::ParticipantRemoved, "removed"),
+            Turned::Full => (DisconnectReason::JoinFailure, "the room is full"),
+            Turned::Closed => (DisconnectReason::JoinFailure, "the room is closed"),
+        };
+        self.send_to(connection, leave(reason, Action::Disconnect));
+        self.out(Output::Close(connection, words));
+    }
+
+    /// One more member, and the session by which it is connected.
+    fn enter(&mut self, connection: ConnectionId, join: Join) -> ParticipantKey {
         let Join { claims, mut client, .. } = join;
-        let kind = kind(&claims.kind);
-        let grant = Grant::new(&claims.video, kind);
+        let grant = Grant::new(&claims.video, kind(&claims.kind));
         let key = self.media.join(self.now, grant.rights());
+        let sid = crate::id::sid(&mut self.rng, "PA_");
+        let mut member = Member::new(key, sid, &claims, grant, &client.info, self.timestamp());
+        member.describe_itself(&mut client);
+        self.membership.insert(member);
+        self.open_session(key, connection, claims, client);
+        key
+    }
+
+    fn open_session(
+        &mut self,
+        key: ParticipantKey,
+        connection: ConnectionId,
+        claims: auth::LiveKitClaims,
+        client: ClientParameters,
+    ) {
         let mut ufrags = Vec::new();
         let peers = if client.single_peer_connection {
             Peers::Single(self.open_peer(key, PeerRole::Both, &client, &mut ufrags))
@@ -120,43 +143,18 @@ impl Room {
                 subscriber: self.open_peer(key, PeerRole::Subscriber, &client, &mut ufrags),
             }
         };
-        let device = claims.attributes.get(DEVICE_ATTRIBUTE).cloned();
-        let (mut metadata, mut attributes) = (claims.metadata, claims.attributes);
-        if grant.update_metadata {
-            if !client.metadata.is_empty() && client.metadata.len() <= crate::limits::LONGEST_METADATA {
-                metadata = std::mem::take(&mut client.metadata);
-            }
-            let merged = merge_attributes(&attributes, &client.attributes);
-            if !attributes_are_too_long(&merged) {
-                attributes = merged;
-            }
-        }
         let session = Session {
             key,
-            sid: crate::id::sid(&mut self.rng, "PA_"),
-            identity: claims.sub,
-            name: claims.name,
-            metadata,
-            attributes,
-            kind,
-            grant,
             token_grant: claims.video,
             token_room: claims.room_config,
             token_expires: claims.exp,
-            device,
             refresh_at: self.now + TOKEN_REFRESH,
-            link: Link::Connected(connection),
-            stage: Stage::Joined,
+            signalling: Signalling::Connected(connection),
             peers,
-            joined_at: self.timestamp(),
-            version: 0,
             media_dead: None,
             cut_at_resume: false,
             heard: self.now,
             pinged: false,
-            tracks: Vec::new(),
-            is_publisher: false,
-            rule: SubscriptionRule::default(),
             negotiation: Negotiation::for_client(&client.info),
             wishes: BTreeMap::new(),
             preferences: BTreeMap::new(),
@@ -164,12 +162,10 @@ impl Room {
             fed: BTreeMap::new(),
             denied: BTreeSet::new(),
             mailbox: Mailbox::default(),
-            data_tracks: DataTracks::default(),
-            reported: None,
+            data_handles: DataHandles::default(),
             client,
         };
         self.connections.insert(connection, key);
-        self.identities.insert(session.identity.clone(), key);
         for peer in peers.all() {
             self.peers.insert(peer, key);
         }
@@ -177,7 +173,6 @@ impl Room {
         for (peer, ufrag) in ufrags {
             self.out(Output::PeerOpened(peer, ufrag));
         }
-        key
     }
 
     fn open_peer(
@@ -202,21 +197,21 @@ impl Room {
     }
 
     fn send_join_response(&mut self, key: ParticipantKey, ice_servers: Vec<proto::IceServer>) {
-        let session = &self.sessions[&key];
+        let (session, member) = (&self.sessions[&key], &self.membership.members[&key]);
         let response = proto::JoinResponse {
-            room: Some(self.room_info()),
-            participant: self.info(key),
-            other_participants: self.visible_infos(Some(key)),
+            room: Some(self.membership.room_info()),
+            participant: self.membership.info(key),
+            other_participants: self.membership.visible_infos(Some(key)),
             server_version: SERVER_VERSION.to_owned(),
             ice_servers,
-            subscriber_primary: matches!(session.peers, Peers::Dual { .. }) && session.grant.subscribe,
+            subscriber_primary: matches!(session.peers, Peers::Dual { .. }) && member.grant.subscribe,
             client_configuration: Some(client_configuration()),
             ping_timeout: PING_TIMEOUT,
             ping_interval: PING_INTERVAL,
-            server_info: Some(server_info(&self.sid)),
-            sif_trailer: self.sif_trailer.clone(),
+            server_info: Some(server_info(&self.membership.sid)),
+            sif_trailer: self.membership.sif_trailer.clone(),
             enabled_publish_codecs: codecs(&CODECS),
-            fast_publish: session.grant.publish,
+            fast_publish: member.grant.publish,
             ..Default::default()
         };
         self.send(key, Message::Join(response));
@@ -225,14 +220,14 @@ impl Room {
 
     /// Media is up: the others may count on it.
     pub(crate) fn activate(&mut self, key: ParticipantKey) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        if session.stage == Stage::Active {
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        if member.stage == Stage::Active {
             return;
         }
-        session.stage = Stage::Active;
-        let identity = session.identity.clone();
+        member.stage = Stage::Active;
+        let identity = member.identity.clone();
         self.event(RoomEvent::Connected { identity });
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
         self.hook_joined(key);
     }
 }

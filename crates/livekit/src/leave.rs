@@ -1,16 +1,14 @@
 //! How participants leave.
 
-use std::time::Instant;
-
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::signal_response::Message;
 use sfu::ParticipantKey;
 
-use crate::limits::{MOST_DEPARTED, SECOND_THOUGHTS};
+use crate::membership::member::{Origin, Stage};
 use crate::room::Room;
-use crate::session::Stage;
+use crate::session::Session;
 use crate::types::{ConnectionId, Output, RoomEvent};
 
 /// Why a participant goes.
@@ -99,13 +97,6 @@ impl Departure {
     }
 }
 
-/// One who is gone, remembered for those who resume.
-#[derive(Debug)]
-pub(crate) struct Departed {
-    pub at: Instant,
-    pub info: proto::ParticipantInfo,
-}
-
 /// A Leave message.
 pub(crate) fn leave(reason: DisconnectReason, action: Action) -> Message {
     Message::Leave(proto::LeaveRequest {
@@ -119,44 +110,44 @@ pub(crate) fn leave(reason: DisconnectReason, action: Action) -> Message {
 impl Room {
     /// Takes a participant out; everything it had ends, everyone is told.
     pub(crate) fn depart(&mut self, key: ParticipantKey, departure: Departure) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        let (connection, hidden) = (session.connection(), session.grant.hidden);
-        let joined = session.stage == Stage::Active;
-        let cascaded = session.is_cascaded();
-        let farewell = self.farewell(key, departure.reason());
-        if let Some(connection) = connection {
+        let Some(member) = self.membership.members.get(&key) else { return };
+        let hidden = member.grant.hidden;
+        let joined = member.stage == Stage::Active;
+        let farewell = self.membership.farewell(key, departure.reason());
+        if let Some(connection) = self.sessions.get(&key).and_then(Session::connection) {
             self.dismiss(connection, departure);
         }
         self.withdraw_all(key);
         self.abandon_rpcs(key);
         self.end_cascades_of(key);
         self.media.leave(self.now, key);
-        let session = self.sessions.remove(&key).expect("looked up above, and nothing removes it in between");
-        for peer in session.peers.all() {
-            self.peers.remove(&peer);
-            self.pulses.forget(peer);
-            self.out(Output::PeerClosed(peer));
-        }
-        if self.identities.get(&session.identity) == Some(&key) {
-            self.identities.remove(&session.identity);
-        }
-        self.changed.remove(&key);
+        self.close_session(key);
+        let member = self.membership.remove(key).expect("looked up above, and nothing removes it in between");
         self.renegotiate.remove(&key);
         self.quality.remove(&key);
         self.speaking.remove(&key);
         if let Some(farewell) = farewell.filter(|_| !hidden) {
-            self.remember(farewell.clone());
             self.hook_left(farewell.clone(), joined);
-            self.farewells.push(farewell);
+            self.membership.take_leave(self.now, farewell);
         }
-        self.drop_data_tracks_of(&session);
-        self.count_changed();
-        if cascaded {
+        self.drop_data_tracks_of(&member);
+        self.membership.count_changed(self.now);
+        match (member.origin, departure) {
             // Its call, if any, is the other room's.
-        } else if departure == Departure::ClientLeft {
-            self.goodbyes.push((self.now + SECOND_THOUGHTS, session.identity));
-        } else {
-            self.event(RoomEvent::Left { identity: session.identity, clean: departure.is_clean() });
+            (Origin::Forwarded, _) => {}
+            (Origin::Session, Departure::ClientLeft) => self.membership.say_goodbye(self.now, member.identity),
+            (Origin::Session, _) => {
+                self.event(RoomEvent::Left { identity: member.identity, clean: departure.is_clean() });
+            }
+        }
+    }
+
+    fn close_session(&mut self, key: ParticipantKey) {
+        let Some(session) = self.sessions.remove(&key) else { return };
+        for peer in session.peers.all() {
+            self.peers.remove(&peer);
+            self.pulses.forget(peer);
+            self.out(Output::PeerClosed(peer));
         }
     }
 
@@ -166,22 +157,5 @@ impl Room {
         }
         self.connections.remove(&connection);
         self.out(Output::Close(connection, departure.close_reason()));
-    }
-
-    pub(crate) fn farewell(&mut self, key: ParticipantKey, reason: DisconnectReason) -> Option<proto::ParticipantInfo> {
-        self.sessions.get_mut(&key)?.version += 1;
-        let mut info = self.info(key)?;
-        info.state = proto::participant_info::State::Disconnected.into();
-        info.disconnect_reason = reason.into();
-        info.tracks.clear();
-        info.data_tracks.clear();
-        Some(info)
-    }
-
-    fn remember(&mut self, info: proto::ParticipantInfo) {
-        if self.departed.len() == MOST_DEPARTED {
-            self.departed.pop_front();
-        }
-        self.departed.push_back(Departed { at: self.now, info });
     }
 }

@@ -1,8 +1,8 @@
 //! LiveKit's wire protocol, spoken by a sans-IO room.
 //!
-//! [`Room`] owns a [`sfu::MediaRoom`] and one `Session` per participant. It turns signalling messages into commands for
-//! the media room, and the media room's events into signalling messages. It opens no socket, reads no clock and knows
-//! nothing about calls.
+//! [`Room`] owns a [`sfu::MediaRoom`], the `Membership` (who is in the room), and a `Session` for each member whose LiveKit
+//! client is connected to it. It turns signalling messages into commands for the media room, and the media room's events into
+//! signalling messages. It opens no socket, reads no clock and knows nothing about calls.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin at some time"))]
 
@@ -23,6 +23,7 @@ pub mod json;
 mod leave;
 mod limits;
 mod lines;
+mod membership;
 mod negotiate;
 mod options;
 mod pulse;
@@ -47,9 +48,9 @@ pub use decode::{
 pub use join::SERVER_VERSION;
 pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
+pub use membership::grant::is_dependent;
 pub use options::RoomOptions;
 pub use requests::{RequestId, RoomAnswer, RoomRefusal, RoomRequest};
 pub use room::Room;
 pub use sdp::{DescriptionError, check_description};
-pub use session::is_dependent;
 pub use types::*;

@@ -103,7 +103,8 @@ impl Room {
         if !offered.sends {
             return LineUse::Idle;
         }
-        let own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
+        let own = self.membership.members.get(&key).map(|member| member.tracks.as_slice()).unwrap_or_default();
+        let own = own.iter().filter_map(|track| self.membership.tracks.get(track));
         let mut own = own.filter_map(|track| Some((track, track.codec_on(&offered.mid)?)));
         match (own.next(), offered.kind) {
             (Some((track, codec)), Kind::Audio) => LineUse::ReceiveAudio(track.audio_wishes(codec)),
@@ -114,9 +115,9 @@ impl Room {
 
     /// What a subscriber learns about the track on an m-line.
     fn sent(&self, subscriber: &Session, track: TrackKey) -> Option<Sent> {
-        let track = self.tracks.get(&track)?;
-        let participant = self.sessions.get(&track.publisher)?.sid.clone();
-        let in_step = self.sync_streams && subscriber.takes_synced_streams();
+        let track = self.membership.tracks.get(&track)?;
+        let participant = self.membership.members.get(&track.publisher)?.sid.clone();
+        let in_step = self.membership.sync_streams && subscriber.takes_synced_streams();
         Some(Sent { participant, track: track.info.sid.clone(), stream: track.stream().filter(|_| in_step) })
     }
 
@@ -128,7 +129,6 @@ impl Room {
                 // A lost client offers anew when it resumes.
                 _ if session.connection().is_none() => {}
                 Peers::Single(_) if !session.negotiation.offered => {}
-                Peers::Cascaded => {}
                 Peers::Single(_) => self.ask_for_offer(key),
                 Peers::Dual { .. } => self.offer(key),
             }

@@ -122,26 +122,26 @@ impl Room {
     /// Options that aren't given stay as they are.
     pub(crate) fn apply(&mut self, options: RoomOptions) {
         if let Some(timeout) = options.empty_timeout {
-            self.init.empty_timeout = timeout;
+            self.membership.empty_timeout = timeout;
         }
         if let Some(timeout) = options.departure_timeout {
-            self.close_after = timeout;
+            self.membership.close_after = timeout;
         }
         if let Some(most) = options.max_participants {
-            self.init.max_participants = most;
+            self.membership.max_participants = most;
         }
         if let Some(metadata) = options.metadata {
-            self.metadata = metadata;
+            self.membership.metadata = metadata;
         }
         if options.playout_delay.is_some() {
             self.media.set_playout_delay(options.playout_delay);
         }
         if let Some(sync) = options.sync_streams {
-            self.sync_streams = sync;
+            self.membership.sync_streams = sync;
         }
-        if !options.tags.is_empty() && options.tags != self.tags {
+        if !options.tags.is_empty() && options.tags != self.membership.tags {
             tracing::info!(room = self.init.name, tags = ?options.tags, "a room is tagged");
-            self.tags = options.tags;
+            self.membership.tags = options.tags;
         }
     }
 }

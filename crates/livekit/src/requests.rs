@@ -3,19 +3,16 @@
 //! Whoever asks has already been authorized: the edge checks grants. Every request gets one [`Output::Answer`], most of
 //! them at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use livekit_protocol as proto;
 use proto::data_packet::Value;
 use proto::signal_response::Message;
 use proto::{DisconnectReason, TrackSource};
-use sfu::ParticipantKey;
 
 use crate::leave::Departure;
-use crate::limits::{
-    LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_REVOKED, MOST_WISHES,
-};
+use crate::limits::{LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_WISHES};
 use crate::options::RoomOptions;
 use crate::room::Room;
 use crate::types::Output;
@@ -184,32 +181,13 @@ impl Nonces {
     }
 }
 
-/// Tokens that no longer let in: identity → those that began before then, in seconds since the epoch.
-#[derive(Debug, Default)]
-pub(crate) struct Revoked(BTreeMap<String, i64>);
-
-impl Revoked {
-    fn add(&mut self, identity: &str, before: i64) {
-        if before <= 0 || (self.0.len() >= MOST_REVOKED && !self.0.contains_key(identity)) {
-            return;
-        }
-        let known = self.0.entry(identity.to_owned()).or_default();
-        *known = before.max(*known);
-    }
-
-    /// Whether this token no longer lets in.
-    pub fn covers(&self, claims: &auth::LiveKitClaims) -> bool {
-        self.0.get(&claims.sub).is_some_and(|before| i64::try_from(claims.nbf).is_ok_and(|nbf| nbf < *before))
-    }
-}
-
 impl Room {
     /// A request of a backend. [`Output::Answer`] follows.
     pub fn handle_request(&mut self, now: Instant, id: RequestId, request: RoomRequest) {
         self.begin(now);
         let answer = match request {
             RoomRequest::Configure(options) => self.configure(options),
-            RoomRequest::Participants => Ok(RoomAnswer::Participants(self.infos())),
+            RoomRequest::Participants => Ok(RoomAnswer::Participants(self.membership.infos())),
             RoomRequest::Participant { identity } => self.described(&identity),
             RoomRequest::Remove { identity, revoke_before } => self.remove(&identity, revoke_before),
             RoomRequest::MuteTrack { identity, track_sid, muted } => self.mute_one(&identity, &track_sid, muted),
@@ -237,10 +215,6 @@ impl Room {
         self.out(Output::Answer(id, answer));
     }
 
-    pub(crate) fn known(&self, identity: &str) -> Result<ParticipantKey, RoomRefusal> {
-        self.identities.get(identity).copied().ok_or(RoomRefusal::ParticipantNotFound)
-    }
-
     fn configure(&mut self, options: RoomOptions) -> Answered {
         options.check()?;
         let is_news = options.metadata.is_some();
@@ -248,29 +222,25 @@ impl Room {
         if is_news {
             self.send_room_update();
         }
-        Ok(RoomAnswer::Room(Box::new(self.room_info())))
-    }
-
-    fn infos(&self) -> Vec<proto::ParticipantInfo> {
-        self.sessions.keys().filter_map(|key| self.info(*key)).collect()
+        Ok(RoomAnswer::Room(Box::new(self.membership.room_info())))
     }
 
     fn described(&self, identity: &str) -> Answered {
-        let info = self.info(self.known(identity)?).ok_or(RoomRefusal::ParticipantNotFound)?;
+        let info = self.membership.info(self.membership.known(identity)?).ok_or(RoomRefusal::ParticipantNotFound)?;
         Ok(RoomAnswer::Participant(Box::new(info)))
     }
 
     fn remove(&mut self, identity: &str, revoke_before: i64) -> Answered {
-        let key = self.known(identity)?;
-        self.revoked.add(identity, revoke_before);
+        let key = self.membership.known(identity)?;
+        self.membership.revoked.add(identity, revoke_before);
         self.depart(key, Departure::Removed);
         Ok(RoomAnswer::Done)
     }
 
     fn mute_one(&mut self, identity: &str, track_sid: &str, muted: bool) -> Answered {
-        let key = self.known(identity)?;
-        let track = self.own_track(key, track_sid).ok_or(RoomRefusal::TrackNotFound)?;
-        let info = |room: &Self| room.tracks.get(&track).map(|track| track.info.clone());
+        let key = self.membership.known(identity)?;
+        let track = self.membership.own_track(key, track_sid).ok_or(RoomRefusal::TrackNotFound)?;
+        let info = |room: &Self| room.membership.tracks.get(&track).map(|track| track.info.clone());
         let before = info(self).ok_or(RoomRefusal::TrackNotFound)?;
         if !muted && before.muted {
             return Err(RoomRefusal::RemoteUnmute);
@@ -282,9 +252,9 @@ impl Room {
     }
 
     fn mute_sources(&mut self, identity: Option<&str>, except: Option<&str>, sources: &[TrackSource]) -> Answered {
-        let only = identity.map(|identity| self.known(identity)).transpose()?;
-        let except = except.and_then(|identity| self.identities.get(identity).copied());
-        let meant = self.tracks.values().filter(|track| {
+        let only = identity.map(|identity| self.membership.known(identity)).transpose()?;
+        let except = except.and_then(|identity| self.membership.identities.get(identity).copied());
+        let meant = self.membership.tracks.values().filter(|track| {
             only.is_none_or(|only| only == track.publisher)
                 && Some(track.publisher) != except
                 && sources.contains(&track.info.source())
@@ -297,37 +267,37 @@ impl Room {
     }
 
     fn update_participant(&mut self, request: proto::UpdateParticipantRequest) -> Answered {
-        let key = self.known(&request.identity)?;
-        let session = self.sessions.get_mut(&key).ok_or(RoomRefusal::ParticipantNotFound)?;
+        let key = self.membership.known(&request.identity)?;
+        let member = self.membership.members.get_mut(&key).ok_or(RoomRefusal::ParticipantNotFound)?;
         if request.name.len() > LONGEST_NAME {
             return Err(RoomRefusal::TooLong { what: "name length exceeds limits", most: LONGEST_NAME });
         }
         if request.metadata.len() > LONGEST_METADATA {
             return Err(RoomRefusal::TooLong { what: "metadata size exceeds limits", most: LONGEST_METADATA });
         }
-        let attributes = merge_attributes(&session.attributes, &request.attributes);
+        let attributes = merge_attributes(&member.attributes, &request.attributes);
         if attributes_are_too_long(&attributes) {
             return Err(RoomRefusal::TooLong { what: "attribute size exceeds limits", most: LONGEST_ATTRIBUTES });
         }
-        session.attributes = attributes;
+        member.attributes = attributes;
         if let Some(name) = auth::shown_name(&request.name) {
-            session.name = name;
+            member.name = name;
         }
         if !request.metadata.is_empty() {
-            session.metadata = request.metadata;
+            member.metadata = request.metadata;
         }
         if let Some(permission) = request.permission {
             self.set_permission(key, &permission);
         }
-        self.mark_changed(key);
-        let info = self.info(key).ok_or(RoomRefusal::ParticipantNotFound)?;
+        self.membership.mark_changed(key);
+        let info = self.membership.info(key).ok_or(RoomRefusal::ParticipantNotFound)?;
         self.send(key, Message::Update(proto::ParticipantUpdate { participants: vec![info.clone()] }));
         self.refresh_token(key);
         Ok(RoomAnswer::Participant(Box::new(info)))
     }
 
     fn update_subscriptions(&mut self, request: proto::UpdateSubscriptionsRequest) -> Answered {
-        let key = self.known(&request.identity)?;
+        let key = self.membership.known(&request.identity)?;
         let named: usize = request.participant_tracks.iter().map(|tracks| tracks.track_sids.len()).sum();
         if named + request.track_sids.len() > MOST_WISHES {
             return Err(RoomRefusal::Invalid("too many tracks"));
@@ -356,11 +326,10 @@ impl Room {
             return Ok(RoomAnswer::Done);
         }
         let to_all = request.destination_identities.is_empty() && request.destination_sids.is_empty();
-        let named = self.sessions.values().filter(|session| {
-            request.destination_identities.contains(&session.identity)
-                || request.destination_sids.contains(&session.sid)
+        let named = self.membership.members.values().filter(|member| {
+            request.destination_identities.contains(&member.identity) || request.destination_sids.contains(&member.sid)
         });
-        let destination_identities: Vec<String> = named.map(|session| session.identity.clone()).collect();
+        let destination_identities: Vec<String> = named.map(|member| member.identity.clone()).collect();
         if destination_identities.is_empty() && !to_all {
             return Ok(RoomAnswer::Done);
         }
@@ -380,9 +349,9 @@ impl Room {
 
     /// The client is told where to go on, with a token for it, and starts afresh there with all it publishes.
     fn move_away(&mut self, identity: &str, destination: proto::Room) -> Answered {
-        let key = self.known(identity)?;
+        let key = self.membership.known(identity)?;
         let token = self.token_for(key, &destination.name).ok_or(RoomRefusal::Unavailable)?;
-        let participant = self.info(key);
+        let participant = self.membership.info(key);
         // Native clients take the token from here only.
         self.send(key, Message::RefreshToken(token.clone()));
         let moved =
@@ -407,16 +376,5 @@ mod tests {
         }
         assert!(nonces.take(b"a"), "the oldest are forgotten");
         assert_eq!(nonces.0.len(), MOST_NONCES);
-    }
-
-    #[test]
-    fn a_token_that_began_before_is_revoked() {
-        let mut revoked = Revoked::default();
-        revoked.add("bob", 100);
-        revoked.add("bob", 50);
-        let claims = |sub: &str, nbf| auth::LiveKitClaims { sub: sub.into(), nbf, ..Default::default() };
-        for (sub, nbf, covered) in [("bob", 99, true), ("bob", 100, false), ("alice", 0, false)] {
-            assert_eq!(revoked.covers(&claims(sub, nbf)), covered, "{sub} {nbf}");
-        }
     }
 }

@@ -7,18 +7,17 @@ use proto::signal_response::Message;
 use sfu::{Kind, ParticipantKey, PeerKey};
 
 use crate::join::{client_configuration, server_info};
-use crate::leave::{Departed, Departure, leave};
+use crate::leave::{Departure, leave};
 use crate::limits::NEWS_LOST;
 use crate::room::Room;
-use crate::session::{Link, Peers};
+use crate::session::{Peers, Signalling};
 use crate::types::{ConnectionId, Join, Output};
 
 impl Room {
     pub(crate) fn resume(&mut self, connection: ConnectionId, join: Join, sid: &str, _reason: i32) {
-        let key = self.identities.get(&join.claims.sub).copied();
-        let Some(key) = key
-            .filter(|key| self.sessions.get(key).is_some_and(|session| session.sid == sid && !session.is_cascaded()))
-        else {
+        let key = self.membership.identities.get(&join.claims.sub).copied();
+        let is_meant = |key: &ParticipantKey| self.membership.members.get(key).is_some_and(|member| member.sid == sid);
+        let Some(key) = key.filter(|key| is_meant(key) && self.sessions.contains_key(key)) else {
             self.send_to(connection, leave(DisconnectReason::StateMismatch, Action::Reconnect));
             self.out(Output::Close(connection, "nothing to resume"));
             return;
@@ -40,17 +39,17 @@ impl Room {
             Message::Reconnect(proto::ReconnectResponse {
                 ice_servers: join.ice_servers,
                 client_configuration: Some(client_configuration()),
-                server_info: Some(server_info(&self.sid)),
+                server_info: Some(server_info(&self.membership.sid)),
                 last_message_seq: self.sessions[&key].mailbox.last_sequence,
             }),
         );
         self.tell_departed(key, since);
         // News of this turn is part of the snapshot for this one, and news for the others.
         self.tell_changes();
-        let mut participants = self.visible_infos(Some(key));
-        participants.extend(self.info(key));
+        let mut participants = self.membership.visible_infos(Some(key));
+        participants.extend(self.membership.info(key));
         self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
-        self.send(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.room_info()) }));
+        self.send(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.membership.room_info()) }));
         self.tell_speakers_to(key);
         self.tell_data_handles(key);
         if let Some(state) = join.client.sync_state {
@@ -87,7 +86,7 @@ impl Room {
 
     /// It publishes something that is not muted.
     fn should_send(&self, key: ParticipantKey) -> bool {
-        self.tracks.values().any(|track| track.publisher == key && track.is_published() && !track.info.muted)
+        self.membership.tracks.values().any(|track| track.publisher == key && track.is_published() && !track.info.muted)
     }
 
     /// It gets video, whose arrival clients report all the time.
@@ -96,7 +95,7 @@ impl Room {
         let shown = |key| session.preferences.get(key).is_none_or(|preference| !preference.disabled);
         let subscribed = session.subscribed.iter().filter(|track| shown(*track));
         subscribed
-            .filter_map(|track| self.tracks.get(track))
+            .filter_map(|track| self.membership.tracks.get(track))
             .any(|track| track.kind == Kind::Video && !track.info.muted)
     }
 
@@ -104,28 +103,24 @@ impl Room {
     fn take_over(&mut self, key: ParticipantKey, connection: ConnectionId) -> std::time::Instant {
         let now = self.now;
         let session = self.sessions.get_mut(&key).expect("looked up by the caller");
-        let old = std::mem::replace(&mut session.link, Link::Connected(connection));
+        let old = std::mem::replace(&mut session.signalling, Signalling::Connected(connection));
         session.heard = now;
         session.pinged = false;
         session.negotiation.asked = None;
         let since = match old {
-            Link::Connected(old) => {
+            Signalling::Connected(old) => {
                 self.connections.remove(&old);
                 self.out(Output::Close(old, "resumed elsewhere"));
                 now
             }
-            Link::Lost { since, .. } => since,
-            Link::Cascaded => now,
+            Signalling::Lost { since, .. } => since,
         };
         self.connections.insert(connection, key);
         since.checked_sub(NEWS_LOST).unwrap_or(since)
     }
 
     fn tell_departed(&mut self, key: ParticipantKey, since: std::time::Instant) {
-        // Clients know participants by identity: one who is back must not be taken out again.
-        let is_gone = |departed: &&Departed| !self.identities.contains_key(&departed.info.identity);
-        let gone = self.departed.iter().filter(|departed| departed.at >= since).filter(is_gone);
-        let participants: Vec<_> = gone.map(|departed| departed.info.clone()).collect();
+        let participants = self.membership.gone_since(since);
         if !participants.is_empty() {
             self.send(key, Message::Update(proto::ParticipantUpdate { participants }));
         }
@@ -133,18 +128,18 @@ impl Room {
 
     /// What the client believes, after a resume.
     pub(crate) fn sync_state(&mut self, key: ParticipantKey, state: proto::SyncState) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        let knows = |sid: &str| self.track_sids.get(sid).is_some_and(|track| session.tracks.contains(track));
+        let Some(member) = self.membership.members.get(&key) else { return };
+        let knows = |sid: &str| self.membership.own_track(key, sid).is_some();
         let mut tracks = state.publish_tracks.iter().map(|published| published.track.as_ref());
         let mut data = state.publish_data_tracks.iter().map(|published| published.info.as_ref());
         let agrees = tracks.all(|track| track.is_some_and(|track| knows(&track.sid)))
-            && data.all(|track| track.is_some_and(|track| session.data_tracks.publishes(&track.sid)));
+            && data.all(|track| track.is_some_and(|track| member.publishes_data(&track.sid)));
         if !agrees {
             self.depart(key, Departure::OutOfStep);
             return;
         }
         for sid in &state.track_sids_disabled {
-            if let Some(track) = self.track_sids.get(sid).copied() {
+            if let Some(track) = self.membership.track_sids.get(sid).copied() {
                 self.disable(key, track);
             }
         }

@@ -13,17 +13,14 @@ use sfu::{MediaEvent, MediaRoom, ParticipantKey, PeerKey, TrackKey};
 
 use crate::cascade::Cascades;
 use crate::data::Replay;
-use crate::leave::{Departed, Departure};
+use crate::leave::Departure;
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
+use crate::membership::Membership;
 use crate::pulse::Pulses;
-use crate::requests::{Nonces, Revoked};
+use crate::requests::Nonces;
 use crate::rpc::Rpcs;
-use crate::session::{Link, Session};
-use crate::tracks::Track;
+use crate::session::{Session, Signalling};
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
-
-/// Characters of a room's TURN password: 256 bits in base 62, as LiveKit has it.
-const TURN_PASSWORD: usize = 43;
 
 /// One LiveKit room: sessions over a media room. Sans-IO: call `handle_*`, then [`Room::poll_output`] until
 /// [`Output::Timeout`].
@@ -33,53 +30,27 @@ pub struct Room {
     pub(crate) media: MediaRoom,
     pub(crate) rng: fastrand::Rng,
     pub(crate) now: Instant,
-    pub(crate) sid: String,
-    pub(crate) sif_trailer: Vec<u8>,
-    /// A field of rooms that nothing asks for, here as in LiveKit.
-    pub(crate) turn_password: String,
-    pub(crate) metadata: String,
-    /// What a participant publishes together is played in step.
-    pub(crate) sync_streams: bool,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) closed: bool,
-    /// How long it lives after everyone left.
-    pub(crate) close_after: Duration,
-    /// Somebody has been in it who did not depend on others.
-    entered: bool,
+    /// Who is in it.
+    pub(crate) membership: Membership,
     pub(crate) cascades: Cascades,
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
-    pub(crate) revoked: Revoked,
-    /// Who is on hold.
-    pub(crate) held: BTreeSet<String>,
 
+    /// The clients that are connected to it.
     pub(crate) sessions: BTreeMap<ParticipantKey, Session>,
-    pub(crate) identities: BTreeMap<String, ParticipantKey>,
     pub(crate) connections: FxHashMap<ConnectionId, ParticipantKey>,
     pub(crate) peers: FxHashMap<PeerKey, ParticipantKey>,
     pub(crate) pulses: Pulses,
-    pub(crate) tracks: BTreeMap<TrackKey, Track>,
-    pub(crate) track_sids: BTreeMap<String, TrackKey>,
     /// The media room's tracks that hold another codec of a track.
     pub(crate) backups: BTreeMap<TrackKey, TrackKey>,
-    pub(crate) departed: VecDeque<Departed>,
     pub(crate) replay: Replay,
 
-    /// What is told to the others at the end of the turn.
-    pub(crate) changed: BTreeSet<ParticipantKey>,
-    pub(crate) farewells: Vec<proto::ParticipantInfo>,
     /// Who needs an offer (or to be asked for one) at the end of the turn.
     pub(crate) renegotiate: BTreeSet<ParticipantKey>,
-    /// Who said goodbye, and when that is believed.
-    pub(crate) goodbyes: Vec<(Instant, String)>,
-    pub(crate) counts_changed: bool,
-    pub(crate) counts_sent: Option<Instant>,
     pub(crate) quality: BTreeMap<ParticipantKey, sfu::Quality>,
     /// Who speaks: the bits of each level.
     pub(crate) speaking: BTreeMap<ParticipantKey, u32>,
 
-    /// Since when nobody is in it but those who depend on others; `None` once `Empty` was said, or where somebody is.
-    empty_since: Option<Instant>,
     /// The next of the room's own timers; `None`: to be computed again.
     next_timer: Option<Instant>,
     outputs: VecDeque<Output>,
@@ -90,48 +61,25 @@ impl Room {
     pub fn new(now: Instant, mut init: RoomInit) -> Self {
         let options = std::mem::take(&mut init.options);
         let mut rng = fastrand::Rng::with_seed(init.seed);
-        let sid = crate::id::sid(&mut rng, "RM_");
-        let sif_trailer = std::iter::repeat_with(|| rng.u8(..)).take(16).collect();
-        let turn_password = crate::id::ice_text(&mut rng, TURN_PASSWORD);
-        let close_after = init.departure_timeout;
+        let membership = Membership::new(now, &init, &mut rng);
         let mut room = Self {
             media: MediaRoom::new(now, init.media.clone()),
             init,
             rng,
             now,
-            sid,
-            sif_trailer,
-            turn_password,
-            metadata: String::new(),
-            sync_streams: false,
-            tags: BTreeMap::new(),
-            closed: false,
-            close_after,
-            entered: false,
+            membership,
             cascades: Cascades::default(),
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
-            revoked: Revoked::default(),
-            held: BTreeSet::new(),
             sessions: BTreeMap::new(),
-            identities: BTreeMap::new(),
             connections: FxHashMap::default(),
             peers: FxHashMap::default(),
             pulses: Pulses::default(),
-            tracks: BTreeMap::new(),
-            track_sids: BTreeMap::new(),
             backups: BTreeMap::new(),
-            departed: VecDeque::new(),
             replay: Replay::default(),
-            changed: BTreeSet::new(),
-            farewells: Vec::new(),
             renegotiate: BTreeSet::new(),
-            goodbyes: Vec::new(),
-            counts_changed: false,
-            counts_sent: None,
             quality: BTreeMap::new(),
             speaking: BTreeMap::new(),
-            empty_since: Some(now),
             next_timer: None,
             outputs: VecDeque::new(),
         };
@@ -142,7 +90,7 @@ impl Room {
 
     /// Its sid.
     pub fn sid(&self) -> &str {
-        &self.sid
+        &self.membership.sid
     }
 
     /// A WebSocket is gone: its participant may resume for `departure_timeout`.
@@ -151,7 +99,7 @@ impl Room {
         if let Some(key) = self.connections.remove(&connection)
             && let Some(session) = self.sessions.get_mut(&key)
         {
-            session.link = Link::Lost { since: now, until: now + self.init.departure_timeout };
+            session.signalling = Signalling::Lost { since: now, until: now + self.init.departure_timeout };
             session.negotiation.asked = None;
         }
     }
@@ -182,7 +130,7 @@ impl Room {
     /// Puts a participant out; false where there is none.
     pub fn remove_participant(&mut self, now: Instant, identity: &str) -> bool {
         self.begin(now);
-        let Some(key) = self.identities.get(identity).copied() else { return false };
+        let Some(key) = self.membership.identities.get(identity).copied() else { return false };
         self.depart(key, Departure::Removed);
         true
     }
@@ -199,31 +147,20 @@ impl Room {
 
     pub(crate) fn end(&mut self, now: Instant, departure: Departure) {
         self.begin(now);
-        if std::mem::replace(&mut self.closed, true) {
+        if !self.membership.close() {
             return;
         }
-        let keys: Vec<_> = self.sessions.keys().copied().collect();
+        let keys: Vec<_> = self.membership.members.keys().copied().collect();
         for key in keys {
             self.depart(key, departure);
         }
-        self.empty_since = None;
         self.believe_goodbyes(None);
         self.hook_finished();
     }
 
     /// Participants now, those who may still resume included.
     pub fn participant_count(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// Those of them who take a place: who depend on others do not.
-    pub(crate) fn people(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.values().filter(|session| !session.is_dependent())
-    }
-
-    /// Every place is taken.
-    pub(crate) fn is_full(&self) -> bool {
-        self.init.max_participants != 0 && self.people().count() >= self.init.max_participants
+        self.membership.members.len()
     }
 
     /// Counters.
@@ -233,7 +170,7 @@ impl Room {
 
     /// How a participant's connections do, by identity: the one to it, where it has two.
     pub fn peer_stats(&self, identity: &str) -> Option<sfu::PeerStats> {
-        let session = self.sessions.get(self.identities.get(identity)?)?;
+        let session = self.sessions.get(self.membership.identities.get(identity)?)?;
         self.media.peer_stats(session.peers.subscriber())
     }
 
@@ -268,7 +205,7 @@ impl Room {
 
     /// What is said once a turn, after all of its changes. False where nothing was left to say.
     fn finish_turn(&mut self) -> bool {
-        if self.changed.is_empty() && self.farewells.is_empty() && self.renegotiate.is_empty() {
+        if self.membership.changed.is_empty() && self.membership.farewells.is_empty() && self.renegotiate.is_empty() {
             return false;
         }
         self.next_timer = None;
@@ -319,8 +256,10 @@ impl Room {
 
     fn peer_connected(&mut self, peer: PeerKey) {
         let Some(key) = self.peers.get(&peer).copied() else { return };
-        let Some(session) = self.sessions.get(&key) else { return };
-        if session.peers.subscriber() == peer || !session.grant.subscribe {
+        let (Some(session), Some(member)) = (self.sessions.get(&key), self.membership.members.get(&key)) else {
+            return;
+        };
+        if session.peers.subscriber() == peer || !member.grant.subscribe {
             self.activate(key);
         }
     }
@@ -358,18 +297,6 @@ impl Room {
         timestamp + self.now.saturating_duration_since(opened)
     }
 
-    /// Somebody came or went.
-    pub(crate) fn count_changed(&mut self) {
-        self.counts_changed = true;
-        let is_empty = self.people().next().is_none();
-        self.entered |= !is_empty;
-        self.empty_since = match is_empty {
-            // Those who depend on others come and go meanwhile.
-            true if !self.closed => self.empty_since.or(Some(self.now)),
-            _ => None,
-        };
-    }
-
     /// When the room itself wants to be called.
     fn timer(&mut self) -> Instant {
         if let Some(next) = self.next_timer {
@@ -377,24 +304,21 @@ impl Room {
         }
         let far = self.now + Duration::from_secs(3600);
         let next = self.sessions.values().map(|session| self.session_timer(session)).min().unwrap_or(far);
-        let empty = self.empty_since.map_or(far, |since| since + self.empty_patience());
-        let rpc = self.rpcs.due().unwrap_or(far);
-        let counts = if self.counts_changed { self.counts_due() } else { far };
-        let goodbye = self.goodbyes.iter().map(|(at, _)| *at).min().unwrap_or(far);
-        let next = next.min(goodbye).min(empty).min(counts).min(rpc).min(far);
+        let dues = [
+            self.membership.empty_due(),
+            self.membership.counts_due(self.now),
+            self.membership.goodbye_due(),
+            self.rpcs.due(),
+        ];
+        let next = dues.into_iter().flatten().fold(next.min(far), Instant::min);
         self.next_timer = Some(next);
         next
     }
 
-    fn empty_patience(&self) -> Duration {
-        if self.entered { self.close_after } else { self.init.empty_timeout }
-    }
-
     fn session_timer(&self, session: &Session) -> Instant {
-        let link = match session.link {
-            Link::Lost { until, .. } => until,
-            Link::Cascaded => self.now + Duration::from_secs(3600),
-            Link::Connected(_) => session.heard + SILENCE,
+        let signalling = match session.signalling {
+            Signalling::Lost { until, .. } => until,
+            Signalling::Connected(_) => session.heard + SILENCE,
         };
         let data = session.mailbox.is_waiting().then(|| self.now + DATA_RETRY);
         let asked = session.negotiation.asked.map(|(at, ..)| at + OFFER_PATIENCE);
@@ -403,20 +327,17 @@ impl Room {
         let stopped =
             session.peers.all().filter(|_| session.connection().is_some()).filter_map(|p| self.pulses.due(p)).min();
         let refresh = session.connection().map(|_| session.refresh_at);
-        [Some(link), data, asked, held, dead, stopped, refresh]
+        [Some(signalling), data, asked, held, dead, stopped, refresh]
             .into_iter()
             .flatten()
             .min()
-            .unwrap_or(link)
+            .unwrap_or(signalling)
             .max(self.now + Duration::from_millis(1))
     }
 
     /// Says of those who left before `until` that they did; `None`: of all.
     fn believe_goodbyes(&mut self, until: Option<Instant>) {
-        let due = |at: Instant| until.is_none_or(|until| at <= until);
-        let (left, goodbyes) = std::mem::take(&mut self.goodbyes).into_iter().partition(|(at, _)| due(*at));
-        self.goodbyes = goodbyes;
-        for (_, identity) in left {
+        for identity in self.membership.take_goodbyes(until) {
             self.event(RoomEvent::Left { identity, clean: true });
         }
     }
@@ -426,12 +347,12 @@ impl Room {
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for key in keys {
             let Some(session) = self.sessions.get_mut(&key) else { continue };
-            match session.link {
-                Link::Lost { until, .. } if until <= now => {
+            match session.signalling {
+                Signalling::Lost { until, .. } if until <= now => {
                     self.depart(key, Departure::Lost);
                     continue;
                 }
-                Link::Connected(connection) if session.heard + SILENCE <= now => {
+                Signalling::Connected(connection) if session.heard + SILENCE <= now => {
                     if session.pinged {
                         self.out(Output::Close(connection, "ping timeout"));
                         self.handle_disconnect(now, connection);
@@ -439,7 +360,7 @@ impl Room {
                         session.heard = now;
                     }
                 }
-                Link::Lost { .. } | Link::Connected(_) | Link::Cascaded => {}
+                Signalling::Lost { .. } | Signalling::Connected(_) => {}
             }
             if self
                 .sessions
@@ -460,10 +381,10 @@ impl Room {
         }
         self.expire_rpcs();
         self.believe_goodbyes(Some(now));
-        if self.counts_changed && self.counts_due() <= now {
+        if self.membership.counts_due(now).is_some_and(|due| due <= now) {
             self.send_room_update();
         }
-        if self.empty_since.is_some_and(|since| since + self.empty_patience() <= now) {
+        if self.membership.empty_due().is_some_and(|due| due <= now) {
             self.end(now, Departure::Closed(proto::DisconnectReason::RoomClosed));
             self.event(RoomEvent::Empty);
         }

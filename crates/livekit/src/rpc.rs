@@ -46,7 +46,7 @@ impl Room {
         request_id: RequestId,
         request: proto::PerformRpcRequest,
     ) -> Result<(), RoomRefusal> {
-        let key = self.known(&request.destination_identity)?;
+        let key = self.membership.known(&request.destination_identity)?;
         if request.method.is_empty() || request.method.len() > LONGEST_NAME {
             return Err(RoomRefusal::Invalid("method is missing or too long"));
         }

@@ -89,7 +89,7 @@ impl Room {
                 self.connections.remove(&connection);
                 if let Some(session) = self.sessions.get_mut(&key) {
                     // Without a connection it goes without a word.
-                    session.link = crate::session::Link::Lost { since: self.now, until: self.now };
+                    session.signalling = crate::session::Signalling::Lost { since: self.now, until: self.now };
                 }
                 self.depart(key, Departure::Vanished);
             }

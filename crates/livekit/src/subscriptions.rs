@@ -6,8 +6,9 @@ use proto::{SubscriptionError, VideoQuality};
 use sfu::{Layer, ParticipantKey, TrackKey, TrackPreference};
 
 use crate::limits::MOST_WISHES;
+use crate::membership::grant::{Allowed, SubscriptionRule};
 use crate::room::Room;
-use crate::session::{Allowed, Session, SubscriptionRule};
+use crate::session::Session;
 use crate::tracks::Track;
 
 /// Whether a participant should get a track.
@@ -21,13 +22,14 @@ enum Verdict {
 
 impl Room {
     fn verdict(&self, subscriber: &Session, track: &Track) -> Verdict {
+        let Some(member) = self.membership.members.get(&subscriber.key) else { return Verdict::DoesNotWant };
         let wish = subscriber.wishes.get(&track.key).copied();
         let wants = wish.unwrap_or(subscriber.client.auto_subscribe);
-        if !wants || !track.is_published() || track.publisher == subscriber.key || !subscriber.grant.subscribe {
+        if !wants || !track.is_published() || track.publisher == subscriber.key || !member.grant.subscribe {
             return Verdict::DoesNotWant;
         }
-        let publisher = self.sessions.get(&track.publisher);
-        let allowed = publisher.is_some_and(|publisher| publisher.lets_have(subscriber, &track.info.sid));
+        let publisher = self.membership.members.get(&track.publisher);
+        let allowed = publisher.is_some_and(|publisher| publisher.lets_have(member, &track.info.sid));
         if allowed { Verdict::Gets } else { Verdict::Denied }
     }
 
@@ -41,14 +43,16 @@ impl Room {
 
     /// A subscriber came.
     pub(crate) fn reconcile_subscriber(&mut self, subscriber: ParticipantKey) {
-        let tracks: Vec<_> = self.tracks.keys().copied().collect();
+        let tracks: Vec<_> = self.membership.tracks.keys().copied().collect();
         for track in tracks {
             self.reconcile(subscriber, track);
         }
     }
 
     fn reconcile(&mut self, subscriber: ParticipantKey, key: TrackKey) {
-        let (Some(session), Some(track)) = (self.sessions.get(&subscriber), self.tracks.get(&key)) else { return };
+        let (Some(session), Some(track)) = (self.sessions.get(&subscriber), self.membership.tracks.get(&key)) else {
+            return;
+        };
         let verdict = self.verdict(session, track);
         let has = session.subscribed.contains(&key);
         let was_denied = session.denied.contains(&key);
@@ -88,8 +92,8 @@ impl Room {
                 session.denied.insert(key);
             }
         }
-        let Some(track) = self.tracks.get(&key) else { return };
-        let publisher = self.sessions.get(&track.publisher).map(|session| session.sid.clone());
+        let Some(track) = self.membership.tracks.get(&key) else { return };
+        let publisher = self.membership.members.get(&track.publisher).map(|member| member.sid.clone());
         let update = proto::SubscriptionPermissionUpdate {
             participant_sid: publisher.unwrap_or_default(),
             track_sid: track.info.sid.clone(),
@@ -103,7 +107,7 @@ impl Room {
         let of_participants = update.participant_tracks.iter().flat_map(|tracks| &tracks.track_sids);
         let sids: Vec<&String> = update.track_sids.iter().chain(of_participants).take(MOST_WISHES).collect();
         for sid in sids {
-            let Some(track) = self.track_sids.get(sid).copied() else {
+            let Some(track) = self.membership.track_sids.get(sid).copied() else {
                 if update.subscribe {
                     let err = SubscriptionError::SeTrackNotfound.into();
                     let response = proto::SubscriptionResponse { track_sid: sid.clone(), err };
@@ -122,7 +126,7 @@ impl Room {
     pub(crate) fn track_setting(&mut self, key: ParticipantKey, settings: &proto::UpdateTrackSettings) {
         let preference = preference(settings);
         for sid in settings.track_sids.iter().take(MOST_WISHES) {
-            if let Some(track) = self.track_sids.get(sid).copied() {
+            if let Some(track) = self.membership.track_sids.get(sid).copied() {
                 self.prefer(key, track, preference);
             }
         }
@@ -148,8 +152,8 @@ impl Room {
     pub(crate) fn subscription_permission(&mut self, key: ParticipantKey, permission: proto::SubscriptionPermission) {
         let identities: Vec<Option<String>> =
             permission.track_permissions.iter().take(MOST_WISHES).map(|allowed| self.identity_of(allowed)).collect();
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.rule = if permission.all_participants {
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        member.rule = if permission.all_participants {
             SubscriptionRule::Everyone
         } else {
             let allowed = identities.into_iter().zip(permission.track_permissions).filter_map(|(identity, allowed)| {
@@ -161,7 +165,7 @@ impl Room {
             });
             SubscriptionRule::Only(allowed.collect())
         };
-        for track in session.tracks.clone() {
+        for track in self.membership.own_tracks(key) {
             self.reconcile_track(track);
         }
     }
@@ -170,13 +174,12 @@ impl Room {
         if !allowed.participant_identity.is_empty() {
             return Some(allowed.participant_identity.clone());
         }
-        let mut sessions = self.sessions.values();
-        sessions.find(|session| session.sid == allowed.participant_sid).map(|session| session.identity.clone())
+        self.membership.by_sid(&allowed.participant_sid).map(|member| member.identity.clone())
     }
 
     /// A subscription wants an m-line.
     pub(crate) fn subscription_wanted(&mut self, subscriber: ParticipantKey, track: TrackKey) {
-        let Some(kind) = self.tracks.get(&track).map(|track| track.kind) else { return };
+        let Some(kind) = self.membership.tracks.get(&track).map(|track| track.kind) else { return };
         let Some(session) = self.sessions.get_mut(&subscriber) else { return };
         session.negotiation.lines.want(track, kind);
         self.renegotiate.insert(subscriber);
@@ -192,7 +195,7 @@ impl Room {
 
     /// Someone receives a track: its publisher may want to know.
     pub(crate) fn subscription_started(&mut self, track: TrackKey) {
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         if std::mem::replace(&mut entry.seen, true) {
             return;
         }

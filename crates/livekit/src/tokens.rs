@@ -8,8 +8,9 @@ use proto::signal_response::Message;
 use sfu::ParticipantKey;
 
 use crate::limits::{TOKEN_REFRESH, TOKEN_TTL};
+use crate::membership::grant::Grant;
 use crate::room::Room;
-use crate::session::{Grant, Session};
+use crate::session::Session;
 use crate::types::RoomEvent;
 
 /// The attribute of a token that names the device it was made for. Nobody changes it.
@@ -19,24 +20,25 @@ impl Room {
     /// A token for this participant as it is now.
     pub(crate) fn token_for(&self, key: ParticipantKey, room: &str) -> Option<String> {
         let (api_key, session) = (self.init.token_key.as_ref()?, self.sessions.get(&key)?);
+        let member = self.membership.members.get(&key)?;
         let now = self.timestamp().as_millis().div_euclid(1_000).max(0).unsigned_abs();
-        let mut attributes = session.attributes.clone();
+        let mut attributes = member.attributes.clone();
         attributes.remove(DEVICE_ATTRIBUTE);
-        if let Some(device) = &session.device {
+        if let Some(device) = &member.device {
             attributes.insert(DEVICE_ATTRIBUTE.to_owned(), device.clone());
         }
         let claims = auth::LiveKitClaims {
-            sub: session.identity.clone(),
-            name: session.name.clone(),
-            metadata: session.metadata.clone(),
+            sub: member.identity.clone(),
+            name: member.name.clone(),
+            metadata: member.metadata.clone(),
             attributes,
-            kind: session.kind.as_str_name().to_ascii_lowercase(),
+            kind: member.kind.as_str_name().to_ascii_lowercase(),
             nbf: now,
             // Never shorter than the token it came with.
             exp: session.token_expires.max(now + TOKEN_TTL.as_secs()),
             // Should this room be gone by then, its holder opens it as it was to be. Another's is not its to shape.
             room_config: session.token_room.clone().filter(|_| room == self.init.name),
-            video: video_grant(session, room),
+            video: video_grant(&member.grant, &session.token_grant, room),
             ..Default::default()
         };
         Some(auth::mint_livekit(api_key, &claims))
@@ -62,21 +64,21 @@ impl Room {
 
     /// Changes what a participant may do; what it may no longer do ends.
     pub(crate) fn set_permission(&mut self, key: ParticipantKey, permission: &proto::ParticipantPermission) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let (was_hidden, was_dependent) = (session.grant.hidden, session.is_dependent());
-        let grant = Grant::permitted(permission, session.kind);
-        if grant == session.grant {
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        let (was_hidden, was_dependent) = (member.grant.hidden, member.is_dependent());
+        let grant = Grant::permitted(permission, member.kind);
+        if grant == member.grant {
             return;
         }
-        if !session.is_cascaded() {
+        if let Some(session) = self.sessions.get(&key) {
             let stats = self.media.peer_stats(session.peers.publisher());
-            session.is_publisher = grant.publish && stats.is_some_and(|stats| stats.connected);
+            member.is_publisher = grant.publish && stats.is_some_and(|stats| stats.connected);
         }
-        session.grant = grant;
-        let changed_sides = session.is_dependent() != was_dependent;
-        let (rights, grant, own) = (session.grant.rights(), session.grant.clone(), session.tracks.clone());
+        member.grant = grant;
+        let changed_sides = member.is_dependent() != was_dependent;
+        let (rights, grant, own) = (member.grant.rights(), member.grant.clone(), member.tracks.clone());
         for track in own {
-            let Some(entry) = self.tracks.get(&track) else { continue };
+            let Some(entry) = self.membership.tracks.get(&track) else { continue };
             if grant.may_publish(entry.info.source()) {
                 continue;
             }
@@ -102,16 +104,16 @@ impl Room {
 
     /// One who depended on others no longer does, or the other way round: it takes a place from now on, or gives it back.
     fn changed_sides(&mut self, key: ParticipantKey) {
-        self.count_changed();
-        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_cascaded()) else { return };
-        let (identity, device) = (session.identity.clone(), session.device.clone());
-        let is_dependent = session.is_dependent();
+        self.membership.count_changed(self.now);
+        let Some(member) = self.membership.members.get(&key).filter(|member| !member.is_forwarded()) else { return };
+        let (identity, device) = (member.identity.clone(), member.device.clone());
+        let is_dependent = member.is_dependent();
         self.event(RoomEvent::Joined { identity, device, is_dependent });
     }
 
     /// The others no longer see a participant.
     fn vanish(&mut self, key: ParticipantKey) {
-        if let Some(info) = self.farewell(key, proto::DisconnectReason::UnknownReason) {
+        if let Some(info) = self.membership.farewell(key, proto::DisconnectReason::UnknownReason) {
             let others: Vec<_> =
                 self.sessions.values().filter(|session| session.key != key).filter_map(Session::connection).collect();
             for connection in others {
@@ -122,8 +124,7 @@ impl Room {
     }
 }
 
-fn video_grant(session: &Session, room: &str) -> auth::VideoGrant {
-    let grant = &session.grant;
+fn video_grant(grant: &Grant, of_token: &auth::VideoGrant, room: &str) -> auth::VideoGrant {
     auth::VideoGrant {
         room: room.to_owned(),
         room_join: true,
@@ -136,7 +137,7 @@ fn video_grant(session: &Session, room: &str) -> auth::VideoGrant {
         hidden: grant.hidden,
         recorder: grant.recorder,
         agent: grant.agent,
-        ..session.token_grant.clone()
+        ..of_token.clone()
     }
 }
 

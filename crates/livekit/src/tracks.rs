@@ -9,6 +9,7 @@ use sfu::{Codec, Kind, Layer, LayerSpec, MidName, OfferedMedia, ParticipantKey, 
 
 use crate::backups::Backup;
 use crate::limits::{LONGEST_NAME, LONGEST_TRACK_TEXT, MOST_TRACKS};
+use crate::membership::member::Shown;
 use crate::room::Room;
 use crate::sdp::AudioWishes;
 use crate::types::RoomEvent;
@@ -141,7 +142,7 @@ impl Track {
 impl Room {
     /// The client announces a track.
     pub(crate) fn add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest) {
-        if let Some(track) = self.own_track(key, &request.sid).filter(|_| is_bounded(&request)) {
+        if let Some(track) = self.membership.own_track(key, &request.sid).filter(|_| is_bounded(&request)) {
             self.add_codec(key, track, request);
             return;
         }
@@ -161,25 +162,25 @@ impl Room {
             layers: layer_specs(&layers(&request, request.simulcast_codecs.first())),
         };
         let track = self.media.publish(self.now, key, spec);
-        self.track_sids.insert(sid, track);
+        self.membership.track_sids.insert(sid, track);
         let (cid, state, wanted) = (request.cid.clone(), State::Announced, Some(Layer::High));
         let (backups, publisher) = (Vec::new(), key);
         let entry = Track { key: track, publisher, kind, info, cid, state, seen: false, backups, wanted };
-        self.tracks.insert(track, entry);
+        self.membership.tracks.insert(track, entry);
         self.expect_media(track);
-        if let Some(session) = self.sessions.get_mut(&key) {
-            session.tracks.push(track);
+        if let Some(member) = self.membership.members.get_mut(&key) {
+            member.tracks.push(track);
         }
         self.announce_backups(track, &request);
-        let info = self.tracks.get(&track).map(|entry| entry.info.clone());
+        let info = self.membership.tracks.get(&track).map(|entry| entry.info.clone());
         self.send(key, Message::TrackPublished(proto::TrackPublishedResponse { cid: request.cid, track: info }));
         self.assign_unclaimed(key);
     }
 
     /// Tells the media room what will come of a track.
     pub(crate) fn expect_media(&mut self, track: TrackKey) {
-        let Some(entry) = self.tracks.get(&track) else { return };
-        let trailer = if entry.is_encrypted() { self.sif_trailer.as_slice() } else { &[] };
+        let Some(entry) = self.membership.tracks.get(&track) else { return };
+        let trailer = if entry.is_encrypted() { self.membership.sif_trailer.as_slice() } else { &[] };
         self.media.expect_media(self.now, track, entry.codec(), trailer.into());
     }
 
@@ -190,15 +191,16 @@ impl Room {
     }
 
     fn admit_track(&self, key: ParticipantKey, request: &proto::AddTrackRequest) -> Result<(), Reason> {
-        let session = self.sessions.get(&key).ok_or(Reason::NotFound)?;
-        if !session.grant.may_publish(request.source()) {
+        let member = self.membership.members.get(&key).ok_or(Reason::NotFound)?;
+        if !member.grant.may_publish(request.source()) {
             return Err(Reason::NotAllowed);
         }
         match TrackType::try_from(request.r#type) {
             Ok(TrackType::Audio | TrackType::Video) => {}
             Ok(TrackType::Data) | Err(_) => return Err(Reason::UnsupportedType),
         }
-        let published = session.tracks.iter().filter(|track| self.tracks.get(track).is_some_and(Track::is_published));
+        let own = member.tracks.iter().filter_map(|track| self.membership.tracks.get(track));
+        let published = own.filter(|track| track.is_published());
         if !is_bounded(request) || published.count() >= MOST_TRACKS {
             return Err(Reason::LimitExceeded);
         }
@@ -207,7 +209,7 @@ impl Room {
 
     /// Announcements that came to nothing: the same track announced again, and the oldest of too many.
     fn drop_stale(&mut self, key: ParticipantKey, cid: &str) {
-        let count = self.sessions.get(&key).map_or(0, |session| session.tracks.len());
+        let count = self.membership.members.get(&key).map_or(0, |member| member.tracks.len());
         let again = self.announced(key).find(|track| track.cid == cid).map(|track| track.key);
         let oldest = self.announced(key).next().map(|track| track.key).filter(|_| count >= MOST_TRACKS);
         if let Some(stale) = again.or(oldest) {
@@ -217,8 +219,8 @@ impl Room {
 
     /// An offer of the client: which of its m-lines carry which of its tracks.
     pub(crate) fn claim_media(&mut self, key: ParticipantKey, media: &[OfferedMedia]) {
-        for track in &self.own_tracks(key) {
-            let Some(mid) = self.tracks.get(track).and_then(Track::mid) else { continue };
+        for track in &self.membership.own_tracks(key) {
+            let Some(mid) = self.membership.tracks.get(track).and_then(Track::mid) else { continue };
             let Some(line) = media.iter().find(|line| line.mid == *mid) else { continue };
             if !line.sends || self.is_replaced(key, *track, line) {
                 self.withdraw(*track);
@@ -226,8 +228,8 @@ impl Room {
             }
         }
         self.release_backups(key, media);
-        let own = self.own_tracks(key);
-        let taken = own.iter().filter_map(|track| self.tracks.get(track)).flat_map(Track::mids);
+        let own = self.membership.own_tracks(key);
+        let taken = own.iter().filter_map(|track| self.membership.tracks.get(track)).flat_map(Track::mids);
         let taken: Vec<MidName> = taken.cloned().collect();
         let free = media.iter().filter(|line| line.sends && !taken.contains(&line.mid)).cloned().collect();
         self.assign_media(key, free);
@@ -239,8 +241,8 @@ impl Room {
     }
 
     fn announced(&self, key: ParticipantKey) -> impl Iterator<Item = &Track> {
-        let own = self.sessions.get(&key).map(|session| session.tracks.as_slice()).unwrap_or_default();
-        own.iter().filter_map(|track| self.tracks.get(track)).filter(|track| !track.is_published())
+        let own = self.membership.members.get(&key).map(|member| member.tracks.as_slice()).unwrap_or_default();
+        own.iter().filter_map(|track| self.membership.tracks.get(track)).filter(|track| !track.is_published())
     }
 
     /// Gives sending m-lines to announced tracks: by name, and what then remains by kind, in order.
@@ -269,11 +271,12 @@ impl Room {
 
     #[allow(deprecated)]
     fn published(&mut self, key: ParticipantKey, track: TrackKey, line: &OfferedMedia) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.is_publisher = true;
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        member.is_publisher = true;
+        let Some(session) = self.sessions.get(&key) else { return };
         let peer = session.peers.publisher();
         let named = self.media.offered_codecs(peer, &line.mid);
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         entry.state = State::Published(line.mid.clone());
         entry.info.mid = line.mid.0.clone();
         entry.info.simulcast = line.rids.len() > 1;
@@ -290,7 +293,7 @@ impl Room {
         let info = entry.info.clone();
         self.media.bind_track(self.now, track, peer, line.mid.clone(), &line.rids);
         self.media_state(key);
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
         self.reconcile_track(track);
         self.hook_track(key, &info, true);
         self.tap_tracks(key);
@@ -298,12 +301,12 @@ impl Room {
 
     /// First media is there: the codec is certain.
     pub(crate) fn track_started(&mut self, track: TrackKey, codec: Codec) {
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         if !entry.set_codec(codec) {
             return;
         }
         let publisher = entry.publisher;
-        self.mark_changed(publisher);
+        self.membership.mark_changed(publisher);
         self.feed(track);
     }
 
@@ -311,15 +314,15 @@ impl Room {
     pub(crate) fn encoding_started(&mut self, media: TrackKey, layer: Layer, ssrc: u32) {
         let at = if self.media.bound_layers(media).len() > 1 { layer as usize } else { 0 };
         let track = self.track_of(media);
-        if let Some(entry) = self.tracks.get_mut(&track) {
+        if let Some(entry) = self.membership.tracks.get_mut(&track) {
             entry.set_ssrc(media, at, ssrc);
         }
     }
 
     /// A track is over.
     pub(crate) fn withdraw(&mut self, track: TrackKey) {
-        let Some(gone) = self.tracks.remove(&track) else { return };
-        self.track_sids.remove(&gone.info.sid);
+        let Some(gone) = self.membership.tracks.remove(&track) else { return };
+        self.membership.track_sids.remove(&gone.info.sid);
         for media in gone.keys() {
             self.media.unpublish(self.now, media);
         }
@@ -331,43 +334,38 @@ impl Room {
             session.fed.remove(&track);
             session.denied.remove(&track);
         }
-        if let Some(session) = self.sessions.get_mut(&gone.publisher) {
-            session.tracks.retain(|own| *own != track);
+        if let Some(member) = self.membership.members.get_mut(&gone.publisher) {
+            member.tracks.retain(|own| *own != track);
         }
         if gone.is_published() {
-            self.mark_changed(gone.publisher);
+            self.membership.mark_changed(gone.publisher);
             self.hook_track(gone.publisher, &gone.info, false);
         }
     }
 
     /// Every track of a participant is over.
     pub(crate) fn withdraw_all(&mut self, key: ParticipantKey) {
-        for track in self.own_tracks(key) {
+        for track in self.membership.own_tracks(key) {
             self.withdraw(track);
         }
     }
 
-    /// A participant's tracks, announced and published.
-    pub(crate) fn own_tracks(&self, key: ParticipantKey) -> Vec<TrackKey> {
-        self.sessions.get(&key).map(|session| session.tracks.clone()).unwrap_or_default()
-    }
-
     /// The client mutes or unmutes a track of its own.
     pub(crate) fn mute(&mut self, key: ParticipantKey, request: &proto::MuteTrackRequest) {
-        if let Some(track) = self.own_track(key, &request.sid) {
+        if let Some(track) = self.membership.own_track(key, &request.sid) {
             self.set_muted(track, request.muted);
         }
     }
 
     /// The server mutes a track; unmuting is its publisher's own affair.
     pub(crate) fn mute_by_server(&mut self, key: ParticipantKey, track: TrackKey) {
-        let Some(sid) = self.tracks.get(&track).map(|track| track.info.sid.clone()) else { return };
+        let Some(sid) = self.membership.tracks.get(&track).map(|track| track.info.sid.clone()) else { return };
         self.set_muted(track, true);
         self.send(key, Message::Mute(proto::MuteTrackRequest { sid, muted: true }));
     }
 
     pub(crate) fn set_muted(&mut self, track: TrackKey, muted: bool) {
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         if std::mem::replace(&mut entry.info.muted, muted) == muted {
             return;
         }
@@ -377,45 +375,46 @@ impl Room {
         }
         if published {
             self.media_state(publisher);
-            self.mark_changed(publisher);
+            self.membership.mark_changed(publisher);
         }
-    }
-
-    pub(crate) fn own_track(&self, key: ParticipantKey, sid: &str) -> Option<TrackKey> {
-        let track = self.track_sids.get(sid).copied()?;
-        (self.tracks.get(&track)?.publisher == key).then_some(track)
     }
 
     /// The features of an audio track changed.
     pub(crate) fn update_audio_track(&mut self, key: ParticipantKey, update: proto::UpdateLocalAudioTrack) {
-        let Some(track) = self.own_track(key, &update.track_sid) else { return };
-        let Some(entry) = self.tracks.get_mut(&track).filter(|_| update.features.len() <= 16) else { return };
+        let Some(track) = self.membership.own_track(key, &update.track_sid) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track).filter(|_| update.features.len() <= 16) else {
+            return;
+        };
         entry.info.audio_features = update.features;
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
     }
 
     /// The size of a video track changed.
     pub(crate) fn update_video_track(&mut self, key: ParticipantKey, update: proto::UpdateLocalVideoTrack) {
-        let Some(track) = self.own_track(key, &update.track_sid) else { return };
-        let Some(entry) = self.tracks.get_mut(&track) else { return };
+        let Some(track) = self.membership.own_track(key, &update.track_sid) else { return };
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         (entry.info.width, entry.info.height) = (update.width, update.height);
-        self.mark_changed(key);
+        self.membership.mark_changed(key);
     }
 
     /// Says what a participant shows, where that changed.
     pub(crate) fn media_state(&mut self, key: ParticipantKey) {
-        let Some(session) = self.sessions.get(&key).filter(|session| !session.is_cascaded()) else { return };
+        let Some(member) = self.membership.members.get(&key).filter(|member| !member.is_forwarded()) else { return };
         let live = |source| {
-            let mut own = session.tracks.iter().filter_map(|track| self.tracks.get(track));
+            let mut own = member.tracks.iter().filter_map(|track| self.membership.tracks.get(track));
             own.any(|track| track.is_published() && !track.info.muted && track.source() == source)
         };
-        let state = (!live(TrackSource::Microphone), live(TrackSource::Camera), live(TrackSource::ScreenShare));
-        let identity = session.identity.clone();
-        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.reported != Some(state)) else {
-            return;
+        let shown = Shown {
+            is_muted: !live(TrackSource::Microphone),
+            is_video_enabled: live(TrackSource::Camera),
+            is_screen_sharing: live(TrackSource::ScreenShare),
         };
-        session.reported = Some(state);
-        let (is_muted, is_video_enabled, is_screen_sharing) = state;
+        let identity = member.identity.clone();
+        let Some(member) = self.membership.members.get_mut(&key) else { return };
+        if member.reported.replace(shown) == Some(shown) {
+            return;
+        }
+        let Shown { is_muted, is_video_enabled, is_screen_sharing } = shown;
         self.event(RoomEvent::MediaState { identity, is_muted, is_video_enabled, is_screen_sharing });
     }
 }
