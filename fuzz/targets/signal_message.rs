@@ -58,6 +58,7 @@ fn drain(room: &mut Room) {
             | Output::Transmit(_)
             | Output::Event(_)
             | Output::Cascade(..)
+            | Output::Shard(..)
             | Output::Answer(..)
             | Output::Hook(_) => {}
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use client::{AudioConfig, VideoConfig};
 use house::{House, SECOND};
-use livekit::{CascadeId, CascadeMessage, RequestId, RoomRequest};
+use livekit::{CascadeId, CascadeMessage, MediaMessage, RequestId, RoomRequest};
 
 /// Alice's house, and those she is also shown in.
 struct Street {
@@ -40,7 +40,8 @@ impl Street {
         for _ in 0..time.as_millis() {
             self.home.run(Duration::from_millis(1));
             for (id, message) in std::mem::take(&mut self.home.cascaded) {
-                self.crossed[id.0 as usize] += u64::from(matches!(message, CascadeMessage::Packet(..)));
+                self.crossed[id.0 as usize] +=
+                    u64::from(matches!(message, CascadeMessage::Media(MediaMessage::Packet(..))));
                 let house = &mut self.away[id.0 as usize];
                 house.room.handle_cascade(house.now, id, message);
             }

@@ -92,6 +92,11 @@ impl Track {
         std::iter::once(self.key).chain(self.backups.iter().map(|backup| backup.key))
     }
 
+    /// Its other codecs, by their keys in the media room.
+    pub fn backup_codecs(&self) -> impl Iterator<Item = (TrackKey, Codec)> + '_ {
+        self.backups.iter().map(|backup| (backup.key, backup.codec))
+    }
+
     fn codec_info(&mut self, codec: Codec) -> Option<&mut proto::SimulcastCodecInfo> {
         self.info.codecs.iter_mut().find(|info| info.mime_type == mime_of(codec))
     }
@@ -218,6 +223,38 @@ impl Room {
         self.feed(track);
     }
 
+    /// Another codec of a track whose packets come over a trunk. `None`: its description does not name it, or it cannot be had.
+    pub(crate) fn mirror_backup(&mut self, track: TrackKey, codec: Codec) -> Option<TrackKey> {
+        let info = self.membership.tracks.get_mut(&track)?.codec_info(codec)?;
+        let layers = layer_specs(&info.layers);
+        let key = self.media.publish_backup(self.now, track, codec, layers)?;
+        let entry = self.membership.tracks.get_mut(&track)?;
+        entry.backups.push(Backup { key, codec, cid: String::new(), coming: false, mid: None, wanted: None });
+        self.backups.insert(key, track);
+        Some(key)
+    }
+
+    /// It comes in these encodings now. Empty: its publisher does not send it.
+    pub(crate) fn bind_mirrored_backup(&mut self, track: TrackKey, media: TrackKey, layers: &[Layer]) {
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
+        let Some(backup) = entry.backups.iter_mut().find(|backup| backup.key == media) else { return };
+        if backup.mid.is_some() != layers.is_empty() {
+            return;
+        }
+        let codec = backup.codec;
+        backup.mid = None;
+        if layers.is_empty() {
+            self.media.unbind_track(self.now, media);
+            return;
+        }
+        let mid = entry.codec_info(codec).map(|info| MidName(info.mid.clone()));
+        if let Some(backup) = entry.backups.iter_mut().find(|backup| backup.key == media) {
+            backup.mid = mid;
+        }
+        self.media.bind_tapped(self.now, media, layers);
+        self.feed(track);
+    }
+
     /// A track is over, and its other codecs with it.
     pub(crate) fn forget_backups(&mut self, gone: &Track) {
         for backup in &gone.backups {
@@ -276,7 +313,11 @@ impl Room {
 
     /// Which layers of one of a track's codecs anyone wants.
     pub(crate) fn layer_demand(&mut self, media: TrackKey, highest: Option<Layer>) {
-        let Some(entry) = self.membership.tracks.get_mut(&self.track_of(media)) else { return };
+        if self.pass_on_demand(media, highest) {
+            return;
+        }
+        let track = self.track_of(media);
+        let Some(entry) = self.membership.tracks.get_mut(&track) else { return };
         match entry.backups.iter_mut().find(|backup| backup.key == media) {
             Some(backup) => backup.wanted = highest,
             None => entry.wanted = highest,

@@ -160,16 +160,29 @@ impl Room {
         self.deliver(key, lane, sid, packet);
     }
 
-    /// To whom it is meant for; a numbered one is kept for those who resume.
+    /// To whom it is meant for, here and on the other shards.
     fn deliver(&mut self, from: ParticipantKey, lane: DataLane, sid: String, packet: proto::DataPacket) -> Arc<[u8]> {
-        let sequence = packet.sequence;
         let encoded: Arc<[u8]> = packet.encode_to_vec().into();
-        let destinations = packet.destination_identities;
-        self.hand_on(Some(from), lane, &destinations, &encoded);
-        if lane == DataLane::Reliable && sequence > 0 {
-            self.replay.keep(Kept { sender: sid, sequence, destinations, packet: Arc::clone(&encoded) });
-        }
+        self.share_data(&sid, lane, &encoded);
+        self.hand_on_kept(Some(from), lane, sid, packet, &encoded);
         encoded
+    }
+
+    /// To those connected here whom it is meant for; a numbered one is kept for those who resume.
+    pub(crate) fn hand_on_kept(
+        &mut self,
+        from: Option<ParticipantKey>,
+        lane: DataLane,
+        sid: String,
+        packet: proto::DataPacket,
+        encoded: &Arc<[u8]>,
+    ) {
+        let sequence = packet.sequence;
+        let destinations = packet.destination_identities;
+        self.hand_on(from, lane, &destinations, encoded);
+        if lane == DataLane::Reliable && sequence > 0 {
+            self.replay.keep(Kept { sender: sid, sequence, destinations, packet: Arc::clone(encoded) });
+        }
     }
 
     /// Data of the server itself, to everyone or to these identities.
@@ -182,6 +195,7 @@ impl Room {
         };
         packet.kind = kind.into();
         let encoded: Arc<[u8]> = packet.encode_to_vec().into();
+        self.share_data("", lane, &encoded);
         self.hand_on(None, lane, &packet.destination_identities, &encoded);
     }
 
@@ -237,7 +251,7 @@ impl Room {
 }
 
 /// Whether a packet is also for the rooms that its sender is shown in: a call of a method is not, its answer would find no way back.
-fn may_be_cascaded(packet: &proto::DataPacket) -> bool {
+pub(crate) fn may_be_cascaded(packet: &proto::DataPacket) -> bool {
     !matches!(packet.value, Some(Value::RpcRequest(_) | Value::RpcAck(_) | Value::RpcResponse(_)))
 }
 

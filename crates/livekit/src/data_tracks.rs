@@ -88,13 +88,13 @@ impl Room {
             return;
         };
         let info = published.remove(at);
-        self.forget(&info.sid);
+        self.forget_data_track(&info.sid);
         self.send(key, Message::UnpublishDataTrackResponse(proto::UnpublishDataTrackResponse { info: Some(info) }));
         self.membership.mark_changed(key);
     }
 
     /// Nobody gets this data track any more.
-    fn forget(&mut self, sid: &str) {
+    pub(crate) fn forget_data_track(&mut self, sid: &str) {
         let had: Vec<_> = self
             .sessions
             .values_mut()
@@ -108,7 +108,7 @@ impl Room {
     /// A participant is gone, and its data tracks with it.
     pub(crate) fn drop_data_tracks_of(&mut self, member: &Member) {
         for track in &member.data_tracks {
-            self.forget(&track.sid);
+            self.forget_data_track(&track.sid);
         }
     }
 
@@ -160,13 +160,22 @@ impl Room {
     }
 
     /// A frame of a data track, to its subscribers.
-    pub(crate) fn data_track_frame(&mut self, key: ParticipantKey, mut frame: Vec<u8>) {
+    pub(crate) fn data_track_frame(&mut self, key: ParticipantKey, frame: Vec<u8>) {
         let Some(handle) = handle(&frame) else { return };
         let Some(member) = self.membership.members.get(&key) else { return };
         let track = member.data_tracks.iter().find(|track| track.pub_handle == u32::from(handle));
         let Some(sid) = track.map(|track| track.sid.clone()) else { return };
+        self.share_frame(&sid, &frame);
+        self.hand_on_frame(&sid, frame);
+    }
+
+    /// A frame of a data track, to those of its subscribers that are connected here.
+    pub(crate) fn hand_on_frame(&mut self, sid: &str, mut frame: Vec<u8>) {
+        if handle(&frame).is_none() {
+            return;
+        }
         for session in self.sessions.values() {
-            if let Some(handle) = session.data_handles.handle_of(&sid) {
+            if let Some(handle) = session.data_handles.handle_of(sid) {
                 frame[2..4].copy_from_slice(&handle.to_be_bytes());
                 self.media.send_data(self.now, session.peers.subscriber(), DataLane::Track, &frame);
             }

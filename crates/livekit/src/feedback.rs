@@ -12,33 +12,42 @@ use crate::types::RoomEvent;
 impl Room {
     /// Who speaks changed: those who changed are named, to all.
     pub(crate) fn speakers_changed(&mut self, speakers: &[Speaker]) {
-        let speakers = self.speaker_infos(speakers);
+        let mut visible = Vec::new();
+        for Speaker { participant, level, active } in speakers.iter().copied() {
+            // Of those elsewhere, the shard to which they are connected tells.
+            if self.membership.is_held(participant) || self.is_elsewhere(participant) {
+                continue;
+            }
+            self.note_speaker(participant, level, active);
+            if let Some(member) = self.membership.members.get(&participant).filter(|member| !member.grant.hidden) {
+                visible.push(proto::SpeakerInfo { sid: member.sid.clone(), level, active });
+            }
+        }
+        if !visible.is_empty() {
+            self.share_speakers(&visible);
+        }
+        self.tell_speakers(&visible);
+    }
+
+    pub(crate) fn note_speaker(&mut self, key: ParticipantKey, level: f32, active: bool) {
+        if active {
+            self.speaking.insert(key, level.to_bits());
+        } else {
+            self.speaking.remove(&key);
+        }
+    }
+
+    /// Names those whose speaking changed to all who are connected here.
+    pub(crate) fn tell_speakers(&mut self, speakers: &[proto::SpeakerInfo]) {
         if speakers.is_empty() {
             return;
         }
         let hears = |session: &&Session| !self.membership.is_held(session.key);
         let connected: Vec<_> = self.sessions.values().filter(hears).filter_map(Session::connection).collect();
         for connection in connected {
-            let speakers = speakers.clone();
+            let speakers = speakers.to_vec();
             self.send_to(connection, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
         }
-    }
-
-    fn speaker_infos(&mut self, speakers: &[Speaker]) -> Vec<proto::SpeakerInfo> {
-        let speakers = speakers.iter().filter(|speaker| !self.membership.is_held(speaker.participant));
-        let speakers: Vec<&Speaker> = speakers.collect();
-        for speaker in &speakers {
-            if speaker.active {
-                self.speaking.insert(speaker.participant, speaker.level.to_bits());
-            } else {
-                self.speaking.remove(&speaker.participant);
-            }
-        }
-        let visible = speakers.iter().filter_map(|speaker| {
-            let member = self.membership.members.get(&speaker.participant).filter(|member| !member.grant.hidden)?;
-            Some(proto::SpeakerInfo { sid: member.sid.clone(), level: speaker.level, active: speaker.active })
-        });
-        visible.collect()
     }
 
     /// Who speaks now, to one who has just come.
@@ -67,13 +76,18 @@ impl Room {
         }
         let mut news = false;
         for (participant, quality) in measured {
-            if self.membership.members.contains_key(participant) {
+            if self.membership.members.contains_key(participant) && !self.is_elsewhere(*participant) {
                 news |= self.quality.insert(*participant, *quality) != Some(*quality);
             }
         }
-        if !news {
-            return;
+        if news {
+            self.share_quality(measured);
+            self.tell_quality();
         }
+    }
+
+    /// Tells everyone who is connected here how everyone's connection does.
+    pub(crate) fn tell_quality(&mut self) {
         let infos: Vec<_> = self
             .quality
             .iter()

@@ -22,7 +22,7 @@ impl Room {
             if on { self.membership.held.insert(identity.to_owned()) } else { self.membership.held.remove(identity) };
         if let Some(key) = self.membership.identities.get(identity).copied().filter(|_| changed) {
             self.aim_around(key);
-            self.tap_tracks(key);
+            self.aim_trunks_of(key);
             self.membership.mark_changed(key);
             let participants = self.membership.visible_infos(Some(key));
             if !participants.is_empty() {

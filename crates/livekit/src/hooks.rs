@@ -34,7 +34,7 @@ impl Room {
         let Some(member) = self.membership.members.get(&key).filter(|_| self.init.hooks) else { return };
         let (sid, identity) = (member.sid.clone(), member.identity.clone());
         let participant = proto::ParticipantInfo { sid, identity, ..Default::default() };
-        let (sid, name) = (self.membership.sid.clone(), self.init.name.clone());
+        let (sid, name) = (self.membership.facts.sid.clone(), self.init.name.clone());
         let room = proto::Room { sid, name, ..Default::default() };
         let track = track.clone();
         let event = if published { "track_published" } else { "track_unpublished" };

@@ -11,7 +11,7 @@ use sfu::{ParticipantKey, PeerConfig, PeerKey, PeerRole};
 
 use crate::data::Mailbox;
 use crate::data_tracks::DataHandles;
-use crate::leave::{Departure, leave};
+use crate::leave::leave;
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT, TOKEN_REFRESH};
 use crate::membership::admission::Turned;
 use crate::membership::grant::{Grant, kind};
@@ -55,51 +55,46 @@ impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
     pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
         self.begin(now);
-        if self.membership.revoked.covers(&join.claims) {
-            self.turn_away(connection, Turned::Revoked);
-            return;
-        }
-        match join.client.reconnect.clone() {
-            Some((sid, reason)) => self.resume(connection, join, &sid, reason),
-            None => self.join(connection, join),
+        match (join.client.reconnect.clone(), self.shards.home) {
+            (Some(_), _) if self.membership.revoked.covers(&join.claims) => self.turn_away(connection, Turned::Revoked),
+            (Some((sid, reason)), _) => self.resume(connection, join, &sid, reason),
+            (None, Some(home)) => self.ask_in(home, connection, join),
+            (None, None) => match self.make_place(&join.claims) {
+                Ok(()) => {
+                    let sid = crate::id::sid(&mut self.rng, "PA_");
+                    self.enter(connection, join, sid, self.timestamp());
+                }
+                Err(turned) => self.turn_away(connection, turned),
+            },
         }
     }
 
-    fn join(&mut self, connection: ConnectionId, join: Join) {
-        if let Some(key) = self.membership.identities.get(&join.claims.sub).copied() {
-            self.depart(key, Departure::Duplicate);
-            // Before the new one is there: it must not hear of its own end.
-            self.tell_changes();
-        }
-        if let Err(turned) = self.membership.has_place(&join.claims) {
-            self.turn_away(connection, turned);
-            return;
-        }
-        let ice_servers = join.ice_servers.clone();
-        let key = self.enter(connection, join);
-        let (session, member) = (&self.sessions[&key], &self.membership.members[&key]);
-        let (identity, device) = (member.identity.clone(), member.device.clone());
-        let is_dependent = member.is_dependent();
-        let (offer, add_tracks) = (session.client.publisher_offer.clone(), session.client.add_track_requests.clone());
-        self.membership.is_back(&identity);
-        self.event(RoomEvent::Joined { identity, device, is_dependent });
+    /// A client has been let in: one more member, and the session by which it is connected.
+    pub(crate) fn enter(&mut self, connection: ConnectionId, join: Join, sid: String, joined_at: model::Timestamp) {
+        let Join { claims, mut client, ice_servers } = join;
+        let grant = Grant::new(&claims.video, kind(&claims.kind));
+        let key = self.media.join(self.now, grant.rights());
+        let mut member = Member::new(key, sid, &claims, grant, &client.info, joined_at);
+        member.describe_itself(&mut client);
+        let subscribes = member.grant.subscribe;
+        self.membership.insert(member);
+        let (offer, add_tracks) = (client.publisher_offer.clone(), client.add_track_requests.clone());
+        let is_dual = !client.single_peer_connection;
+        self.open_session(key, connection, claims, client);
+        self.announce(key);
         self.send_join_response(key, ice_servers);
         for request in add_tracks {
             self.add_track(key, request);
         }
         self.reconcile_subscriber(key);
         // What there is to receive goes into the first answer or offer already.
-        self.settle();
+        self.drain_media();
         if let Some(offer) = offer {
             self.handle_first_offer(key, offer);
         }
-        if let (Some(session), Some(member)) = (self.sessions.get(&key), self.membership.members.get(&key))
-            && matches!(session.peers, Peers::Dual { .. })
-            && member.grant.subscribe
-        {
+        if is_dual && subscribes && self.sessions.contains_key(&key) {
             self.renegotiate.insert(key);
         }
-        self.membership.count_changed(self.now);
         self.membership.mark_changed(key);
     }
 
@@ -112,19 +107,6 @@ impl Room {
         };
         self.send_to(connection, leave(reason, Action::Disconnect));
         self.out(Output::Close(connection, words));
-    }
-
-    /// One more member, and the session by which it is connected.
-    fn enter(&mut self, connection: ConnectionId, join: Join) -> ParticipantKey {
-        let Join { claims, mut client, .. } = join;
-        let grant = Grant::new(&claims.video, kind(&claims.kind));
-        let key = self.media.join(self.now, grant.rights());
-        let sid = crate::id::sid(&mut self.rng, "PA_");
-        let mut member = Member::new(key, sid, &claims, grant, &client.info, self.timestamp());
-        member.describe_itself(&mut client);
-        self.membership.insert(member);
-        self.open_session(key, connection, claims, client);
-        key
     }
 
     fn open_session(
@@ -208,8 +190,8 @@ impl Room {
             client_configuration: Some(client_configuration()),
             ping_timeout: PING_TIMEOUT,
             ping_interval: PING_INTERVAL,
-            server_info: Some(server_info(&self.membership.sid)),
-            sif_trailer: self.membership.sif_trailer.clone(),
+            server_info: Some(server_info(&self.membership.facts.sid)),
+            sif_trailer: self.membership.facts.sif_trailer.clone(),
             enabled_publish_codecs: codecs(&CODECS),
             fast_publish: member.grant.publish,
             ..Default::default()

@@ -6,9 +6,10 @@ use proto::leave_request::Action;
 use proto::signal_response::Message;
 use sfu::ParticipantKey;
 
-use crate::membership::member::{Origin, Stage};
+use crate::membership::member::Stage;
 use crate::room::Room;
 use crate::session::Session;
+use crate::shards::ShardId;
 use crate::types::{ConnectionId, Output, RoomEvent};
 
 /// Why a participant goes.
@@ -110,6 +111,11 @@ pub(crate) fn leave(reason: DisconnectReason, action: Action) -> Message {
 impl Room {
     /// Takes a participant out; everything it had ends, everyone is told.
     pub(crate) fn depart(&mut self, key: ParticipantKey, departure: Departure) {
+        self.part(key, departure, None);
+    }
+
+    /// The same, where another shard may have said so.
+    pub(crate) fn part(&mut self, key: ParticipantKey, departure: Departure, said_by: Option<ShardId>) {
         let Some(member) = self.membership.members.get(&key) else { return };
         let hidden = member.grant.hidden;
         let joined = member.stage == Stage::Active;
@@ -132,13 +138,12 @@ impl Room {
         }
         self.drop_data_tracks_of(&member);
         self.membership.count_changed(self.now);
-        match (member.origin, departure) {
-            // Its call, if any, is the other room's.
-            (Origin::Forwarded, _) => {}
-            (Origin::Session, Departure::ClientLeft) => self.membership.say_goodbye(self.now, member.identity),
-            (Origin::Session, _) => {
-                self.event(RoomEvent::Left { identity: member.identity, clean: departure.is_clean() });
-            }
+        self.share_parting(&member.sid, member.origin, departure, said_by);
+        match departure {
+            // Its call, if any, is the other room's; or home tells of it.
+            _ if member.is_forwarded() || !self.shards.is_home() => {}
+            Departure::ClientLeft => self.membership.say_goodbye(self.now, member.identity),
+            _ => self.event(RoomEvent::Left { identity: member.identity, clean: departure.is_clean() }),
         }
     }
 

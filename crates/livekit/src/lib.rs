@@ -24,6 +24,7 @@ mod leave;
 mod limits;
 mod lines;
 mod membership;
+mod mirror;
 mod negotiate;
 mod options;
 mod pulse;
@@ -33,14 +34,16 @@ mod room;
 mod rpc;
 mod sdp;
 mod session;
+mod shards;
 mod signal;
 mod subscriptions;
 mod tokens;
 mod tracks;
+mod trunk;
 mod types;
 mod updates;
 
-pub use cascade::{CascadeId, CascadeMessage, CascadeState};
+pub use cascade::{CascadeId, CascadeMessage};
 pub use decode::{
     LONGEST_JOIN_REQUEST, decode_join_request, decode_query, decode_signal, decode_signal_json, encode_signal,
     encode_signal_json,
@@ -49,8 +52,11 @@ pub use join::SERVER_VERSION;
 pub use livekit_protocol as proto;
 pub use livekit_protocol::{SignalRequest, SignalResponse};
 pub use membership::grant::is_dependent;
+pub use mirror::MemberState;
 pub use options::RoomOptions;
 pub use requests::{RequestId, RoomAnswer, RoomRefusal, RoomRequest};
 pub use room::Room;
 pub use sdp::{DescriptionError, check_description};
+pub use shards::{ShardId, ShardMessage};
+pub use trunk::MediaMessage;
 pub use types::*;

@@ -50,6 +50,8 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 pub(crate) const SECOND_THOUGHTS: Duration = Duration::from_millis(1500);
 /// Backends' RPCs under way in a room.
 pub(crate) const MOST_RPCS: usize = 256;
+/// Requests of backends that other shards carry out, at a time.
+pub(crate) const MOST_PASSED_ON: usize = 1024;
 /// Longest payload of an RPC, in bytes, as clients have it.
 pub(crate) const LONGEST_RPC_PAYLOAD: usize = 15 * 1024;
 /// Participants of a room that are shown in others, and of others shown in it.

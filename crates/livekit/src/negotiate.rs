@@ -117,7 +117,7 @@ impl Room {
     fn sent(&self, subscriber: &Session, track: TrackKey) -> Option<Sent> {
         let track = self.membership.tracks.get(&track)?;
         let participant = self.membership.members.get(&track.publisher)?.sid.clone();
-        let in_step = self.membership.sync_streams && subscriber.takes_synced_streams();
+        let in_step = self.membership.facts.sync_streams && subscriber.takes_synced_streams();
         Some(Sent { participant, track: track.info.sid.clone(), stream: track.stream().filter(|_| in_step) })
     }
 

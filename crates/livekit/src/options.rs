@@ -122,26 +122,27 @@ impl Room {
     /// Options that aren't given stay as they are.
     pub(crate) fn apply(&mut self, options: RoomOptions) {
         if let Some(timeout) = options.empty_timeout {
-            self.membership.empty_timeout = timeout;
+            self.membership.facts.empty_timeout = timeout;
         }
         if let Some(timeout) = options.departure_timeout {
-            self.membership.close_after = timeout;
+            self.membership.facts.close_after = timeout;
         }
         if let Some(most) = options.max_participants {
-            self.membership.max_participants = most;
+            self.membership.facts.max_participants = most;
         }
         if let Some(metadata) = options.metadata {
-            self.membership.metadata = metadata;
+            self.membership.facts.metadata = metadata;
         }
         if options.playout_delay.is_some() {
+            self.membership.facts.playout_delay = options.playout_delay;
             self.media.set_playout_delay(options.playout_delay);
         }
         if let Some(sync) = options.sync_streams {
-            self.membership.sync_streams = sync;
+            self.membership.facts.sync_streams = sync;
         }
-        if !options.tags.is_empty() && options.tags != self.membership.tags {
+        if !options.tags.is_empty() && options.tags != self.membership.facts.tags {
             tracing::info!(room = self.init.name, tags = ?options.tags, "a room is tagged");
-            self.membership.tags = options.tags;
+            self.membership.facts.tags = options.tags;
         }
     }
 }

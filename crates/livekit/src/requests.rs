@@ -15,7 +15,6 @@ use crate::leave::Departure;
 use crate::limits::{LONGEST_ATTRIBUTES, LONGEST_DATA, LONGEST_METADATA, LONGEST_NAME, MOST_NONCES, MOST_WISHES};
 use crate::options::RoomOptions;
 use crate::room::Room;
-use crate::types::Output;
 use crate::updates::{attributes_are_too_long, merge_attributes};
 
 /// Names a request's answer; chosen by whoever asks, unique among the requests that are open.
@@ -31,37 +30,37 @@ pub enum RoomRequest {
     Participants,
     /// One who is in it.
     Participant {
-        /// Whom.
+        /// The participant's identity.
         identity: String,
     },
     /// Put one out.
     Remove {
-        /// Whom.
+        /// The participant's identity.
         identity: String,
         /// Tokens of theirs that began before then (seconds since the epoch) no longer let them in; 0: they still do.
         revoke_before: i64,
     },
     /// Mute one track.
     MuteTrack {
-        /// Whose.
+        /// Identity of the publisher.
         identity: String,
-        /// Which.
+        /// The track's sid.
         track_sid: String,
         /// `false` is refused: a microphone is its owner's to open.
         muted: bool,
     },
     /// Mute what a participant publishes from these sources.
     MuteSources {
-        /// Whose; none: everyone's.
+        /// Identity of the publisher; `None`: everyone's.
         identity: Option<String>,
-        /// Not theirs.
+        /// Identity of the one who is spared; `None`: nobody.
         except: Option<String>,
-        /// Which.
+        /// The sources that are muted.
         sources: Vec<TrackSource>,
     },
     /// Put a participant on hold, or resume it: nothing goes from it or to it meanwhile. Need not be there yet.
     Hold {
-        /// Whom.
+        /// The participant's identity.
         identity: String,
         /// `false`: resume.
         on: bool,
@@ -81,9 +80,9 @@ pub enum RoomRequest {
     },
     /// Send a participant on to another room.
     Move {
-        /// Whom.
+        /// The participant's identity.
         identity: String,
-        /// Where to.
+        /// The room where it is to go on.
         destination: Box<proto::Room>,
     },
 }
@@ -123,9 +122,9 @@ pub enum RoomRefusal {
     /// Something in it is too long.
     #[error("{what} {most}")]
     TooLong {
-        /// What, in LiveKit's words.
+        /// What is too long, in LiveKit's words.
         what: &'static str,
-        /// In bytes.
+        /// The limit, in bytes.
         most: usize,
     },
     /// A nonce has another length than nonces have.
@@ -185,16 +184,26 @@ impl Room {
     /// A request of a backend. [`Output::Answer`] follows.
     pub fn handle_request(&mut self, now: Instant, id: RequestId, request: RoomRequest) {
         self.begin(now);
+        if let Some(shard) = self.carried_out_by(&request) {
+            self.pass_on(shard, id, request);
+            return;
+        }
         let answer = match request {
             RoomRequest::Configure(options) => self.configure(options),
             RoomRequest::Participants => Ok(RoomAnswer::Participants(self.membership.infos())),
             RoomRequest::Participant { identity } => self.described(&identity),
             RoomRequest::Remove { identity, revoke_before } => self.remove(&identity, revoke_before),
             RoomRequest::MuteTrack { identity, track_sid, muted } => self.mute_one(&identity, &track_sid, muted),
-            RoomRequest::MuteSources { identity, except, sources } => {
-                self.mute_sources(identity.as_deref(), except.as_deref(), &sources)
+            RoomRequest::MuteSources { ref identity, ref except, ref sources } => {
+                if identity.is_none() {
+                    self.pass_on_to_all(id, &request);
+                }
+                self.mute_sources(identity.as_deref(), except.as_deref(), sources)
             }
-            RoomRequest::Hold { identity, on } => self.hold(&identity, on),
+            RoomRequest::Hold { ref identity, on } => {
+                self.pass_on_to_all(id, &request);
+                self.hold(identity, on)
+            }
             RoomRequest::UpdateParticipant(request) => self.update_participant(request),
             RoomRequest::UpdateSubscriptions(request) => self.update_subscriptions(request),
             RoomRequest::SendData(request) => self.send_user_data(request),
@@ -211,14 +220,11 @@ impl Room {
         self.answer(id, answer);
     }
 
-    pub(crate) fn answer(&mut self, id: RequestId, answer: Answered) {
-        self.out(Output::Answer(id, answer));
-    }
-
     fn configure(&mut self, options: RoomOptions) -> Answered {
         options.check()?;
         let is_news = options.metadata.is_some();
         self.apply(options);
+        self.share_facts();
         if is_news {
             self.send_room_update();
         }
@@ -258,6 +264,7 @@ impl Room {
             only.is_none_or(|only| only == track.publisher)
                 && Some(track.publisher) != except
                 && sources.contains(&track.info.source())
+                && !self.is_elsewhere(track.publisher)
         });
         let meant: Vec<_> = meant.map(|track| (track.publisher, track.key)).collect();
         for (publisher, track) in meant {

@@ -39,7 +39,7 @@ impl Room {
             Message::Reconnect(proto::ReconnectResponse {
                 ice_servers: join.ice_servers,
                 client_configuration: Some(client_configuration()),
-                server_info: Some(server_info(&self.membership.sid)),
+                server_info: Some(server_info(&self.membership.facts.sid)),
                 last_message_seq: self.sessions[&key].mailbox.last_sequence,
             }),
         );

@@ -1,8 +1,9 @@
 //! One LiveKit room: the methods that its owner calls, and the order in which it handles events.
 //!
-//! The parts are in their own modules, all as `impl Room`: `join`, `leave`, `resume`, `signal`, `negotiate`, `tracks`,
-//! `subscriptions`, `updates`, `feedback`, `data`, `data_tracks`, `requests`, `rpc`, `tokens`, `hooks`. Nothing here
-//! does I/O.
+//! Who is in it, and what that decides, is in [`crate::membership`]. What needs sessions or media is in modules of its own, as
+//! `impl Room`: `join`, `leave`, `resume`, `signal`, `negotiate`, `tracks`, `subscriptions`, `updates`, `feedback`, `data`,
+//! `data_tracks`, `requests`, `rpc`, `tokens`, `hooks`; and what reaches beyond this room in `shards`, `cascade`, `mirror` and
+//! `trunk`. Nothing here does I/O.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use crate::pulse::Pulses;
 use crate::requests::Nonces;
 use crate::rpc::Rpcs;
 use crate::session::{Session, Signalling};
+use crate::shards::Shards;
+use crate::trunk::Trunks;
 use crate::types::{ConnectionId, Output, RoomEvent, RoomInit};
 
 /// One LiveKit room: sessions over a media room. Sans-IO: call `handle_*`, then [`Room::poll_output`] until
@@ -32,6 +35,10 @@ pub struct Room {
     pub(crate) now: Instant,
     /// Who is in it.
     pub(crate) membership: Membership,
+    /// Its part in it, where others have one, too.
+    pub(crate) shards: Shards,
+    /// Media from and to elsewhere.
+    pub(crate) trunks: Trunks,
     pub(crate) cascades: Cascades,
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
@@ -58,7 +65,13 @@ pub struct Room {
 
 impl Room {
     /// An empty room.
-    pub fn new(now: Instant, mut init: RoomInit) -> Self {
+    pub fn new(now: Instant, init: RoomInit) -> Self {
+        let mut room = Self::open(now, init);
+        room.hook_started();
+        room
+    }
+
+    pub(crate) fn open(now: Instant, mut init: RoomInit) -> Self {
         let options = std::mem::take(&mut init.options);
         let mut rng = fastrand::Rng::with_seed(init.seed);
         let membership = Membership::new(now, &init, &mut rng);
@@ -68,6 +81,8 @@ impl Room {
             rng,
             now,
             membership,
+            shards: Shards::default(),
+            trunks: Trunks::default(),
             cascades: Cascades::default(),
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
@@ -84,18 +99,20 @@ impl Room {
             outputs: VecDeque::new(),
         };
         room.apply(options);
-        room.hook_started();
         room
     }
 
     /// Its sid.
     pub fn sid(&self) -> &str {
-        &self.membership.sid
+        &self.membership.facts.sid
     }
 
     /// A WebSocket is gone: its participant may resume for `departure_timeout`.
     pub fn handle_disconnect(&mut self, now: Instant, connection: ConnectionId) {
         self.begin(now);
+        if self.forget_entering(connection) {
+            return;
+        }
         if let Some(key) = self.connections.remove(&connection)
             && let Some(session) = self.sessions.get_mut(&key)
         {
@@ -150,6 +167,8 @@ impl Room {
         if !self.membership.close() {
             return;
         }
+        self.end_shards(departure);
+        self.turn_all_away();
         let keys: Vec<_> = self.membership.members.keys().copied().collect();
         for key in keys {
             self.depart(key, departure);
@@ -215,7 +234,7 @@ impl Room {
     }
 
     /// Lets the media room catch up with what it was told, its outputs kept for later.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn drain_media(&mut self) {
         loop {
             match self.media.poll_output() {
                 sfu::Output::Transmit(transmit) => self.outputs.push_back(Output::Transmit(transmit)),
@@ -274,10 +293,6 @@ impl Room {
 
     pub(crate) fn out(&mut self, output: Output) {
         self.outputs.push_back(output);
-    }
-
-    pub(crate) fn event(&mut self, event: RoomEvent) {
-        self.out(Output::Event(event));
     }
 
     /// To a participant, where it is connected.

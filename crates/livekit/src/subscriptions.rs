@@ -165,6 +165,7 @@ impl Room {
             });
             SubscriptionRule::Only(allowed.collect())
         };
+        self.share(key);
         for track in self.membership.own_tracks(key) {
             self.reconcile_track(track);
         }

@@ -105,14 +105,16 @@ impl Room {
     /// One who depended on others no longer does, or the other way round: it takes a place from now on, or gives it back.
     fn changed_sides(&mut self, key: ParticipantKey) {
         self.membership.count_changed(self.now);
-        let Some(member) = self.membership.members.get(&key).filter(|member| !member.is_forwarded()) else { return };
+        let Some(member) = self.membership.members.get(&key).filter(|_| self.sessions.contains_key(&key)) else {
+            return;
+        };
         let (identity, device) = (member.identity.clone(), member.device.clone());
         let is_dependent = member.is_dependent();
         self.event(RoomEvent::Joined { identity, device, is_dependent });
     }
 
     /// The others no longer see a participant.
-    fn vanish(&mut self, key: ParticipantKey) {
+    pub(crate) fn vanish(&mut self, key: ParticipantKey) {
         if let Some(info) = self.membership.farewell(key, proto::DisconnectReason::UnknownReason) {
             let others: Vec<_> =
                 self.sessions.values().filter(|session| session.key != key).filter_map(Session::connection).collect();

@@ -128,8 +128,14 @@ impl Track {
         self.info.encryption != i32::from(proto::encryption::Type::None)
     }
 
-    /// One of a participant of another room.
-    pub fn shown(key: TrackKey, publisher: ParticipantKey, kind: Kind, info: proto::TrackInfo, mid: MidName) -> Self {
+    /// One whose packets come over a trunk.
+    pub fn mirrored(
+        key: TrackKey,
+        publisher: ParticipantKey,
+        kind: Kind,
+        info: proto::TrackInfo,
+        mid: MidName,
+    ) -> Self {
         let (cid, state, wanted) = (String::new(), State::Published(mid), Some(Layer::High));
         Self { key, publisher, kind, info, cid, state, seen: true, backups: Vec::new(), wanted }
     }
@@ -180,7 +186,7 @@ impl Room {
     /// Tells the media room what will come of a track.
     pub(crate) fn expect_media(&mut self, track: TrackKey) {
         let Some(entry) = self.membership.tracks.get(&track) else { return };
-        let trailer = if entry.is_encrypted() { self.membership.sif_trailer.as_slice() } else { &[] };
+        let trailer = if entry.is_encrypted() { self.membership.facts.sif_trailer.as_slice() } else { &[] };
         self.media.expect_media(self.now, track, entry.codec(), trailer.into());
     }
 
@@ -296,7 +302,6 @@ impl Room {
         self.membership.mark_changed(key);
         self.reconcile_track(track);
         self.hook_track(key, &info, true);
-        self.tap_tracks(key);
     }
 
     /// First media is there: the codec is certain.
@@ -324,6 +329,7 @@ impl Room {
         let Some(gone) = self.membership.tracks.remove(&track) else { return };
         self.membership.track_sids.remove(&gone.info.sid);
         for media in gone.keys() {
+            self.forget_trunks_of(media);
             self.media.unpublish(self.now, media);
         }
         self.forget_backups(&gone);
@@ -399,7 +405,9 @@ impl Room {
 
     /// Says what a participant shows, where that changed.
     pub(crate) fn media_state(&mut self, key: ParticipantKey) {
-        let Some(member) = self.membership.members.get(&key).filter(|member| !member.is_forwarded()) else { return };
+        let Some(member) = self.membership.members.get(&key).filter(|_| self.sessions.contains_key(&key)) else {
+            return;
+        };
         let live = |source| {
             let mut own = member.tracks.iter().filter_map(|track| self.membership.tracks.get(track));
             own.any(|track| track.is_published() && !track.info.muted && track.source() == source)
@@ -668,7 +676,7 @@ mod tests {
         let request = camera("vp8", vec![layer(Low, 320), layer(Medium, 640), layer(High, 1280)]);
         let info = track_info(&request, String::new());
         let (key, mid) = (TrackKey(1), MidName("0".into()));
-        let mut track = Track::shown(key, ParticipantKey(1), Kind::Video, info, mid);
+        let mut track = Track::mirrored(key, ParticipantKey(1), Kind::Video, info, mid);
         for (at, ssrc) in [(1, 5), (0, 7), (1, 6), (3, 8)] {
             track.set_ssrc(key, at, ssrc);
         }

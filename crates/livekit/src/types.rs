@@ -7,6 +7,7 @@ use livekit_protocol as proto;
 use crate::cascade::{CascadeId, CascadeMessage};
 use crate::options::RoomOptions;
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
+use crate::shards::{ShardId, ShardMessage};
 
 /// A signalling connection (a WebSocket), numbered by the caller. A number is never reused in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,7 +20,7 @@ pub struct Join {
     pub claims: auth::LiveKitClaims,
     /// From the query (v0) or the join_request (v1).
     pub client: ClientParameters,
-    /// The host that the client connected to, for choosing ICE servers.
+    /// The ICE servers that the client is to use.
     pub ice_servers: Vec<proto::IceServer>,
 }
 
@@ -98,6 +99,8 @@ pub enum Output {
     Event(RoomEvent),
     /// To the other room of a cascade.
     Cascade(CascadeId, CascadeMessage),
+    /// To another shard of this room.
+    Shard(ShardId, ShardMessage),
     /// The result of a request.
     Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
     /// Tell the operator's backend.
@@ -111,28 +114,28 @@ pub enum Output {
 pub enum RoomEvent {
     /// A participant's signalling is up, or it is there in another way than before.
     Joined {
-        /// Who.
+        /// The participant's identity.
         identity: String,
-        /// The token's attributes.
+        /// The device that its token was made for; `None`: the token names none.
         device: Option<String>,
         /// See [`crate::is_dependent`].
         is_dependent: bool,
     },
     /// ICE and DTLS are up.
     Connected {
-        /// Who.
+        /// The participant's identity.
         identity: String,
     },
     /// A participant is gone.
     Left {
-        /// Who.
+        /// The participant's identity.
         identity: String,
-        /// Whether they left on purpose rather than losing the connection.
+        /// Whether it left on purpose, or was put out, rather than losing the connection.
         clean: bool,
     },
     /// What a participant publishes changed.
     MediaState {
-        /// Who.
+        /// The participant's identity.
         identity: String,
         /// No live microphone track.
         is_muted: bool,
@@ -143,7 +146,7 @@ pub enum RoomEvent {
     },
     /// The state of a participant's connection to this server, every few seconds.
     Measured {
-        /// Who.
+        /// The participant's identity.
         identity: String,
         /// The figures.
         stats: sfu::PeerStats,

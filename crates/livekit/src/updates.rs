@@ -17,9 +17,13 @@ impl Room {
     /// Tells everyone what has changed since the last time.
     pub(crate) fn tell_changes(&mut self) {
         let farewells = std::mem::take(&mut self.membership.farewells);
-        let infos = self.membership.take_changed();
-        for (key, _) in &infos {
-            self.cascade_state(*key);
+        let mut infos = Vec::new();
+        for key in std::mem::take(&mut self.membership.changed) {
+            self.share(key);
+            if let Some(info) = self.membership.info(key).filter(|_| self.membership.is_seen(key)) {
+                self.cascade_state(key);
+                infos.push((key, info));
+            }
         }
         if farewells.is_empty() && infos.is_empty() {
             return;
@@ -53,7 +57,8 @@ impl Room {
     /// Changes the room's metadata, and tells everyone.
     pub fn set_metadata(&mut self, now: Instant, metadata: String) {
         self.begin(now);
-        self.membership.metadata = metadata;
+        self.membership.facts.metadata = metadata;
+        self.share_facts();
         self.send_room_update();
     }
 

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use livekit::proto::{self, participant_info::State, signal_request::Message as Said};
-use livekit::{CascadeId, CascadeMessage, RoomAnswer, RoomRefusal, RoomRequest};
+use livekit::{CascadeId, CascadeMessage, MediaMessage, RoomAnswer, RoomRefusal, RoomRequest};
 use support::*;
 
 const CASCADE: CascadeId = CascadeId(7);
@@ -134,7 +134,9 @@ fn one_that_is_shown_cannot_be_resumed_and_keeps_the_room_open() {
 fn what_no_cascade_said_is_ignored() {
     let mut world = World::new();
     world.join("alice");
-    for message in [CascadeMessage::Keyframe(sfu::TrackKey(1), sfu::Layer::High), CascadeMessage::End] {
+    for message in
+        [CascadeMessage::Media(MediaMessage::Keyframe(sfu::TrackKey(1), sfu::Layer::High)), CascadeMessage::End]
+    {
         world.room.handle_cascade(world.now, CascadeId(1), message);
         world.drain();
     }

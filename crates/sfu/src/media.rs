@@ -217,9 +217,10 @@ impl MediaRoom {
         self.turn(now, |room| room.room.handle_tap_keyframe_request(now, track, tap, layer));
     }
 
-    /// Ties a track to what a tap of another room gets of it, in these encodings: see [`MediaRoom::handle_tapped`].
+    /// Ties a track to what a tap of another room gets of it, in these encodings: see [`MediaRoom::handle_tapped`]. Nothing is
+    /// wanted of it until [`MediaEvent::LayerDemand`] says so, of audio, too.
     pub fn bind_tapped(&mut self, now: Instant, track: TrackKey, layers: &[Layer]) {
-        self.turn(now, |room| room.room.bind_track(now, track, layers));
+        self.turn(now, |room| room.room.bind_tapped(now, track, layers));
     }
 
     /// A packet of a track that is tied to a tap of another room.

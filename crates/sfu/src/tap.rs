@@ -18,6 +18,8 @@ pub struct TapId(pub u32);
 pub enum TapLayers {
     /// All of them, as they come.
     All,
+    /// Those up to this one, as they come; the lowest where all are above.
+    UpTo(Layer),
     /// One at a time, each from a keyframe on: the best that is sent up to these limits, or else the lowest that is sent.
     Best {
         /// The highest it can use.

@@ -329,7 +329,8 @@ pub enum MediaEvent {
         /// Paused.
         paused: bool,
     },
-    /// Which layers of a track anyone wants (dynacast): `None` nobody, otherwise the highest. Of audio only where it is a backup.
+    /// Which layers of a track anyone wants (dynacast): `None` nobody, otherwise the highest. Of audio only where it is sent on demand: as a
+    /// backup, or from elsewhere.
     LayerDemand {
         /// The track.
         track: TrackKey,

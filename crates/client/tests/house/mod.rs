@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::{Client, ClientConfig, ClientEvent, Output};
-use livekit::{CascadeId, CascadeMessage, ConnectionId, Join, Room, RoomInit};
+use livekit::{
+    CascadeId, CascadeMessage, ConnectionId, Join, RequestId, Room, RoomAnswer, RoomEvent, RoomInit, RoomRefusal,
+    ShardId, ShardMessage,
+};
 use model::Bitrate;
 use sfu::{Datagram, LocalCandidate, PeerKey, Transport};
 
@@ -28,12 +31,35 @@ pub struct House {
     pub room: Room,
     pub now: Instant,
     pub members: Vec<Member>,
+    /// For the other shards of the room.
+    pub sharded: Vec<(ShardId, ShardMessage)>,
     /// For the rooms that it shares participants with.
     pub cascaded: Vec<(CascadeId, CascadeMessage)>,
+    /// Answers to requests.
+    pub answered: Vec<(RequestId, Result<RoomAnswer, RoomRefusal>)>,
+    /// What its owner was told.
+    pub told: Vec<RoomEvent>,
 }
 
 impl House {
     pub fn new() -> Self {
+        let (now, init) = Self::init();
+        Self::of(now, Room::new(now, init))
+    }
+
+    /// Another shard of a room.
+    #[allow(dead_code, reason = "for those tests that have shards")]
+    pub fn shard(home: ShardId) -> Self {
+        let (now, init) = Self::init();
+        Self::of(now, Room::new_shard(now, RoomInit { seed: 2, ..init }, home))
+    }
+
+    fn of(now: Instant, room: Room) -> Self {
+        let (members, cascaded, sharded, answered, told) = Default::default();
+        Self { room, now, members, cascaded, sharded, answered, told }
+    }
+
+    fn init() -> (Instant, RoomInit) {
         let now = Instant::now();
         let media = sfu::RoomConfig {
             seed: 1,
@@ -56,7 +82,7 @@ impl House {
             hooks: false,
             opened: (now, model::Timestamp(0)),
         };
-        Self { room: Room::new(now, init), now, members: Vec::new(), cascaded: Vec::new() }
+        (now, init)
     }
 
     pub fn join(&mut self, identity: &str, setup: impl FnOnce(&mut Client)) -> usize {
@@ -119,7 +145,7 @@ impl House {
         }
     }
 
-    fn carry_out(&mut self) {
+    pub fn carry_out(&mut self) {
         let mut busy = true;
         while busy {
             busy = self.carry_out_clients();
@@ -149,11 +175,10 @@ impl House {
                     livekit::Output::Timeout(at) if at <= self.now => self.room.handle_timeout(self.now),
                     livekit::Output::Timeout(_) => break,
                     livekit::Output::Cascade(id, message) => self.cascaded.push((id, message)),
-                    livekit::Output::PeerClosed(_)
-                    | livekit::Output::Close(..)
-                    | livekit::Output::Event(_)
-                    | livekit::Output::Answer(..)
-                    | livekit::Output::Hook(_) => {}
+                    livekit::Output::Shard(to, message) => self.sharded.push((to, message)),
+                    livekit::Output::Answer(id, answer) => self.answered.push((id, answer)),
+                    livekit::Output::Event(event) => self.told.push(event),
+                    livekit::Output::PeerClosed(_) | livekit::Output::Close(..) | livekit::Output::Hook(_) => {}
                 }
             }
         }

@@ -7,6 +7,7 @@ use sfu::{ParticipantKey, TrackKey};
 
 use super::grant::{Grant, SubscriptionRule, depends};
 use crate::limits::LONGEST_METADATA;
+use crate::shards::ShardId;
 use crate::types::ClientParameters;
 use crate::updates::{attributes_are_too_long, merge_attributes};
 
@@ -17,6 +18,18 @@ pub(crate) enum Origin {
     Session,
     /// Another room, which forwards it to this one: see [`crate::cascade`].
     Forwarded,
+    /// Another shard of this room, to which it is connected: see [`crate::shards`].
+    Shard(ShardId),
+}
+
+impl Origin {
+    /// The other shard that it is.
+    pub fn shard(self) -> Option<ShardId> {
+        match self {
+            Origin::Shard(shard) => Some(shard),
+            Origin::Session | Origin::Forwarded => None,
+        }
+    }
 }
 
 /// How far a member has come.
@@ -67,6 +80,8 @@ pub(crate) struct Member {
     /// What its client says that others may rely on: the protocol among clients, and capabilities.
     pub client_protocol: i32,
     pub capabilities: Vec<i32>,
+    /// What LiveKit says of its kind in more detail.
+    pub kind_details: Vec<i32>,
     /// What its call was told last of what it shows.
     pub reported: Option<Shown>,
 }
@@ -101,6 +116,7 @@ impl Member {
             rule: SubscriptionRule::default(),
             client_protocol: client.client_protocol,
             capabilities: client.capabilities.clone(),
+            kind_details: Vec::new(),
             reported: None,
         }
     }
@@ -140,15 +156,16 @@ impl Member {
             grant,
             device: None,
             origin,
-            stage: Stage::Active,
+            stage: Stage::Joined,
             joined_at,
-            version: 0,
+            version: info.version,
             tracks: Vec::new(),
             data_tracks: Vec::new(),
             is_publisher: info.is_publisher,
             rule: SubscriptionRule::default(),
-            client_protocol: 0,
-            capabilities: Vec::new(),
+            client_protocol: info.client_protocol,
+            capabilities: info.capabilities.clone(),
+            kind_details: info.kind_details.clone(),
             reported: None,
         }
     }

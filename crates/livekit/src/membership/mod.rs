@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
-use sfu::{ParticipantKey, TrackKey};
+use sfu::{ParticipantKey, PlayoutDelay, TrackKey};
 
 use crate::requests::RoomRefusal;
 use crate::tracks::Track;
@@ -26,27 +26,37 @@ pub(crate) use parting::Departed;
 /// Characters of a room's TURN password: 256 bits in base 62, as LiveKit has it.
 const TURN_PASSWORD: usize = 43;
 
+/// What holds for a room, whoever is in it.
+#[derive(Debug, Clone)]
+pub struct RoomFacts {
+    pub(crate) sid: String,
+    /// When the room opened.
+    pub(crate) created: model::Timestamp,
+    /// A field of rooms that nothing asks for, here as in LiveKit.
+    pub(crate) turn_password: String,
+    /// Ends each frame that a server puts into an encrypted stream.
+    pub(crate) sif_trailer: Vec<u8>,
+    pub(crate) metadata: String,
+    /// What a participant publishes together is played in step.
+    pub(crate) sync_streams: bool,
+    /// How long subscribers should delay video; `None`: as they like.
+    pub(crate) playout_delay: Option<PlayoutDelay>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The most who take a place; 0: no limit.
+    pub(crate) max_participants: usize,
+    /// How long it lives before anyone has come.
+    pub(crate) empty_timeout: Duration,
+    /// How long it lives after everyone has left.
+    pub(crate) close_after: Duration,
+}
+
 /// The one list of who is in a room, and what holds for all of them.
 #[derive(Debug)]
 pub(crate) struct Membership {
     name: String,
-    pub sid: String,
-    /// When the room opened.
-    created: model::Timestamp,
-    /// A field of rooms that nothing asks for, here as in LiveKit.
-    turn_password: String,
-    /// Ends each frame that a server puts into an encrypted stream.
-    pub sif_trailer: Vec<u8>,
-    pub metadata: String,
-    /// What a participant publishes together is played in step.
-    pub sync_streams: bool,
-    pub tags: BTreeMap<String, String>,
-    /// The most who take a place; 0: no limit.
-    pub max_participants: usize,
-    /// How long it lives before anyone has come.
-    pub empty_timeout: Duration,
-    /// How long it lives after everyone has left.
-    pub close_after: Duration,
+    pub facts: RoomFacts,
+    /// Home has it: this is a copy, and does not say when the room is empty.
+    follows: bool,
     pub closed: bool,
     pub revoked: Revoked,
     /// The identities of those on hold, whether they are there or not.
@@ -79,16 +89,20 @@ impl Membership {
     pub fn new(now: Instant, init: &RoomInit, rng: &mut fastrand::Rng) -> Self {
         Self {
             name: init.name.clone(),
-            sid: crate::id::sid(rng, "RM_"),
-            created: init.opened.1,
-            sif_trailer: std::iter::repeat_with(|| rng.u8(..)).take(16).collect(),
-            turn_password: crate::id::ice_text(rng, TURN_PASSWORD),
-            metadata: String::new(),
-            sync_streams: false,
-            tags: BTreeMap::new(),
-            max_participants: init.max_participants,
-            empty_timeout: init.empty_timeout,
-            close_after: init.departure_timeout,
+            facts: RoomFacts {
+                sid: crate::id::sid(rng, "RM_"),
+                created: init.opened.1,
+                sif_trailer: std::iter::repeat_with(|| rng.u8(..)).take(16).collect(),
+                turn_password: crate::id::ice_text(rng, TURN_PASSWORD),
+                metadata: String::new(),
+                sync_streams: false,
+                playout_delay: None,
+                tags: BTreeMap::new(),
+                max_participants: init.max_participants,
+                empty_timeout: init.empty_timeout,
+                close_after: init.departure_timeout,
+            },
+            follows: false,
             closed: false,
             revoked: Revoked::default(),
             held: BTreeSet::new(),
@@ -147,7 +161,8 @@ impl Membership {
     /// The others hear about a member at the end of the turn.
     pub fn mark_changed(&mut self, key: ParticipantKey) {
         if let Some(member) = self.members.get_mut(&key) {
-            member.version += 1;
+            // Elsewhere it has been counted already.
+            member.version += u32::from(member.origin.shard().is_none());
             self.changed.insert(key);
         }
     }
@@ -159,7 +174,7 @@ impl Membership {
 
     /// Every place is taken.
     pub fn is_full(&self) -> bool {
-        self.max_participants != 0 && self.people().count() >= self.max_participants
+        self.facts.max_participants != 0 && self.people().count() >= self.facts.max_participants
     }
 
     /// Somebody came or went.
@@ -169,9 +184,15 @@ impl Membership {
         self.entered |= !is_empty;
         self.empty_since = match is_empty {
             // Those who depend on others come and go meanwhile.
-            true if !self.closed => self.empty_since.or(Some(now)),
+            true if !self.closed && !self.follows => self.empty_since.or(Some(now)),
             _ => None,
         };
+    }
+
+    /// It is a copy from now on: its owner is elsewhere.
+    pub fn follow(&mut self) {
+        self.follows = true;
+        self.empty_since = None;
     }
 
     /// It is over. False where it was before.
@@ -182,7 +203,7 @@ impl Membership {
 
     /// When it has been empty for as long as it may be.
     pub fn empty_due(&self) -> Option<Instant> {
-        let patience = if self.entered { self.close_after } else { self.empty_timeout };
+        let patience = if self.entered { self.facts.close_after } else { self.facts.empty_timeout };
         self.empty_since.map(|since| since + patience)
     }
 }

@@ -6,7 +6,7 @@ use livekit_protocol as proto;
 use sfu::ParticipantKey;
 
 use super::Membership;
-use super::member::{Member, Origin, Stage};
+use super::member::{Member, Stage};
 use crate::limits::ROOM_UPDATE_INTERVAL;
 
 impl Membership {
@@ -15,10 +15,6 @@ impl Membership {
         let member = self.members.get(&key)?;
         let tracks = member.tracks.iter().filter_map(|track| self.tracks.get(track));
         let tracks: Vec<_> = tracks.filter(|track| track.is_published()).map(|track| track.info.clone()).collect();
-        let kind_details = match member.origin {
-            Origin::Session => Vec::new(),
-            Origin::Forwarded => vec![proto::participant_info::KindDetail::Forwarded.into()],
-        };
         let state = match member.stage {
             Stage::Joined => proto::participant_info::State::Joined,
             Stage::Active => proto::participant_info::State::Active,
@@ -38,7 +34,7 @@ impl Membership {
             kind: member.kind.into(),
             attributes: member.attributes.clone(),
             data_tracks: member.data_tracks.clone(),
-            kind_details,
+            kind_details: member.kind_details.clone(),
             client_protocol: member.client_protocol,
             capabilities: member.capabilities.clone(),
             ..Default::default()
@@ -61,13 +57,6 @@ impl Membership {
             })
         };
         visible.filter_map(seen).collect()
-    }
-
-    /// Who changed since it was last asked, as far as others may see it.
-    pub fn take_changed(&mut self) -> Vec<(ParticipantKey, proto::ParticipantInfo)> {
-        let changed = std::mem::take(&mut self.changed);
-        let visible = changed.into_iter().filter(|key| self.is_seen(*key));
-        visible.filter_map(|key| Some((key, self.info(key)?))).collect()
     }
 
     /// The others may see a member.
@@ -95,18 +84,18 @@ impl Membership {
 
     /// The room as LiveKit describes it.
     pub fn room_info(&self) -> proto::Room {
-        let created = self.created.as_millis();
+        let created = self.facts.created.as_millis();
         proto::Room {
-            sid: self.sid.clone(),
+            sid: self.facts.sid.clone(),
             name: self.name.clone(),
-            empty_timeout: self.empty_timeout.as_secs() as u32,
-            departure_timeout: self.close_after.as_secs() as u32,
-            max_participants: self.max_participants as u32,
+            empty_timeout: self.facts.empty_timeout.as_secs() as u32,
+            departure_timeout: self.facts.close_after.as_secs() as u32,
+            max_participants: self.facts.max_participants as u32,
             creation_time: created / 1000,
             creation_time_ms: created,
-            turn_password: self.turn_password.clone(),
+            turn_password: self.facts.turn_password.clone(),
             enabled_codecs: crate::join::codecs(&crate::join::ROOM_CODECS),
-            metadata: self.metadata.clone(),
+            metadata: self.facts.metadata.clone(),
             // As LiveKit counts: the hidden are in it, those who depend on others are not, but publish as others do.
             num_participants: self.people().count() as u32,
             num_publishers: self.members.values().filter(|member| member.is_publisher).count() as u32,

@@ -202,6 +202,7 @@ impl World {
                 Output::PeerOpened(peer, ufrag) => self.opened.push((peer, ufrag)),
                 Output::PeerClosed(peer) => self.opened.retain(|(open, _)| *open != peer),
                 Output::Transmit(_) => {}
+                Output::Shard(to, message) => panic!("a room with one shard tells {to:?}: {message:?}"),
                 Output::Cascade(id, message) => self.cascaded.push((id, message)),
                 Output::Event(event) => self.events.push(event),
                 Output::Answer(id, answer) => self.answers.push((id, answer)),

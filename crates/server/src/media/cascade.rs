@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use livekit::{CascadeId, CascadeMessage};
+use livekit::{CascadeId, CascadeMessage, MediaMessage};
 use sfu::DataLane;
 
 use super::command::{Address, Cascaded, Command, WorkerHandle};
@@ -36,11 +36,12 @@ impl CascadeOutboxes {
         }
         let waiting = &mut self.waiting[to.worker];
         let fits = match &message {
-            CascadeMessage::Packet(..) | CascadeMessage::Data(DataLane::Lossy | DataLane::Track, _) => {
-                waiting.len() < MOST_WAITING
-            }
+            CascadeMessage::Media(MediaMessage::Packet(..))
+            | CascadeMessage::Data(DataLane::Lossy | DataLane::Track, _) => waiting.len() < MOST_WAITING,
             CascadeMessage::Data(DataLane::Reliable, packet) => data(waiting) + packet.len() <= MOST_WAITING_DATA,
-            CascadeMessage::State(_) | CascadeMessage::Keyframe(..) | CascadeMessage::End => true,
+            CascadeMessage::State(_)
+            | CascadeMessage::Media(MediaMessage::Demand(..) | MediaMessage::Keyframe(..))
+            | CascadeMessage::End => true,
         };
         if fits {
             waiting.push(Cascaded { room: to.room, cascade, message });
@@ -69,10 +70,11 @@ impl CascadeOutboxes {
 
 fn may_be_lost(message: &CascadeMessage) -> bool {
     match message {
-        CascadeMessage::Packet(..) | CascadeMessage::Data(DataLane::Lossy | DataLane::Track, _) => true,
+        CascadeMessage::Media(MediaMessage::Packet(..))
+        | CascadeMessage::Data(DataLane::Lossy | DataLane::Track, _) => true,
         CascadeMessage::State(_)
         | CascadeMessage::Data(DataLane::Reliable, _)
-        | CascadeMessage::Keyframe(..)
+        | CascadeMessage::Media(MediaMessage::Demand(..) | MediaMessage::Keyframe(..))
         | CascadeMessage::End => false,
     }
 }
@@ -83,8 +85,7 @@ fn data(waiting: &[Cascaded]) -> usize {
         CascadeMessage::Data(DataLane::Reliable, packet) => packet.len(),
         CascadeMessage::Data(DataLane::Lossy | DataLane::Track, _)
         | CascadeMessage::State(_)
-        | CascadeMessage::Packet(..)
-        | CascadeMessage::Keyframe(..)
+        | CascadeMessage::Media(_)
         | CascadeMessage::End => 0,
     });
     bytes.sum()

@@ -589,10 +589,7 @@ impl Worker {
         match message {
             CascadeMessage::End => drop(hosted.cascades.remove(&cascade)),
             _ if !hosted.cascades.contains_key(&cascade) => return,
-            CascadeMessage::State(_)
-            | CascadeMessage::Packet(..)
-            | CascadeMessage::Data(..)
-            | CascadeMessage::Keyframe(..) => {}
+            CascadeMessage::State(_) | CascadeMessage::Media(_) | CascadeMessage::Data(..) => {}
         }
         touch(hosted, &mut self.dirty, |room| room.handle_cascade(now, cascade, message));
     }
@@ -742,6 +739,8 @@ fn settle(
                         hosted.cascades.remove(&cascade);
                     }
                 }
+                // A room has one shard here.
+                Output::Shard(..) => {}
                 Output::Answer(id, answer) => hosted.asked.answer(id, answer),
                 Output::Hook(event) => notices.hook(event),
             }

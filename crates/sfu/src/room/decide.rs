@@ -175,7 +175,7 @@ impl Room {
 
     pub(super) fn review_demand(&mut self, now: Instant, track: TrackKey) {
         let Some(known) = self.tracks.get_mut(track) else { return };
-        if !known.is_backup && (known.spec.kind != Kind::Video || !known.is_bound()) {
+        if !known.on_demand && (known.spec.kind != Kind::Video || !known.is_bound()) {
             return;
         }
         if let Some(highest) = known.demand_change(now) {

@@ -106,7 +106,7 @@ impl Track {
     fn wanted_by(&self, layers: TapLayers) -> Option<Layer> {
         match layers {
             TapLayers::All => Some(Layer::High),
-            TapLayers::Only(layer) => Some(layer),
+            TapLayers::UpTo(layer) | TapLayers::Only(layer) => Some(layer),
             TapLayers::Best { max_layer, width, height } => {
                 self.wanted_layer(&TrackPreference { max_layer, width, height, ..TrackPreference::default() })
             }
@@ -121,6 +121,13 @@ impl Track {
         }
         match layers {
             TapLayers::All => self.bound.iter().for_each(|layer| encodings[*layer as usize] = true),
+            TapLayers::UpTo(highest) => {
+                let wanted = self.bound.iter().filter(|layer| **layer <= highest || self.has_one_encoding());
+                wanted.for_each(|layer| encodings[*layer as usize] = true);
+                if encodings == [false; 3] {
+                    self.bound.iter().min().into_iter().for_each(|layer| encodings[*layer as usize] = true);
+                }
+            }
             TapLayers::Only(layer) => {
                 let encoding = self.encoding_of(layer);
                 encodings[encoding as usize] = self.bound.contains(&encoding);
@@ -242,6 +249,15 @@ impl Room {
         let owing = known.ingress.iter_mut().zip(wanted).filter(|(_, wanted)| *wanted);
         owing.filter_map(|(ingress, _)| ingress.as_mut()).for_each(|ingress| ingress.want_keyframe());
         self.ask_keyframes(now);
+    }
+
+    /// Ties a track to a tap elsewhere, in these encodings: it is sent only once somebody wants it, which
+    /// [`crate::MediaEvent::LayerDemand`] says.
+    pub fn bind_tapped(&mut self, now: Instant, track: TrackKey, layers: &[Layer]) {
+        let Some(known) = self.tracks.get_mut(track) else { return };
+        known.send_on_demand();
+        self.bind_track(now, track, layers);
+        self.review_demand(now, track);
     }
 
     /// Decides again what the taps of a track get.

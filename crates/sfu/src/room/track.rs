@@ -48,8 +48,8 @@ pub(super) struct Track {
     pub(super) taps: Taps,
     /// What will come, as far as anybody has said.
     pub(super) expected: Expected,
-    /// Another codec of another track, sent only once somebody wants it.
-    pub(super) is_backup: bool,
+    /// Sent only once somebody wants it: another codec of another track, or one that comes from elsewhere.
+    pub(super) on_demand: bool,
 }
 
 #[derive(Debug)]
@@ -112,14 +112,22 @@ impl Track {
             demand: Demand::default(),
             taps: Taps::default(),
             expected: Expected::default(),
-            is_backup: false,
+            on_demand: false,
         }
     }
 
     /// One that is sent only once somebody wants it.
     pub(super) fn backup(owner: ParticipantKey, spec: TrackSpec) -> Self {
-        let demand = Demand { told: Some(None), lower_since: None };
-        Self { demand, is_backup: true, ..Self::new(owner, spec) }
+        let mut track = Self::new(owner, spec);
+        track.send_on_demand();
+        track
+    }
+
+    /// Nothing of it comes until somebody wants it.
+    pub(super) fn send_on_demand(&mut self) {
+        if !std::mem::replace(&mut self.on_demand, true) {
+            self.demand = Demand { told: Some(None), lower_since: None };
+        }
     }
 
     pub(super) fn is_bound(&self) -> bool {
