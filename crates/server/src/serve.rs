@@ -263,6 +263,7 @@ fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -
         ufrag_prefix: String::new(),
         token_key: None,
         hooks: None,
+        spread_from: config.spread_from,
         local: Arc::clone(addresses.announced()),
     };
     MediaSettings {

@@ -14,6 +14,10 @@ use tokio::sync::mpsc;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
+    start_with(workers, None)
+}
+
+fn start_with(workers: usize, spread_from: Option<u64>) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
     let addresses = Addresses::new(&[LOOPBACK], &[LOOPBACK]);
     let defaults = RoomDefaults {
         max_participants: 0,
@@ -24,6 +28,7 @@ fn start(workers: usize) -> (Arc<Plane>, mpsc::Receiver<control::MediaNotice>) {
         ufrag_prefix: String::new(),
         token_key: None,
         hooks: None,
+        spread_from,
         local: [LOOPBACK].into(),
     };
     let admission = Admission::new("media", Most { connections: 100, of_address: None }, Patience::default());
@@ -175,4 +180,62 @@ async fn rooms_spread_over_workers_and_stay_where_they_are() {
             .await,
         Err(control::ConnectError::RoomNotFound)
     ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_room_sits_on_two_workers_under_one_list_of_people() {
+    let (plane, mut notices) = start_with(2, Some(1));
+    let mut people = vec![Person::join(&plane, "one", "alice", true).await];
+    until(&mut people, "alice is connected", |people| people[0].client.is_connected()).await;
+    let connections = |plane: &Plane| -> Vec<u64> {
+        let workers = plane.workers().iter();
+        workers.map(|worker| worker.gauges().connections.load(std::sync::atomic::Ordering::Relaxed)).collect()
+    };
+    // Where one is connected goes by what workers published last.
+    until(&mut people, "that is published", |_| connections(&plane).iter().sum::<u64>() == 1).await;
+    people.push(Person::join(&plane, "one", "bob", true).await);
+    until(&mut people, "each sees the other", |people| {
+        people.iter().all(|person| person.client.received().frames > 30)
+    })
+    .await;
+    until(&mut people, "one is connected to each worker", |_| connections(&plane) == [1, 1]).await;
+    assert_eq!(plane.rooms().await, [(room("one"), 2)]);
+    let described = plane.describe_rooms(None).await;
+    assert_eq!(described.iter().map(|room| room.num_participants).collect::<Vec<_>>(), [2]);
+
+    let update =
+        livekit::proto::UpdateParticipantRequest { identity: "bob".into(), metadata: "m".into(), ..Default::default() };
+    let answer = plane.ask(&room("one"), livekit::RoomRequest::UpdateParticipant(update)).await;
+    assert!(matches!(&answer, Ok(livekit::RoomAnswer::Participant(info)) if info.metadata == "m"), "{answer:?}");
+    let Ok(livekit::RoomAnswer::Participants(listed)) =
+        plane.ask(&room("one"), livekit::RoomRequest::Participants).await
+    else {
+        panic!("a list")
+    };
+    let listed: Vec<_> =
+        listed.iter().map(|one| (one.identity.as_str(), one.metadata.as_str(), one.tracks.len())).collect();
+    assert_eq!(listed, [("alice", "", 1), ("bob", "m", 1)]);
+
+    plane.remove_participant(&room("one"), "bob").await;
+    until(&mut people, "bob is put out", |people| people[1].farewell.is_some()).await;
+    assert!(people[0].farewell.is_none(), "alice stays");
+    let told = std::iter::from_fn(|| notices.try_recv().ok()).filter_map(|notice| match notice.kind {
+        MediaNoticeKind::Joined { .. } => Some((notice.identity, "joined")),
+        MediaNoticeKind::Left { clean: true } => Some((notice.identity, "left")),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let expected = [("alice", "joined"), ("bob", "joined"), ("bob", "left")];
+    assert_eq!(told, expected.map(|(identity, what)| (identity.to_owned(), what)));
+
+    // The room ends on both.
+    people.push(Person::join(&plane, "one", "carol", false).await);
+    until(&mut people, "carol sees alice", |people| people[2].client.received().frames > 10).await;
+    plane.close_room(&room("one")).await;
+    until(&mut people, "it is closed", |people| people[0].farewell.is_some() && people[2].farewell.is_some()).await;
+    let none = |plane: &Plane| {
+        let workers = plane.workers().iter();
+        workers.map(|worker| worker.gauges().rooms.load(std::sync::atomic::Ordering::Relaxed)).sum::<u64>() == 0
+    };
+    until(&mut people, "no worker has it", |_| none(&plane)).await;
 }

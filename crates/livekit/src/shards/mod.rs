@@ -91,6 +91,13 @@ pub enum ShardMessage {
     Quality(Vec<(String, sfu::Quality)>),
 }
 
+impl ShardMessage {
+    /// From home, or from whoever finds that it is no more: the room is over, and its clients may come back to a new one.
+    pub fn over() -> Self {
+        Self::Over(Ending(Departure::MediaLost))
+    }
+}
+
 /// A client that wants in.
 #[derive(Debug)]
 pub struct Entry {

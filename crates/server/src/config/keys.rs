@@ -93,6 +93,11 @@ pub const KEYS: &[Key] = &[
         "IP addresses that clients are told to use (those of the interfaces)",
     ),
     key(
+        "media.spread_from",
+        Kind::Number,
+        "from so many clients on a worker on, new ones of its rooms go to a worker with less than half as many; 0 for never (200)",
+    ),
+    key(
         "media.initial_bitrate",
         Kind::Number,
         "bits per second to assume for a client until its bandwidth has been measured",

@@ -62,6 +62,8 @@ pub struct Config {
     pub tcp_port: Option<u16>,
     /// Announced addresses; empty: determined at start.
     pub announce: Vec<IpAddr>,
+    /// From so many clients on a worker on, its rooms spread to others; `None`: a room stays on one worker.
+    pub spread_from: Option<u64>,
     /// The bandwidth assumed for a subscriber before any measurement.
     pub initial_bitrate: Bitrate,
     /// What is logged, and how.

@@ -47,6 +47,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         udp_ports,
         tcp_port,
         announce: announce(&read)?,
+        spread_from: Some(read.number("media.spread_from", 0..=100_000)?.unwrap_or(200)).filter(|from| *from > 0),
         initial_bitrate: Bitrate(read.number("media.initial_bitrate", 100_000..=1_000_000_000)?.unwrap_or(7_000_000)),
         log: Log {
             filter: read.text("log.level")?.unwrap_or_else(|| "info".to_owned()),

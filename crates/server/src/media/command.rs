@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{ConnectError, SignalFrame};
 use livekit::{
-    CascadeId, CascadeMessage, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest,
-    proto,
+    CascadeId, CascadeMessage, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, ShardMessage,
+    SignalRequest, proto,
 };
 use model::RoomName;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ use crate::bridge::Outlet;
 pub const COMMANDS: usize = 4_096;
 
 /// A room of a worker, for as long as it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomKey {
     /// Its place.
     pub slot: usize,
@@ -62,7 +62,7 @@ pub enum Command {
     /// One end of a cascade is to be set up.
     OpenCascade(Box<OpenCascade>),
     /// What rooms say to rooms of this worker.
-    Cascade(Vec<Cascaded>),
+    Parcels(Vec<Parcel>),
     /// The rooms as LiveKit describes them.
     Describe(oneshot::Sender<Vec<proto::Room>>),
     /// Connect a client.
@@ -98,6 +98,8 @@ pub struct Connect {
     pub room: RoomName,
     /// The client's token and what it can do.
     pub join: Join,
+    /// Where the room is at home, if this worker is to have another shard of it. `None`: at this worker.
+    pub home: Option<Address>,
     /// Open the room so where there is none.
     pub create: Option<RoomOptions>,
     /// To its WebSocket.
@@ -139,12 +141,32 @@ pub struct OpenCascade {
 }
 
 /// A room, wherever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Its worker.
     pub worker: usize,
     /// Where it is there.
     pub room: RoomKey,
+}
+
+/// Something for a room of another worker.
+#[derive(Debug)]
+pub enum Parcel {
+    /// From another room.
+    Cascaded(Cascaded),
+    /// From another shard of the same room.
+    Sharded(Sharded),
+}
+
+/// What one shard of a room says to another.
+#[derive(Debug)]
+pub struct Sharded {
+    /// Where the room is at home.
+    pub home: Address,
+    /// The worker of the shard that says it.
+    pub from: usize,
+    /// What it says.
+    pub message: ShardMessage,
 }
 
 /// What one room says to another.
@@ -170,6 +192,8 @@ pub enum AskRefused {
 /// Why a client was not connected.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConnectRefused {
+    /// The room is at home here, but the client is to be connected to this worker.
+    Shard(usize, Address),
     /// The room lives on another worker: look it up again.
     Elsewhere,
     /// Refused.
@@ -179,7 +203,7 @@ pub enum ConnectRefused {
 /// What a worker publishes of itself, for placement and metrics. Written by the worker alone.
 #[derive(Debug, Default)]
 pub struct Gauges {
-    /// Rooms open.
+    /// Rooms open, shards of rooms that are at home elsewhere included.
     pub rooms: AtomicU64,
     /// Participants in them.
     pub participants: AtomicU64,
@@ -267,6 +291,11 @@ impl WorkerHandle {
 
     /// How much it has to do, to compare with another's.
     pub fn load(&self) -> (u64, u64) {
-        (self.gauges.participants.load(Ordering::Relaxed), self.gauges.rooms.load(Ordering::Relaxed))
+        (self.connections(), self.gauges.rooms.load(Ordering::Relaxed))
+    }
+
+    /// How many clients are connected to it.
+    pub fn connections(&self) -> u64 {
+        self.gauges.connections.load(Ordering::Relaxed)
     }
 }

@@ -5,6 +5,7 @@
 //! others.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -22,6 +23,12 @@ pub struct Hosted {
     pub name: RoomName,
     /// Which room of its place this is.
     pub key: RoomKey,
+    /// Where the room is at home: here, unless it is a shard.
+    pub home: Address,
+    /// The room is at home elsewhere.
+    pub is_shard: bool,
+    /// The workers that have had another shard of the room.
+    pub shards: BTreeSet<usize>,
     /// The core.
     pub room: Room,
     /// Where its clients listen.
@@ -50,10 +57,13 @@ pub struct Panicked(pub Box<dyn Any + Send>);
 
 impl Hosted {
     /// A room that has just been made.
-    pub fn new(name: RoomName, key: RoomKey, room: Room) -> Self {
+    pub fn new(name: RoomName, key: RoomKey, room: Room, home: Address) -> Self {
         Self {
             name,
             key,
+            home,
+            is_shard: false,
+            shards: BTreeSet::new(),
             room,
             links: Links::default(),
             members: FxHashSet::default(),

@@ -3,13 +3,13 @@
 //! Owns every media socket. Knows what a datagram is for ([`routes`]), not what is in it: that is `livekit`'s and `sfu`'s.
 
 mod addresses;
-mod cascade;
 mod command;
 mod directory;
 mod hosted;
 mod notices;
 mod options;
 mod outbox;
+mod parcels;
 mod plane;
 mod routes;
 mod socket;
@@ -73,6 +73,9 @@ pub struct RoomDefaults {
     pub token_key: Option<auth::LiveKitKey>,
     /// Where the operator's backend is told what happens; none: nowhere.
     pub hooks: Option<mpsc::Sender<Box<livekit::proto::WebhookEvent>>>,
+    /// A worker with so many clients or more leaves new ones of its rooms to a worker that has less than half of that; `None`: a
+    /// room stays on one worker.
+    pub spread_from: Option<u64>,
     /// The IP addresses of this host.
     pub local: Arc<[std::net::IpAddr]>,
 }

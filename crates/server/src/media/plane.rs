@@ -176,19 +176,22 @@ impl MediaPlane for Plane {
         join: Join,
         create: Option<RoomOptions>,
     ) -> Result<SignalLink, ConnectError> {
+        let mut shard = None;
         for _ in 0..LOOKUPS {
             if self.stopping.load(Ordering::Relaxed) {
                 break;
             }
-            let index = match self.directory.find(&room) {
-                Some(index) => index,
-                None if create.is_some() => self.directory.place(&room, || self.least_loaded()),
-                None => return Err(ConnectError::RoomNotFound),
+            let (index, home) = match (shard.take(), self.directory.find(&room)) {
+                (Some((worker, home)), _) => (worker, Some(home)),
+                (None, Some(index)) => (index, None),
+                (None, None) if create.is_some() => (self.directory.place(&room, || self.least_loaded()), None),
+                (None, None) => return Err(ConnectError::RoomNotFound),
             };
             let worker = &self.workers[index];
             let (responses, from_room) = mpsc::channel(RESPONSES);
             let (reply, answer) = oneshot::channel();
-            let connect = Connect { room: room.clone(), join: join.clone(), create: create.clone(), responses, reply };
+            let (room, join, create) = (room.clone(), join.clone(), create.clone());
+            let connect = Connect { room, join, home, create, responses, reply };
             if worker.send(Command::Connect(Box::new(connect))).await.is_err() {
                 break;
             }
@@ -199,6 +202,7 @@ impl MediaPlane for Plane {
                     return Ok(SignalLink { requests, responses: from_room });
                 }
                 Ok(Err(ConnectRefused::Elsewhere)) => {}
+                Ok(Err(ConnectRefused::Shard(worker, home))) => shard = Some((worker, home)),
                 Ok(Err(ConnectRefused::Refused(error))) => return Err(error),
                 Err(_) => break,
             }

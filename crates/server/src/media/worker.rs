@@ -13,28 +13,32 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use control::{ConnectError, MediaNotice, SignalFrame};
-use livekit::{CascadeId, CascadeMessage, ConnectionId, Output, Room, RoomOptions, RoomRefusal, RoomRequest};
+use livekit::{CascadeMessage, ConnectionId, Output, Room, RoomOptions, RoomRefusal, RoomRequest};
 use mio::{Events, Interest, Poll, Token};
 use model::RoomName;
+use rustc_hash::FxHashMap;
 use sfu::{Datagram, Transmit, Transport};
 use slab::Slab;
 use tokio::sync::{mpsc, oneshot};
 
 use super::RoomDefaults;
 use super::addresses::Addresses;
-use super::cascade::CascadeOutboxes;
 use super::command::{
-    Ask, AskRefused, Cascaded, Command, Connect, ConnectRefused, Gauges, OpenCascade, RoomKey, WorkerHandle,
+    Address, Ask, AskRefused, Command, Connect, ConnectRefused, Gauges, Parcel, RoomKey, Sharded, WorkerHandle,
 };
 use super::directory::Directory;
 use super::hosted::{Hosted, Panicked, guarded};
 use super::notices::NoticeOutbox;
 use super::outbox::Outbox;
+use super::parcels::ParcelOutboxes;
 use super::routes::{Route, Routes, Slot, ufrag_prefix};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
 use crate::bridge::{Inlet, RelayLanes};
+
+mod cascades;
+mod shards;
 
 /// The waker's token; the sockets' follow, then those of TCP connections.
 pub const WAKER: Token = Token(0);
@@ -92,11 +96,13 @@ pub struct Worker {
     poll: Poll,
     commands: mpsc::Receiver<Command>,
     rooms: Slab<Hosted>,
+    /// Shards here of rooms that are at home elsewhere, by where that is.
+    shards: FxHashMap<Address, Slot>,
     dirty: Vec<Slot>,
     timers: Timers,
     io: Io,
     notices: NoticeOutbox,
-    cascades: CascadeOutboxes,
+    parcels: ParcelOutboxes,
     defaults: RoomDefaults,
     directory: Arc<Directory>,
     gauges: Arc<Gauges>,
@@ -155,11 +161,12 @@ impl Worker {
             poll: parts.poll,
             commands: parts.commands,
             rooms: Slab::new(),
+            shards: FxHashMap::default(),
             dirty: Vec::new(),
             timers: Timers::default(),
             io,
             notices: NoticeOutbox { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
-            cascades: CascadeOutboxes::new(parts.workers),
+            parcels: ParcelOutboxes::new(parts.workers),
             defaults,
             directory: parts.directory,
             gauges: parts.gauges,
@@ -212,7 +219,7 @@ impl Worker {
         self.io.relays.flush();
         self.io.tcp.write_queued(self.poll.registry());
         self.notices.flush();
-        self.cascades.flush();
+        self.parcels.flush();
         if now.saturating_duration_since(self.published) >= PUBLISH {
             self.publish(now);
         }
@@ -226,7 +233,7 @@ impl Worker {
         if !self.io.inlet.is_empty() {
             return Duration::ZERO;
         }
-        let longest = if self.notices.waiting.is_empty() && !self.cascades.any_waiting() {
+        let longest = if self.notices.waiting.is_empty() && !self.parcels.any_waiting() {
             LONGEST_SLEEP
         } else {
             Duration::from_millis(20)
@@ -340,7 +347,9 @@ impl Worker {
             hosted.dirty = false;
             let settled = match hosted.over {
                 true => Ok(None),
-                false => settle(hosted, &mut self.io, &mut self.notices, &mut self.cascades, &self.poll, now),
+                false => {
+                    settle(hosted, self.index, &mut self.io, &mut self.notices, &mut self.parcels, &self.poll, now)
+                }
             };
             match settled {
                 Ok(Some(at)) => remind(hosted, &mut self.timers, at),
@@ -392,11 +401,14 @@ impl Worker {
     fn take_out(&mut self, slot: Slot) -> Option<Hosted> {
         let mut hosted = self.rooms.try_remove(slot)?;
         for (cascade, other) in hosted.cascades.drain() {
-            self.cascades.push(other, cascade, CascadeMessage::End);
+            self.parcels.push(other, cascade, CascadeMessage::End);
         }
         self.io.routes.close_room(slot);
         self.io.tcp.close_room(self.poll.registry(), slot);
-        self.directory.release(&hosted.name, self.index);
+        if !hosted.is_shard {
+            self.directory.release(&hosted.name, self.index);
+        }
+        self.leave_shards(&hosted);
         Some(hosted)
     }
 
@@ -443,14 +455,17 @@ impl Worker {
                 let _ = reply.send(found);
             }
             Command::OpenCascade(open) => self.open_cascade(now, *open),
-            Command::Cascade(cascaded) => {
-                for Cascaded { room, cascade, message } in cascaded {
-                    self.take_cascaded(now, room, cascade, message);
+            Command::Parcels(parcels) => {
+                for parcel in parcels {
+                    match parcel {
+                        Parcel::Cascaded(cascaded) => self.take_cascaded(now, cascaded),
+                        Parcel::Sharded(sharded) => self.take_sharded(now, sharded),
+                    }
                 }
             }
             Command::Describe(reply) => {
                 let mut described = Vec::new();
-                for (_, hosted) in self.rooms.iter_mut().filter(|(_, hosted)| !hosted.over) {
+                for (_, hosted) in self.rooms.iter_mut().filter(|(_, hosted)| !hosted.over && !hosted.is_shard) {
                     touch(hosted, &mut self.dirty, |room| described.push(room.describe()));
                 }
                 let _ = reply.send(described);
@@ -467,7 +482,8 @@ impl Worker {
             }
             Command::Tcp(accepted) => self.take_tcp(now, *accepted),
             Command::Rooms(reply) => {
-                let rooms = self.rooms.iter().map(|(_, hosted)| (hosted.name.clone(), hosted.members.len())).collect();
+                let rooms = self.rooms.iter().filter(|(_, hosted)| !hosted.is_shard);
+                let rooms = rooms.map(|(_, hosted)| (hosted.name.clone(), hosted.members.len())).collect();
                 let _ = reply.send(rooms);
             }
             Command::Stop(reply) => self.stop(now, reply),
@@ -476,7 +492,7 @@ impl Worker {
 
     fn find(&self, room: &RoomName) -> Option<Slot> {
         // Rooms are found by name only when one opens, closes or is entered.
-        self.rooms.iter().find(|(_, hosted)| hosted.name == *room).map(|(slot, _)| slot)
+        self.rooms.iter().find(|(_, hosted)| hosted.name == *room && !hosted.is_shard).map(|(slot, _)| slot)
     }
 
     fn open(&mut self, now: Instant, name: RoomName, options: RoomOptions) -> Option<Slot> {
@@ -492,18 +508,13 @@ impl Worker {
                 return None;
             }
         };
-        self.generation += 1;
-        let entry = self.rooms.vacant_entry();
-        let slot = entry.key();
-        let hosted = entry.insert(Hosted::new(name, RoomKey { slot, generation: self.generation }, room));
-        hosted.dirty = true;
-        self.dirty.push(slot);
-        Some(slot)
+        Some(self.host(name, room, None))
     }
 
     fn connect(&mut self, now: Instant, connect: Connect) {
-        let Connect { room: name, join, create, responses, reply } = connect;
+        let Connect { room: name, join, home, create, responses, reply } = connect;
         let found = match (self.find(&name), create) {
+            _ if home.is_some() => self.shard_at(now, name, home),
             (Some(slot), _) => Ok(slot),
             (None, Some(options)) => self.open(now, name, options).ok_or(ConnectRefused::Elsewhere),
             (None, None) => {
@@ -518,6 +529,10 @@ impl Worker {
                 return;
             }
         };
+        if let Some((worker, home)) = self.elsewhere(slot, &join) {
+            let _ = reply.send(Err(ConnectRefused::Shard(worker, home)));
+            return;
+        }
         self.connection += 1;
         let connection = ConnectionId(self.connection);
         let hosted = &mut self.rooms[slot];
@@ -563,37 +578,6 @@ impl Worker {
         }
     }
 
-    fn open_cascade(&mut self, now: Instant, open: OpenCascade) {
-        let OpenCascade { room, cascade, other, identity, is_dependent, is_source, reply } = open;
-        let mut opened = Err(RoomRefusal::RoomNotFound);
-        if self.rooms.get(room.slot).is_some_and(|hosted| hosted.key == room) {
-            self.rooms[room.slot].cascades.insert(cascade, other);
-            self.touch(room.slot, |room| {
-                opened = match is_source {
-                    true => room.cascade_out(now, cascade, &identity),
-                    false => room.cascade_in(now, cascade, &identity, is_dependent),
-                };
-            });
-            if opened.is_err() {
-                self.rooms[room.slot].cascades.remove(&cascade);
-            }
-        }
-        if opened.is_err() && is_source {
-            self.cascades.push(other, cascade, CascadeMessage::End);
-        }
-        let _ = reply.send(opened);
-    }
-
-    fn take_cascaded(&mut self, now: Instant, room: RoomKey, cascade: CascadeId, message: CascadeMessage) {
-        let Some(hosted) = self.rooms.get_mut(room.slot).filter(|hosted| hosted.key == room) else { return };
-        match message {
-            CascadeMessage::End => drop(hosted.cascades.remove(&cascade)),
-            _ if !hosted.cascades.contains_key(&cascade) => return,
-            CascadeMessage::State(_) | CascadeMessage::Media(_) | CascadeMessage::Data(..) => {}
-        }
-        touch(hosted, &mut self.dirty, |room| room.handle_cascade(now, cascade, message));
-    }
-
     fn take_tcp(&mut self, now: Instant, accepted: Accepted) {
         let Some(route) = self.io.routes.by_ufrag(&accepted.ufrag) else { return };
         match self.io.tcp.add(self.poll.registry(), FIRST_TCP, accepted, route, now) {
@@ -616,6 +600,7 @@ impl Worker {
             self.touch(slot, |room| room.shut_down(now));
         }
         self.settle_dirty(now);
+        self.parcels.clear();
         // That they go now is no event of a call: it goes on after the restart.
         self.notices.waiting.truncate(before);
         for (_, hosted) in &mut self.rooms {
@@ -707,9 +692,10 @@ fn remind(hosted: &mut Hosted, timers: &mut Timers, at: Instant) {
 /// Flushes a room and carries out its outputs; says when it wants to be woken.
 fn settle(
     hosted: &mut Hosted,
+    own: usize,
     io: &mut Io,
     notices: &mut NoticeOutbox,
-    cascades: &mut CascadeOutboxes,
+    parcels: &mut ParcelOutboxes,
     poll: &Poll,
     now: Instant,
 ) -> Result<Option<Instant>, Panicked> {
@@ -733,14 +719,16 @@ fn settle(
                 Output::Cascade(cascade, message) => {
                     let over = matches!(message, CascadeMessage::End);
                     if let Some(other) = hosted.cascades.get(&cascade).copied() {
-                        cascades.push(other, cascade, message);
+                        parcels.push(other, cascade, message);
                     }
                     if over {
                         hosted.cascades.remove(&cascade);
                     }
                 }
-                // A room has one shard here.
-                Output::Shard(..) => {}
+                Output::Shard(to, message) => {
+                    let sharded = Sharded { home: hosted.home, from: own, message };
+                    parcels.push_sharded(to.0 as usize, sharded);
+                }
                 Output::Answer(id, answer) => hosted.asked.answer(id, answer),
                 Output::Hook(event) => notices.hook(event),
             }

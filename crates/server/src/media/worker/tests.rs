@@ -43,6 +43,7 @@ impl Desk {
             ufrag_prefix: String::new(),
             token_key: None,
             hooks: None,
+            spread_from: None,
             local: [LOOPBACK].into(),
         };
         let worker = Worker::new(Parts {
@@ -84,7 +85,7 @@ impl Desk {
         let (reply, mut answer) = oneshot::channel();
         let room = RoomName::new(room).expect("a name");
         let create = Some(RoomOptions::default());
-        self.ask(Command::Connect(Box::new(Connect { room, join, create, responses, reply })));
+        self.ask(Command::Connect(Box::new(Connect { room, join, home: None, create, responses, reply })));
         let (room, connection) = answer.try_recv().expect("answered").expect("let in");
         Link { room, connection, frames }
     }
