@@ -153,11 +153,11 @@ impl Estate {
     /// Which qualities a publisher was last told that anybody wants.
     #[allow(deprecated)]
     fn demand(&self, who: Who) -> Option<Vec<bool>> {
-        let told = self.events(who).iter().filter_map(|event| match event {
+        let mut told = self.events(who).iter().filter_map(|event| match event {
             ClientEvent::QualityDemand(update) => Some(update),
             _ => None,
         });
-        Some(told.last()?.subscribed_qualities.iter().map(|quality| quality.enabled).collect())
+        Some(told.next_back()?.subscribed_qualities.iter().map(|quality| quality.enabled).collect())
     }
 }
 
@@ -486,4 +486,35 @@ fn those_of_a_shard_that_fails_are_lost_and_no_more() {
     assert_eq!(estate.told(), [RoomEvent::Left { identity: "bob".into(), clean: false }]);
     estate.run(SECOND * 4);
     assert_eq!(estate.demand(alice), Some(vec![false; 3]), "nobody is left to see her");
+}
+
+#[test]
+fn one_of_any_shard_can_be_forwarded_to_another_room() {
+    let (mut estate, _alice, _bob) = two();
+    let mut other = House::new();
+    other.join("carol", |_| {});
+    other.run(SECOND);
+    let cascade = livekit::CascadeId(1);
+    other.room.cascade_in(other.now, cascade, "bob", false).expect("nobody of that name");
+    let home = &mut estate.houses[HOME];
+    home.room.cascade_out(home.now, cascade, "bob").expect("he is in the room");
+    let mut run = |time: Duration| {
+        for _ in 0..time.as_millis() {
+            estate.run(Duration::from_millis(1));
+            for (id, message) in std::mem::take(&mut estate.houses[HOME].cascaded) {
+                other.room.handle_cascade(other.now, id, message);
+            }
+            other.run(Duration::from_millis(1));
+            for (id, message) in std::mem::take(&mut other.cascaded) {
+                let home = &mut estate.houses[HOME];
+                home.room.handle_cascade(home.now, id, message);
+            }
+        }
+        other.members[0].client.received()
+    };
+    run(SECOND * 4);
+    let before = run(SECOND);
+    let after = run(SECOND);
+    let second = (after.frames - before.frames, after.audio_packets - before.audio_packets);
+    assert!(flows(&[second], 1), "carol sees bob, by way of home: {second:?}");
 }

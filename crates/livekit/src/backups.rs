@@ -271,7 +271,7 @@ impl Room {
         let there = |at: usize| entry.backups.get(at - 1).is_some_and(|backup| backup.mid.is_some());
         let takes =
             self.sessions.values().filter(|session| session.subscribed.contains(&track)).filter_map(|session| {
-                let mid = session.negotiation.lines.mid_of(track)?;
+                let mid = session.negotiation.sections.mid_of(track)?;
                 let takes = self.media.line_codecs(session.peers.subscriber(), mid);
                 (!takes.is_empty()).then_some((session.key, takes))
             });
@@ -305,7 +305,7 @@ impl Room {
     /// What a subscriber's m-lines take was negotiated.
     pub(crate) fn feed_lines(&mut self, subscriber: ParticipantKey) {
         let Some(session) = self.sessions.get(&subscriber) else { return };
-        let carried = session.negotiation.lines.carried().map(|(_, track)| track);
+        let carried = session.negotiation.sections.carried().map(|(_, track)| track);
         for track in carried.collect::<Vec<_>>() {
             self.feed(track);
         }

@@ -11,7 +11,7 @@ use sfu::{ParticipantKey, PeerConfig, PeerKey, PeerRole};
 
 use crate::data::Mailbox;
 use crate::data_tracks::DataHandles;
-use crate::leave::leave;
+use crate::leave::{Departure, leave};
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT, TOKEN_REFRESH};
 use crate::membership::admission::Turned;
 use crate::membership::grant::{Grant, kind};
@@ -55,17 +55,18 @@ impl Room {
     /// A client joins or resumes over a new signalling connection. The token has been verified.
     pub fn handle_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
         self.begin(now);
-        match (join.client.reconnect.clone(), self.shards.home) {
-            (Some(_), _) if self.membership.revoked.covers(&join.claims) => self.turn_away(connection, Turned::Revoked),
-            (Some((sid, reason)), _) => self.resume(connection, join, &sid, reason),
-            (None, Some(home)) => self.ask_in(home, connection, join),
-            (None, None) => match self.make_place(&join.claims) {
-                Ok(()) => {
-                    let sid = crate::id::sid(&mut self.rng, "PA_");
-                    self.enter(connection, join, sid, self.timestamp());
-                }
-                Err(turned) => self.turn_away(connection, turned),
-            },
+        if let Some((sid, reason)) = join.client.reconnect.clone() {
+            match self.membership.revoked.covers(&join.claims) {
+                true => self.turn_away(connection, Turned::Revoked),
+                false => self.resume(connection, join, &sid, reason),
+            }
+        } else if !self.shards.is_home() {
+            self.ask_in(connection, join);
+        } else if let Err(turned) = self.make_place(&join.claims) {
+            self.turn_away(connection, turned);
+        } else {
+            let sid = crate::id::sid(&mut self.rng, "PA_");
+            self.enter(connection, join, sid, self.timestamp());
         }
     }
 
@@ -96,6 +97,31 @@ impl Room {
             self.renegotiate.insert(key);
         }
         self.membership.mark_changed(key);
+    }
+
+    /// Whether the holder of a token is let in. Whoever has its identity makes place.
+    pub(crate) fn make_place(&mut self, claims: &auth::LiveKitClaims) -> Result<(), Turned> {
+        if self.membership.revoked.covers(claims) {
+            return Err(Turned::Revoked);
+        }
+        if let Some(key) = self.membership.identities.get(&claims.sub).copied() {
+            self.depart(key, Departure::Duplicate);
+            // Before the new one is there: it must not hear of its own end.
+            self.tell_changes();
+        }
+        self.membership.has_place(claims)
+    }
+
+    /// A new member counts from now on.
+    pub(crate) fn announce(&mut self, key: ParticipantKey) {
+        let Some(member) = self.membership.members.get(&key) else { return };
+        let (identity, device, is_dependent) = (member.identity.clone(), member.device.clone(), member.is_dependent());
+        // Back at once: it never left.
+        self.membership.is_back(&identity);
+        if self.shards.is_home() {
+            self.event(RoomEvent::Joined { identity, device, is_dependent });
+        }
+        self.membership.count_changed(self.now);
     }
 
     /// Says why someone is not let in.

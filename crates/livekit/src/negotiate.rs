@@ -51,7 +51,7 @@ impl Room {
         };
         self.claim_media(key, &negotiated.media);
         if let (Peers::Single(_), Some(session)) = (peers, self.sessions.get_mut(&key)) {
-            let lines = &mut session.negotiation.lines;
+            let lines = &mut session.negotiation.sections;
             lines.offered(negotiated.media.iter().map(|m| (m.mid.clone(), m.kind, m.receives, m.sends)));
             lines.fill();
             session.negotiation.asked = None;
@@ -73,7 +73,7 @@ impl Room {
         if let Peers::Single(_) = peers {
             self.bind_lines(key);
             self.renegotiate.remove(&key);
-            let lines = self.sessions.get(&key).map(|session| &session.negotiation.lines);
+            let lines = self.sessions.get(&key).map(|session| &session.negotiation.sections);
             if lines.is_some_and(|lines| lines.lacking() != (0, 0) && lines.count() + MOST_TRACKS < MOST_MEDIA) {
                 self.renegotiate.insert(key);
             }
@@ -83,7 +83,7 @@ impl Room {
     fn bind_lines(&mut self, key: ParticipantKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let peer = session.peers.subscriber();
-        for (track, mid) in session.negotiation.lines.take_unbound() {
+        for (track, mid) in session.negotiation.sections.take_unbound() {
             let media = self.fed_by(key, track);
             self.media.bind_subscription(self.now, key, media, peer, mid);
         }
@@ -96,7 +96,8 @@ impl Room {
 
     fn line_use(&self, key: ParticipantKey, offered: &OfferedMedia) -> LineUse {
         let Some(session) = self.sessions.get(&key) else { return LineUse::Other };
-        if let Some(sent) = session.negotiation.lines.track_of(&offered.mid).and_then(|track| self.sent(session, track))
+        if let Some(sent) =
+            session.negotiation.sections.track_of(&offered.mid).and_then(|track| self.sent(session, track))
         {
             return LineUse::Send(sent);
         }
@@ -140,10 +141,10 @@ impl Room {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let negotiation = &mut session.negotiation;
-        negotiation.lines.fill();
-        let (audios, videos) = negotiation.lines.lacking();
+        negotiation.sections.fill();
+        let (audios, videos) = negotiation.sections.lacking();
         // No more than the client may offer, some left for what it publishes.
-        let left = MOST_MEDIA.saturating_sub(negotiation.lines.count() + MOST_TRACKS) as u32;
+        let left = MOST_MEDIA.saturating_sub(negotiation.sections.count() + MOST_TRACKS) as u32;
         let (audios, videos) = (audios.min(left), videos.min(left.saturating_sub(audios)));
         let request = match negotiation.asked {
             // Its offer is on the way, and has all the m-lines it takes.
@@ -175,17 +176,18 @@ impl Room {
             // Goes on when the answer is there.
             return;
         }
-        let (audios, videos) = negotiation.lines.lacking();
+        let (audios, videos) = negotiation.sections.lacking();
         for kind in
             std::iter::repeat_n(Kind::Audio, audios as usize).chain(std::iter::repeat_n(Kind::Video, videos as usize))
         {
             let mid = self.media.add_send_media(self.now, peer, kind);
-            negotiation.lines.add(mid, kind);
+            negotiation.sections.add(mid, kind);
         }
-        negotiation.lines.fill();
+        negotiation.sections.fill();
         let restart_ice = std::mem::take(&mut negotiation.restart_ice);
         let made = self.media.create_offer(self.now, peer, restart_ice);
-        let carried: Vec<(MidName, TrackKey)> = negotiation.lines.carried().map(|(mid, t)| (mid.clone(), t)).collect();
+        let carried: Vec<(MidName, TrackKey)> =
+            negotiation.sections.carried().map(|(mid, t)| (mid.clone(), t)).collect();
         let (sdp, outstanding) = match (made, negotiation.offer.take()) {
             (Ok(Some(sdp)), _) => (sdp, Outstanding::Stack),
             (Ok(None), Some(last)) if last.told != carried => (last.sdp, Outstanding::Text),
@@ -243,7 +245,7 @@ impl Room {
         let told = offer.told.clone();
         for (mid, track) in told {
             let Some(session) = self.sessions.get_mut(&key) else { return };
-            if session.negotiation.lines.bind(&mid, track) {
+            if session.negotiation.sections.bind(&mid, track) {
                 let media = self.fed_by(key, track);
                 self.media.bind_subscription(self.now, key, media, subscriber, mid);
             }

@@ -9,7 +9,7 @@ use sfu::{MidName, ParticipantKey, PeerKey, TrackKey, TrackPreference};
 
 use crate::data::Mailbox;
 use crate::data_tracks::DataHandles;
-use crate::lines::Lines;
+use crate::sections::MediaSections;
 use crate::types::{ClientParameters, ConnectionId};
 
 /// The signalling connection of a session.
@@ -69,7 +69,7 @@ impl Peers {
 #[derive(Debug, Default)]
 pub(crate) struct Negotiation {
     /// The m-lines the server sends on.
-    pub lines: Lines,
+    pub sections: MediaSections,
     /// One connection: the client's first offer is here. Until then nothing is asked for, for it brings m-lines anyway.
     pub offered: bool,
     /// One connection: the client was asked for an offer then, with so many lines more.
@@ -89,7 +89,7 @@ pub(crate) struct Negotiation {
 impl Negotiation {
     pub fn for_client(info: &proto::ClientInfo) -> Self {
         let reuse = info.sdk == i32::from(proto::client_info::Sdk::Js);
-        Self { lines: Lines::new(reuse), ..Self::default() }
+        Self { sections: MediaSections::new(reuse), ..Self::default() }
     }
 }
 

@@ -182,14 +182,14 @@ impl Room {
     pub(crate) fn subscription_wanted(&mut self, subscriber: ParticipantKey, track: TrackKey) {
         let Some(kind) = self.membership.tracks.get(&track).map(|track| track.kind) else { return };
         let Some(session) = self.sessions.get_mut(&subscriber) else { return };
-        session.negotiation.lines.want(track, kind);
+        session.negotiation.sections.want(track, kind);
         self.renegotiate.insert(subscriber);
     }
 
     /// A subscription is over.
     pub(crate) fn subscription_ended(&mut self, subscriber: ParticipantKey, track: TrackKey) {
         let Some(session) = self.sessions.get_mut(&subscriber) else { return };
-        if session.negotiation.lines.end(track) {
+        if session.negotiation.sections.end(track) {
             self.renegotiate.insert(subscriber);
         }
     }

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Admission, Ending, Entry, Parting, Refusal, ShardId, ShardMessage, Standing};
+use livekit_protocol as proto;
+use sfu::{ParticipantKey, Rights};
+
+use super::{Admission, Ending, Entry, FromHome, Parting, Refusal, ShardId, Standing, ToHome};
 use crate::leave::Departure;
 use crate::membership::RoomFacts;
 use crate::membership::admission::Turned;
@@ -10,8 +13,6 @@ use crate::membership::member::{Member, Origin};
 use crate::room::Room;
 use crate::trunk::Trunk;
 use crate::types::{ClientParameters, ConnectionId, Join, Output, RoomEvent, RoomInit};
-use livekit_protocol as proto;
-use sfu::{ParticipantKey, Rights};
 
 impl Room {
     /// Another shard of a room that is at home elsewhere. Until home has said how the room stands, nobody is let in.
@@ -20,30 +21,30 @@ impl Room {
         room.membership.follow();
         room.shards.home = Some(home);
         room.shards.others.insert(home);
-        room.out(Output::Shard(home, ShardMessage::Open));
+        room.tell_home(ToHome::Open);
         room
     }
 
     /// What home says to another shard.
-    pub(super) fn hear_home(&mut self, message: ShardMessage) {
+    pub(super) fn hear_home(&mut self, message: FromHome) {
         match message {
-            ShardMessage::Welcome(standing) => self.welcomed(*standing),
-            ShardMessage::Admitted(admission) => self.admitted(admission),
-            ShardMessage::Refused(Refusal { ticket, turned }) => {
+            FromHome::Welcome(standing) => self.welcomed(*standing),
+            FromHome::Admitted(admission) => self.admitted(admission),
+            FromHome::Refused(Refusal { ticket, turned }) => {
                 if self.shards.entering.remove(&ticket).is_some() {
                     self.turn_away(ticket, turned);
                 }
             }
-            ShardMessage::Evict(Parting { sid, departure }) | ShardMessage::Left(Parting { sid, departure }) => {
+            FromHome::Evict(Parting { sid, departure }) | FromHome::Left(Parting { sid, departure }) => {
                 if let Some(key) = self.membership.by_sid(&sid).map(|member| member.key) {
                     self.part(key, departure, self.shards.home);
                 }
             }
-            ShardMessage::Facts(facts) => {
+            FromHome::Facts(facts) => {
                 self.take_facts(*facts);
                 self.send_room_update();
             }
-            ShardMessage::Shards(shards) => {
+            FromHome::Shards(shards) => {
                 let gone: Vec<_> = self.shards.others.difference(&shards).copied().collect();
                 self.shards.others = shards;
                 self.shards.others.extend(self.shards.home);
@@ -53,18 +54,16 @@ impl Room {
                     }
                 }
             }
-            ShardMessage::Request(id, request) => self.handle_request(self.now, id, *request),
-            ShardMessage::Over(Ending(departure)) => {
+            FromHome::Request(id, request) => self.handle_request(self.now, id, *request),
+            FromHome::Over(Ending(departure)) => {
                 self.end(self.now, departure);
                 self.out(Output::Event(RoomEvent::Empty));
             }
-            // The rest is said to home, or by any shard.
-            _ => {}
         }
     }
 
     /// A client wants in: home decides.
-    pub(crate) fn ask_in(&mut self, home: ShardId, connection: ConnectionId, join: Join) {
+    pub(crate) fn ask_in(&mut self, connection: ConnectionId, join: Join) {
         if self.membership.closed {
             self.turn_away(connection, Turned::Closed);
             return;
@@ -77,7 +76,7 @@ impl Room {
         };
         let entry = Entry { ticket: connection, claims: join.claims.clone(), client };
         self.shards.entering.insert(connection, join);
-        self.out(Output::Shard(home, ShardMessage::Enter(Box::new(entry))));
+        self.tell_home(ToHome::Enter(Box::new(entry)));
     }
 
     /// A client that home has not let in yet is gone. False: there is none such.
@@ -103,13 +102,14 @@ impl Room {
 
     fn admitted(&mut self, admission: Admission) {
         let Admission { ticket, sid, joined_at } = admission;
-        match (self.shards.entering.remove(&ticket), self.shards.home) {
-            (Some(join), _) => self.enter(ticket, join, sid, joined_at),
-            // It did not wait.
-            (None, Some(home)) => {
-                self.out(Output::Shard(home, ShardMessage::Left(Parting { sid, departure: Departure::Lost })));
+        match self.shards.entering.remove(&ticket) {
+            Some(join) => {
+                // Whoever had its identity before: the new one must not hear of its own end.
+                self.tell_changes();
+                self.enter(ticket, join, sid, joined_at);
             }
-            (None, None) => {}
+            // It did not wait.
+            None => self.tell_home(ToHome::Left(Parting { sid, departure: Departure::Lost })),
         }
     }
 

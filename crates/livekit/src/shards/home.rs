@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use sfu::{ParticipantKey, Rights};
 
-use super::{Admission, Ending, Entry, Parting, Refusal, ShardId, ShardMessage, Standing};
+use super::{Admission, Ending, Entry, FromHome, Parting, Refusal, ShardId, ShardMessage, Standing, ToHome};
 use crate::leave::Departure;
 use crate::limits::MOST_PASSED_ON;
-use crate::membership::admission::Turned;
 use crate::membership::grant::{Grant, kind};
 use crate::membership::member::{Member, Origin};
 use crate::requests::{RequestId, RoomRefusal, RoomRequest};
@@ -17,31 +16,28 @@ use crate::types::{Output, RoomEvent};
 
 impl Room {
     /// What another shard says to home.
-    pub(super) fn hear_shard(&mut self, from: ShardId, message: ShardMessage) {
+    pub(super) fn hear_shard(&mut self, from: ShardId, message: ToHome) {
         match message {
-            ShardMessage::Open => self.shard_opened(from),
-            ShardMessage::Closed => self.shard_closed(from),
-            _ if !self.shards.others.contains(&from) => {}
-            ShardMessage::Enter(entry) => self.let_in(from, *entry),
-            ShardMessage::Left(Parting { sid, departure }) => {
+            ToHome::Open => self.shard_opened(from),
+            ToHome::Closed => self.shard_closed(from),
+            ToHome::Enter(entry) => self.let_in(from, *entry),
+            ToHome::Left(Parting { sid, departure }) => {
                 if let Some(key) = self.one_of(from, &sid) {
                     self.part(key, departure, Some(from));
                 }
             }
-            ShardMessage::Event(event) => {
+            ToHome::Event(event) => {
                 let known = self.membership.identities.get(identity(&event));
                 let is_there = known.and_then(|key| self.membership.members.get(key));
                 if is_there.is_some_and(|member| member.origin == Origin::Shard(from)) {
                     self.out(Output::Event(event));
                 }
             }
-            ShardMessage::Answer(id, answer) => {
+            ToHome::Answer(id, answer) => {
                 if self.shards.asked.remove(&id).is_some() {
                     self.out(Output::Answer(id, answer));
                 }
             }
-            // These are home's to say, and the rest is not for home alone.
-            _ => {}
         }
     }
 
@@ -60,7 +56,7 @@ impl Room {
         // One of that number that was there before is no more.
         self.shard_closed(from);
         if self.membership.closed {
-            self.out(Output::Shard(from, ShardMessage::Over(Ending(Departure::Vanished))));
+            self.tell_shard(from, FromHome::Over(Ending(Departure::Vanished)));
             return;
         }
         let members = self.membership.members.values().map(|member| (member.key, member.origin.shard()));
@@ -72,7 +68,7 @@ impl Room {
             shards: self.shards.others.clone(),
             members,
         };
-        self.out(Output::Shard(from, ShardMessage::Welcome(Box::new(standing))));
+        self.tell_shard(from, FromHome::Welcome(Box::new(standing)));
         self.shards.others.insert(from);
         self.introduce();
     }
@@ -100,14 +96,14 @@ impl Room {
         for shard in self.shards.others.clone() {
             let mut others = self.shards.others.clone();
             others.remove(&shard);
-            self.out(Output::Shard(shard, ShardMessage::Shards(others)));
+            self.tell_shard(shard, FromHome::Shards(others));
         }
     }
 
     fn let_in(&mut self, from: ShardId, entry: Entry) {
         let Entry { ticket, claims, mut client } = entry;
         if let Err(turned) = self.make_place(&claims) {
-            self.out(Output::Shard(from, ShardMessage::Refused(Refusal { ticket, turned })));
+            self.tell_shard(from, FromHome::Refused(Refusal { ticket, turned }));
             return;
         }
         let grant = Grant::new(&claims.video, kind(&claims.kind));
@@ -120,32 +116,7 @@ impl Room {
         self.membership.insert(member);
         self.announce(key);
         self.membership.mark_changed(key);
-        self.out(Output::Shard(from, ShardMessage::Admitted(Admission { ticket, sid, joined_at })));
-    }
-
-    /// Whether the holder of a token is let in. Whoever has its identity makes place.
-    pub(crate) fn make_place(&mut self, claims: &auth::LiveKitClaims) -> Result<(), Turned> {
-        if self.membership.revoked.covers(claims) {
-            return Err(Turned::Revoked);
-        }
-        if let Some(key) = self.membership.identities.get(&claims.sub).copied() {
-            self.depart(key, Departure::Duplicate);
-            // Before the new one is there: it must not hear of its own end.
-            self.tell_changes();
-        }
-        self.membership.has_place(claims)
-    }
-
-    /// A new member counts from now on.
-    pub(crate) fn announce(&mut self, key: ParticipantKey) {
-        let Some(member) = self.membership.members.get(&key) else { return };
-        let (identity, device, is_dependent) = (member.identity.clone(), member.device.clone(), member.is_dependent());
-        // Back at once: it never left.
-        self.membership.is_back(&identity);
-        if self.shards.is_home() {
-            self.event(RoomEvent::Joined { identity, device, is_dependent });
-        }
-        self.membership.count_changed(self.now);
+        self.tell_shard(from, FromHome::Admitted(Admission { ticket, sid, joined_at }));
     }
 
     /// The shard that has to carry out a request, if that is another than this one.
@@ -176,13 +147,13 @@ impl Room {
             return;
         }
         self.shards.asked.insert(id, shard);
-        self.out(Output::Shard(shard, ShardMessage::Request(id, Box::new(request))));
+        self.tell_shard(shard, FromHome::Request(id, Box::new(request)));
     }
 
     /// Has all other shards carry out a request with this one, which answers it.
     pub(crate) fn pass_on_to_all(&mut self, id: RequestId, request: &RoomRequest) {
         if self.shards.is_home() {
-            self.tell_shards(|| ShardMessage::Request(id, Box::new(request.clone())));
+            self.tell_shards(|| ShardMessage::FromHome(FromHome::Request(id, Box::new(request.clone()))));
         }
     }
 
@@ -190,20 +161,19 @@ impl Room {
     pub(crate) fn share_facts(&mut self) {
         if self.shards.is_home() && !self.is_alone() {
             let facts = self.membership.facts.clone();
-            self.tell_shards(|| ShardMessage::Facts(Box::new(facts.clone())));
+            self.tell_shards(|| ShardMessage::FromHome(FromHome::Facts(Box::new(facts.clone()))));
         }
     }
 
     /// The room is over: the shards end by themselves, or home is told that this one has.
     pub(crate) fn end_shards(&mut self, departure: Departure) {
         let others = std::mem::take(&mut self.shards.others);
-        match self.shards.home {
-            Some(home) => self.out(Output::Shard(home, ShardMessage::Closed)),
-            None => {
-                for shard in others {
-                    self.out(Output::Shard(shard, ShardMessage::Over(Ending(departure))));
-                }
-            }
+        if !self.shards.is_home() {
+            self.tell_home(ToHome::Closed);
+            return;
+        }
+        for shard in others {
+            self.tell_shard(shard, FromHome::Over(Ending(departure)));
         }
         for (id, _) in std::mem::take(&mut self.shards.asked) {
             self.out(Output::Answer(id, Err(RoomRefusal::Unavailable)));

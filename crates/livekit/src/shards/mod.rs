@@ -11,6 +11,7 @@ mod feed;
 mod home;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use livekit_protocol as proto;
@@ -34,56 +35,29 @@ pub struct ShardId(pub u32);
 /// and lossy data may be lost.
 #[derive(Debug)]
 pub enum ShardMessage {
-    /// To home: a shard opens. It is told how the room stands.
-    Open,
-    /// To home: a client wants in.
-    Enter(Box<Entry>),
-    /// To home: what the control plane is to hear of one who is connected here.
-    Event(RoomEvent),
-    /// To home: the result of a request.
-    Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
-    /// To home: the shard is no more, with all who were connected to it.
-    Closed,
-
-    /// From home: how the room stands.
-    Welcome(Box<Standing>),
-    /// From home: the client is in.
-    Admitted(Admission),
-    /// From home: the client is not let in.
-    Refused(Refusal),
-    /// From home: one who is connected here is put out.
-    Evict(Parting),
-    /// From home: what holds for the room has changed.
-    Facts(Box<RoomFacts>),
-    /// From home: all shards but the one that is told.
-    Shards(BTreeSet<ShardId>),
-    /// From home: a request that concerns one who is connected here, or all.
-    Request(RequestId, Box<RoomRequest>),
-    /// From home: the room is over.
-    Over(Ending),
-
+    /// To home.
+    ToHome(ToHome),
+    /// From home.
+    FromHome(FromHome),
     /// To home and from home: a member as it is now.
     Member(Box<MemberState>),
-    /// To home and from home: a member is gone.
-    Left(Parting),
-
     /// To any: media and what it needs.
     Media(MediaMessage),
     /// To any: a data packet of a participant, or (no sid) of the server, encoded as clients get it.
     Data {
-        /// Who sent it.
+        /// The sender's sid.
         sid: String,
         /// The channel.
         lane: DataLane,
         /// The packet.
-        packet: std::sync::Arc<[u8]>,
+        packet: Arc<[u8]>,
     },
     /// To any: a frame of a data track.
     DataFrame {
         /// The data track's sid.
         sid: String,
         /// The frame as its publisher sent it.
-        frame: std::sync::Arc<[u8]>,
+        frame: Arc<[u8]>,
     },
     /// To any: those connected here whose speaking changed.
     Speakers(Vec<proto::SpeakerInfo>),
@@ -91,10 +65,50 @@ pub enum ShardMessage {
     Quality(Vec<(String, sfu::Quality)>),
 }
 
+/// What a shard says to home.
+#[derive(Debug)]
+pub enum ToHome {
+    /// It opens, and is to be told how the room stands.
+    Open,
+    /// A client wants in.
+    Enter(Box<Entry>),
+    /// One who was connected to it is gone.
+    Left(Parting),
+    /// What the control plane is to hear of one who is connected to it.
+    Event(RoomEvent),
+    /// The result of a request.
+    Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
+    /// It is no more, with all who were connected to it.
+    Closed,
+}
+
+/// What home says to a shard.
+#[derive(Debug)]
+pub enum FromHome {
+    /// How the room stands.
+    Welcome(Box<Standing>),
+    /// A client is in.
+    Admitted(Admission),
+    /// A client is not let in.
+    Refused(Refusal),
+    /// One who is connected to the shard is put out.
+    Evict(Parting),
+    /// One who was connected to another is gone.
+    Left(Parting),
+    /// What holds for the room has changed.
+    Facts(Box<RoomFacts>),
+    /// All other shards.
+    Shards(BTreeSet<ShardId>),
+    /// A request that concerns one who is connected to the shard, or all.
+    Request(RequestId, Box<RoomRequest>),
+    /// The room is over.
+    Over(Ending),
+}
+
 impl ShardMessage {
     /// From home, or from whoever finds that it is no more: the room is over, and its clients may come back to a new one.
     pub fn over() -> Self {
-        Self::Over(Ending(Departure::MediaLost))
+        Self::FromHome(FromHome::Over(Ending(Departure::MediaLost)))
     }
 }
 
@@ -165,23 +179,46 @@ impl Shards {
 impl Room {
     /// What another shard of this room says.
     pub fn handle_shard(&mut self, now: Instant, from: ShardId, message: ShardMessage) {
-        if let ShardMessage::Media(message) = message {
-            self.now = now;
-            self.handle_trunk(Trunk::Shard(from), message);
+        let opens = matches!(message, ShardMessage::ToHome(ToHome::Open));
+        if self.shards.is_home() && !self.shards.others.contains(&from) && !opens {
             return;
         }
-        self.begin(now);
         match message {
-            ShardMessage::Media(_) => {}
+            ShardMessage::Media(message) => {
+                self.now = now;
+                self.handle_trunk(Trunk::Shard(from), message);
+            }
+            message => {
+                self.begin(now);
+                self.hear(from, message);
+            }
+        }
+    }
+
+    fn hear(&mut self, from: ShardId, message: ShardMessage) {
+        match message {
+            ShardMessage::ToHome(message) if self.shards.is_home() => self.hear_shard(from, message),
+            ShardMessage::FromHome(message) if self.shards.home == Some(from) => self.hear_home(message),
+            ShardMessage::ToHome(_) | ShardMessage::FromHome(_) => {}
+            ShardMessage::Member(state) => self.member_shared(from, *state),
+            ShardMessage::Media(message) => self.handle_trunk(Trunk::Shard(from), message),
             ShardMessage::Data { sid, lane, packet } => self.data_shared(sid, lane, &packet),
             ShardMessage::DataFrame { sid, frame } => self.hand_on_frame(&sid, frame.to_vec()),
             ShardMessage::Speakers(speakers) => self.speakers_shared(speakers),
             ShardMessage::Quality(measured) => self.quality_shared(measured),
-            ShardMessage::Member(state) => self.member_shared(from, *state),
-            message if self.shards.is_home() => self.hear_shard(from, message),
-            message if self.shards.home == Some(from) => self.hear_home(message),
-            _ => {}
         }
+    }
+
+    /// To home. Where this is home, there is nobody to tell.
+    fn tell_home(&mut self, message: ToHome) {
+        if let Some(home) = self.shards.home {
+            self.out(Output::Shard(home, ShardMessage::ToHome(message)));
+        }
+    }
+
+    /// From home to a shard.
+    fn tell_shard(&mut self, shard: ShardId, message: FromHome) {
+        self.out(Output::Shard(shard, ShardMessage::FromHome(message)));
     }
 
     /// Tells the other shards of a member: those that do not know it better.
@@ -204,18 +241,22 @@ impl Room {
 
     /// Tells the other shards of a member that goes, but the one that said so.
     pub(crate) fn share_parting(&mut self, sid: &str, origin: Origin, departure: Departure, said_by: Option<ShardId>) {
-        let to: Vec<ShardId> = match (self.shards.home, origin.shard()) {
-            (Some(home), None) => vec![home],
-            (Some(_), Some(_)) => return,
-            (None, _) => self.shards.others.iter().copied().collect(),
-        };
-        for shard in to.into_iter().filter(|shard| Some(*shard) != said_by) {
-            let parting = Parting { sid: sid.to_owned(), departure };
+        let parting = || Parting { sid: sid.to_owned(), departure };
+        if !self.shards.is_home() {
+            if origin.shard().is_none() && said_by.is_none() {
+                self.tell_home(ToHome::Left(parting()));
+            }
+            return;
+        }
+        for shard in self.shards.others.clone() {
+            if Some(shard) == said_by {
+                continue;
+            }
             let message = match origin.shard() == Some(shard) {
-                true => ShardMessage::Evict(parting),
-                false => ShardMessage::Left(parting),
+                true => FromHome::Evict(parting()),
+                false => FromHome::Left(parting()),
             };
-            self.out(Output::Shard(shard, message));
+            self.tell_shard(shard, message);
         }
     }
 
@@ -238,18 +279,18 @@ impl Room {
 
     /// An event for the owner: home tells it.
     pub(crate) fn event(&mut self, event: RoomEvent) {
-        self.out(match self.shards.home {
-            None => Output::Event(event),
-            Some(home) => Output::Shard(home, ShardMessage::Event(event)),
-        });
+        match self.shards.is_home() {
+            true => self.out(Output::Event(event)),
+            false => self.tell_home(ToHome::Event(event)),
+        }
     }
 
     /// The answer to a request, by way of home.
     pub(crate) fn answer(&mut self, id: RequestId, answer: Result<RoomAnswer, RoomRefusal>) {
-        self.out(match self.shards.home {
-            None => Output::Answer(id, answer),
-            Some(home) => Output::Shard(home, ShardMessage::Answer(id, answer)),
-        });
+        match self.shards.is_home() {
+            true => self.out(Output::Answer(id, answer)),
+            false => self.tell_home(ToHome::Answer(id, answer)),
+        }
     }
 
     /// What home says of a member elsewhere, or a shard says of one of its own.

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use livekit::{Join, RoomOptions, ShardId, ShardMessage};
+use livekit::{Join, RoomOptions, ShardId, ShardMessage, ToHome};
 use model::RoomName;
 
 use super::super::command::{Address, ConnectRefused, RoomKey, Sharded};
@@ -92,12 +92,12 @@ impl Worker {
         let hosted =
             slot.and_then(|slot| self.rooms.get_mut(slot)).filter(|hosted| hosted.home == home && !hosted.over);
         let Some(hosted) = hosted else {
-            if home.worker == self.index && matches!(message, ShardMessage::Open | ShardMessage::Enter(_)) {
+            if home.worker == self.index && matches!(message, ShardMessage::ToHome(ToHome::Open | ToHome::Enter(_))) {
                 self.parcels.push_sharded(from, Sharded { home, from: self.index, message: ShardMessage::over() });
             }
             return;
         };
-        if !hosted.is_shard && matches!(message, ShardMessage::Open) {
+        if !hosted.is_shard && matches!(message, ShardMessage::ToHome(ToHome::Open)) {
             hosted.shards.insert(from);
         }
         touch(hosted, &mut self.dirty, |room| room.handle_shard(now, shard(from), message));
@@ -108,7 +108,8 @@ impl Worker {
         let (home, from) = (hosted.home, self.index);
         if hosted.is_shard {
             self.shards.remove(&home);
-            self.parcels.push_sharded(home.worker, Sharded { home, from, message: ShardMessage::Closed });
+            self.parcels
+                .push_sharded(home.worker, Sharded { home, from, message: ShardMessage::ToHome(ToHome::Closed) });
         }
         for worker in &hosted.shards {
             self.parcels.push_sharded(*worker, Sharded { home, from, message: ShardMessage::over() });

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use control::MediaNoticeKind;
+use livekit::proto::participant_info::State;
 use livekit::proto::signal_request::Message as Said;
 use livekit::proto::signal_response::Message as Heard;
 use livekit::{ClientParameters, Join, proto};
@@ -29,9 +30,27 @@ struct Link {
 
 impl Desk {
     fn new(rethrow_panics: bool) -> Self {
+        Self::part(0, rethrow_panics, &Arc::default(), &Arc::default()).0
+    }
+
+    /// Two workers that know each other.
+    fn pair() -> [Self; 2] {
+        let (workers, directory) = (Arc::default(), Arc::default());
+        let (one, first) = Self::part(0, false, &workers, &directory);
+        let (two, second) = Self::part(1, false, &workers, &directory);
+        workers.set([first, second].into()).expect("not said before");
+        [one, two]
+    }
+
+    fn part(
+        index: usize,
+        rethrow_panics: bool,
+        workers: &Arc<OnceLock<Arc<[WorkerHandle]>>>,
+        directory: &Arc<Directory>,
+    ) -> (Self, WorkerHandle) {
         let poll = Poll::new().expect("a poll");
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER).expect("a waker"));
-        let (inlet, _) = Inlet::new(waker);
+        let (inlet, outlet) = Inlet::new(Arc::clone(&waker));
         let (sender, commands) = mpsc::channel(64);
         let (notices, received) = mpsc::channel(64);
         let defaults = RoomDefaults {
@@ -46,8 +65,10 @@ impl Desk {
             spread_from: None,
             local: [LOOPBACK].into(),
         };
+        let gauges = Arc::new(Gauges::default());
+        let handle = WorkerHandle::new(sender.clone(), waker, Arc::clone(&gauges), outlet);
         let worker = Worker::new(Parts {
-            index: 0,
+            index,
             poll,
             ports: UdpPorts::bind(0, false).expect("a port"),
             tcp_port: None,
@@ -55,14 +76,14 @@ impl Desk {
             defaults,
             commands,
             notices,
-            directory: Arc::new(Directory::default()),
-            gauges: Arc::new(Gauges::default()),
+            directory: Arc::clone(directory),
+            gauges,
             inlet,
             relays: RelayLanes::new(&Relays::default()),
-            workers: Arc::new(OnceLock::new()),
+            workers: Arc::clone(workers),
             rethrow_panics,
         });
-        Self { worker: worker.expect("a socket"), commands: sender, notices: received }
+        (Self { worker: worker.expect("a socket"), commands: sender, notices: received }, handle)
     }
 
     fn turn(&mut self) {
@@ -75,6 +96,10 @@ impl Desk {
     }
 
     fn join(&mut self, room: &str, identity: &str) -> Link {
+        self.join_shard(room, identity, None)
+    }
+
+    fn join_shard(&mut self, room: &str, identity: &str, home: Option<Address>) -> Link {
         let video = auth::VideoGrant { room_join: true, room: room.to_owned(), ..auth::VideoGrant::default() };
         let join = Join {
             claims: auth::LiveKitClaims { sub: identity.to_owned(), video, ..auth::LiveKitClaims::default() },
@@ -85,7 +110,7 @@ impl Desk {
         let (reply, mut answer) = oneshot::channel();
         let room = RoomName::new(room).expect("a name");
         let create = Some(RoomOptions::default());
-        self.ask(Command::Connect(Box::new(Connect { room, join, home: None, create, responses, reply })));
+        self.ask(Command::Connect(Box::new(Connect { room, join, home, create, responses, reply })));
         let (room, connection) = answer.try_recv().expect("answered").expect("let in");
         Link { room, connection, frames }
     }
@@ -176,6 +201,45 @@ fn a_room_that_panicked_is_described_no_more() {
     assert_eq!(described.iter().map(|room| room.name.as_str()).collect::<Vec<_>>(), ["two"]);
     assert_eq!(alice.closed(), Some("the room failed"));
     carol.heard();
+}
+
+#[test]
+fn a_panic_in_a_shard_is_heard_at_home_and_one_at_home_in_the_shards() {
+    let mut desks = Desk::pair();
+    let turn = |desks: &mut [Desk; 2]| (0..6).for_each(|at| desks[at % 2].turn());
+    let mut alice = desks[0].join("one", "alice");
+    let home = Some(Address { worker: 0, room: alice.room });
+    let mut bob = desks[1].join_shard("one", "bob", home);
+    turn(&mut desks);
+    assert!(matches!(bob.heard()[0], Heard::Join(_)), "home let him in");
+    assert_eq!(desks.each_mut().map(|desk| desk.worker.rooms.len()), [1, 1]);
+    alice.heard();
+
+    desks[1].panic_in(bob.room);
+    turn(&mut desks);
+    assert_eq!(bob.closed(), Some("the room failed"));
+    assert_eq!(desks.each_mut().map(Desk::left), [vec![("bob".to_owned(), false)], vec![]]);
+    let gone = alice.heard().into_iter().any(|heard| match heard {
+        Heard::Update(update) => {
+            update.participants.iter().any(|one| one.identity == "bob" && one.state() == State::Disconnected)
+        }
+        _ => false,
+    });
+    assert!(gone, "alice is told");
+
+    let mut bob = desks[1].join_shard("one", "bob", home);
+    turn(&mut desks);
+    assert!(matches!(bob.heard()[0], Heard::Join(_)), "he comes back to a new shard");
+    desks[0].panic_in(alice.room);
+    turn(&mut desks);
+    let lost = ["alice", "bob"].map(|identity| (identity.to_owned(), false));
+    assert_eq!(desks.each_mut().map(Desk::left), [lost.to_vec(), vec![]]);
+    assert_eq!(desks.each_mut().map(|desk| (desk.worker.rooms.len(), desk.worker.shards.len())), [(0, 0); 2]);
+    let mut carol = desks[1].join_shard("one", "carol", home);
+    turn(&mut desks);
+    let SignalFrame::Message(leave) = carol.frames.try_recv().expect("an answer") else { panic!("no word") };
+    assert!(matches!(leave.message, Some(Heard::Leave(_))), "there is no such room any more: {leave:?}");
+    assert_eq!(desks[1].worker.rooms.len(), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which m-line of a connection carries which subscription. Pure.
+//! Which media section (m-line) of a connection carries which subscription. Pure.
 
 use sfu::{Kind, MidName, TrackKey};
 
@@ -7,7 +7,7 @@ const CROWDED: usize = 256;
 
 /// An m-line on which the server may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
+struct MediaSection {
     mid: MidName,
     kind: Kind,
     /// The client would receive on it.
@@ -21,14 +21,14 @@ struct Line {
 
 /// The m-lines towards one subscriber, and the tracks that wait for one.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
-    lines: Vec<Line>,
+pub(crate) struct MediaSections {
+    lines: Vec<MediaSection>,
     /// Worn m-lines are used again. Browsers take that well; native clients stay silent on them.
     reuse: bool,
     waiting: Vec<(TrackKey, Kind)>,
 }
 
-impl Lines {
+impl MediaSections {
     /// None yet. `reuse`: see the field.
     pub fn new(reuse: bool) -> Self {
         Self { reuse, ..Self::default() }
@@ -53,7 +53,7 @@ impl Lines {
     }
 
     /// An offer of the client names these m-lines, and whether it receives and sends on each. What it can no longer receive
-    /// waits again. Lines on which it sends are left to it, but for those that carry something already: clients built on pion
+    /// waits again. Those on which it sends are left to it, but for those that carry something already: clients built on pion
     /// publish over any line on which they have not sent yet.
     pub fn offered(&mut self, offered: impl IntoIterator<Item = (MidName, Kind, bool, bool)>) {
         for (mid, kind, receives, sends) in offered {
@@ -67,14 +67,14 @@ impl Lines {
                         self.waiting.push((track, kind));
                     }
                 }
-                None => self.lines.push(Line { mid, kind, usable, track: None, worn: false, bound: false }),
+                None => self.lines.push(MediaSection { mid, kind, usable, track: None, worn: false, bound: false }),
             }
         }
     }
 
     /// The server made an m-line.
     pub fn add(&mut self, mid: MidName, kind: Kind) {
-        self.lines.push(Line { mid, kind, usable: true, track: None, worn: false, bound: false });
+        self.lines.push(MediaSection { mid, kind, usable: true, track: None, worn: false, bound: false });
     }
 
     /// Gives free m-lines to those who wait, first come, first served.
@@ -82,7 +82,7 @@ impl Lines {
         let reuse = self.reuse || self.lines.len() >= CROWDED;
         let lines = &mut self.lines;
         self.waiting.retain(|(track, kind)| {
-            let is_free = |line: &&mut Line| line.usable && line.track.is_none() && (reuse || !line.worn);
+            let is_free = |line: &&mut MediaSection| line.usable && line.track.is_none() && (reuse || !line.worn);
             let free = lines.iter_mut().filter(is_free).find(|line| line.kind == *kind);
             match free {
                 Some(line) => {
@@ -152,17 +152,17 @@ mod tests {
         MidName(name.to_owned())
     }
 
-    fn offered(lines: &mut Lines, text: &[(&str, Kind, bool)]) {
+    fn offered(lines: &mut MediaSections, text: &[(&str, Kind, bool)]) {
         lines.offered(text.iter().map(|(name, kind, usable)| (mid(name), *kind, *usable, false)));
     }
 
-    fn carried(lines: &Lines) -> Vec<(&str, u32)> {
+    fn carried(lines: &MediaSections) -> Vec<(&str, u32)> {
         lines.carried().map(|(mid, track)| (mid.0.as_str(), track.0)).collect()
     }
 
     #[test]
     fn free_lines_of_the_right_kind_are_filled_in_order() {
-        let mut lines = Lines::default();
+        let mut lines = MediaSections::default();
         offered(&mut lines, &[("0", Audio, true), ("1", Video, true), ("2", Video, false), ("3", Video, true)]);
         for (track, kind) in [(1, Video), (2, Video), (3, Video), (4, Audio)] {
             lines.want(TrackKey(track), kind);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_line_is_used_again_after_its_track_ended() {
-        let mut lines = Lines::new(true);
+        let mut lines = MediaSections::new(true);
         offered(&mut lines, &[("0", Audio, true)]);
         lines.want(TrackKey(1), Audio);
         lines.want(TrackKey(1), Audio);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_worn_line_is_not_for_clients_that_stay_silent_on_it() {
-        let mut lines = Lines::default();
+        let mut lines = MediaSections::default();
         offered(&mut lines, &[("0", Audio, true)]);
         for track in [1, 2] {
             lines.want(TrackKey(track), Audio);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_track_whose_line_was_stopped_waits_for_another() {
-        let mut lines = Lines::default();
+        let mut lines = MediaSections::default();
         offered(&mut lines, &[("0", Audio, true)]);
         lines.want(TrackKey(1), Audio);
         lines.fill();
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_track_keeps_its_line_when_the_client_sends_on_it_too() {
-        let mut lines = Lines::default();
+        let mut lines = MediaSections::default();
         lines.offered([(mid("0"), Audio, true, false), (mid("1"), Audio, true, true)]);
         lines.want(TrackKey(1), Audio);
         lines.want(TrackKey(2), Audio);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_track_that_no_longer_waits_gets_nothing() {
-        let mut lines = Lines::default();
+        let mut lines = MediaSections::default();
         lines.want(TrackKey(1), Audio);
         assert!(!lines.end(TrackKey(1)));
         lines.add(mid("0"), Audio);
