@@ -35,6 +35,11 @@ pub fn starts_keyframe(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) 
     }
 }
 
+/// The newest block of redundant audio (RFC 2198); empty where the payload is malformed.
+pub fn newest_of_red(payload: &[u8]) -> &[u8] {
+    red::primary(payload).map_or(&[], |(_, block)| &payload[block])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

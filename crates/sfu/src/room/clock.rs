@@ -14,13 +14,13 @@ const TRUST: Duration = Duration::from_millis(500);
 
 /// The tie between one publisher's wall clock and ours.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Anchor {
+pub struct Anchor {
     tie: Option<(Duration, SystemTime)>,
 }
 
 impl Anchor {
     /// When the packet was captured; its arrival where the publisher has not reported yet. Never after its arrival.
-    pub(super) fn captured(&mut self, packet: &Packet) -> Duration {
+    pub fn captured(&mut self, packet: &Packet) -> Duration {
         let Some(ntp) = capture_ntp(packet) else { return packet.arrival };
         let (ours, theirs) = *self.tie.get_or_insert((packet.arrival, ntp));
         let captured = match ntp.duration_since(theirs) {

@@ -32,6 +32,7 @@ use crate::types::{
     Codec, Kind, Layer, MediaEvent, ParticipantKey, PeerKey, Rights, RoomConfig, RoomStats, TrackKey, TrackPreference,
     TrackSpec,
 };
+pub use clock::Anchor;
 use forwarder::Forwarder;
 use packet::{Egress, Forward, Packet};
 use quality::Measured;
