@@ -59,6 +59,7 @@ fn drain(room: &mut Room) {
             | Output::Event(_)
             | Output::Cascade(..)
             | Output::Shard(..)
+            | Output::Recorded(..)
             | Output::Answer(..)
             | Output::Hook(_) => {}
         }

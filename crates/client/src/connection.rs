@@ -215,7 +215,10 @@ impl Client {
         let rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
         let knows = |codec| config.video_codecs.contains(&codec);
         let rtc = rtc.enable_vp8(knows(VideoCodec::Vp8)).enable_h264(knows(VideoCodec::H264));
-        let rtc = rtc.enable_h265(knows(VideoCodec::H265));
+        let rtc = rtc
+            .enable_h265(knows(VideoCodec::H265))
+            .enable_vp9(knows(VideoCodec::Vp9))
+            .enable_av1(knows(VideoCodec::Av1));
         let mut rtc = rtc.build(now);
         if let Ok(host) = Candidate::host(config.addr, Protocol::Udp) {
             rtc.add_local_candidate(host);

@@ -16,4 +16,4 @@ mod media;
 mod signalling;
 
 pub use connection::{Client, ClientConfig, ClientError, ClientEvent, Output, Received, Stream, Transmit};
-pub use media::{AudioConfig, VideoCodec, VideoConfig};
+pub use media::{AudioConfig, Clip, VideoCodec, VideoConfig};

@@ -22,6 +22,10 @@ pub enum VideoCodec {
     H264,
     /// H.265 (RFC 7798).
     H265,
+    /// VP9 (RFC 9628).
+    Vp9,
+    /// AV1 (AOM RTP specification 1.0).
+    Av1,
 }
 
 impl VideoCodec {
@@ -31,6 +35,8 @@ impl VideoCodec {
             VideoCodec::Vp8 => "vp8",
             VideoCodec::H264 => "h264",
             VideoCodec::H265 => "h265",
+            VideoCodec::Vp9 => "vp9",
+            VideoCodec::Av1 => "av1",
         }
     }
 
@@ -39,6 +45,8 @@ impl VideoCodec {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::H264 => Codec::H264,
             VideoCodec::H265 => Codec::H265,
+            VideoCodec::Vp9 => Codec::Vp9,
+            VideoCodec::Av1 => Codec::Av1,
         }
     }
 
@@ -58,9 +66,19 @@ impl VideoCodec {
             (VideoCodec::H265, true, true) => vec![0x60, 0x01, 0, 3, 0x40, 0x01, 0x0c],
             (VideoCodec::H265, false, true) => vec![0x62, 0x01, 0x13],
             (VideoCodec::H265, _, false) => vec![0x62, 0x01, 0x01],
+            // The start of a frame, or its middle; predicted, or not.
+            (VideoCodec::Vp9, ..) => {
+                vec![0x80 | u8::from(first) << 3 | u8::from(!keyframe) << 6, picture_id as u8 & 0x7f]
+            }
+            // One OBU that is a frame; the first of a keyframe says so.
+            (VideoCodec::Av1, ..) => vec![0x10 | u8::from(first && keyframe) << 3, 0x30],
         }
     }
 }
+
+/// Frames that were really encoded, to be sent over and over: the payloads of each frame's packets. The first is a keyframe, which is
+/// what a request for one goes back to.
+pub type Clip = &'static [Vec<Vec<u8>>];
 
 /// A camera.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +97,8 @@ pub struct VideoConfig {
     pub payload: usize,
     /// Three layers `q`, `h`, `f` instead of one.
     pub simulcast: bool,
+    /// Real frames, by layer from the largest down; one without gets packets of no meaning.
+    pub clips: [Option<Clip>; 3],
 }
 
 impl Default for VideoConfig {
@@ -91,6 +111,7 @@ impl Default for VideoConfig {
             keyframe_factor: 8,
             payload: 1_100,
             simulcast: false,
+            clips: [None; 3],
         }
     }
 }
@@ -102,11 +123,13 @@ pub struct AudioConfig {
     pub payload: usize,
     /// The audio level of each packet in −dBov: 0 is loudest, 127 silence (RFC 6464).
     pub level: u8,
+    /// Real packets, one a frame.
+    pub clip: Option<Clip>,
 }
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self { payload: 80, level: 30 }
+        Self { payload: 80, level: 30, clip: None }
     }
 }
 
@@ -126,8 +149,27 @@ pub(crate) struct Encoding {
 
 #[derive(Debug)]
 enum Source {
-    Camera { config: VideoConfig, packets: u32, picture_id: u16, tl0: u8, keyframe_wanted: bool },
-    Microphone(AudioConfig),
+    Camera { config: VideoConfig, clip: Option<Playing>, packets: u32, picture_id: u16, tl0: u8, keyframe_wanted: bool },
+    Microphone(AudioConfig, Option<Playing>),
+}
+
+/// A clip and the frame that is next.
+#[derive(Debug)]
+struct Playing {
+    clip: Clip,
+    next: usize,
+}
+
+impl Playing {
+    fn new(clip: Clip) -> Self {
+        Self { clip, next: 0 }
+    }
+
+    fn frame(&mut self, from_start: bool) -> Vec<Vec<u8>> {
+        let at = if from_start { 0 } else { self.next % self.clip.len().max(1) };
+        self.next = at + 1;
+        self.clip.get(at).cloned().unwrap_or_default()
+    }
 }
 
 impl Encoding {
@@ -137,7 +179,8 @@ impl Encoding {
         let encoding = |(rid, divisor): &(&str, u32)| {
             let packets = (config.packets / divisor).max(1);
             let (picture_id, tl0) = (rng.u16(..0x8000), rng.u8(..));
-            let source = Source::Camera { config, packets, picture_id, tl0, keyframe_wanted: true };
+            let clip = config.clips[divisor.trailing_zeros() as usize].map(Playing::new);
+            let source = Source::Camera { config, clip, packets, picture_id, tl0, keyframe_wanted: true };
             Self::new(now, mid, (!rid.is_empty()).then(|| Rid::from(*rid)), source, rng)
         };
         layers.iter().map(encoding).collect()
@@ -145,7 +188,7 @@ impl Encoding {
 
     /// The encoding of a microphone on an m-line.
     pub(crate) fn microphone(now: Instant, mid: Mid, config: AudioConfig, rng: &mut fastrand::Rng) -> Self {
-        Self::new(now, mid, None, Source::Microphone(config), rng)
+        Self::new(now, mid, None, Source::Microphone(config, config.clip.map(Playing::new)), rng)
     }
 
     fn new(now: Instant, mid: Mid, rid: Option<Rid>, source: Source, rng: &mut fastrand::Rng) -> Self {
@@ -167,7 +210,7 @@ impl Encoding {
         let started = *self.started.get_or_insert(now);
         let interval = match &self.source {
             Source::Camera { config, .. } => Duration::from_secs(1) / config.fps.max(1),
-            Source::Microphone(_) => PTIME,
+            Source::Microphone(..) => PTIME,
         };
         // A sender that was held up goes on from now; it does not send what it missed.
         self.next = (self.next + interval).max(now);
@@ -177,7 +220,7 @@ impl Encoding {
     fn send(&mut self, rtc: &mut Rtc, now: Instant, elapsed: Duration, epoch: Option<Instant>) -> u64 {
         let (codec, clock) = match &self.source {
             Source::Camera { config, .. } => (config.codec.of_stack(), VIDEO_CLOCK),
-            Source::Microphone(_) => (Codec::Opus, AUDIO_CLOCK),
+            Source::Microphone(..) => (Codec::Opus, AUDIO_CLOCK),
         };
         let Some(media) = rtc.media(self.mid) else { return 0 };
         let offered = |pt| media.remote_pts().contains(&pt);
@@ -204,7 +247,7 @@ impl Encoding {
                 *end = ((now - epoch).as_micros() as u64).to_be_bytes();
             }
             let mut values = ExtensionValues::default();
-            if let Source::Microphone(config) = &self.source {
+            if let Source::Microphone(config, _) = &self.source {
                 values.audio_level = Some(-(config.level.min(127) as i8));
                 values.voice_activity = Some(config.level < 60);
             }
@@ -222,8 +265,10 @@ impl Encoding {
 impl Source {
     fn packets(&mut self) -> Vec<Vec<u8>> {
         match self {
-            Source::Microphone(config) => vec![vec![0x78; config.payload.max(1)]],
-            Source::Camera { config, packets, picture_id, tl0, keyframe_wanted } => {
+            Source::Microphone(_, Some(clip)) => clip.frame(false),
+            Source::Microphone(config, None) => vec![vec![0x78; config.payload.max(1)]],
+            Source::Camera { clip: Some(clip), keyframe_wanted, .. } => clip.frame(std::mem::take(keyframe_wanted)),
+            Source::Camera { config, clip: None, packets, picture_id, tl0, keyframe_wanted } => {
                 let keyframe = std::mem::take(keyframe_wanted);
                 *picture_id = (*picture_id + 1) & 0x7fff;
                 *tl0 = tl0.wrapping_add(1);

@@ -37,7 +37,8 @@ pub use handle::{ControlError, Handle, Joined, LINGER, Settings};
 pub use in_call::Acting;
 pub use measure::{QualitySample, QualitySource};
 pub use media::{
-    ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame,
+    ConnectError, Measured, MediaNotice, MediaNoticeKind, MediaNotices, MediaPlane, RecordingNotice,
+    RecordingNoticeKind, SignalFrame, SignalLink, SignalRequestFrame,
 };
 pub use notice::{Notice, NoticeBody, PresenceChange};
 pub use refused::{Replay, ReplayError, replay as replay_refused};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use livekit::proto;
 use livekit::{Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, SignalRequest, SignalResponse};
-use model::RoomName;
+use model::{RecordingId, RecordingSpec, RoomName, Timestamp};
 use tokio::sync::mpsc;
 
 /// What the control plane and the LiveKit endpoint ask of the media workers.
@@ -53,6 +53,27 @@ pub trait MediaPlane: Send + Sync + 'static {
         let _ = (from, identity, to);
         Err(RoomRefusal::Unavailable)
     }
+    /// Whether it records at all. Otherwise a recording that is started fails, and the call is told.
+    fn records(&self) -> bool {
+        false
+    }
+    /// Records a room from now on. How it goes is said by [`RecordingNotice`]s. An ID whose folder is there is gone on with; of one that
+    /// runs, `spec` says whom it takes in from here on.
+    async fn start_recording(&self, room: &RoomName, spec: RecordingSpec) {
+        let _ = (room, spec);
+    }
+    /// Takes nothing into a recording from here on. One that is not there is no fault, here and below.
+    async fn pause_recording(&self, room: &RoomName, id: RecordingId) {
+        let _ = (room, id);
+    }
+    /// Takes media into a recording again.
+    async fn resume_recording(&self, room: &RoomName, id: RecordingId) {
+        let _ = (room, id);
+    }
+    /// Ends a recording: [`RecordingNoticeKind::Stopped`] says when it is complete.
+    async fn stop_recording(&self, room: &RoomName, id: RecordingId) {
+        let _ = (room, id);
+    }
     /// The open rooms, or only the named ones.
     async fn describe_rooms(&self, names: Option<&[RoomName]>) -> Vec<proto::Room> {
         let _ = names;
@@ -100,6 +121,59 @@ pub enum ConnectError {
     /// The workers are stopping or overloaded.
     #[error("no media worker can handle this")]
     Unavailable,
+}
+
+/// News of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingNotice {
+    /// Where.
+    pub room: RoomName,
+    /// Which.
+    pub recording: RecordingId,
+    /// What.
+    pub kind: RecordingNoticeKind,
+}
+
+/// What happened to a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingNoticeKind {
+    /// Media is being written.
+    Began {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Its folder is complete and on the disk.
+    Stopped {
+        /// Since when.
+        at: Timestamp,
+        /// How long it is, in milliseconds.
+        duration_ms: u64,
+        /// How much was written.
+        size_bytes: u64,
+    },
+    /// It could not be made, or could not go on. The call goes on.
+    Failed {
+        /// A stable code.
+        code: &'static str,
+        /// In plain words, for the log.
+        message: String,
+    },
+}
+
+/// What the media workers say, for [`crate::Control::start`].
+#[derive(Debug)]
+pub struct MediaNotices {
+    /// Of who is in rooms.
+    pub rooms: mpsc::Receiver<MediaNotice>,
+    /// Of recordings.
+    pub recordings: mpsc::Receiver<RecordingNotice>,
+}
+
+impl From<mpsc::Receiver<MediaNotice>> for MediaNotices {
+    /// Of a media side that does not record.
+    fn from(rooms: mpsc::Receiver<MediaNotice>) -> Self {
+        Self { rooms, recordings: mpsc::channel(1).1 }
+    }
 }
 
 /// Something happened in a room.

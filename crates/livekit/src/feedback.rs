@@ -37,8 +37,9 @@ impl Room {
         }
     }
 
-    /// Names those whose speaking changed to all who are connected here.
+    /// Names those whose speaking changed to all who are connected here, and to recordings.
     pub(crate) fn tell_speakers(&mut self, speakers: &[proto::SpeakerInfo]) {
+        self.record_speakers();
         if speakers.is_empty() {
             return;
         }

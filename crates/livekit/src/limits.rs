@@ -56,6 +56,8 @@ pub(crate) const MOST_PASSED_ON: usize = 1024;
 pub(crate) const LONGEST_RPC_PAYLOAD: usize = 15 * 1024;
 /// Participants of a room that are shown in others, and of others shown in it.
 pub(crate) const MOST_CASCADES: usize = 256;
+/// Recordings of a room at a time.
+pub(crate) const MOST_RECORDINGS: usize = 8;
 /// Nonces of sent data remembered, so that what a backend sends again comes once.
 pub(crate) const MOST_NONCES: usize = 256;
 /// Identities whose tokens were revoked when they were removed.

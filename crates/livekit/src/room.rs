@@ -18,6 +18,7 @@ use crate::leave::Departure;
 use crate::limits::{DATA_RETRY, LAST_WORDS, OFFER_PATIENCE, SILENCE};
 use crate::membership::Membership;
 use crate::pulse::Pulses;
+use crate::recording::Recordings;
 use crate::requests::Nonces;
 use crate::rpc::Rpcs;
 use crate::session::{Session, Signalling};
@@ -40,6 +41,7 @@ pub struct Room {
     /// Media from and to elsewhere.
     pub(crate) trunks: Trunks,
     pub(crate) cascades: Cascades,
+    pub(crate) recordings: Recordings,
     pub(crate) rpcs: Rpcs,
     pub(crate) nonces: Nonces,
 
@@ -84,6 +86,7 @@ impl Room {
             shards: Shards::default(),
             trunks: Trunks::default(),
             cascades: Cascades::default(),
+            recordings: Recordings::default(),
             rpcs: Rpcs::default(),
             nonces: Nonces::default(),
             sessions: BTreeMap::new(),
@@ -228,6 +231,7 @@ impl Room {
             return false;
         }
         self.next_timer = None;
+        self.review_recordings();
         self.tell_changes();
         self.negotiate_all();
         true

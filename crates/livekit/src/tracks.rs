@@ -124,7 +124,7 @@ impl Track {
         }
     }
 
-    fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.info.encryption != i32::from(proto::encryption::Type::None)
     }
 

@@ -175,15 +175,19 @@ impl Room {
         }
     }
 
-    /// What the taps of the trunks get.
+    /// What the taps of trunks and recordings get.
     pub(crate) fn take_tapped(&mut self, tapped: Tapped) {
         match tapped {
             Tapped::Packet { track, taps, packet } => {
                 for tap in taps.iter() {
-                    if let Some(trunk) = self.trunks.taps.get(tap).copied() {
-                        self.say(trunk, MediaMessage::Packet(track, packet.clone()));
+                    match self.trunks.taps.get(tap).copied() {
+                        Some(trunk) => self.say(trunk, MediaMessage::Packet(track, packet.clone())),
+                        None => self.take_recorded(track, *tap, &packet),
                     }
                 }
+            }
+            Tapped::Event { track, tap, event } if !self.trunks.taps.contains_key(&tap) => {
+                self.take_recorded_event(track, tap, event);
             }
             // The state of a member says what the other end has to know, and a track's end ends what is wanted of it.
             Tapped::Event { event: TapEvent::Began { .. } | TapEvent::Paused | TapEvent::Ended, .. } => {}

@@ -6,6 +6,7 @@ use livekit_protocol as proto;
 
 use crate::cascade::{CascadeId, CascadeMessage};
 use crate::options::RoomOptions;
+use crate::recording::RecordingMessage;
 use crate::requests::{RequestId, RoomAnswer, RoomRefusal};
 use crate::shards::{ShardId, ShardMessage};
 
@@ -101,6 +102,8 @@ pub enum Output {
     Cascade(CascadeId, CascadeMessage),
     /// To another shard of this room.
     Shard(ShardId, ShardMessage),
+    /// To a recording of the room.
+    Recorded(model::RecordingId, RecordingMessage),
     /// The result of a request.
     Answer(RequestId, Result<RoomAnswer, RoomRefusal>),
     /// Tell the operator's backend.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::{Control, Handle};
+use control::{Control, Handle, RecordingNotice, RecordingNoticeKind};
 use tokio::net::lookup_host;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use crate::descriptors::{self, Shares};
 use crate::failure::Failure;
 use crate::http::{Bound, Web};
 use crate::keys;
-use crate::media::{self, Addresses, MediaSettings, Plane, PortError, RoomDefaults};
+use crate::media::{self, Addresses, MediaSettings, Plane, PortError, Recordings, RoomDefaults};
 use crate::metrics::Metrics;
 use crate::output;
 use crate::secrets::{Secrets, take_data_dir};
@@ -25,6 +25,8 @@ use crate::tls;
 use crate::turn::{Around, TurnPlane};
 use crate::webhooks::Webhooks;
 
+/// How long recordings may take to be put on disk when the server stops.
+const FLUSH: Duration = Duration::from_secs(5);
 /// Notices of workers that may wait for the control plane.
 const NOTICES: usize = 65_536;
 /// How long requests under way may take at the end.
@@ -58,6 +60,10 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let mut settings = media_settings(&config, addresses.clone(), doors.media.clone());
     settings.defaults.token_key = Some(keys::livekit_key(config.auth.livekit.as_ref(), &secrets));
     settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
+    let (told, of_recordings) = mpsc::channel(NOTICES);
+    let recordings = Recordings::start(config.data_dir.join("recordings"), told).map_err(Failure::fault)?;
+    settings.recordings = Some(recordings.clone());
+    tokio::spawn(tell_of_recordings(of_recordings));
     let mut sockets = settings.bind().map_err(port_failure)?;
     let turn = match &config.turn {
         Some(turn) => {
@@ -115,6 +121,11 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
 
     stop.wait().await;
     shut_down(&plane, &handle, &api, web).await;
+    // A disk that hangs does not keep the program from ending.
+    let flushed = tokio::task::spawn_blocking(move || recordings.flush());
+    if tokio::time::timeout(FLUSH, flushed).await.is_err() {
+        tracing::warn!("the recordings could not be put on disk in time");
+    }
     if let Some(turn) = turn {
         turn.stop().await;
     }
@@ -253,6 +264,21 @@ fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr],
     }
 }
 
+/// What becomes of recordings is for the operator to know.
+async fn tell_of_recordings(mut notices: mpsc::Receiver<RecordingNotice>) {
+    while let Some(RecordingNotice { room, recording, kind }) = notices.recv().await {
+        match kind {
+            RecordingNoticeKind::Began { .. } => tracing::info!(%recording, %room, "a recording began"),
+            RecordingNoticeKind::Stopped { duration_ms, size_bytes, .. } => {
+                tracing::info!(%recording, %room, duration_ms, size_bytes, "a recording is complete");
+            }
+            RecordingNoticeKind::Failed { code, message } => {
+                tracing::error!(%recording, %room, code, message, "a recording failed");
+            }
+        }
+    }
+}
+
 fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -> MediaSettings {
     let defaults = RoomDefaults {
         max_participants: config.room.max_participants,
@@ -271,6 +297,7 @@ fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -
         tcp_port: config.tcp_port,
         addresses,
         defaults,
+        recordings: None,
         admission,
         rethrow_panics: false,
     }

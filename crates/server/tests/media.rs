@@ -33,7 +33,15 @@ fn start_with(workers: usize, spread_from: Option<u64>) -> (Arc<Plane>, mpsc::Re
     };
     let admission = Admission::new("media", Most { connections: 100, of_address: None }, Patience::default());
     let udp_ports = vec![0; workers];
-    let settings = MediaSettings { udp_ports, tcp_port: None, addresses, defaults, admission, rethrow_panics: true };
+    let settings = MediaSettings {
+        udp_ports,
+        tcp_port: None,
+        addresses,
+        defaults,
+        recordings: None,
+        admission,
+        rethrow_panics: true,
+    };
     let sockets = settings.bind().expect("free ports");
     let (notices, received) = mpsc::channel(1_024);
     (settings.start(sockets, notices, &server::bridge::Relays::default()).expect("threads"), received)

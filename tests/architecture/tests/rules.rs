@@ -8,7 +8,7 @@ use std::process::Command;
 use architecture::Workspace;
 
 /// Pure crates: no socket, no clock, no database, no runtime.
-const CORES: [&str; 7] = ["model", "auth", "call", "sfu", "livekit", "turn", "client"];
+const CORES: [&str; 8] = ["model", "auth", "call", "sfu", "livekit", "turn", "container", "client"];
 
 /// What no core may be built on, however far down.
 const SHELL: [&str; 13] = [
@@ -91,7 +91,7 @@ fn str0m_is_named_by_the_peer_module_and_by_the_test_client_alone() {
 #[test]
 fn each_core_forbids_the_clock_and_unordered_iteration() {
     let workspace = Workspace::read();
-    for core in ["call", "sfu", "livekit", "turn"] {
+    for core in ["call", "sfu", "livekit", "turn", "container", "record"] {
         let path = workspace.members()[core].join("clippy.toml");
         let bans = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
         for ban in ["std::time::Instant::now", "std::time::SystemTime::now", "std::collections::HashMap::iter"] {

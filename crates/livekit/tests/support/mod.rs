@@ -201,7 +201,7 @@ impl World {
                 }
                 Output::PeerOpened(peer, ufrag) => self.opened.push((peer, ufrag)),
                 Output::PeerClosed(peer) => self.opened.retain(|(open, _)| *open != peer),
-                Output::Transmit(_) => {}
+                Output::Transmit(_) | Output::Recorded(..) => {}
                 Output::Shard(to, message) => panic!("a room with one shard tells {to:?}: {message:?}"),
                 Output::Cascade(id, message) => self.cascaded.push((id, message)),
                 Output::Event(event) => self.events.push(event),

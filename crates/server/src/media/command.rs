@@ -8,7 +8,7 @@ use livekit::{
     CascadeId, CascadeMessage, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, ShardMessage,
     SignalRequest, proto,
 };
-use model::RoomName;
+use model::{RecordingId, RecordingSpec, RoomName};
 use tokio::sync::{mpsc, oneshot};
 
 use super::tcp::Accepted;
@@ -47,6 +47,13 @@ pub enum Command {
         room: RoomName,
         /// Identity of the participant.
         identity: String,
+    },
+    /// Something about a recording.
+    Record {
+        /// The room.
+        room: RoomName,
+        /// What.
+        act: RecordAct,
     },
     /// Ask a room what a backend wants to know or have done.
     Ask(Box<Ask>),
@@ -89,6 +96,19 @@ pub enum Command {
     Rooms(oneshot::Sender<Vec<(RoomName, usize)>>),
     /// Tell everyone and stop.
     Stop(oneshot::Sender<()>),
+}
+
+/// What is wanted of a recording.
+#[derive(Debug, Clone)]
+pub enum RecordAct {
+    /// Begin it, or go on with it; of one that runs, change whom it takes in.
+    Start(RecordingSpec),
+    /// Take nothing in for now.
+    Pause(RecordingId),
+    /// Take in again.
+    Resume(RecordingId),
+    /// End it.
+    Stop(RecordingId),
 }
 
 /// A client that wants in.

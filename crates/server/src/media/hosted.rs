@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Address, AskRefused, RoomKey};
+use super::recording::Recorders;
 
 /// A room on its worker.
 pub struct Hosted {
@@ -39,6 +40,8 @@ pub struct Hosted {
     pub asked: Asked,
     /// The other ends of its cascades.
     pub cascades: FxHashMap<CascadeId, Address>,
+    /// Who writes down what its recordings are told.
+    pub recorders: Recorders,
     /// When the core wants to be woken.
     pub deadline: Option<Instant>,
     /// The earliest reminder in the worker's heap.
@@ -57,7 +60,7 @@ pub struct Panicked(pub Box<dyn Any + Send>);
 
 impl Hosted {
     /// A room that has just been made.
-    pub fn new(name: RoomName, key: RoomKey, room: Room, home: Address) -> Self {
+    pub fn new(now: Instant, name: RoomName, key: RoomKey, room: Room, home: Address) -> Self {
         Self {
             name,
             key,
@@ -69,6 +72,7 @@ impl Hosted {
             members: FxHashSet::default(),
             asked: Asked::default(),
             cascades: FxHashMap::default(),
+            recorders: Recorders::new(now),
             deadline: None,
             reminded: None,
             dirty: false,

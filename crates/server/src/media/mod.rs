@@ -11,6 +11,7 @@ mod options;
 mod outbox;
 mod parcels;
 mod plane;
+mod recording;
 mod routes;
 mod socket;
 mod tcp;
@@ -34,6 +35,7 @@ pub use addresses::{Addresses, announce_by_default, interface_addresses};
 pub use command::{Gauges, WorkerHandle};
 pub(crate) use outbox::{Batch, Carrier, Outbox};
 pub use plane::Plane;
+pub use recording::Recordings;
 pub(crate) use socket::{Inbox, RelayPort};
 pub use socket::{UdpPort, UdpPorts, WANTED_BUFFER};
 
@@ -48,6 +50,8 @@ pub struct MediaSettings {
     pub addresses: Addresses,
     /// How rooms are set up.
     pub defaults: RoomDefaults,
+    /// Where recordings go; none: nowhere, and none is made.
+    pub recordings: Option<Recordings>,
     /// Who may have a connection until its first frame has come.
     pub admission: Admission,
     /// A panic in a room ends its worker instead of the room alone: for tests, which are to notice.
@@ -175,6 +179,7 @@ impl MediaSettings {
                 defaults: self.defaults.clone(),
                 commands,
                 notices: notices.clone(),
+                recordings: self.recordings.clone(),
                 directory: Arc::clone(&directory),
                 gauges,
                 inlet,
@@ -195,7 +200,7 @@ impl MediaSettings {
                 Arc::clone(&workers),
             ));
         }
-        Ok(Arc::new(Plane::new(workers, directory)))
+        Ok(Arc::new(Plane::new(workers, directory, self.recordings.is_some())))
     }
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::{ConnectError, MediaPlane, SignalLink, SignalRequestFrame};
 use livekit::{CascadeId, ConnectionId, Join, RoomAnswer, RoomOptions, RoomRefusal, RoomRequest, proto};
-use model::RoomName;
+use model::{RecordingId, RecordingSpec, RoomName};
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Address, Ask, AskRefused, Command, Connect, ConnectRefused, OpenCascade, RoomKey, WorkerHandle};
+use super::command::{
+    Address, Ask, AskRefused, Command, Connect, ConnectRefused, OpenCascade, RecordAct, RoomKey, WorkerHandle,
+};
 use super::directory::Directory;
 
 /// Messages to a client that may wait for its WebSocket; one that lets more wait is cut off.
@@ -27,14 +29,16 @@ pub struct Plane {
     workers: Arc<[WorkerHandle]>,
     directory: Arc<Directory>,
     stopping: AtomicBool,
+    /// Recordings can be made.
+    records: bool,
     /// Numbers cascades.
     cascades: AtomicU64,
 }
 
 impl Plane {
     /// Over running workers.
-    pub fn new(workers: Arc<[WorkerHandle]>, directory: Arc<Directory>) -> Self {
-        Self { workers, directory, stopping: AtomicBool::new(false), cascades: AtomicU64::new(1) }
+    pub fn new(workers: Arc<[WorkerHandle]>, directory: Arc<Directory>, records: bool) -> Self {
+        Self { workers, directory, stopping: AtomicBool::new(false), records, cascades: AtomicU64::new(1) }
     }
 
     /// The workers.
@@ -131,6 +135,13 @@ impl Plane {
         answer.await.map_err(|_| RoomRefusal::Unavailable)?
     }
 
+    async fn record(&self, room: &RoomName, act: RecordAct) {
+        // Where no worker has the room, any of them says so.
+        if let Some(worker) = self.handle_of(room).or(self.workers.first()) {
+            let _ = worker.send(Command::Record { room: room.clone(), act }).await;
+        }
+    }
+
     fn handle_of(&self, room: &RoomName) -> Option<&WorkerHandle> {
         self.workers.get(self.directory.find(room)?)
     }
@@ -168,6 +179,26 @@ impl MediaPlane for Plane {
         if let Some(worker) = self.handle_of(room) {
             let _ = worker.send(Command::Remove { room: room.clone(), identity: identity.to_owned() }).await;
         }
+    }
+
+    fn records(&self) -> bool {
+        self.records
+    }
+
+    async fn start_recording(&self, room: &RoomName, spec: RecordingSpec) {
+        self.record(room, RecordAct::Start(spec)).await;
+    }
+
+    async fn pause_recording(&self, room: &RoomName, id: RecordingId) {
+        self.record(room, RecordAct::Pause(id)).await;
+    }
+
+    async fn resume_recording(&self, room: &RoomName, id: RecordingId) {
+        self.record(room, RecordAct::Resume(id)).await;
+    }
+
+    async fn stop_recording(&self, room: &RoomName, id: RecordingId) {
+        self.record(room, RecordAct::Stop(id)).await;
     }
 
     async fn connect(

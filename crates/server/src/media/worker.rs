@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::resume_unwind;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -31,11 +30,13 @@ use super::hosted::{Hosted, Panicked, guarded};
 use super::notices::NoticeOutbox;
 use super::outbox::Outbox;
 use super::parcels::ParcelOutboxes;
+use super::recording::Recordings;
 use super::routes::{Route, Routes, Slot, ufrag_prefix};
 use super::socket::{Inbox, UdpPort, UdpPorts};
 use super::tcp::{Accepted, TcpConnections};
 use super::timers::Timers;
 use crate::bridge::{Inlet, RelayLanes};
+use counters::add;
 
 mod cascades;
 mod shards;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub notices: mpsc::Sender<MediaNotice>,
     /// Where rooms are.
     pub directory: Arc<Directory>,
+    /// Where recordings go.
+    pub recordings: Option<Recordings>,
     /// What it publishes.
     pub gauges: Arc<Gauges>,
     /// Where datagrams of relays in this process come in.
@@ -103,6 +106,7 @@ pub struct Worker {
     io: Io,
     notices: NoticeOutbox,
     parcels: ParcelOutboxes,
+    recordings: Option<Recordings>,
     defaults: RoomDefaults,
     directory: Arc<Directory>,
     gauges: Arc<Gauges>,
@@ -167,6 +171,7 @@ impl Worker {
             io,
             notices: NoticeOutbox { sender: parts.notices, waiting: VecDeque::new(), hooks: defaults.hooks.clone() },
             parcels: ParcelOutboxes::new(parts.workers),
+            recordings: parts.recordings,
             defaults,
             directory: parts.directory,
             gauges: parts.gauges,
@@ -403,6 +408,7 @@ impl Worker {
         for (cascade, other) in hosted.cascades.drain() {
             self.parcels.push(other, cascade, CascadeMessage::End);
         }
+        let _ = guarded(|| hosted.recorders.end(Instant::now(), true));
         self.io.routes.close_room(slot);
         self.io.tcp.close_room(self.poll.registry(), slot);
         if !hosted.is_shard {
@@ -449,6 +455,7 @@ impl Worker {
                     });
                 }
             }
+            Command::Record { room, act } => self.record(now, &room, act),
             Command::Ask(ask) => self.ask(now, *ask),
             Command::Locate { room, create, reply } => {
                 let found = self.slot_of(now, room, create.then(RoomOptions::default)).map(|slot| self.rooms[slot].key);
@@ -508,7 +515,7 @@ impl Worker {
                 return None;
             }
         };
-        Some(self.host(name, room, None))
+        Some(self.host(now, name, room, None))
     }
 
     fn connect(&mut self, now: Instant, connect: Connect) {
@@ -597,6 +604,7 @@ impl Worker {
         let before = self.notices.waiting.len();
         let slots: Vec<Slot> = self.rooms.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
+            self.rooms[slot].recorders.end(now, false);
             self.touch(slot, |room| room.shut_down(now));
         }
         self.settle_dirty(now);
@@ -630,37 +638,6 @@ impl Worker {
         if let Some(hosted) = self.rooms.get_mut(slot) {
             touch(hosted, &mut self.dirty, act);
         }
-    }
-
-    fn publish(&mut self, now: Instant) {
-        self.published = now;
-        self.io.tcp.close_idle(self.poll.registry(), now);
-        let mut rtp = self.retired;
-        let (mut participants, mut connections) = (0, 0);
-        for (_, hosted) in &self.rooms {
-            add(&mut rtp, &hosted.room.stats());
-            participants += hosted.members.len() as u64;
-            connections += hosted.links.len() as u64;
-        }
-        let (gauges, counts) = (&self.gauges, &self.io.ports.counts);
-        gauges.rooms.store(self.rooms.len() as u64, Relaxed);
-        gauges.participants.store(participants, Relaxed);
-        gauges.connections.store(connections, Relaxed);
-        gauges.tcp_connections.store(self.io.tcp.len() as u64, Relaxed);
-        gauges.datagrams_in.store(counts.received, Relaxed);
-        gauges.bytes_in.store(counts.bytes_received, Relaxed);
-        gauges.receives.store(counts.receives, Relaxed);
-        gauges.datagrams_out.store(counts.sent, Relaxed);
-        gauges.bytes_out.store(counts.bytes_sent, Relaxed);
-        gauges.sends.store(counts.sends, Relaxed);
-        gauges.refused.store(counts.refused + self.io.tcp.dropped() + self.io.relays.dropped(), Relaxed);
-        gauges.unrouted.store(self.io.unrouted, Relaxed);
-        gauges.rtp_in.store(rtp.packets_in, Relaxed);
-        gauges.rtp_out.store(rtp.packets_out, Relaxed);
-        gauges.rtp_dropped.store(rtp.packets_dropped, Relaxed);
-        gauges.keyframe_requests.store(rtp.keyframe_requests, Relaxed);
-        gauges.panics.store(self.panics, Relaxed);
-        gauges.busy_micros.store(u64::try_from(self.busy.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 }
 
@@ -707,7 +684,11 @@ fn settle(
         loop {
             match hosted.room.poll_output() {
                 Output::Transmit(transmit) => io.transmit(&transmit),
-                Output::Timeout(at) => return Some(at),
+                Output::Timeout(at) => {
+                    let Some(due) = hosted.run_recorders(now) else { continue };
+                    return Some(at.min(due));
+                }
+                Output::Recorded(id, message) => hosted.recorders.tell(now, id, message),
                 Output::Signal(connection, message) => hosted.links.send(connection, SignalFrame::Message(message)),
                 Output::Close(connection, reason) => hosted.links.send(connection, SignalFrame::Close(reason)),
                 Output::PeerOpened(peer, ufrag) => io.routes.open(Route { slot: hosted.key.slot, peer }, &ufrag),
@@ -734,14 +715,6 @@ fn settle(
             }
         }
     })
-}
-
-fn add(sum: &mut sfu::RoomStats, stats: &sfu::RoomStats) {
-    sum.packets_in += stats.packets_in;
-    sum.packets_out += stats.packets_out;
-    sum.bytes_out += stats.bytes_out;
-    sum.keyframe_requests += stats.keyframe_requests;
-    sum.packets_dropped += stats.packets_dropped;
 }
 
 impl Io {
@@ -775,5 +748,7 @@ impl Io {
     }
 }
 
+mod counters;
+mod recording;
 #[cfg(test)]
 mod tests;

@@ -63,19 +63,19 @@ impl Worker {
                 return None;
             }
         };
-        let slot = self.host(name, room, Some(home));
+        let slot = self.host(now, name, room, Some(home));
         self.shards.insert(home, slot);
         Some(slot)
     }
 
     /// Takes a room in.
-    pub(super) fn host(&mut self, name: RoomName, room: Room, home: Option<Address>) -> Slot {
+    pub(super) fn host(&mut self, now: Instant, name: RoomName, room: Room, home: Option<Address>) -> Slot {
         self.generation += 1;
         let entry = self.rooms.vacant_entry();
         let slot = entry.key();
         let key = RoomKey { slot, generation: self.generation };
         let own = Address { worker: self.index, room: key };
-        let hosted = entry.insert(Hosted::new(name, key, room, home.unwrap_or(own)));
+        let hosted = entry.insert(Hosted::new(now, name, key, room, home.unwrap_or(own)));
         hosted.is_shard = home.is_some();
         hosted.dirty = true;
         self.dirty.push(slot);

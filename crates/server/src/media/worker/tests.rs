@@ -76,6 +76,7 @@ impl Desk {
             defaults,
             commands,
             notices,
+            recordings: None,
             directory: Arc::clone(directory),
             gauges,
             inlet,
