@@ -22,6 +22,7 @@ mod taps;
 mod track;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use model::Bitrate;
@@ -358,22 +359,27 @@ impl Room {
         let Some(known) = self.tracks.get_mut(track) else { return };
         let before = self.forwards.len();
         known.send(layer, &arrived, &mut self.forwards, &mut self.stats, &mut outcome);
-        for forward in &self.forwards[before..] {
-            self.stats.packets_out += 1;
-            self.stats.bytes_out += forward.packet.payload.len() as u64;
-        }
+        self.note_sent(track, before..self.forwards.len(), outcome.started);
         if outcome.watch {
             self.watch(now);
         }
         if let Some(format) = outcome.format {
             self.tell(MediaEvent::TrackStarted { track, codec: format.codec });
         }
-        for subscriber in outcome.started {
-            self.tell(MediaEvent::SubscriptionStarted { subscriber, track });
-        }
         if outcome.layer_appeared {
             self.unsettle_subscribers(track);
             self.settle(now);
+        }
+    }
+
+    /// Counts what goes out of a track, and tells whom the first packet goes out to.
+    fn note_sent(&mut self, track: TrackKey, sent: Range<usize>, started: Vec<ParticipantKey>) {
+        for forward in &self.forwards[sent] {
+            self.stats.packets_out += 1;
+            self.stats.bytes_out += forward.packet.payload.len() as u64;
+        }
+        for subscriber in started {
+            self.tell(MediaEvent::SubscriptionStarted { subscriber, track });
         }
     }
 

@@ -35,7 +35,7 @@ impl Track {
         };
         if let Some((packet, reading)) = ingress.awaiting.take_if(is_after) {
             let reading = followed_by(reading, next(&packet, &arrived.packet, &arrived.reading));
-            self.forward(layer, &packet, &reading, true, out, stats, outcome);
+            self.forward(layer, (&packet, &reading), true, out, stats, outcome);
         }
     }
 
@@ -52,7 +52,9 @@ impl Track {
         if let Some(ingress) = &mut self.ingress[layer as usize] {
             ingress.awaiting = None;
         }
-        self.subscriptions.iter_mut().for_each(|(_, subscription)| subscription.awaits = false);
+        for (_, subscription) in self.subscriptions.iter_mut() {
+            subscription.awaits.take_if(|encoding| *encoding == layer);
+        }
     }
 }
 
@@ -60,17 +62,28 @@ impl Room {
     /// Sends what has waited long enough. `true`: something goes on waiting.
     pub(super) fn end_long_waits(&mut self, now: Duration) -> bool {
         let mut waits = false;
-        for (_, track) in self.tracks.iter_mut() {
+        let mut sent = Vec::new();
+        for (key, track) in self.tracks.iter_mut() {
             for layer in LAYERS {
+                if track.spec.muted {
+                    track.forget_awaiting(layer);
+                    continue;
+                }
                 let Some(ingress) = &mut track.ingress[layer as usize] else { continue };
                 let long = |(packet, _): &mut (Arc<Packet>, Reading)| now.saturating_sub(packet.arrival) >= PATIENCE;
-                if let Some((packet, reading)) = ingress.awaiting.take_if(long) {
+                let ended = ingress.awaiting.take_if(long);
+                waits |= ingress.awaiting.is_some();
+                if let Some((packet, reading)) = ended {
+                    let (out, stats, mut outcome) = (&mut self.forwards, &mut self.stats, Outcome::default());
+                    let before = out.len();
                     let reading = followed_by(reading, Next::Picture);
-                    let (out, stats) = (&mut self.forwards, &mut self.stats);
-                    track.forward(layer, &packet, &reading, true, out, stats, &mut Outcome::default());
+                    track.forward(layer, (&packet, &reading), true, out, stats, &mut outcome);
+                    sent.push((key, before..out.len(), outcome.started));
                 }
-                waits |= track.ingress[layer as usize].as_ref().is_some_and(|ingress| ingress.awaiting.is_some());
             }
+        }
+        for (track, forwards, started) in sent {
+            self.note_sent(track, forwards, started);
         }
         waits
     }

@@ -65,8 +65,8 @@ pub(super) struct Subscription {
     pub(super) starved: bool,
     /// Its first packet went out on this m-line.
     pub(super) started: bool,
-    /// It gets the packet that waits in [`Ingress::awaiting`] as soon as it is known what comes after that one.
-    pub(super) awaits: bool,
+    /// It gets the packet that waits in [`Ingress::awaiting`] of this encoding as soon as it is known what comes after that one.
+    pub(super) awaits: Option<Layer>,
     /// What shows it to the subscriber until then.
     pub(super) opening: Opening,
 }
@@ -185,9 +185,9 @@ impl Track {
             ingress.forget_keyframe();
         }
         let reading = self.with_next(layer, arrived);
-        self.forward(layer, &arrived.packet, &reading, false, out, stats, outcome);
+        self.forward(layer, (&arrived.packet, &reading), false, out, stats, outcome);
         for (late, reading) in &arrived.unread {
-            self.forward(layer, late, reading, false, out, stats, outcome);
+            self.forward(layer, (late, reading), false, out, stats, outcome);
         }
     }
 
@@ -195,8 +195,7 @@ impl Track {
     pub(super) fn forward(
         &mut self,
         layer: Layer,
-        packet: &Arc<Packet>,
-        reading: &Reading,
+        (packet, reading): (&Arc<Packet>, &Reading),
         awaited: bool,
         out: &mut Vec<Forward>,
         stats: &mut RoomStats,
@@ -217,7 +216,7 @@ impl Track {
         let mut held = Vec::new();
         let mut primary = None;
         for (subscriber, subscription) in self.subscriptions.iter_mut() {
-            if awaited && !std::mem::take(&mut subscription.awaits) {
+            if awaited && subscription.awaits.take_if(|encoding| *encoding == layer).is_none() {
                 continue;
             }
             let Some(line) = &subscription.line else { continue };
@@ -249,7 +248,7 @@ impl Track {
             match verdict {
                 Verdict::Drop => stats.packets_dropped += 1,
                 Verdict::Await => {
-                    subscription.awaits = true;
+                    subscription.awaits = Some(layer);
                     ingress.awaiting.get_or_insert_with(|| (Arc::clone(packet), *reading));
                     outcome.watch = true;
                     continue;
@@ -408,7 +407,7 @@ impl Subscription {
             temporal: u8::MAX,
             starved: false,
             started: false,
-            awaits: false,
+            awaits: None,
             opening: Opening::default(),
         }
     }
