@@ -169,8 +169,8 @@ fn documentation_is_more_than_a_word() {
         let lines: Vec<Option<&str>> = source.lines().map(|line| line.trim().strip_prefix("///")).collect();
         for (at, text) in lines.iter().enumerate() {
             let Some(text) = text.map(str::trim) else { continue };
-            let stands_alone = !at.checked_sub(1).is_some_and(|above| lines[above].is_some())
-                && !lines.get(at + 1).is_some_and(Option::is_some);
+            let stands_alone = at.checked_sub(1).is_none_or(|above| lines[above].is_none())
+                && lines.get(at + 1).is_none_or(Option::is_none);
             if stands_alone && text.ends_with('.') && text.chars().rev().skip(1).all(char::is_alphanumeric) {
                 wrong.push(format!("{}:{} says no more than {text}", path.display(), at + 1));
             }
