@@ -97,7 +97,7 @@ pub enum Event {
 /// Someone who speaks.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Speaker {
-    /// Who.
+    /// The participant who spoke, as the recording names them.
     pub participant: String,
     /// How loud, from 0 to 1.
     #[serde(default)]

@@ -3,13 +3,13 @@
 /// A rectangle of the picture, in pixels, all even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rect {
-    /// From the left.
+    /// Distance from the left in pixels.
     pub x: u32,
-    /// From the top.
+    /// Distance from the top in pixels.
     pub y: u32,
-    /// Width.
+    /// Width in pixels.
     pub w: u32,
-    /// Height.
+    /// Height in pixels.
     pub h: u32,
 }
 

@@ -37,9 +37,9 @@ pub enum Parameters {
     H264(H264Parameters),
     /// A picture size, in pixels.
     Vp8 {
-        /// Width.
+        /// Width in pixels.
         width: u16,
-        /// Height.
+        /// Height in pixels.
         height: u16,
     },
     /// What the frame header says.

@@ -10,7 +10,7 @@ const MOST_FRAMES: usize = 8;
 /// What a keyframe says of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vp9Parameters {
-    /// Profile.
+    /// The VP9 profile, 0 to 3.
     pub profile: u8,
     /// Bits of a sample.
     pub bit_depth: u8,

@@ -81,9 +81,9 @@ words! {
 words! {
     /// The file that a recording is composed into.
     RecordingFormat {
-        /// MP4.
+        /// An MP4 file.
         Mp4 = 1, "mp4";
-        /// WebM.
+        /// A WebM file.
         Webm = 2, "webm";
     }
 }

@@ -36,11 +36,11 @@ pub const DISK_FAILED: &str = "recording_disk_failed";
 /// What became of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Which.
+    /// ID of the recording.
     pub id: RecordingId,
     /// The room that it is of.
     pub room: String,
-    /// What.
+    /// What became of it.
     pub kind: NoticeKind,
 }
 
@@ -63,7 +63,7 @@ pub enum NoticeKind {
     },
     /// It ended with an error.
     Failed {
-        /// Stable.
+        /// A code that does not change between versions.
         code: &'static str,
         /// In plain English.
         message: String,

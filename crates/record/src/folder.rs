@@ -39,7 +39,7 @@ pub struct About {
 pub struct Event {
     /// When, in ms since [`About::started_at`].
     pub at: u64,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: What,
 }
@@ -144,7 +144,7 @@ pub enum What {
     },
     /// Someone set a mark.
     Marked {
-        /// Who.
+        /// Identity of the participant who set it.
         identity: String,
         /// What they wrote to it.
         label: String,
@@ -157,9 +157,9 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Sound.
+    /// It is sound.
     Audio,
-    /// Picture.
+    /// It is picture.
     Video,
 }
 

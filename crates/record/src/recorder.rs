@@ -31,7 +31,7 @@ pub enum Write {
     Event {
         /// In ms.
         at: u64,
-        /// What.
+        /// What happened.
         what: What,
     },
     /// A fragment of a track.

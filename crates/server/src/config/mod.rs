@@ -1,6 +1,6 @@
 //! The settings: read from `stoa.toml`, the environment and flags, checked once at start, plain values from then on.
 //!
-//! There are two steps. [`sources`] turns each source into a layer of known keys, and [`validate`] turns the layers
+//! There are two steps. `sources` turns each source into a layer of known keys, and [`validate`] turns the layers
 //! into a [`Config`]. Every error is one line that says what to do. A command that needs only a few settings reads only
 //! those. An unknown key is an error in a file and among the flags. Environments are shared with other programs, so
 //! there it is a warning.

@@ -1,6 +1,6 @@
 //! The media workers: threads, sockets, and the rooms on them.
 //!
-//! Owns every media socket. Knows what a datagram is for ([`routes`]), not what is in it: that is `livekit`'s and `sfu`'s.
+//! Owns every media socket. Knows what a datagram is for (`routes`), not what is in it: that is `livekit`'s and `sfu`'s.
 
 mod addresses;
 mod command;
