@@ -8,7 +8,9 @@ use std::time::Duration;
 use client::{AudioConfig, Client, ClientConfig, ClientEvent, Received, VideoCodec, VideoConfig};
 use house::{House, SECOND};
 use livekit::proto::{self, DisconnectReason, TrackSource, participant_info::State};
-use livekit::{MediaMessage, RequestId, RoomAnswer, RoomEvent, RoomRefusal, RoomRequest, ShardId, ShardMessage};
+use livekit::{
+    MediaMessage, RequestId, RoomAnswer, RoomEvent, RoomRefusal, RoomRequest, ShardId, ShardMessage, ToHome,
+};
 
 const HOME: usize = 0;
 
@@ -478,7 +480,7 @@ fn those_of_a_shard_that_fails_are_lost_and_no_more() {
     let (mut estate, alice, _bob) = two();
     estate.told();
     let home = &mut estate.houses[HOME];
-    home.room.handle_shard_lost(home.now, ShardId(1));
+    home.room.handle_shard(home.now, ShardId(1), ShardMessage::ToHome(ToHome::Closed));
     home.carry_out();
     estate.houses.truncate(1);
     estate.houses[HOME].sharded.clear();

@@ -1,7 +1,5 @@
 //! The shard that owns the membership: whom it lets in for the others, and what it hands on.
 
-use std::time::Instant;
-
 use sfu::{ParticipantKey, Rights};
 
 use super::{Admission, Ending, Entry, FromHome, Parting, Refusal, ShardId, ShardMessage, Standing, ToHome};
@@ -39,12 +37,6 @@ impl Room {
                 }
             }
         }
-    }
-
-    /// A shard is no more: its owner found it so. Those who were connected to it are lost.
-    pub fn handle_shard_lost(&mut self, now: Instant, shard: ShardId) {
-        self.begin(now);
-        self.shard_closed(shard);
     }
 
     /// The shard to which a member is connected, if that is another than this one.
