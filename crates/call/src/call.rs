@@ -9,6 +9,7 @@ use model::{CallId, CallKind, CallMedia, CallStatus, ChannelId, EndReason, Times
 
 use crate::change::{Change, Ending, Newcomer};
 use crate::part::{Connection, Gone, Part, PartState, Stay};
+use crate::recording::{self, Recordings};
 use crate::request::Origin;
 use crate::snapshot::{CallSnapshot, Transfer};
 
@@ -33,6 +34,7 @@ pub(crate) struct Call {
     pub phase: Phase,
     /// Under way.
     pub transfer: Option<Transfer>,
+    pub recordings: Recordings,
     /// In the order they were added, the caller first.
     pub parts: Vec<Part>,
 }
@@ -212,6 +214,7 @@ impl Call {
             }
             Change::Topology { topology, .. } => self.apply_topology(now, *topology),
             Change::QualityAlert { .. } => {}
+            Change::Recording(change) => recording::apply(self, now, change),
             Change::Ended(ending) => self.apply_ended(now, ending),
         }
         self.note_empty(now);
@@ -426,6 +429,8 @@ impl Call {
             metadata: self.metadata.clone(),
             merged_into: ending.and_then(|ending| ending.merged_into),
             transfer: self.transfer.clone(),
+            recording: self.recordings.latest.clone(),
+            is_recorded: self.recordings.any,
             participants: self.parts.iter().map(Part::snapshot).collect(),
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::devices::Ability;
 use crate::part::MediaState;
+use crate::recording::RecordingChange;
 
 /// One transition of one call.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub(crate) enum Change {
     Topology { topology: Topology, reason: TopologyReason, by: Option<UserId> },
     /// A connection has been poor for too long.
     QualityAlert { user: UserId, since: Timestamp },
+    /// The recording of the call changes.
+    Recording(RecordingChange),
     /// Running again after a restart of the server.
     Restored,
     /// The call ended.
@@ -137,6 +140,7 @@ impl Change {
             Change::TransferFailed { .. } => "transfer_failed",
             Change::Topology { .. } => "topology_changed",
             Change::QualityAlert { .. } => "quality_alert",
+            Change::Recording(change) => change.event(),
             Change::Restored => "restored",
             Change::Ended(_) => "ended",
         }
@@ -154,6 +158,7 @@ impl Change {
             | Change::TransferStarted { by, .. }
             | Change::TransferReleased { by } => Some(by),
             Change::TransferFailed { by, .. } | Change::Topology { by, .. } => by.as_ref(),
+            Change::Recording(change) => change.actor(),
             Change::Accepted { user, .. }
             | Change::Joined { user, .. }
             | Change::Returned { user, .. }
@@ -184,6 +189,7 @@ impl Change {
             | Change::Transferred
             | Change::TransferReleased { .. }
             | Change::Restored => json!({}),
+            Change::Recording(change) => change.payload(),
             Change::Rang { users, .. } | Change::Missed { users } => json!({ "users": users }),
             Change::Accepted { user, device, .. }
             | Change::Joined { user, device, .. }

@@ -1,12 +1,13 @@
 //! What the switchboard can be asked, and what it answers.
 
 use model::{
-    CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, Timestamp, TransferMode, UserId, VideoQuality,
+    CallId, CallMedia, ChannelId, DeviceId, ErrorCode, ParticipantId, RecordingId, Timestamp, TransferMode, UserId,
+    VideoQuality,
 };
 
 use crate::devices::Ability;
 use crate::quality::QualityReport;
-use crate::snapshot::{CallSnapshot, ParticipantSnapshot};
+use crate::snapshot::{CallSnapshot, ParticipantSnapshot, RecordingOptions};
 
 /// Whom a new call is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -295,6 +296,69 @@ pub enum Command {
         /// `true`: they left on purpose; `false`: the connection was lost.
         clean: bool,
     },
+    /// Start to record the call.
+    StartRecording {
+        /// The call.
+        call: CallId,
+        /// Someone in it who may record, or an administrator.
+        by: UserId,
+        /// Whether they are an administrator and need not be in the call.
+        admin: bool,
+        /// What the recording is to become.
+        options: RecordingOptions,
+    },
+    /// Pause the recording, or resume it.
+    PauseRecording {
+        /// The call.
+        call: CallId,
+        /// Someone in it who may record, or an administrator.
+        by: UserId,
+        /// Whether they are an administrator and need not be in the call.
+        admin: bool,
+        /// `false`: resume.
+        on: bool,
+    },
+    /// Stop the recording.
+    StopRecording {
+        /// The call.
+        call: CallId,
+        /// Someone in it who may record, or an administrator.
+        by: UserId,
+        /// Whether they are an administrator and need not be in the call.
+        admin: bool,
+    },
+    /// Someone in the call agrees to be recorded, or does not. May be changed for as long as it is recorded.
+    RecordingConsent {
+        /// The call.
+        call: CallId,
+        /// Who.
+        user: UserId,
+        /// Yes or no.
+        given: bool,
+    },
+    /// The media side reports that a recording began.
+    RecordingBegan {
+        /// The call.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// The media side reports that a recording is complete: it was told to stop it, or stopped by itself.
+    RecordingEnded {
+        /// The call.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// The media side reports that it could not record, or could not go on.
+    RecordingFailed {
+        /// The call.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+        /// Why: a stable code.
+        code: String,
+    },
     /// At start: a call that was running when the process died. `status` etc. as stored.
     Restore(Box<CallSnapshot>),
 }
@@ -321,6 +385,13 @@ impl Command {
             | Command::MediaFailed { call, .. }
             | Command::PeerSignalled { call, .. }
             | Command::Quality { call, .. }
+            | Command::StartRecording { call, .. }
+            | Command::PauseRecording { call, .. }
+            | Command::StopRecording { call, .. }
+            | Command::RecordingConsent { call, .. }
+            | Command::RecordingBegan { call, .. }
+            | Command::RecordingEnded { call, .. }
+            | Command::RecordingFailed { call, .. }
             | Command::MediaSeen { call, .. }
             | Command::MediaJoined { call, .. }
             | Command::MediaConnected { call, .. }
@@ -394,6 +465,21 @@ pub enum CommandError {
     /// Nobody with that ID is in the call.
     #[error("no such participant")]
     ParticipantNotFound,
+    /// The server's policy is not to record.
+    #[error("calls are not recorded on this server")]
+    RecordingOff,
+    /// A recording of the call is being made.
+    #[error("the call is already being recorded")]
+    AlreadyRecording,
+    /// None is.
+    #[error("the call is not being recorded")]
+    NotRecording,
+    /// Recordings of the call were started too often.
+    #[error("the recording was started too often: wait a minute")]
+    RecordingTooOften,
+    /// Nobody is asked for consent: the policy is another.
+    #[error("this recording asks nobody for consent")]
+    ConsentNotAsked,
     /// A feature flag forbids it.
     #[error("{0} is turned off on this server")]
     FeatureDisabled(&'static str),
@@ -416,6 +502,11 @@ impl CommandError {
             CommandError::NobodyToCall => ErrorCode::InvalidRequest,
             CommandError::NoCommonMedia => ErrorCode::NoCommonMedia,
             CommandError::ParticipantNotFound => ErrorCode::ParticipantNotFound,
+            CommandError::RecordingOff => ErrorCode::RecordingOff,
+            CommandError::AlreadyRecording => ErrorCode::AlreadyRecording,
+            CommandError::NotRecording => ErrorCode::NotRecording,
+            CommandError::RecordingTooOften => ErrorCode::RateLimited,
+            CommandError::ConsentNotAsked => ErrorCode::ConsentNotAsked,
             CommandError::FeatureDisabled(_) => ErrorCode::FeatureDisabled,
         }
     }
@@ -428,8 +519,17 @@ pub(crate) fn participant_id(rng: &mut fastrand::Rng) -> ParticipantId {
 
 /// The ID of a call whose client chose none. It sorts by creation time.
 pub(crate) fn call_id(rng: &mut fastrand::Rng, now: Timestamp) -> CallId {
+    CallId(sorting(rng, now))
+}
+
+/// The ID of a recording. It sorts by creation time.
+pub(crate) fn recording_id(rng: &mut fastrand::Rng, now: Timestamp) -> RecordingId {
+    RecordingId(sorting(rng, now))
+}
+
+fn sorting(rng: &mut fastrand::Rng, now: Timestamp) -> uuid::Uuid {
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
     let mut random = [0; 10];
     rng.fill(&mut random);
-    CallId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }

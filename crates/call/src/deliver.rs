@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::change::{Change, Ending, Exit};
 use crate::output::{CallEvent, Delivery, RoomAct};
 use crate::part::{Gone, Part, PartState};
+use crate::recording;
 use crate::snapshot::{PresenceState, Transfer};
 
 /// What of a call before a change says who has to hear of it.
@@ -51,9 +52,14 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
             let mut told = others(call, user, CallEvent::Accepted { call: id, at, user: user.clone() });
             told.push(Delivery { except: Some(device.clone()), ..to(user, elsewhere) });
             told.extend(joined(call, user, at));
+            told.extend(recording::asked(call, user, at));
             told
         }
-        Change::Joined { user, .. } => joined(call, user, at),
+        Change::Joined { user, .. } => {
+            let mut told = joined(call, user, at);
+            told.extend(recording::asked(call, user, at));
+            told
+        }
         Change::Left { user, reason, .. } => {
             let event = CallEvent::ParticipantLeft { call: id, at, user: user.clone(), reason: *reason };
             let mut told = others(call, user, event.clone());
@@ -144,6 +150,7 @@ pub(crate) fn deliveries(call: &Call, change: &Change, before: &Before, at: Time
         Change::QualityAlert { user, since } => {
             inside(call, &CallEvent::QualityAlert { call: id, at, user: user.clone(), since: *since })
         }
+        Change::Recording(change) => recording::deliveries(call, change, at),
         Change::Ended(Ending { merged_into: Some(_), .. }) => Vec::new(),
         Change::Ended(ending) => ended(call, ending, rang, at),
         Change::Returned { .. }
@@ -186,8 +193,11 @@ fn acts_of(call: &Call, change: &Change) -> Vec<RoomAct> {
     let call_id = call.id;
     match change {
         Change::Initiated { .. } | Change::Restored => {
-            vec![RoomAct::Open { call: call_id, max_participants: call.max_participants }]
+            let open = RoomAct::Open { call: call_id, max_participants: call.max_participants };
+            let recording = recording::room_acts_anew(call);
+            [open].into_iter().chain(recording).collect()
         }
+        Change::Recording(change) => recording::room_acts(call, change),
         Change::Left { user, exit: Exit::Asked | Exit::Expired, .. } | Change::Removed { user, .. } => {
             vec![RoomAct::Remove { call: call_id, user: user.clone() }]
         }
@@ -239,7 +249,7 @@ fn joined(call: &Call, user: &UserId, at: Timestamp) -> Vec<Delivery> {
 }
 
 /// To everyone in the call.
-fn inside(call: &Call, event: &CallEvent) -> Vec<Delivery> {
+pub(crate) fn inside(call: &Call, event: &CallEvent) -> Vec<Delivery> {
     call.parts.iter().filter(|part| part.is_joined()).map(|part| to(&part.user, event.clone())).collect()
 }
 

@@ -61,6 +61,7 @@ impl Switchboard {
         let stay = old.part(&user).and_then(Part::stay).expect("a caller is in a call that waits");
         let device = stay.device.clone();
         let said = [self.devices.ability(&request.caller, &request.device), self.devices.ability(&user, &device)];
+        let said: Vec<_> = said.into_iter().chain(self.recorder()).collect();
         let topology = topology::at_start(CallKind::OneToOne, &said).ok_or(CommandError::NoCommonMedia)?;
         let by = request.caller.clone();
         let call = self.build(now, request, called, topology, false);

@@ -9,6 +9,7 @@ use crate::call::{Call, Phase, Windows};
 use crate::change::{Change, Newcomer};
 use crate::command::{self, Answer, CommandError, InitiateCall, Target};
 use crate::part::{Connection, Gone, Part, PartState, Stay};
+use crate::recording::Recordings;
 use crate::request::{self, Origin};
 use crate::switchboard::Switchboard;
 use crate::topology;
@@ -48,6 +49,7 @@ impl Switchboard {
         }
         let mut said = vec![self.devices.ability(&request.caller, &request.device)];
         said.extend(called.users.iter().map(|user| self.devices.abilities(user)));
+        said.extend(self.recorder());
         let topology = topology::at_start(called.kind, &said).ok_or(CommandError::NoCommonMedia)?;
         let call = self.build(now, request, called, topology, true);
         let (id, by) = (call.id, call.initiator.clone());
@@ -166,6 +168,7 @@ impl Switchboard {
             windows: self.windows(),
             phase: Phase::Waiting { told: false, caller_lost: None },
             transfer: None,
+            recordings: Recordings::new(None, false),
             parts,
         }
     }

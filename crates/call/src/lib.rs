@@ -22,6 +22,7 @@ mod moderate;
 mod output;
 mod part;
 mod quality;
+mod recording;
 mod request;
 mod restore;
 mod rules;
@@ -33,8 +34,11 @@ mod transfer;
 
 pub use command::{Answer, Command, CommandError, InitiateCall, Target};
 pub use devices::Ability;
-pub use output::{CallEvent, Delivery, Output, Record, RoomAct};
+pub use output::{CallEvent, Delivery, Output, Record, RecordingMoment, RoomAct};
 pub use quality::{QualityReport, QualitySummary, QualityView};
 pub use request::same_request;
-pub use snapshot::{CallSnapshot, ChannelSnapshot, ParticipantSnapshot, PresenceState, Transfer};
+pub use snapshot::{
+    CallSnapshot, ChannelSnapshot, Consent, ParticipantSnapshot, PresenceState, RecordingOptions, RecordingSnapshot,
+    Transfer,
+};
 pub use switchboard::{Config, Switchboard};

@@ -42,7 +42,7 @@ impl Switchboard {
             }
         };
         let joined = self.known(id).part(&user).is_some_and(Part::is_joined);
-        if joined && let Err(error) = self.move_to_room(now, id, TopologyReason::LivekitJoin, &user) {
+        if joined && let Err(error) = self.move_to_room(now, id, TopologyReason::LivekitJoin, Some(&user)) {
             return self.turn_out(error, remove);
         }
         if !known && joined {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use model::{
-    CallId, CallMedia, ChannelId, DeviceId, EndReason, Timestamp, Topology, TopologyReason, TransferMode, UserId,
+    CallId, CallMedia, ChannelId, DeviceId, EndReason, RecordingId, RecordingSpec, Timestamp, Topology, TopologyReason,
+    TransferMode, UserId,
 };
 
 use crate::quality::QualityView;
-use crate::snapshot::{CallSnapshot, ParticipantSnapshot, PresenceState};
+use crate::snapshot::{CallSnapshot, ParticipantSnapshot, PresenceState, RecordingSnapshot};
 
 /// One thing to carry out. Within a call, outputs come in the order in which things happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -297,6 +298,39 @@ pub enum CallEvent {
         /// Since when it has been poor.
         since: Timestamp,
     },
+    /// `recording:asked`: may this user be recorded?
+    RecordingAsked {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// The recording.
+        recording: Box<RecordingSnapshot>,
+    },
+    /// `recording:started`, `recording:paused`, `recording:resumed`, `recording:stopped`, `recording:failed`.
+    Recording {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Which of them.
+        moment: RecordingMoment,
+        /// The recording, as it is now.
+        recording: Box<RecordingSnapshot>,
+        /// Who did it, if a person.
+        by: Option<UserId>,
+    },
+    /// `recording:consent`: someone agrees to be recorded, or does not.
+    RecordingConsent {
+        /// Call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        user: UserId,
+        /// Yes or no.
+        given: bool,
+    },
     /// `call:ended`.
     Ended {
         /// The call as it ended.
@@ -308,6 +342,21 @@ pub enum CallEvent {
         /// The user who ended it; `None` where it ended by itself.
         by: Option<UserId>,
     },
+}
+
+/// What happens to a recording while a call is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingMoment {
+    /// Media is being written from here on.
+    Started,
+    /// Not any more, for now.
+    Paused,
+    /// Again.
+    Resumed,
+    /// It is over.
+    Stopped,
+    /// It is over, and not as it should be.
+    Failed,
 }
 
 /// For the media side.
@@ -350,6 +399,41 @@ pub enum RoomAct {
         /// The user to put on hold or to resume.
         user: UserId,
         /// `true`: hold; `false`: resume.
+        on: bool,
+    },
+    /// Begin a recording, or go on with one that was begun: after a restart, or with others taken in.
+    Record {
+        /// The call.
+        call: CallId,
+        /// Which, and whom it takes in.
+        spec: RecordingSpec,
+    },
+    /// Write nothing until it is resumed.
+    PauseRecording {
+        /// The call.
+        call: CallId,
+        /// Which.
+        id: RecordingId,
+    },
+    /// Write again.
+    ResumeRecording {
+        /// The call.
+        call: CallId,
+        /// Which.
+        id: RecordingId,
+    },
+    /// Finish it.
+    StopRecording {
+        /// The call.
+        call: CallId,
+        /// Which.
+        id: RecordingId,
+    },
+    /// Whether the room says of itself that it is recorded.
+    MarkRecorded {
+        /// The call.
+        call: CallId,
+        /// It is.
         on: bool,
     },
     /// The call is over: delete the room.

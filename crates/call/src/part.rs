@@ -4,7 +4,7 @@ use model::{CallMedia, DeviceId, EndReason, ParticipantId, ParticipantStatus, Ti
 
 use crate::devices::Ability;
 use crate::quality::Quality;
-use crate::snapshot::ParticipantSnapshot;
+use crate::snapshot::{Consent, ParticipantSnapshot};
 
 /// One user's part.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub(crate) struct Part {
     pub media: MediaState,
     pub is_on_hold: bool,
     pub is_hard_muted: bool,
+    /// What they said when they were asked about the latest recording.
+    pub consent: Option<Consent>,
     pub quality: Quality,
     pub state: PartState,
 }
@@ -110,6 +112,7 @@ impl Part {
             media: MediaState::at_start(media),
             is_on_hold: false,
             is_hard_muted: false,
+            consent: None,
             quality: Quality::default(),
             state: PartState::Invited,
         }
@@ -229,6 +232,7 @@ impl Part {
             video_quality: self.media.video_quality,
             is_on_hold: self.is_on_hold,
             is_hard_muted: self.is_hard_muted,
+            recording_consent: self.consent,
             quality: self.quality.summary(),
         }
     }
@@ -264,6 +268,7 @@ impl Part {
             },
             is_on_hold: stored.is_on_hold,
             is_hard_muted: stored.is_hard_muted,
+            consent: stored.recording_consent,
             quality: Quality::restored(stored.quality),
             state,
         }

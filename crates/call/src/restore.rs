@@ -8,6 +8,7 @@ use crate::call::{Call, KEPT_FOR, Over, Phase, Recovery, Running};
 use crate::change::{Change, Ending};
 use crate::command::{Answer, CommandError};
 use crate::part::{Connection, Part};
+use crate::recording::Recordings;
 use crate::snapshot::CallSnapshot;
 use crate::switchboard::Switchboard;
 
@@ -73,6 +74,7 @@ impl Switchboard {
             windows: self.windows(),
             phase,
             transfer: stored.transfer,
+            recordings: Recordings::new(stored.recording, stored.is_recorded),
             parts: parts.map(|part| Part::restored(part, lost)).collect(),
         }
     }

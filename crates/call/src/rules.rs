@@ -5,6 +5,7 @@ use model::{CallKind, CallStatus, EndReason, Timestamp, UserId};
 use crate::call::{Call, Phase, Running};
 use crate::change::{Change, Ending};
 use crate::part::{Connection, Gone, Part, PartState};
+use crate::recording::RecordingChange;
 use crate::transfer;
 
 /// Why a call has a timer. Where two are due at once, the order is this one.
@@ -22,6 +23,13 @@ pub(crate) enum Deadline {
     Empty,
     /// A finished call's id is forgotten.
     Forget,
+}
+
+/// The change that comes before another: what is recorded ends before its call does.
+pub(crate) fn precedes(call: &Call, change: &Change) -> Option<Change> {
+    let Change::Ended(ending) = change else { return None };
+    call.recordings.running()?;
+    Some(Change::Recording(RecordingChange::Stopped { by: None, at: ending.at }))
 }
 
 /// The change that `after` brings about by itself, if any.

@@ -2,7 +2,8 @@
 
 use model::{
     CallId, CallKind, CallMedia, CallStatus, ChannelId, DeviceId, EndReason, ParticipantId, ParticipantStatus,
-    Timestamp, Topology, TransferMode, UserId, VideoQuality,
+    RecordingDecline, RecordingFormat, RecordingId, RecordingLayout, RecordingPolicy, RecordingStatus, Timestamp,
+    Topology, TransferMode, UserId, VideoQuality,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,12 @@ pub struct CallSnapshot {
     /// The transfer that is under way, if one is.
     #[serde(default)]
     pub transfer: Option<Transfer>,
+    /// The latest recording of it: one that is being made, or that is over.
+    #[serde(default)]
+    pub recording: Option<RecordingSnapshot>,
+    /// Something of it was recorded, or is being recorded.
+    #[serde(default)]
+    pub is_recorded: bool,
     /// In the order they were added, the caller first.
     pub participants: Vec<ParticipantSnapshot>,
 }
@@ -62,10 +69,84 @@ impl CallSnapshot {
         Some(self.ended_at.unwrap_or(now).since(from).as_secs())
     }
 
+    /// The recording that is being made, if one is.
+    pub fn running_recording(&self) -> Option<&RecordingSnapshot> {
+        self.recording.as_ref().filter(|recording| recording.status.is_running())
+    }
+
+    /// Whether everyone who has been in it agreed to its latest recording.
+    pub fn all_agreed_to_recording(&self) -> bool {
+        let mut been_there = self.participants.iter().filter(|part| part.joined_at.is_some());
+        been_there.all(|part| part.recording_consent.is_some_and(|consent| consent.given))
+    }
+
     /// The part of one user.
     pub fn participant(&self, user: &UserId) -> Option<&ParticipantSnapshot> {
         self.participants.iter().find(|p| &p.user == user)
     }
+}
+
+/// A recording of a call, as the call knows it. What becomes of it after it has ended is not the call's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingSnapshot {
+    /// Which.
+    pub id: RecordingId,
+    /// Its status: starting, recording, paused, processing (ended) or failed.
+    pub status: RecordingStatus,
+    /// The policy it was started under.
+    pub policy: RecordingPolicy,
+    /// What became of those who declined.
+    pub decline: RecordingDecline,
+    /// Who started it; `None`: the policy did.
+    pub started_by: Option<UserId>,
+    /// Asked for.
+    pub started_at: Timestamp,
+    /// The media side began.
+    pub began_at: Option<Timestamp>,
+    /// Stopped or failed.
+    pub ended_at: Option<Timestamp>,
+    /// Who stopped it, if a person.
+    pub ended_by: Option<UserId>,
+    /// Why it failed: a stable code.
+    pub error: Option<String>,
+    /// What it is to become.
+    pub options: RecordingOptions,
+}
+
+/// What was asked of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingOptions {
+    /// How the picture is laid out.
+    pub layout: RecordingLayout,
+    /// How large the picture is.
+    pub resolution: VideoQuality,
+    /// The kind of file.
+    pub format: RecordingFormat,
+    /// No picture at all.
+    pub audio_only: bool,
+    /// How long it is kept, in days; `None`: as long as the server keeps recordings.
+    pub retention_days: Option<u32>,
+}
+
+impl Default for RecordingOptions {
+    fn default() -> Self {
+        Self {
+            layout: RecordingLayout::Grid,
+            resolution: VideoQuality::P720,
+            format: RecordingFormat::Mp4,
+            audio_only: false,
+            retention_days: None,
+        }
+    }
+}
+
+/// What someone answered when they were asked whether they may be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Yes or no.
+    pub given: bool,
+    /// When they said so.
+    pub at: Timestamp,
 }
 
 /// A transfer that is under way.
@@ -116,6 +197,9 @@ pub struct ParticipantSnapshot {
     /// Muted by the host and cannot undo it.
     #[serde(default)]
     pub is_hard_muted: bool,
+    /// Whether they agree to be recorded, as far as they were asked: about the latest recording.
+    #[serde(default)]
+    pub recording_consent: Option<Consent>,
     /// Averages of the connection; `None` before the first report.
     #[serde(default)]
     pub quality: Option<QualitySummary>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use model::{CallId, ChannelId, DeviceId, Timestamp, UserId};
+use model::{CallId, ChannelId, DeviceId, RecordingDecline, RecordingPolicy, Timestamp, UserId};
 
 use crate::call::{Call, KEPT_FOR, Phase};
 use crate::change::Change;
@@ -14,6 +14,7 @@ use crate::devices::{Devices, Disconnected, OFFLINE_AFTER};
 use crate::moderate::Host;
 use crate::output::{CallEvent, Delivery, Output, Record};
 use crate::part::{Part, PartState};
+use crate::recording::RecordingChange;
 use crate::rules::{self, Deadline};
 use crate::snapshot::{CallSnapshot, ChannelSnapshot, PresenceState};
 use crate::timers::{Timer, Timers};
@@ -40,6 +41,12 @@ pub struct Config {
     pub group_calls: bool,
     /// Screen sharing calls allowed.
     pub screen_sharing: bool,
+    /// Recording allowed.
+    pub call_recording: bool,
+    /// Under which rule calls are recorded, where recording is allowed.
+    pub recording_policy: RecordingPolicy,
+    /// What becomes of those who do not want to be recorded.
+    pub recording_decline: RecordingDecline,
     /// A second call may ring on devices that support call waiting; otherwise the caller hears that the user is busy.
     pub call_waiting: bool,
 }
@@ -55,6 +62,9 @@ impl Default for Config {
             video_calls: true,
             group_calls: true,
             screen_sharing: true,
+            call_recording: false,
+            recording_policy: RecordingPolicy::Ask,
+            recording_decline: RecordingDecline::Exclude,
             call_waiting: true,
         }
     }
@@ -165,6 +175,23 @@ impl Switchboard {
             Command::MediaFailed { call, user } => self.media_failed(now, call, user),
             Command::PeerSignalled { call, user } => self.peer_signalled(now, call, user),
             Command::Quality { call, user, reports, by_server } => self.quality(now, call, user, reports, by_server),
+            Command::StartRecording { call, by, admin, options } => {
+                self.start_recording(now, call, Host { user: by, admin }, options)
+            }
+            Command::PauseRecording { call, by, admin, on } => {
+                self.pause_recording(now, call, Host { user: by, admin }, on)
+            }
+            Command::StopRecording { call, by, admin } => self.stop_recording(now, call, Host { user: by, admin }),
+            Command::RecordingConsent { call, user, given } => self.consent_to_recording(now, call, user, given),
+            Command::RecordingBegan { call, recording } => {
+                self.recording_seen(now, call, recording, RecordingChange::Began)
+            }
+            Command::RecordingEnded { call, recording } => {
+                self.recording_seen(now, call, recording, RecordingChange::Stopped { by: None, at: now })
+            }
+            Command::RecordingFailed { call, recording, code } => {
+                self.recording_seen(now, call, recording, RecordingChange::Failed { code })
+            }
             Command::MediaSeen { call, user, is_muted, is_video_enabled, is_screen_sharing } => {
                 let seen = crate::acts::MediaWish {
                     is_muted: Some(is_muted),
@@ -266,28 +293,40 @@ impl Switchboard {
     /// Applies a change and everything that follows from it: first for the journal, then for devices, then for the media side.
     pub(crate) fn transition(&mut self, now: Timestamp, id: CallId, change: Change) {
         let mut next = Some(change);
+        let mut connected = false;
         while let Some(change) = next {
-            let caller = self.presence(&self.known(id).initiator);
-            let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
-            let before = deliver::Before::of(call, caller);
-            call.apply(now, &change);
-            tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
-            let call = self.calls.get(&id).expect("the call is here until it is forgotten");
-            self.outputs.push_back(Output::Record(Box::new(Record {
-                at: now,
-                event: change.event().to_owned(),
-                user: change.actor().cloned(),
-                payload: change.payload(),
-                call: call.snapshot(),
-            })));
-            let deliveries = deliver::deliveries(call, &change, &before, now);
-            let reached = deliveries.into_iter().filter(|delivery| self.devices.reaches(delivery));
-            let told: Vec<Output> = reached.map(|delivery| Output::Deliver(self.as_it_knocks(delivery))).collect();
-            self.outputs.extend(told);
-            self.outputs.extend(deliver::room_acts(call, &change, &before).into_iter().map(Output::Room));
-            next = rules::consequence(call, &change, now);
+            if let Some(first) = rules::precedes(self.known(id), &change) {
+                self.make(now, id, &first);
+            }
+            self.make(now, id, &change);
+            next = rules::consequence(self.known(id), &change, now);
+            connected |= matches!(change, Change::Connected);
             self.index(id);
         }
+        if connected && self.known(id).is_running() {
+            self.record_by_itself(now, id);
+        }
+    }
+
+    fn make(&mut self, now: Timestamp, id: CallId, change: &Change) {
+        let caller = self.presence(&self.known(id).initiator);
+        let call = self.calls.get_mut(&id).expect("the change is of a call that is here");
+        let before = deliver::Before::of(call, caller);
+        call.apply(now, change);
+        tracing::debug!(call = %id, event = change.event(), status = %call.status(), "transition");
+        let call = self.calls.get(&id).expect("the call is here until it is forgotten");
+        self.outputs.push_back(Output::Record(Box::new(Record {
+            at: now,
+            event: change.event().to_owned(),
+            user: change.actor().cloned(),
+            payload: change.payload(),
+            call: call.snapshot(),
+        })));
+        let deliveries = deliver::deliveries(call, change, &before, now);
+        let reached = deliveries.into_iter().filter(|delivery| self.devices.reaches(delivery));
+        let told: Vec<Output> = reached.map(|delivery| Output::Deliver(self.as_it_knocks(delivery))).collect();
+        self.outputs.extend(told);
+        self.outputs.extend(deliver::room_acts(call, change, &before).into_iter().map(Output::Room));
     }
 
     /// Ringing someone who is in another call and has call waiting on is announced as call waiting.

@@ -1,6 +1,6 @@
 //! Which path a call's media takes: what the devices support, and what changes it during the call.
 
-use model::{CallId, CallKind, DeviceId, Timestamp, Topology, TopologyReason, UserId};
+use model::{CallId, CallKind, DeviceId, RecordingPolicy, Timestamp, Topology, TopologyReason, UserId};
 
 use crate::call::Call;
 use crate::change::Change;
@@ -25,14 +25,20 @@ pub(crate) fn at_start(kind: CallKind, said: &[Said]) -> Option<Topology> {
     }
 }
 
-/// What has to change before one more comes; an error where nothing suits all.
-fn for_one_more(call: &Call, user: &UserId, coming: Said) -> Result<Option<(Topology, TopologyReason)>, CommandError> {
+/// What has to change before one more comes; an error where nothing suits all. `recorder`: what records the call, or will.
+fn for_one_more(
+    call: &Call,
+    user: &UserId,
+    coming: Said,
+    recorder: Option<Said>,
+) -> Result<Option<(Topology, TopologyReason)>, CommandError> {
     let others: Vec<Said> = call.joined_beside(user).filter_map(Part::stay).map(|stay| stay.ability).collect();
     let in_room = call
         .joined_beside(user)
         .filter_map(Part::stay)
         .any(|stay| matches!(stay.connection, Connection::InRoom | Connection::Up));
-    let all = |can: fn(Ability) -> bool| others.iter().chain([&coming]).all(|said| said.is_none_or(can));
+    let all =
+        |can: fn(Ability) -> bool| others.iter().chain([&coming]).chain(&recorder).all(|said| said.is_none_or(can));
     let (all_p2p, all_sfu) = (all(|can| can.p2p), all(|can| can.sfu));
     let (third, reason) = (others.len() >= 2, TopologyReason::ThirdJoined);
     let to_room = |reason| if all_sfu { Some((Topology::Sfu, reason)) } else { None };
@@ -53,7 +59,21 @@ fn between_peers(call: &Call) -> Topology {
     }
 }
 
+/// What a recording needs: to hear the call through the server.
+const RECORDER: Said = Some(Ability { p2p: false, sfu: true });
+
 impl Switchboard {
+    /// What every call is recorded by, where that is the policy.
+    pub(crate) fn recorder(&self) -> Option<Said> {
+        let always = self.config.call_recording && self.config.recording_policy == RecordingPolicy::Always;
+        always.then_some(RECORDER)
+    }
+
+    /// What a call is recorded by, or will be.
+    fn recorder_of(&self, call: &Call) -> Option<Said> {
+        self.recorder().or_else(|| call.recordings.running().map(|_| RECORDER))
+    }
+
     /// Brings the call onto a way of media that suits one more device, before it comes.
     pub(crate) fn make_way(
         &mut self,
@@ -63,7 +83,8 @@ impl Switchboard {
         device: &DeviceId,
     ) -> Result<Said, CommandError> {
         let coming = self.devices.ability(user, device);
-        if let Some((topology, reason)) = for_one_more(self.known(id), user, coming)? {
+        if let Some((topology, reason)) = for_one_more(self.known(id), user, coming, self.recorder_of(self.known(id)))?
+        {
             self.transition(now, id, Change::Topology { topology, reason, by: Some(user.clone()) });
         }
         Ok(coming)
@@ -75,17 +96,17 @@ impl Switchboard {
         now: Timestamp,
         id: CallId,
         reason: TopologyReason,
-        by: &UserId,
+        by: Option<&UserId>,
     ) -> Result<(), CommandError> {
         let call = self.known(id);
         if !call.is_between_peers() {
             return Ok(());
         }
-        let mut stays = call.parts.iter().filter(|part| &part.user != by).filter_map(Part::stay);
+        let mut stays = call.parts.iter().filter(|part| Some(&part.user) != by).filter_map(Part::stay);
         if !stays.all(|stay| stay.ability.is_none_or(|can| can.sfu)) {
             return Err(CommandError::NoCommonMedia);
         }
-        self.transition(now, id, Change::Topology { topology: Topology::Sfu, reason, by: Some(by.clone()) });
+        self.transition(now, id, Change::Topology { topology: Topology::Sfu, reason, by: by.cloned() });
         Ok(())
     }
 
@@ -95,7 +116,7 @@ impl Switchboard {
         if call.is_between_peers() && own.is_some_and(|can| !can.sfu) {
             return Err(CommandError::NoCommonMedia);
         }
-        self.move_to_room(now, id, TopologyReason::MediaFailed, &user)?;
+        self.move_to_room(now, id, TopologyReason::MediaFailed, Some(&user))?;
         self.answer(id)
     }
 
@@ -106,7 +127,12 @@ impl Switchboard {
         };
         // Who can do both says itself when peers do not reach each other: a late answer must not undo that.
         let can = |part: &Part| part.stay().is_none_or(|stay| stay.ability.is_none_or(|can| can.p2p && !can.sfu));
-        if !call.is_between_peers() && call.is_running() && call.parts.iter().all(|part| absent(part) && can(part)) {
+        let recorded = self.recorder_of(call).is_some();
+        if !call.is_between_peers()
+            && !recorded
+            && call.is_running()
+            && call.parts.iter().all(|part| absent(part) && can(part))
+        {
             let (topology, reason) = (between_peers(call), TopologyReason::PeerSignalling);
             self.transition(now, id, Change::Topology { topology, reason, by: Some(user) });
         }

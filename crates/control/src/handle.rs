@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use call::{
-    Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Switchboard, Target,
+    Answer, CallSnapshot, Command, CommandError, InitiateCall, ParticipantSnapshot, PresenceState, Record, Switchboard,
+    Target,
 };
 use model::{CallId, ChannelId, DeviceId, ErrorCode, NodeId, RoomName, Timestamp, UserId, VideoQuality};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -12,7 +13,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::directory::{Account, Channel, NewChannel, User, UserPatch};
 use crate::follow::Follow;
-use crate::media::MediaPlane;
+use crate::media::{MediaPlane, RecordingNotice};
 use crate::notice::Notice;
 use crate::roster::Roster;
 use crate::store::{CallPage, HistoryQuery, Store, StoreError, StoredEvent};
@@ -104,6 +105,8 @@ pub struct Joined {
 pub(crate) struct Shared {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) notices: broadcast::Sender<Arc<Notice>>,
+    pub(crate) recording_changes: broadcast::Sender<Arc<Record>>,
+    pub(crate) recording_notices: broadcast::Sender<RecordingNotice>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) media: Arc<dyn MediaPlane>,

@@ -18,6 +18,7 @@ mod measure;
 mod media;
 mod notice;
 mod privacy;
+mod recording;
 mod refused;
 mod rooms;
 mod roster;

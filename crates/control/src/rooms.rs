@@ -11,10 +11,11 @@ use call::{Answer, Command, CommandError, QualityReport, RoomAct};
 use livekit::RoomRequest;
 use livekit::proto::TrackSource;
 use model::{CallId, DeviceId, RoomName, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::handle::ControlError;
-use crate::media::{MediaNotice, MediaNoticeKind, MediaPlane};
+use crate::media::{MediaNotice, MediaNoticeKind, MediaNotices, MediaPlane, RecordingNotice, RecordingNoticeKind};
+use crate::recording;
 use crate::server_quality::ServerQuality;
 use crate::switchboard_thread::Job;
 
@@ -22,8 +23,8 @@ pub(crate) use lanes::Rooms;
 #[cfg(test)]
 pub(crate) use lanes::tests::Opened;
 
-/// Does one act.
-async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
+/// Does one act. A recording that the media side refuses has failed: that is the call's business.
+async fn perform(media: &dyn MediaPlane, act: &RoomAct) -> Option<RecordingNotice> {
     match act {
         RoomAct::Open { call, max_participants } => media.open_room(RoomName::from(*call), *max_participants).await,
         RoomAct::Remove { call, user } => media.remove_participant(&RoomName::from(*call), user.as_str()).await,
@@ -45,18 +46,52 @@ async fn perform(media: &dyn MediaPlane, act: &RoomAct) {
                 tracing::debug!(?refused, %call, "could not tell the room who is on hold");
             }
         }
+        RoomAct::Record { call, spec } => {
+            let room = RoomName::from(*call);
+            if !media.records() {
+                let message = "this server does not record".to_owned();
+                let kind = RecordingNoticeKind::Failed { code: "unsupported", message };
+                return Some(RecordingNotice { room, recording: spec.id, kind });
+            }
+            media.start_recording(&room, spec.clone()).await;
+        }
+        RoomAct::PauseRecording { call, id } => media.pause_recording(&RoomName::from(*call), *id).await,
+        RoomAct::ResumeRecording { call, id } => media.resume_recording(&RoomName::from(*call), *id).await,
+        RoomAct::StopRecording { call, id } => media.stop_recording(&RoomName::from(*call), *id).await,
+        RoomAct::MarkRecorded { call, on } => {
+            if let Err(refused) = media.ask(&RoomName::from(*call), RoomRequest::MarkRecorded(*on)).await {
+                tracing::debug!(?refused, %call, "could not mark a room as recorded");
+            }
+        }
         RoomAct::Close { call } => media.close_room(&RoomName::from(*call)).await,
     }
+    None
 }
 
 /// Turns what happens in rooms into commands, in order, until the media side or the switchboard is gone.
 pub(crate) async fn listen(
     rooms: Arc<Rooms>,
-    mut notices: mpsc::Receiver<MediaNotice>,
+    mut notices: MediaNotices,
+    mut refused: mpsc::Receiver<RecordingNotice>,
+    recordings: broadcast::Sender<RecordingNotice>,
     jobs: mpsc::Sender<Job>,
     mut server_quality: ServerQuality,
 ) {
-    while let Some(notice) = notices.recv().await {
+    loop {
+        let notice = tokio::select! {
+            notice = notices.rooms.recv() => match notice {
+                Some(notice) => notice,
+                None => return,
+            },
+            Some(notice) = notices.recordings.recv() => {
+                hear_recording(notice, &recordings, &jobs).await;
+                continue;
+            }
+            Some(notice) = refused.recv() => {
+                hear_recording(notice, &recordings, &jobs).await;
+                continue;
+            }
+        };
         let Some(command) = command(&notice) else { continue };
         let (reply, answer) = oneshot::channel();
         let joined = matches!(command, Command::MediaJoined { .. });
@@ -71,6 +106,19 @@ pub(crate) async fn listen(
             server_quality.keep(measured, answer);
         }
     }
+}
+
+async fn hear_recording(
+    notice: RecordingNotice,
+    recordings: &broadcast::Sender<RecordingNotice>,
+    jobs: &mpsc::Sender<Job>,
+) {
+    if let Some(command) = recording::command(&notice) {
+        // Nobody there: the loop ends with the next news of a room.
+        drop(jobs.send(Job::Command { command, reply: None }).await);
+    }
+    // Nobody listening is no fault.
+    drop(recordings.send(notice));
 }
 
 /// The edge asks before it lets anyone in, but the call may end or the user be removed between the question and the join.
@@ -100,6 +148,11 @@ async fn put_out_if_refused(
         | CommandError::AlreadyInCall(_)
         | CommandError::NobodyToCall
         | CommandError::ParticipantNotFound
+        | CommandError::RecordingOff
+        | CommandError::AlreadyRecording
+        | CommandError::NotRecording
+        | CommandError::RecordingTooOften
+        | CommandError::ConsentNotAsked
         | CommandError::FeatureDisabled(_) => {}
     }
 }

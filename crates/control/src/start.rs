@@ -12,7 +12,7 @@ use crate::follow::follow;
 use crate::handle::{ControlError, Handle, Settings, Shared};
 use crate::journal::Journal;
 use crate::log_throttle::LogThrottle;
-use crate::media::{MediaNotice, MediaPlane};
+use crate::media::{MediaNotices, MediaPlane};
 use crate::refused::Refused;
 use crate::rooms::{self, Rooms};
 use crate::roster::Roster;
@@ -26,6 +26,8 @@ use crate::trouble::Health;
 const WAITING: usize = 1_024;
 /// Events that a slow listener may be behind before it has to resynchronise its clients.
 const NOTICES: usize = 16_384;
+/// The same of recordings.
+const RECORDINGS: usize = 1_024;
 
 /// Starts the control plane.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Control {
         settings: Settings,
         store: Arc<dyn Store>,
         media: Arc<dyn MediaPlane>,
-        media_notices: mpsc::Receiver<MediaNotice>,
+        media_notices: impl Into<MediaNotices>,
     ) -> Result<Handle, ControlError> {
         Self::start_on(Arc::new(LocalDisk), settings, store, media, media_notices).await
     }
@@ -49,7 +51,7 @@ impl Control {
         settings: Settings,
         store: Arc<dyn Store>,
         media: Arc<dyn MediaPlane>,
-        media_notices: mpsc::Receiver<MediaNotice>,
+        media_notices: impl Into<MediaNotices>,
     ) -> Result<Handle, ControlError> {
         let (mut journal, mut reader) = Journal::open(&settings.journal_dir, Arc::clone(&disk))
             .map_err(|error| ControlError::Journal(error.to_string()))?;
@@ -74,7 +76,9 @@ impl Control {
 
         let (jobs, waiting) = mpsc::channel(WAITING);
         let (notices, _) = broadcast::channel(NOTICES);
-        let rooms = Rooms::start(Arc::clone(&media));
+        let (recording_changes, _) = broadcast::channel(RECORDINGS);
+        let (recording_notices, _) = broadcast::channel(RECORDINGS);
+        let (rooms, refused) = Rooms::start(Arc::clone(&media));
         let (durable, durable_seen) = watch::channel(journal.last());
         let (follow, follower) = follow(durable_seen.clone(), Arc::clone(&health));
         let thread = SwitchboardThread {
@@ -83,6 +87,7 @@ impl Control {
             journal,
             clock: Arc::clone(&clock),
             notices: notices.clone(),
+            recording_changes: recording_changes.clone(),
             rooms: Arc::clone(&rooms),
             durable,
             health: Arc::clone(&health),
@@ -97,12 +102,15 @@ impl Control {
         let sweep = crate::measure::sweep(Arc::clone(&store), Arc::clone(&clock), settings.keep_quality);
         tokio::spawn(sweep);
         let server_quality = ServerQuality::new(Arc::clone(&store), follow.clone(), Arc::clone(&clock));
-        tokio::spawn(rooms::listen(rooms, media_notices, jobs.clone(), server_quality));
+        let heard = recording_notices.clone();
+        tokio::spawn(rooms::listen(rooms, media_notices.into(), refused, heard, jobs.clone(), server_quality));
         ready(&jobs).await?;
         Ok(Handle {
             shared: Arc::new(Shared {
                 jobs,
                 notices,
+                recording_changes,
+                recording_notices,
                 clock,
                 store,
                 media,

@@ -69,6 +69,8 @@ pub(crate) enum Job {
 enum Effect {
     Notice(Notice),
     Room(RoomAct),
+    /// A recording changed.
+    Recording(Arc<Record>),
     Reply {
         reply: Reply,
         answer: Result<Answer, ControlError>,
@@ -88,6 +90,7 @@ pub(crate) struct SwitchboardThread {
     pub(crate) journal: Journal,
     pub(crate) clock: Arc<Clock>,
     pub(crate) notices: broadcast::Sender<Arc<Notice>>,
+    pub(crate) recording_changes: broadcast::Sender<Arc<Record>>,
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) durable: watch::Sender<u64>,
     pub(crate) health: Arc<Health>,
@@ -214,7 +217,11 @@ impl SwitchboardThread {
                 if let Some(reply) = reply {
                     let opens = self.work.effects[before..].iter().find_map(|effect| match effect {
                         Effect::Room(RoomAct::Open { call, .. }) => Some(*call),
-                        Effect::Room(_) | Effect::Notice(_) | Effect::Reply { .. } | Effect::Reading(_) => None,
+                        Effect::Room(_)
+                        | Effect::Recording(_)
+                        | Effect::Notice(_)
+                        | Effect::Reply { .. }
+                        | Effect::Reading(_) => None,
                     });
                     self.work.effects.push(Effect::Reply { reply, answer, opens });
                 }
@@ -266,7 +273,8 @@ impl SwitchboardThread {
                     // The same event mostly goes to several people in a row.
                     let notice = match self.work.effects[from..].last_mut() {
                         Some(Effect::Notice(last)) => last.join(notice),
-                        Some(Effect::Room(_) | Effect::Reply { .. } | Effect::Reading(_)) | None => Some(notice),
+                        Some(Effect::Room(_) | Effect::Recording(_) | Effect::Reply { .. } | Effect::Reading(_))
+                        | None => Some(notice),
                     };
                     self.work.effects.extend(notice.map(Effect::Notice));
                 }
@@ -289,6 +297,9 @@ impl SwitchboardThread {
         self.journal.append(&record);
         if let Some(channel) = self.roster.note_call(&record.call) {
             self.work.effects.push(changed(channel));
+        }
+        if record.event.starts_with("recording_") {
+            self.work.effects.push(Effect::Recording(Arc::new(record)));
         }
     }
 
@@ -365,6 +376,7 @@ impl SwitchboardThread {
                 // Nobody listening is no fault.
                 Effect::Notice(notice) => drop(self.notices.send(Arc::new(notice))),
                 Effect::Room(act) => self.rooms.carry_out(act),
+                Effect::Recording(record) => drop(self.recording_changes.send(record)),
                 Effect::Reply { reply, answer, opens: None } => drop(reply.send(answer)),
                 Effect::Reply { reply, answer, opens: Some(call) } => self.rooms.answer(call, reply, answer),
                 Effect::Reading(answer) => answer(),
@@ -403,7 +415,7 @@ impl SwitchboardThread {
             Effect::Reply { reply, answer, .. } if is_of_them(&answer) => {
                 Some(Effect::Reply { reply, answer: Err(UNRECORDED), opens: None })
             }
-            Effect::Notice(_) | Effect::Room(_) if comes_of_them(at) => None,
+            Effect::Notice(_) | Effect::Room(_) | Effect::Recording(_) if comes_of_them(at) => None,
             effect => Some(effect),
         });
         self.work.effects = let_out.collect();

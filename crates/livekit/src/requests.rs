@@ -65,6 +65,8 @@ pub enum RoomRequest {
         /// `false`: resume.
         on: bool,
     },
+    /// Say of the room that it is recorded, or is no longer.
+    MarkRecorded(bool),
     /// Change name, metadata, attributes or permissions.
     UpdateParticipant(proto::UpdateParticipantRequest),
     /// Subscribe a participant to tracks, or not.
@@ -203,6 +205,13 @@ impl Room {
             RoomRequest::Hold { ref identity, on } => {
                 self.pass_on_to_all(id, &request);
                 self.hold(identity, on)
+            }
+            RoomRequest::MarkRecorded(on) => {
+                if std::mem::replace(&mut self.membership.facts.is_recorded, on) != on {
+                    self.share_facts();
+                    self.send_room_update();
+                }
+                Ok(RoomAnswer::Done)
             }
             RoomRequest::UpdateParticipant(request) => self.update_participant(request),
             RoomRequest::UpdateSubscriptions(request) => self.update_subscriptions(request),

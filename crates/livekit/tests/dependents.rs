@@ -164,6 +164,22 @@ fn a_room_counts_as_livekit_does() {
     assert_eq!(world.room.describe().num_participants, 1);
 }
 
+#[test]
+fn a_room_that_the_server_records_says_so_to_everyone() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    for on in [true, false] {
+        world.heard(alice);
+        world.ask(RoomRequest::MarkRecorded(on));
+        assert_eq!(world.room.describe().active_recording, on);
+        let told = only!(world.heard(alice), RoomUpdate).into_iter().filter_map(|update| update.room);
+        let told = told.map(|room| room.active_recording);
+        assert_eq!(told.collect::<Vec<_>>(), [on], "isRecording of LiveKit's SDKs");
+        world.ask(RoomRequest::MarkRecorded(on));
+        assert!(world.heard(alice).is_empty(), "told once");
+    }
+}
+
 fn joined(identity: &str, is_dependent: bool) -> RoomEvent {
     RoomEvent::Joined { identity: identity.into(), device: None, is_dependent }
 }

@@ -211,6 +211,8 @@ words! {
         DeviceMedia = 4, "device_media";
         /// Participants signal to each other and nobody is in the room.
         PeerSignalling = 5, "peer_signalling";
+        /// The call is recorded, so the server has to hear it.
+        Recording = 6, "recording";
     }
 }
 

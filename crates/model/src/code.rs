@@ -40,6 +40,8 @@ codes! {
     Forbidden = "forbidden", 403;
     /// A feature flag forbids this call.
     FeatureDisabled = "feature_disabled", 403;
+    /// The server's policy is not to record calls (`recording.policy`).
+    RecordingOff = "recording_off", 403;
     /// A request with a session cookie came without its CSRF proof.
     CsrfRejected = "csrf_rejected", 403;
     /// It does not exist, or you may not see it.
@@ -72,6 +74,12 @@ codes! {
     AlreadyInCall = "already_in_call", 409;
     /// The devices share no way to exchange media.
     NoCommonMedia = "no_common_media", 409;
+    /// A recording of the call is being made.
+    AlreadyRecording = "already_recording", 409;
+    /// The call is not being recorded.
+    NotRecording = "not_recording", 409;
+    /// The recording asks nobody for consent: everyone is told instead.
+    ConsentNotAsked = "consent_not_asked", 409;
     /// The name is taken.
     NameTaken = "name_taken", 409;
     /// There are already as many of these as allowed.

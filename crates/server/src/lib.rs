@@ -23,6 +23,7 @@ pub mod media;
 mod metrics;
 mod output;
 mod recording;
+mod recording_hooks;
 mod replay;
 mod secrets;
 mod serve;

@@ -56,7 +56,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         Some(listen) => Some((Bound::bind(listen, "--https")?, certificate(&config, &local)?)),
         None => None,
     };
-    let hooks = Webhooks::start(&config, &secrets).map_err(Failure::fault)?;
+    let mut hooks = Webhooks::start(&config, &secrets).map_err(Failure::fault)?;
     let mut settings = media_settings(&config, addresses.clone(), doors.media.clone());
     settings.defaults.token_key = Some(keys::livekit_key(config.auth.livekit.as_ref(), &secrets));
     settings.defaults.hooks = hooks.as_ref().map(Webhooks::sender);
@@ -92,6 +92,9 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let handle = Control::start(control, Arc::new(store.clone()), Arc::clone(&plane) as _, from_workers)
         .await
         .map_err(Failure::setup)?;
+    if let Some(hooks) = &mut hooks {
+        hooks.follow(handle.recording_changes());
+    }
     let metrics = Metrics::install(Arc::clone(plane.workers()), turn.clone());
     let mut api = api_config(&config, &secrets, verifier, handle.clone(), turn.clone());
     api.media_ports.addresses = addresses.announced().iter().copied().filter(|ip| !ip.is_loopback()).collect();
@@ -339,7 +342,7 @@ fn api_config(
             video_calls: calls.video_calls,
             group_calls: calls.group_calls,
             screen_sharing: calls.screen_sharing,
-            call_recording: config.call_recording,
+            call_recording: calls.call_recording && calls.recording_policy != model::RecordingPolicy::Off,
             max_call_participants: calls.max_participants,
         },
         cors_origins: config.cors_origins.clone(),

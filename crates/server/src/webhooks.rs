@@ -15,11 +15,12 @@ use livekit::json;
 use livekit::proto::WebhookEvent;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::keys;
+use crate::recording_hooks;
 use crate::secrets::Secrets;
 
 /// Events on their way from the rooms.
@@ -50,6 +51,7 @@ type Hook = Box<WebhookEvent>;
 pub struct Webhooks {
     sender: mpsc::Sender<Hook>,
     running: JoinHandle<()>,
+    recordings: Option<JoinHandle<()>>,
 }
 
 impl Webhooks {
@@ -70,7 +72,7 @@ impl Webhooks {
         });
         let (sender, events) = mpsc::channel(CHANNEL);
         let running = tokio::spawn(distribute(events, targets.collect()));
-        Ok(Some(Self { sender, running }))
+        Ok(Some(Self { sender, running, recordings: None }))
     }
 
     /// Where events go in.
@@ -78,8 +80,17 @@ impl Webhooks {
         self.sender.clone()
     }
 
+    /// Tells of what happens to the recordings of calls, too.
+    pub fn follow(&mut self, changes: broadcast::Receiver<Arc<call::Record>>) {
+        self.recordings = Some(tokio::spawn(recording_hooks::hand_on(changes, self.sender())));
+    }
+
     /// Delivers what is on its way, but waits no longer than a moment.
     pub async fn stop(self) {
+        if let Some(recordings) = self.recordings {
+            recordings.abort();
+            drop(recordings.await);
+        }
         drop(self.sender);
         if tokio::time::timeout(LAST_WORDS, self.running).await.is_err() {
             tracing::warn!("stopped with webhooks still undelivered");

@@ -290,3 +290,25 @@ async fn those_who_are_called_become_users() {
     let users = house.handle.users(&[user("nobody"), user("never seen")]).await.unwrap();
     assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["nobody", "never seen"]);
 }
+
+#[tokio::test]
+async fn after_a_restart_the_same_recording_goes_on_with_whom_it_took_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = |settings: &mut control::Settings| settings.call.call_recording = true;
+    let house = House::open_with(directory.path(), record).await;
+    let call = house.call("alice", "bob").await;
+    house.handle.accept(call.id, &user("bob"), &DeviceId::unnamed()).await.unwrap();
+    let alice = user("alice");
+    let by = control::Acting { user: &alice, admin: false };
+    let call = house.handle.start_recording(call.id, by, call::RecordingOptions::default()).await.unwrap();
+    let call = house.handle.consent_to_recording(call.id, &user("bob"), true).await.map(|_| call).unwrap();
+    let id = call.recording.expect("it was started").id;
+    house.handle.shutdown().await;
+    drop(house);
+    let house = House::open_with(directory.path(), record).await;
+    let goes_on = format!("record {id} in  Only([UserId(\"alice\"), UserId(\"bob\")])");
+    house.until("the recording goes on", async |house| house.media.asked_of(call.id).contains(&goes_on)).await;
+    let restored = house.handle.call(call.id, &user("bob")).await.unwrap();
+    assert_eq!(restored.recording.map(|recording| recording.id), Some(id));
+    assert!(restored.participants.iter().all(|part| part.recording_consent.is_some_and(|consent| consent.given)));
+}

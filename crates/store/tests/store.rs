@@ -2,11 +2,14 @@
 
 mod support;
 
-use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Record, Transfer};
-use control::{Account, Channel, HistoryQuery, Store, StoreError, UserPatch};
+use call::{
+    CallSnapshot, Consent, ParticipantSnapshot, QualitySummary, Record, RecordingOptions, RecordingSnapshot, Transfer,
+};
+use control::{Account, AdminStore, Channel, HistoryQuery, Store, StoreError, UserPatch};
 use model::{
     CallId, CallKind, CallMedia, CallStatus, DeviceId, EndReason, NodeId, ParticipantId, ParticipantStatus, Permission,
-    QualityBand, Secret, Timestamp, Topology, TransferMode, VideoQuality,
+    QualityBand, RecordingDecline, RecordingId, RecordingPolicy, RecordingStatus, Secret, Timestamp, Topology,
+    TransferMode, VideoQuality,
 };
 use sqlx::{ConnectOptions, Connection, Executor};
 use store::{OpenError, SqliteStore};
@@ -41,6 +44,7 @@ fn part(n: u128, who: &str) -> ParticipantSnapshot {
         video_quality: VideoQuality::P1080,
         is_on_hold: true,
         is_hard_muted: true,
+        recording_consent: Some(Consent { given: true, at: Timestamp(2) }),
         quality: Some(QualitySummary {
             reports: 3,
             band: QualityBand::Fair,
@@ -78,6 +82,20 @@ fn ended_call(n: u128, at: i64, users: &[&str]) -> CallSnapshot {
             mode: TransferMode::Attended,
             held: Vec::new(),
         }),
+        recording: Some(RecordingSnapshot {
+            id: RecordingId(Uuid::from_u128(n + 1)),
+            status: RecordingStatus::Processing,
+            policy: RecordingPolicy::Ask,
+            decline: RecordingDecline::Leave,
+            started_by: Some(user(users[0])),
+            started_at: Timestamp(at + 3),
+            began_at: Some(Timestamp(at + 4)),
+            ended_at: Some(Timestamp(at + 60_002)),
+            ended_by: Some(user(users[0])),
+            error: Some("disk_full".to_owned()),
+            options: RecordingOptions { retention_days: Some(30), ..RecordingOptions::default() },
+        }),
+        is_recorded: true,
         participants: users.iter().enumerate().map(|(place, who)| part(n * 1_000 + place as u128, who)).collect(),
     }
 }
@@ -387,4 +405,16 @@ async fn what_stands_in_the_way_is_said_in_one_line() {
     raw.execute("BEGIN EXCLUSIVE; CREATE TABLE mine (a)").await.unwrap();
     let error = store::open(&locked).await.unwrap_err();
     assert!(matches!(error, OpenError::Locked { .. }), "{}", said(error));
+}
+
+#[tokio::test]
+async fn who_is_erased_is_gone_from_recordings_too() {
+    let Place { store, _directory } = place().await;
+    let call = ended_call(1, 1_000, &["a", "b"]);
+    store.apply(NODE, &[(1, record(&call, "ended"))]).await.unwrap();
+    let gone = Some(user("gone"));
+    store.erase_user(&user("a"), &user("gone"), Timestamp(9)).await.unwrap().expect("there was one");
+    let kept = store.call(call.id).await.unwrap().expect("it is b's, too");
+    let recording = kept.recording.expect("it was recorded");
+    assert_eq!((recording.started_by, recording.ended_by), (gone.clone(), gone));
 }

@@ -87,6 +87,7 @@ impl From<ControlError> for ApiError {
                     CommandError::ChannelCallActive(id) | CommandError::AlreadyInCall(id) => {
                         known.with_details(json!({"callId": id}))
                     }
+                    CommandError::RecordingTooOften => Self { retry_after: Some(60), ..known },
                     CommandError::CallOver(status) => known.with_details(json!({"status": status})),
                     _ => known,
                 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::call_recording::CallRecording;
 use super::{schema, time};
 use crate::people::Shown;
 
@@ -64,6 +65,11 @@ pub(crate) struct Call {
     /// The transfer in progress, if any.
     #[schema(required)]
     transfer: Option<Transfer>,
+    /// Whether anything of it was recorded, or is being recorded now.
+    is_recorded: bool,
+    /// The recording that is being made, if one is. Everyone in the call is shown it.
+    #[schema(required)]
+    recording: Option<CallRecording>,
     /// The client's own data.
     metadata: Value,
     /// The caller comes first.
@@ -96,6 +102,8 @@ impl Call {
                 target_user_id: transfer.target.to_string(),
                 mode: transfer.mode,
             }),
+            is_recorded: call.is_recorded,
+            recording: call.running_recording().map(CallRecording::from),
             metadata,
             participants: call.participants.iter().map(|part| Participant::new(call.id, part, shown, now)).collect(),
         }
@@ -147,6 +155,12 @@ pub(crate) struct Participant {
     is_on_hold: bool,
     /// Whether the host muted them so that they cannot unmute themselves.
     is_hard_muted: bool,
+    /// Whether they agree to be recorded. Null if they were not asked, or have yet to answer.
+    #[schema(required)]
+    recording_consent_given: Option<bool>,
+    /// When they said so.
+    #[schema(required, value_type = Option<schema::Time>)]
+    recording_consent_at: Option<String>,
     /// The connection quality last reported.
     #[schema(required, value_type = Option<schema::QualityBand>)]
     connection_quality: Option<QualityBand>,
@@ -187,6 +201,8 @@ impl Participant {
             video_quality: part.video_quality,
             is_on_hold: part.is_on_hold,
             is_hard_muted: part.is_hard_muted,
+            recording_consent_given: part.recording_consent.map(|consent| consent.given),
+            recording_consent_at: part.recording_consent.map(|consent| time(consent.at)),
             connection_quality: part.quality.map(|quality| quality.band),
         }
     }

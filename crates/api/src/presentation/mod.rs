@@ -2,6 +2,7 @@
 
 mod call;
 pub(crate) mod call_answers;
+pub(crate) mod call_recording;
 pub(crate) mod call_requests;
 pub(crate) mod in_call;
 mod people;

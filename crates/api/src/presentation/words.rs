@@ -43,6 +43,11 @@ pub(crate) mod schema {
         TransferMode = model::TransferMode::ALL.iter().map(|word| word.as_str());
         QualityBand = model::QualityBand::ALL.iter().map(|word| word.as_str());
         VideoQuality = model::VideoQuality::ALL.iter().map(|word| word.as_str());
+        RecordingDecline = model::RecordingDecline::ALL.iter().map(|word| word.as_str());
+        RecordingFormat = model::RecordingFormat::ALL.iter().map(|word| word.as_str());
+        RecordingLayout = model::RecordingLayout::ALL.iter().map(|word| word.as_str());
+        RecordingPolicy = model::RecordingPolicy::ALL.iter().map(|word| word.as_str());
+        RecordingStatus = model::RecordingStatus::ALL.iter().map(|word| word.as_str());
         Presence = ["offline", "online", "in_call"];
     }
 

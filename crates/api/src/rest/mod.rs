@@ -1,6 +1,7 @@
 //! The REST API that apps use: one handler per operation, with its OpenAPI description next to it.
 
 mod call_actions;
+mod call_recording;
 mod calls;
 mod channels;
 mod in_call;
@@ -21,5 +22,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(call_actions::routes())
         .merge(calls::routes())
         .merge(in_call::routes())
+        .merge(call_recording::routes())
         .merge(server::routes())
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ::call::{CallEvent, CallSnapshot, ParticipantSnapshot, PresenceState};
+use ::call::{CallEvent, CallSnapshot, ParticipantSnapshot, PresenceState, RecordingMoment};
 use control::{Notice, NoticeBody};
 use model::{CallId, Timestamp, Topology, UserId};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use crate::access::room::pass;
 use crate::http::origin::livekit_url;
 use crate::people::{People, Shown};
 use crate::presentation::call_answers::users_of;
+use crate::presentation::call_recording::CallRecording;
 use crate::presentation::{Call, Channel, Participant, User, time};
 use crate::signalling::registry;
 use crate::state::AppState;
@@ -215,6 +216,26 @@ fn call_event(event: &CallEvent, names: &mut Names<'_>, now: Timestamp) -> OfCal
         CallEvent::QualityAlert { call, at, user, since } => {
             let data = json!({"userId": user, "band": model::QualityBand::Poor, "since": time(*since)});
             of_call("call:quality-alert", *call, *at, data)
+        }
+        CallEvent::RecordingAsked { call, at, recording } => {
+            of_call("recording:asked", *call, *at, json!({"recording": CallRecording::from(&**recording)}))
+        }
+        CallEvent::Recording { call, at, moment, recording, by } => {
+            let event = match moment {
+                RecordingMoment::Started => "recording:started",
+                RecordingMoment::Paused => "recording:paused",
+                RecordingMoment::Resumed => "recording:resumed",
+                RecordingMoment::Stopped => "recording:stopped",
+                RecordingMoment::Failed => "recording:failed",
+            };
+            let mut data = json!({"recording": CallRecording::from(&**recording), "by": by});
+            if let Some(code) = &recording.error {
+                data["error"] = json!({"code": code});
+            }
+            of_call(event, *call, *at, data)
+        }
+        CallEvent::RecordingConsent { call, at, user, given } => {
+            of_call("recording:consent", *call, *at, json!({"userId": user, "given": given}))
         }
         CallEvent::TopologyChanged { .. } | CallEvent::Merged { .. } => unreachable!("told by socket"),
         CallEvent::Ended { call, at, reason, by } => {

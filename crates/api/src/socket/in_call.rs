@@ -11,6 +11,7 @@ use crate::access::audit::{Address, note_on_call};
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::origin::client_address;
 use crate::presentation::call_answers::call_view;
+use crate::presentation::call_recording::{self, Act, RecordingConsent, StartRecording};
 use crate::presentation::in_call::{Mute, QualityReports, Transfer, acting, start_transfer, take_reports};
 use crate::signalling::connection::{Connection, Says, act};
 use crate::state::AppState;
@@ -40,14 +41,18 @@ enum Plain {
     TransferComplete,
     TransferCancel,
     MediaFailed,
+    Recording(Act),
 }
 
-const PLAIN: [(&str, Plain); 5] = [
+const PLAIN: [(&str, Plain); 8] = [
     ("call:hold", Plain::Hold),
     ("call:resume", Plain::Resume),
     ("call:transfer-complete", Plain::TransferComplete),
     ("call:transfer-cancel", Plain::TransferCancel),
     ("call:media-failed", Plain::MediaFailed),
+    ("recording:pause", Plain::Recording(Act::Pause)),
+    ("recording:resume", Plain::Recording(Act::Resume)),
+    ("recording:stop", Plain::Recording(Act::Stop)),
 ];
 
 /// Registers them.
@@ -86,6 +91,26 @@ pub(super) fn listen(socket: &SocketRef) {
         },
     );
     socket.on(
+        "recording:start",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               connection: Extension<Connection>,
+               data: TryData<With<StartRecording>>,
+               ack: AckSender| {
+            act(&socket, &connection, data, ack, async |body| record(&state, &connection, body).await).await;
+        },
+    );
+    socket.on(
+        "recording:consent",
+        async |socket: SocketRef,
+               state: State<AppState>,
+               connection: Extension<Connection>,
+               data: TryData<With<RecordingConsent>>,
+               ack: AckSender| {
+            act(&socket, &connection, data, ack, async |body| consent(&state, &connection, body).await).await;
+        },
+    );
+    socket.on(
         "call:quality",
         async |socket: SocketRef,
                state: State<AppState>,
@@ -119,6 +144,7 @@ async fn carry_out(state: &AppState, connection: &Connection, plain: Plain, id: 
         Plain::Resume => handle.hold(id, user, false).await?,
         Plain::TransferComplete => handle.complete_transfer(id, user).await?,
         Plain::TransferCancel => handle.cancel_transfer(id, user).await?,
+        Plain::Recording(act) => call_recording::carry_out(state, &caller, id, act).await?,
         Plain::MediaFailed => handle.media_failed(id, user).await?,
     };
     Ok(json!({"call": call_view(state, &call).await}))
@@ -136,6 +162,17 @@ async fn mute(state: &AppState, connection: &Connection, socket: &SocketRef, bod
     let call = state.handle().mute(id, acting(&caller), Some(user.clone()), hard).await?;
     let address = Address(client_address(socket.req_parts(), &state.config).to_string());
     note_on_call(state, &caller, &address, "call.muted", id, json!({"userId": user, "hard": hard})).await;
+    Ok(json!({"call": call_view(state, &call).await}))
+}
+
+async fn record(state: &AppState, connection: &Connection, body: With<StartRecording>) -> ApiResult<Value> {
+    let call = call_recording::start(state, &connection.caller(), body.call.id()?, body.rest).await?;
+    Ok(json!({"call": call_view(state, &call).await}))
+}
+
+async fn consent(state: &AppState, connection: &Connection, body: With<RecordingConsent>) -> ApiResult<Value> {
+    let (id, caller) = (body.call.id()?, connection.caller());
+    let call = state.handle().consent_to_recording(id, &caller.user, body.rest.given).await?;
     Ok(json!({"call": call_view(state, &call).await}))
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use model::ErrorCode;
+use model::{ErrorCode, RecordingPolicy};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, admin, request, token};
+use crate::server::{Answer, Server, admin, recorder, request, token};
 
 /// What was refused, by its code.
 #[derive(Default)]
@@ -32,6 +32,7 @@ async fn every_code_can_be_provoked() {
     of_rights(&mut seen).await;
     of_calls(&mut seen).await;
     of_settings(&mut seen).await;
+    of_recordings(&mut seen).await;
     of_faults(&mut seen).await;
     let left: Vec<&str> = ErrorCode::ALL
         .iter()
@@ -141,6 +142,36 @@ async fn of_settings(seen: &mut Provoked) {
         }
     }
     panic!("ten at once are too many for a burst of three");
+}
+
+async fn of_recordings(seen: &mut Provoked) {
+    let talk = async |server: &Server| {
+        let call = server.post("/api/calls", &recorder("ann"), json!({"targetUserId": "bob"})).await;
+        let id = call.json()["callId"].as_str().unwrap().to_owned();
+        server.post(&format!("/api/calls/{id}/accept"), &token("bob"), json!({})).await;
+        format!("/api/calls/{id}/recording")
+    };
+    let off = Server::with_call(|call| {
+        call.call_recording = true;
+        call.recording_policy = RecordingPolicy::Off;
+    });
+    let off = off.await;
+    let path = talk(&off).await;
+    seen.is(&off.post(&format!("{path}/start"), &recorder("ann"), json!({})).await, ErrorCode::RecordingOff);
+
+    let announced = Server::with_call(|call| {
+        call.call_recording = true;
+        call.recording_policy = RecordingPolicy::Announce;
+    });
+    let server = announced.await;
+    let path = talk(&server).await;
+    seen.is(&server.post(&format!("{path}/stop"), &recorder("ann"), json!({})).await, ErrorCode::NotRecording);
+    let started = server.post(&format!("{path}/start"), &recorder("ann"), json!({})).await;
+    assert_eq!(started.status, 200, "{}", started.text);
+    let again = server.post(&format!("{path}/start"), &recorder("ann"), json!({})).await;
+    seen.is(&again, ErrorCode::AlreadyRecording);
+    let consent = server.post(&format!("{path}/consent"), &token("bob"), json!({"given": true})).await;
+    seen.is(&consent, ErrorCode::ConsentNotAsked);
 }
 
 async fn of_faults(seen: &mut Provoked) {

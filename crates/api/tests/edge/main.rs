@@ -11,6 +11,7 @@ mod livekit;
 mod locked;
 mod media;
 mod privacy;
+mod recording;
 mod rest;
 mod server;
 mod sign_in;

@@ -1,13 +1,15 @@
 //! Stands where the media workers stand: says yes to a join and hands on what the client sends. The real ones are in
 //! another crate, and tested there with real peers.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-use control::{ConnectError, MediaPlane, SignalFrame, SignalLink, SignalRequestFrame};
+use control::{
+    ConnectError, MediaPlane, RecordingNotice, RecordingNoticeKind, SignalFrame, SignalLink, SignalRequestFrame,
+};
 use livekit::{Join, RoomOptions, SignalRequest};
 use livekit_protocol as proto;
-use model::RoomName;
+use model::{RecordingId, RecordingSpec, RoomName, Timestamp};
 use tokio::sync::mpsc;
 
 #[derive(Default)]
@@ -17,6 +19,10 @@ pub struct Plane {
     removed: Mutex<Vec<(RoomName, String)>>,
     /// How rooms were to be that a client's join opened.
     opened: Mutex<Vec<(RoomName, RoomOptions)>>,
+    /// Where news of recordings goes; nothing is recorded without.
+    pub recordings: OnceLock<mpsc::Sender<RecordingNotice>>,
+    refuses: AtomicBool,
+    recorded: Mutex<Option<RecordingSpec>>,
     /// Asked for its rooms it panics, as a fault of ours would.
     pub broken: AtomicBool,
 }
@@ -36,6 +42,23 @@ impl Plane {
     /// Whether a client was put out of a room.
     pub fn has_removed(&self, room: &str, identity: &str) -> bool {
         self.removed.lock().unwrap().iter().any(|(from, who)| from.as_str() == room && who == identity)
+    }
+}
+
+impl Plane {
+    /// Records nothing from now on.
+    pub fn refuse_recordings(&self) {
+        self.refuses.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the recording takes this user in.
+    pub fn takes_in(&self, user: &str) -> bool {
+        self.recorded.lock().unwrap().as_ref().is_some_and(|spec| spec.who.takes_in(user))
+    }
+
+    async fn say(&self, room: &RoomName, recording: RecordingId, kind: RecordingNoticeKind) {
+        let notice = RecordingNotice { room: room.clone(), recording, kind };
+        self.recordings.get().expect("it records").send(notice).await.unwrap();
     }
 }
 
@@ -84,6 +107,19 @@ impl MediaPlane for Shared {
             }
         });
         Ok(SignalLink { requests, responses })
+    }
+    fn records(&self) -> bool {
+        !self.0.refuses.load(Ordering::Relaxed)
+    }
+    async fn start_recording(&self, room: &RoomName, spec: RecordingSpec) {
+        let is_new = self.0.recorded.lock().unwrap().replace(spec.clone()).is_none_or(|before| before.id != spec.id);
+        if is_new {
+            self.0.say(room, spec.id, RecordingNoticeKind::Began { at: Timestamp(1) }).await;
+        }
+    }
+    async fn stop_recording(&self, room: &RoomName, recording: RecordingId) {
+        let stopped = RecordingNoticeKind::Stopped { at: Timestamp(1), duration_ms: 1, size_bytes: 1 };
+        self.0.say(room, recording, stopped).await;
     }
     async fn rooms(&self) -> Vec<(RoomName, usize)> {
         assert!(!self.0.broken.load(Ordering::Relaxed), "broken on purpose");

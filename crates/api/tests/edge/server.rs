@@ -9,7 +9,7 @@ use auth::{LiveKitKey, LiveKitKeys, UserClaims, UserVerifier};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use control::{Control, Settings, Store};
+use control::{Control, MediaNotices, Settings, Store};
 use model::{Permission, Secret, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::SqliteStore;
@@ -90,6 +90,7 @@ impl Server {
         let store = store::open(data.path().join("stoa.db")).await.unwrap();
         let plane = Arc::new(Plane::default());
         let (notices, from_media) = mpsc::channel(16);
+        let (recordings, from_recordings) = mpsc::channel(16);
         let mut settings = Settings {
             journal_dir: data.path().join("journal"),
             call: call::Config::default(),
@@ -100,6 +101,8 @@ impl Server {
         };
         change_settings(&mut settings);
         let media = Arc::new(Shared(plane.clone()));
+        _ = plane.recordings.set(recordings);
+        let from_media = MediaNotices { rooms: from_media, recordings: from_recordings };
         let handle = Control::start(settings, wrap(store), media, from_media).await.unwrap();
         let keys = LiveKitKeys::new(LiveKitKey { key: "own".into(), secret: Secret::new("own secret".into()) });
         let users = UserVerifier::new().with_secret(SECRET);
@@ -176,6 +179,12 @@ pub fn claims(user: &str) -> UserClaims {
 
 pub fn token(user: &str) -> String {
     auth::mint_user(SECRET, &claims(user), now())
+}
+
+/// Of someone who may record.
+pub fn recorder(user: &str) -> String {
+    let permissions = vec![Permission::CallsCreate, Permission::CallsJoin, Permission::CallsRecord];
+    auth::mint_user(SECRET, &UserClaims { permissions, ..claims(user) }, now())
 }
 
 pub fn admin(user: &str) -> String {

@@ -7,8 +7,11 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use call::{CallEvent, CallSnapshot, Delivery, Output, ParticipantSnapshot, PresenceState, RoomAct};
-use model::{CallId, ChannelId, DeviceId, UserId};
+use call::{
+    CallEvent, CallSnapshot, Delivery, Output, ParticipantSnapshot, PresenceState, RecordingMoment, RecordingSnapshot,
+    RoomAct,
+};
+use model::{CallId, ChannelId, DeviceId, Recorded, UserId};
 
 pub use watch::Watch;
 
@@ -36,7 +39,7 @@ fn opt<T: std::fmt::Display>(value: Option<T>) -> String {
 /// All of a call in one line.
 pub fn full_call(call: &CallSnapshot) -> String {
     let mut line = format!(
-        "{} {} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {}",
+        "{} {} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {} rec {} was {}",
         call.id,
         call.kind,
         call.media,
@@ -59,6 +62,8 @@ pub fn full_call(call: &CallSnapshot) -> String {
             let held: Vec<String> = transfer.held.iter().map(ToString::to_string).collect();
             format!("{}>{}/{}/{}", transfer.by, transfer.target, transfer.mode, held.join(","))
         })),
+        opt(call.recording.as_ref().map(full_recording)),
+        call.is_recorded,
     );
     for part in &call.participants {
         write!(line, " {}", full_part(part)).unwrap();
@@ -66,10 +71,36 @@ pub fn full_call(call: &CallSnapshot) -> String {
     line
 }
 
+/// All of a recording but its ID, which the switchboard makes.
+fn full_recording(recording: &RecordingSnapshot) -> String {
+    format!(
+        "{}/{}/{}/{}/{}/{}/{}/{}/{}",
+        recording.status,
+        recording.policy,
+        recording.decline,
+        opt(recording.started_by.as_ref()),
+        recording.started_at.0,
+        opt(recording.began_at.map(|at| at.0)),
+        opt(recording.ended_at.map(|at| at.0)),
+        opt(recording.ended_by.as_ref()),
+        opt(recording.error.as_ref()),
+    )
+}
+
+/// Whom a recording takes in.
+fn full_recorded(who: &Recorded) -> String {
+    match who {
+        Recorded::Everyone => "everyone".to_owned(),
+        Recorded::Only(users) => {
+            format!("only {}", users.iter().map(UserId::as_str).collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
 /// All of a participant.
 fn full_part(part: &ParticipantSnapshot) -> String {
     format!(
-        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
+        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {} yes {}]",
         part.user,
         part.status,
         opt(part.device.as_ref()),
@@ -84,6 +115,7 @@ fn full_part(part: &ParticipantSnapshot) -> String {
         part.video_quality,
         part.is_on_hold,
         part.is_hard_muted,
+        opt(part.recording_consent.map(|consent| format!("{}/{}", consent.given, consent.at.0))),
     )
 }
 
@@ -137,6 +169,13 @@ fn full_act(act: &RoomAct) -> String {
         RoomAct::Mute { call, user, hard } => format!("room {call} mute {user} {hard}"),
         RoomAct::LiftMute { call, user } => format!("room {call} lift {user}"),
         RoomAct::Hold { call, user, on } => format!("room {call} hold {user} {on}"),
+        RoomAct::Record { call, spec } => {
+            format!("room {call} record {} {}", spec.audio_only, full_recorded(&spec.who))
+        }
+        RoomAct::PauseRecording { call, .. } => format!("room {call} pause"),
+        RoomAct::ResumeRecording { call, .. } => format!("room {call} go-on"),
+        RoomAct::StopRecording { call, .. } => format!("room {call} stop-recording"),
+        RoomAct::MarkRecorded { call, on } => format!("room {call} mark {on}"),
         RoomAct::Close { call } => format!("room {call} close"),
     }
 }
@@ -192,16 +231,35 @@ fn full_event(event: &CallEvent) -> String {
         }
         CallEvent::Quality { call, at, user, view } => format!("quality {call} at {} {user} {}", at.0, view.band),
         CallEvent::QualityAlert { call, at, user, since } => format!("alert {call} at {} {user} {}", at.0, since.0),
+        CallEvent::RecordingAsked { call, at, recording } => {
+            format!("asked {call} at {} {}", at.0, full_recording(recording))
+        }
+        CallEvent::Recording { call, at, moment, recording, by } => {
+            let (word, by) = (moment_word(*moment), opt(by.as_ref()));
+            format!("rec-{word} {call} at {} by {by} {}", at.0, full_recording(recording))
+        }
+        CallEvent::RecordingConsent { call, at, user, given } => format!("consent {call} at {} {user} {given}", at.0),
         CallEvent::Ended { call, at, reason, by } => {
             format!("ended at {} {reason} {} | {}", at.0, opt(by.as_ref()), full_call(call))
         }
     }
 }
 
-/// A JSON object as `key=value`, in the order of the keys.
+fn moment_word(moment: RecordingMoment) -> &'static str {
+    match moment {
+        RecordingMoment::Started => "started",
+        RecordingMoment::Paused => "paused",
+        RecordingMoment::Resumed => "resumed",
+        RecordingMoment::Stopped => "stopped",
+        RecordingMoment::Failed => "failed",
+    }
+}
+
+/// A JSON object as `key=value`, in the order of the keys. The switchboard makes the ID of a recording.
 fn fields(payload: &serde_json::Value) -> String {
     let object = payload.as_object().expect("a payload is an object");
-    let sorted: std::collections::BTreeMap<_, _> = object.iter().collect();
+    let known = object.iter().filter(|(key, _)| *key != "recording");
+    let sorted: std::collections::BTreeMap<_, _> = known.collect();
     let fields: Vec<String> = sorted.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     fields.join(" ")
 }
@@ -220,6 +278,11 @@ pub fn short_line(output: &Output) -> String {
         Output::Room(RoomAct::Mute { user, hard, .. }) => format!("room mute {user} hard={hard}"),
         Output::Room(RoomAct::LiftMute { user, .. }) => format!("room lift {user}"),
         Output::Room(RoomAct::Hold { user, on, .. }) => format!("room hold {user} {on}"),
+        Output::Room(RoomAct::Record { spec, .. }) => format!("room record {}", full_recorded(&spec.who)),
+        Output::Room(RoomAct::PauseRecording { .. }) => "room pause".to_owned(),
+        Output::Room(RoomAct::ResumeRecording { .. }) => "room go-on".to_owned(),
+        Output::Room(RoomAct::StopRecording { .. }) => "room stop-recording".to_owned(),
+        Output::Room(RoomAct::MarkRecorded { on, .. }) => format!("room mark {on}"),
         Output::Room(RoomAct::Close { .. }) => "room close".to_owned(),
         Output::Presence { user, state, beside, .. } if beside.is_empty() => {
             format!("{user} is {}", presence_word(*state))
@@ -258,6 +321,9 @@ fn short_event(event: &CallEvent) -> String {
         CallEvent::Merged { .. } => "merged".to_owned(),
         CallEvent::Quality { user, view, .. } => format!("quality {user} {}", view.band),
         CallEvent::QualityAlert { user, .. } => format!("alert {user}"),
+        CallEvent::RecordingAsked { .. } => "asked".to_owned(),
+        CallEvent::Recording { moment, .. } => format!("rec-{}", moment_word(*moment)),
+        CallEvent::RecordingConsent { user, given, .. } => format!("consent {user} {given}"),
         CallEvent::Ended { call, reason, .. } => format!("ended {} {reason}", call.status),
     }
 }

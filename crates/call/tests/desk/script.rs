@@ -1,6 +1,8 @@
 //! A switchboard for scripts: `alice` on device `a1` is written as `"alice/a1"`, time passes by `after`.
 
-use call::{Answer, CallSnapshot, Command, CommandError, Config, InitiateCall, Output, Switchboard, Target};
+use call::{
+    Answer, CallSnapshot, Command, CommandError, Config, InitiateCall, Output, RecordingOptions, Switchboard, Target,
+};
 use model::{CallMedia, Timestamp, UserId};
 
 use super::{Watch, call_id, channel, device, short_line, user};
@@ -208,6 +210,25 @@ impl Desk {
         self.media_up(number, who);
         self.media_up(number, whom);
         self.said.clear();
+    }
+
+    pub fn record(&mut self, number: u64, who: &str) -> Result<(), CommandError> {
+        let options = RecordingOptions::default();
+        self.run(Command::StartRecording { call: call_id(number), by: user(who), admin: false, options }).map(drop)
+    }
+
+    pub fn stop_recording(&mut self, number: u64, who: &str) -> Result<(), CommandError> {
+        self.run(Command::StopRecording { call: call_id(number), by: user(who), admin: false }).map(drop)
+    }
+
+    pub fn consent(&mut self, number: u64, who: &str, given: bool) -> Result<(), CommandError> {
+        self.run(Command::RecordingConsent { call: call_id(number), user: user(who), given }).map(drop)
+    }
+
+    /// The media side says that the call's recording began.
+    pub fn recording_began(&mut self, number: u64) {
+        let recording = self.snapshot(number).recording.expect("it is recorded").id;
+        self.run(Command::RecordingBegan { call: call_id(number), recording }).unwrap();
     }
 
     pub fn snapshot(&self, number: u64) -> CallSnapshot {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use call::{CallEvent, CallSnapshot, Command, Delivery, Output, PresenceState, RoomAct, Switchboard};
-use model::{CallId, DeviceId, ParticipantStatus, Timestamp, UserId};
+use model::{CallId, DeviceId, ParticipantStatus, Recorded, RecordingId, RecordingPolicy, Timestamp, Topology, UserId};
 
 /// Drains a switchboard and panics where a promise is broken.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub struct Watch {
     rings: BTreeSet<(UserId, DeviceId, CallId)>,
     /// Everyone's presence, by nothing but the changes announced.
     presence: BTreeMap<UserId, PresenceState>,
+    /// Who has yet to hear what happened to a recording.
+    to_be_told: BTreeSet<UserId>,
     /// Everyone who has had a device or a part in a call.
     users: BTreeSet<UserId>,
 }
@@ -59,6 +61,7 @@ impl Watch {
             assert!(said.len() < 100_000, "poll_output does not come to an end");
             let output = board.poll_output();
             self.hear(&output);
+            self.check_marks(&output);
             match &output {
                 Output::Timeout(at) => {
                     assert!(*at > now, "a timer in the past: {} at {}", at.0, now.0);
@@ -200,6 +203,39 @@ impl Watch {
         self.last.insert(call.id, call.clone());
     }
 
+    /// Where consent is asked for, nobody is recorded who has not given it.
+    fn check_recorded(&self, call: CallId, id: RecordingId, who: &Recorded) {
+        let call = &self.last[&call];
+        let recording = call.recording.as_ref().filter(|recording| recording.id == id).expect("the call's own");
+        assert!(recording.status.is_running(), "recorded after its end: {recording:?}");
+        assert_eq!(recording.policy == RecordingPolicy::Ask, matches!(who, Recorded::Only(_)), "{recording:?}");
+        assert_ne!(call.topology, Topology::P2p, "the server hears nothing of it");
+        let Recorded::Only(users) = who else { return };
+        for part in &call.participants {
+            let given = part.recording_consent.is_some_and(|consent| consent.given);
+            assert_eq!(users.contains(&part.user), given, "{part:?} is recorded without their consent");
+        }
+    }
+
+    /// Of what happens to a recording, just those in the call are told.
+    fn check_marks(&mut self, output: &Output) {
+        if let Output::Deliver(Delivery { user, event: CallEvent::Recording { .. }, .. }) = output {
+            assert!(self.to_be_told.remove(user), "{user} is told of a recording of a call they are not in");
+            return;
+        }
+        assert!(self.to_be_told.is_empty(), "not told of the recording: {:?}", self.to_be_told);
+        let Output::Record(record) = output else { return };
+        let told =
+            ["recording_started", "recording_paused", "recording_resumed", "recording_stopped", "recording_failed"];
+        if told.contains(&record.event.as_str()) {
+            use model::ParticipantStatus::{Connected, Connecting, Disconnected};
+            let inside = record.call.participants.iter();
+            let inside = inside.filter(|part| matches!(part.status, Connecting | Connected | Disconnected));
+            let reached = inside.filter(|part| self.devices.keys().any(|(owner, _)| *owner == part.user));
+            self.to_be_told = reached.map(|part| part.user.clone()).collect();
+        }
+    }
+
     fn check_act(&mut self, act: &RoomAct) {
         match act {
             RoomAct::Open { call, .. } => assert!(self.open.insert(*call), "opened twice"),
@@ -208,6 +244,20 @@ impl Watch {
                 assert!(self.open.contains(call), "muted in a room that is not there");
             }
             RoomAct::Hold { call, .. } => assert!(self.open.contains(call), "held in a room that is not there"),
+            RoomAct::Record { call, spec } => {
+                assert!(self.open.contains(call), "recorded in a room that is not there");
+                self.check_recorded(*call, spec.id, &spec.who);
+            }
+            RoomAct::PauseRecording { call, id }
+            | RoomAct::ResumeRecording { call, id }
+            | RoomAct::StopRecording { call, id } => {
+                assert!(self.open.contains(call), "a recording in a room that is not there");
+                assert_eq!(self.last[call].recording.as_ref().map(|recording| recording.id), Some(*id));
+            }
+            RoomAct::MarkRecorded { call, on } => {
+                let recording = self.last[call].recording.as_ref().expect("one was made");
+                assert_eq!(*on, recording.status.is_running(), "the mark says what is");
+            }
             RoomAct::Close { call } => {
                 assert!(self.over.contains(call), "the room of a call that runs is closed");
                 self.open.remove(call);
@@ -244,6 +294,9 @@ fn call_of(event: &CallEvent) -> CallId {
         | CallEvent::Transferred { call, .. }
         | CallEvent::TransferFailed { call, .. }
         | CallEvent::QualityAlert { call, .. }
+        | CallEvent::RecordingAsked { call, .. }
+        | CallEvent::Recording { call, .. }
+        | CallEvent::RecordingConsent { call, .. }
         | CallEvent::TopologyChanged { call, .. } => *call,
         CallEvent::Quality { .. } => panic!("no transition of a call"),
     }

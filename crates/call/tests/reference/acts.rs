@@ -169,6 +169,9 @@ impl Reference {
             topology,
             into: None,
             passes: None,
+            rec: None,
+            was_recorded: false,
+            starts: Vec::new(),
             id,
             one_to_one,
             media,
@@ -274,6 +277,7 @@ impl Reference {
         }
         let part = self.text_of(id, user);
         self.tell_others(id, user, &format!("joined {id} at {now} {part}"));
+        self.ask(id, user);
         self.follow_up(id, Some(user), None, false);
         Ok(())
     }
@@ -364,6 +368,7 @@ impl Reference {
                 self.log(id, "participant_joined", Some(user), &format!("device={device:?} user={user:?}"));
                 let part = self.text_of(id, user);
                 self.tell_others(id, user, &format!("joined {id} at {} {part}", self.now));
+                self.ask(id, user);
                 self.follow_up(id, Some(user), None, false);
             }
         }
@@ -654,6 +659,7 @@ impl Reference {
         let (now, until) = (self.now, self.now + self.reconnect());
         let (waiting, told) = (call.waiting(), call.status == "ringing");
         call.request = None;
+        call.starts.clear();
         call.caller_lost = waiting.then_some(now);
         call.recovery = (!waiting).then_some((seen, until));
         call.empty_since = (!waiting).then_some(now);
@@ -680,6 +686,7 @@ impl Reference {
                 self.log(id, "restored", None, "");
                 let max = self.calls[&id].max;
                 self.out.push(format!("room {id} open {max}"));
+                self.record_on(id);
                 let held: Vec<Name> =
                     self.calls[&id].parts.iter().filter(|part| part.held).map(|part| part.user).collect();
                 self.hold_in_room(id, &held, true);

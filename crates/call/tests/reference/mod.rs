@@ -4,6 +4,7 @@
 mod acts;
 mod glare;
 mod passing;
+mod recording;
 mod rules;
 mod text;
 mod topology;
@@ -63,6 +64,24 @@ pub struct Call {
     pub topology: &'static str,
     pub into: Option<CallId>,
     pub passes: Option<Passing>,
+    pub rec: Option<Rec>,
+    pub was_recorded: bool,
+    pub starts: Vec<i64>,
+}
+
+/// The latest recording of a call.
+#[derive(Clone)]
+pub struct Rec {
+    pub status: &'static str,
+    pub policy: &'static str,
+    pub leave: bool,
+    pub by: Option<Name>,
+    pub started: i64,
+    pub began: Option<i64>,
+    pub ended: Option<i64>,
+    pub ended_by: Option<Name>,
+    pub error: Option<Name>,
+    pub audio: bool,
 }
 
 /// A transfer.
@@ -97,6 +116,8 @@ pub struct Part {
     pub quality: &'static str,
     pub held: bool,
     pub shut: bool,
+    /// Whether they agree to be recorded, and when they said so.
+    pub yes: Option<(bool, i64)>,
     /// What the device it came with can do.
     pub can: Can,
     /// Since when its line is poor, whether that was told, and when its client last said how it is.
@@ -175,6 +196,7 @@ impl Part {
             quality: "720p",
             held: false,
             shut: false,
+            yes: None,
             can: None,
             poor: None,
             alerted: false,

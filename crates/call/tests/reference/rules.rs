@@ -148,6 +148,7 @@ impl Reference {
         at: i64,
         note: Option<&str>,
     ) {
+        self.recording_over(id, None, at);
         let mut rang = Vec::new();
         let now = self.now;
         let call = self.calls.get_mut(&id).unwrap();
@@ -227,6 +228,7 @@ impl Reference {
                 call.status = "connected";
                 call.connected = Some(now);
                 self.log(id, "connected", None, "");
+                self.record_by_itself(id);
             }
         }
     }

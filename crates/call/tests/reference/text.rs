@@ -18,7 +18,7 @@ impl Reference {
         let call = &self.calls[&id];
         let kind = if call.one_to_one { "one_to_one" } else { "group" };
         let mut line = format!(
-            "{id} {kind} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {}",
+            "{id} {kind} {} {} of {} in {}/{} at {}/{}/{}/{} ring {} max {} why {} by {} meta {} over {} into {} passes {} rec {} was {}",
             call.media,
             call.status,
             call.caller,
@@ -38,6 +38,8 @@ impl Reference {
             opt(call.passes.as_ref().map(|passing| {
                 format!("{}>{}/{}/{}", passing.by, passing.target, passing.mode, passing.held.join(","))
             })),
+            opt(call.rec.as_ref().map(super::Rec::text)),
+            call.was_recorded,
         );
         for part in &call.parts {
             write!(line, " {}", part_text(part)).unwrap();
@@ -53,7 +55,7 @@ impl Reference {
 
 fn part_text(part: &Part) -> String {
     format!(
-        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {}]",
+        "[{} {} on {} at {}/{}/{} why {} for {} media {}/{}/{}/{} held {} shut {} yes {}]",
         part.user,
         part.status,
         opt(part.device),
@@ -68,5 +70,6 @@ fn part_text(part: &Part) -> String {
         part.quality,
         part.held,
         part.shut,
+        opt(part.yes.map(|(yes, at)| format!("{yes}/{at}"))),
     )
 }

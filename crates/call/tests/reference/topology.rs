@@ -26,7 +26,7 @@ impl Reference {
     }
 
     pub fn topology(&self, one_to_one: bool, said: &[Can]) -> Option<&'static str> {
-        let p2p = said.iter().all(|can| can.is_none_or(|can| can.0));
+        let p2p = !self.server_hears(None) && said.iter().all(|can| can.is_none_or(|can| can.0));
         let sfu = said.iter().all(|can| can.is_none_or(|can| can.1));
         let all_say = said.iter().all(Option::is_some);
         match (one_to_one, p2p, sfu) {
@@ -53,7 +53,7 @@ impl Reference {
         let all = |which: fn((bool, bool)) -> bool| {
             others.iter().map(|part| part.can).chain([coming]).all(|can| can.is_none_or(which))
         };
-        let (p2p, sfu) = (all(|can| can.0), all(|can| can.1));
+        let (p2p, sfu) = (all(|can| can.0) && !self.server_hears(Some(id)), all(|can| can.1));
         let media =
             others.iter().any(|part| part.status == "connected" || (part.status == "connecting" && part.in_room));
         let one_to_one = self.calls[&id].one_to_one;
@@ -124,12 +124,13 @@ impl Reference {
     pub fn peer_signalled(&mut self, id: CallId, user: Name) -> Outcome {
         let id = self.name(id);
         self.inside(id, user)?;
+        let hears = self.server_hears(Some(id));
         let call = &self.calls[&id];
         let fits = |part: &Part| {
             let in_room = part.status == "connected" || (part.status == "connecting" && part.in_room);
             !part.joined_now() || (!in_room && part.can.is_none_or(|can| can.0 && !can.1))
         };
-        if call.topology == "sfu" && call.running() && call.parts.iter().all(fits) {
+        if call.topology == "sfu" && !hears && call.running() && call.parts.iter().all(fits) {
             let to = if call.one_to_one { "p2p" } else { "mesh" };
             self.turn_to(id, to, "peer_signalling", user);
         }

@@ -88,6 +88,8 @@ fn own(call: &CallSnapshot) -> CallSnapshot {
         metadata: call.metadata.clone(),
         merged_into: call.merged_into,
         transfer: call.transfer.clone(),
+        recording: call.recording.clone(),
+        is_recorded: call.is_recorded,
         participants: Vec::new(),
     }
 }

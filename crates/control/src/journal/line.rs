@@ -88,7 +88,7 @@ fn checked(json: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 pub(super) enum Line {
     /// How a call stood.
-    State(CallSnapshot),
+    State(Box<CallSnapshot>),
     /// What happened.
     Record(RecordIn),
 }
@@ -137,7 +137,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Line> {
         return None;
     }
     match serde_json::from_slice(json).ok()? {
-        LineText { state: Some(call), sequence: None, record: None } => Some(Line::State(call)),
+        LineText { state: Some(call), sequence: None, record: None } => Some(Line::State(Box::new(call))),
         LineText { state: None, sequence: Some(sequence), record: Some(record) } => {
             let RecordText { at, event, user, payload, call, change } = record;
             let call = match (call, change) {

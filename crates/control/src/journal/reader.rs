@@ -72,7 +72,7 @@ impl JournalReader {
             let (line, length) = line;
             let line::RecordIn { sequence, at, event, user, payload, call: told } = match line {
                 Line::State(call) => {
-                    place.calls.note(call);
+                    place.calls.note(*call);
                     continue;
                 }
                 Line::Record(record) => record,

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use call::{Answer, RoomAct};
 use model::{CallId, RoomName};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::perform;
 use crate::handle::ControlError;
 use crate::log_throttle::LogThrottle;
-use crate::media::MediaPlane;
+use crate::media::{MediaPlane, RecordingNotice};
 use crate::switchboard_thread::Reply;
 
 /// Acts that may wait for one worker: a few megabytes, and more than a server's calls want of a worker within minutes.
@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// answer finds it. With a worker that is stuck, the answer goes out all the same: joining opens the room, too.
 const OPENING: Duration = Duration::from_millis(250);
 
+/// Refused recordings that may wait to be heard; a lane waits where there are more.
+const REFUSED: usize = 64;
+
 /// The lanes of all workers.
 pub(crate) struct Rooms {
     media: Arc<dyn MediaPlane>,
@@ -41,25 +44,32 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// Starts a lane for each worker. They end when this is gone and they are empty.
-    pub(crate) fn start(media: Arc<dyn MediaPlane>) -> Arc<Self> {
+    /// Starts a lane for each worker. They end when this is gone and they are empty. Also gives what the media side refuses to record.
+    pub(crate) fn start(media: Arc<dyn MediaPlane>) -> (Arc<Self>, mpsc::Receiver<RecordingNotice>) {
+        let (refused, refusals) = mpsc::channel(REFUSED);
         let lanes: Vec<Arc<Lane>> = (0..media.worker_count().max(1)).map(|_| Arc::default()).collect();
         for (worker, lane) in lanes.iter().enumerate() {
-            tokio::spawn(run(worker, Arc::clone(lane), Arc::clone(&media)));
+            tokio::spawn(run(worker, Arc::clone(lane), Arc::clone(&media), refused.clone()));
         }
-        Arc::new(Self { media, lanes, runtime: tokio::runtime::Handle::current() })
+        (Arc::new(Self { media, lanes, runtime: tokio::runtime::Handle::current() }), refusals)
     }
 
     /// Takes an act to be carried out after what was wanted of its room before.
     pub(crate) fn carry_out(&self, act: RoomAct) {
         let room = RoomName::from(call_of(&act));
         let worker = match &act {
-            RoomAct::Open { .. } => Some(self.media.place(&room)),
+            // Where the room is gone, the media side says that it cannot be recorded.
+            RoomAct::Open { .. } | RoomAct::Record { .. } => Some(self.media.place(&room)),
             // The call core mutes for as long as it takes, and there is nothing in the room to lift.
             RoomAct::LiftMute { .. } => None,
-            RoomAct::Remove { .. } | RoomAct::Mute { .. } | RoomAct::Hold { .. } | RoomAct::Close { .. } => {
-                self.media.worker_of(&room)
-            }
+            RoomAct::Remove { .. }
+            | RoomAct::Mute { .. }
+            | RoomAct::Hold { .. }
+            | RoomAct::PauseRecording { .. }
+            | RoomAct::ResumeRecording { .. }
+            | RoomAct::StopRecording { .. }
+            | RoomAct::MarkRecorded { .. }
+            | RoomAct::Close { .. } => self.media.worker_of(&room),
         };
         // A room that nobody has is closed, and empty.
         if let Some(lane) = worker.and_then(|worker| self.lanes.get(worker)) {
@@ -203,10 +213,15 @@ impl Lane {
 }
 
 /// Carries out what comes along a lane.
-async fn run(worker: usize, lane: Arc<Lane>, media: Arc<dyn MediaPlane>) {
+async fn run(worker: usize, lane: Arc<Lane>, media: Arc<dyn MediaPlane>, refused: mpsc::Sender<RecordingNotice>) {
     let mut log = LogThrottle::default();
     while let Some(act) = lane.next().await {
-        let in_time = timeout(PATIENCE, perform(&*media, &act)).await.is_ok();
+        let done = timeout(PATIENCE, perform(&*media, &act)).await;
+        let in_time = done.is_ok();
+        if let Ok(Some(failed)) = done {
+            // The listener is gone only where the server stops.
+            drop(refused.send(failed).await);
+        }
         if in_time {
             if log.reset() {
                 tracing::info!(worker, "the media worker does what calls want of its rooms again");
@@ -230,7 +245,10 @@ async fn run(worker: usize, lane: Arc<Lane>, media: Arc<dyn MediaPlane>) {
 fn makes_needless(later: &RoomAct, earlier: &RoomAct) -> bool {
     match (later, earlier) {
         // Who is put out is told that, and not that the room is gone.
-        (RoomAct::Close { .. }, earlier) => !matches!(earlier, RoomAct::Remove { .. }),
+        // And a recording is finished before its room goes.
+        (RoomAct::Close { .. }, earlier) => {
+            !matches!(earlier, RoomAct::Remove { .. } | RoomAct::Record { .. } | RoomAct::StopRecording { .. })
+        }
         (RoomAct::Open { .. }, RoomAct::Open { .. }) => true,
         (RoomAct::Remove { user, .. }, RoomAct::Remove { user: same, .. } | RoomAct::Mute { user: same, .. }) => {
             user == same
@@ -238,7 +256,21 @@ fn makes_needless(later: &RoomAct, earlier: &RoomAct) -> bool {
         (RoomAct::Mute { user, .. }, RoomAct::Mute { user: same, .. }) => user == same,
         (RoomAct::Hold { user, .. }, RoomAct::Hold { user: same, .. }) => user == same,
         (
+            RoomAct::StopRecording { id, .. },
+            RoomAct::PauseRecording { id: same, .. } | RoomAct::ResumeRecording { id: same, .. },
+        ) => id == same,
+        (
+            RoomAct::PauseRecording { id, .. } | RoomAct::ResumeRecording { id, .. },
+            RoomAct::PauseRecording { id: same, .. } | RoomAct::ResumeRecording { id: same, .. },
+        ) => id == same,
+        (RoomAct::MarkRecorded { .. }, RoomAct::MarkRecorded { .. }) => true,
+        (
             RoomAct::Open { .. }
+            | RoomAct::Record { .. }
+            | RoomAct::PauseRecording { .. }
+            | RoomAct::ResumeRecording { .. }
+            | RoomAct::StopRecording { .. }
+            | RoomAct::MarkRecorded { .. }
             | RoomAct::Remove { .. }
             | RoomAct::Mute { .. }
             | RoomAct::LiftMute { .. }
@@ -252,7 +284,14 @@ fn makes_needless(later: &RoomAct, earlier: &RoomAct) -> bool {
 fn is_spare(act: &RoomAct) -> bool {
     match act {
         RoomAct::Open { .. } | RoomAct::Mute { .. } | RoomAct::LiftMute { .. } => true,
-        RoomAct::Remove { .. } | RoomAct::Hold { .. } | RoomAct::Close { .. } => false,
+        RoomAct::Remove { .. }
+        | RoomAct::Hold { .. }
+        | RoomAct::Record { .. }
+        | RoomAct::PauseRecording { .. }
+        | RoomAct::ResumeRecording { .. }
+        | RoomAct::StopRecording { .. }
+        | RoomAct::MarkRecorded { .. }
+        | RoomAct::Close { .. } => false,
     }
 }
 
@@ -263,6 +302,11 @@ fn call_of(act: &RoomAct) -> CallId {
         | RoomAct::Mute { call, .. }
         | RoomAct::LiftMute { call, .. }
         | RoomAct::Hold { call, .. }
+        | RoomAct::Record { call, .. }
+        | RoomAct::PauseRecording { call, .. }
+        | RoomAct::ResumeRecording { call, .. }
+        | RoomAct::StopRecording { call, .. }
+        | RoomAct::MarkRecorded { call, .. }
         | RoomAct::Close { call } => *call,
     }
 }

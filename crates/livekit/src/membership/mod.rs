@@ -42,6 +42,8 @@ pub struct RoomFacts {
     /// How long subscribers should delay video; `None`: as they like.
     pub(crate) playout_delay: Option<PlayoutDelay>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// The server records it.
+    pub(crate) is_recorded: bool,
     /// The most who take a place; 0: no limit.
     pub(crate) max_participants: usize,
     /// How long it lives before anyone has come.
@@ -98,6 +100,7 @@ impl Membership {
                 sync_streams: false,
                 playout_delay: None,
                 tags: BTreeMap::new(),
+                is_recorded: false,
                 max_participants: init.max_participants,
                 empty_timeout: init.empty_timeout,
                 close_after: init.departure_timeout,

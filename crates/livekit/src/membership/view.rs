@@ -99,7 +99,7 @@ impl Membership {
             // As LiveKit counts: the hidden are in it, those who depend on others are not, but publish as others do.
             num_participants: self.people().count() as u32,
             num_publishers: self.members.values().filter(|member| member.is_publisher).count() as u32,
-            active_recording: self.members.values().any(Member::is_recorder),
+            active_recording: self.facts.is_recorded || self.members.values().any(Member::is_recorder),
             ..Default::default()
         }
     }

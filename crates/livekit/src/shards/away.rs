@@ -127,6 +127,10 @@ impl Room {
 
     fn take_facts(&mut self, facts: RoomFacts) {
         self.media.set_playout_delay(facts.playout_delay);
+        let marked = facts.is_recorded != self.membership.facts.is_recorded;
         self.membership.facts = facts;
+        if marked {
+            self.send_room_update();
+        }
     }
 }

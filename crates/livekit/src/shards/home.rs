@@ -126,6 +126,7 @@ impl Room {
             | RoomRequest::Remove { .. }
             | RoomRequest::MuteSources { identity: None, .. }
             | RoomRequest::Hold { .. }
+            | RoomRequest::MarkRecorded(_)
             | RoomRequest::SendData(_)
             | RoomRequest::Close { .. } => return None,
         };

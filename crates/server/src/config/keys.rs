@@ -148,6 +148,16 @@ pub const KEYS: &[Key] = &[
     key("features.group_calls", Kind::Bool, "allow calls of more than two people (true)"),
     aliased("features.screen_sharing", Kind::Bool, "NEXT_PUBLIC_ENABLE_SCREEN_SHARING", "allow screen sharing (true)"),
     aliased("features.call_recording", Kind::Bool, "NEXT_PUBLIC_ENABLE_CALL_RECORDING", "allow call recording (false)"),
+    key(
+        "recording.policy",
+        Kind::Text,
+        "how calls are recorded: \"off\", \"ask\" everyone for consent, \"announce\" it, or \"always\" (ask)",
+    ),
+    key(
+        "recording.decline",
+        Kind::Text,
+        "who does not consent: \"exclude\" them from the recording, or they \"leave\" the call (exclude)",
+    ),
     key("cors.origins", Kind::List, "origins whose pages can use the API"),
     key("web.image_sources", Kind::List, "origins that people's pictures can come from, or https: for any"),
     key(

@@ -94,8 +94,6 @@ pub struct Config {
     pub ice_servers: Vec<api::IceServer>,
     /// TURN servers that share a secret with this one.
     pub turn_handout: api::TurnHandout,
-    /// Whether calls may be recorded.
-    pub call_recording: bool,
     /// Rate limits per client.
     pub limits: api::Limits,
     /// How many connections there may be.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
-use model::Bitrate;
+use model::{Bitrate, RecordingDecline, RecordingPolicy};
 
 use super::connections;
 use super::credentials::{auth, turn_secret, webhooks};
@@ -66,7 +66,6 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         ice_servers: ice_servers(&read)?,
         turn,
         turn_handout: turn_handout(&read)?,
-        call_recording: read.bool("features.call_recording", false)?,
         limits: limits(&read)?,
         admin_http: connections::admin_http(&read)?,
         hsts: read.bool("tls.hsts", true)?,
@@ -285,8 +284,26 @@ fn calls(read: &Reader<'_>) -> Result<call::Config, ConfigError> {
         video_calls: read.bool("features.video_calls", true)?,
         group_calls: read.bool("features.group_calls", true)?,
         screen_sharing: read.bool("features.screen_sharing", true)?,
+        call_recording: read.bool("features.call_recording", false)?,
+        recording_policy: word(read, "recording.policy", RecordingPolicy::ALL, RecordingPolicy::as_str)?
+            .unwrap_or(default.recording_policy),
+        recording_decline: word(read, "recording.decline", RecordingDecline::ALL, RecordingDecline::as_str)?
+            .unwrap_or(default.recording_decline),
         call_waiting: read.bool("call.waiting", true)?,
     })
+}
+
+/// One of these words.
+fn word<T: Copy>(
+    read: &Reader<'_>,
+    key: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<Option<T>, ConfigError> {
+    let Some(text) = read.text(key)? else { return Ok(None) };
+    let known = all.iter().copied().find(|one| as_str(*one) == text);
+    let words = || all.iter().map(|one| as_str(*one)).collect::<Vec<_>>().join(", ");
+    known.map(Some).ok_or_else(|| read.refuse(key, &format!("{text:?} is not one of {}", words())))
 }
 
 fn origins(read: &Reader<'_>, key: &str) -> Result<Vec<String>, ConfigError> {
@@ -364,6 +381,19 @@ mod tests {
     }
 
     #[test]
+    fn how_calls_are_recorded_is_one_of_a_few_words() {
+        let with =
+            |key: &'static str, word: &str| validate(&flags(vec![(key, "word", word.to_owned())]).expect("a layer"), 1);
+        let config = with("recording.policy", "always").expect("valid");
+        assert_eq!(config.call.recording_policy, RecordingPolicy::Always);
+        assert_eq!((config.call.recording_decline, config.call.call_recording), (RecordingDecline::Exclude, false));
+        let config = with("recording.decline", "leave").expect("valid");
+        assert_eq!(config.call.recording_decline, RecordingDecline::Leave);
+        let refused = with("recording.policy", "sometimes").expect_err("no such word").to_string();
+        assert!(refused.contains("off, ask, announce, always"), "{refused}");
+    }
+
+    #[test]
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let layer = |http: &str| flags(vec![("http", "place", http.to_owned())]).expect("a layer");
         let env = environment([("STOA_HTTP".to_owned(), "2".to_owned())].into_iter());
@@ -392,7 +422,7 @@ mod tests {
         assert_eq!(urls, ["stun:s.example.org:3478", "turn:t.example.org:3478"]);
         assert_eq!(config.ice_servers[1].username.as_deref(), Some("user"));
         assert_eq!((config.call.video_calls, config.call.screen_sharing), (false, false));
-        assert!(config.call_recording);
+        assert!(config.call.call_recording);
         assert_eq!(config.call.max_participants, 50);
         let own = [("STOA_FEATURES_VIDEO_CALLS", "true"), ("NEXT_PUBLIC_ENABLE_VIDEO_CALLS", "false")];
         let layer = environment(own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));

@@ -146,12 +146,13 @@ async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> R
     sqlx::query(
         "INSERT INTO calls (id, kind, media, topology, status, initiator_id, channel_id, in_channel, created_at, started_at, \
             connected_at, ended_at, duration, end_reason, ended_by, ring_until, max_participants, metadata, \
-            merged_into, transfer, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+            merged_into, transfer, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms, recording, is_recorded, \
+            recording_consent_given) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
          ON CONFLICT (id) DO UPDATE SET kind = ?2, media = ?3, topology = ?4, status = ?5, channel_id = ?7, in_channel = ?8, \
             started_at = ?10, connected_at = ?11, ended_at = ?12, duration = ?13, end_reason = ?14, ended_by = ?15, \
             ring_until = ?16, max_participants = ?17, metadata = ?18, merged_into = ?19, transfer = ?20, avg_packet_loss = ?21, \
-            avg_jitter_ms = ?22, avg_round_trip_ms = ?23",
+            avg_jitter_ms = ?22, avg_round_trip_ms = ?23, recording = ?24, is_recorded = ?25, recording_consent_given = ?26",
     )
     .bind(call.id.0)
     .bind(call.kind.number())
@@ -176,6 +177,9 @@ async fn write_call(connection: &mut SqliteConnection, call: &CallSnapshot) -> R
     .bind(average(call, |quality| quality.packet_loss))
     .bind(average(call, |quality| quality.jitter_ms))
     .bind(average(call, |quality| quality.round_trip_ms))
+    .bind(call.recording.as_ref().and_then(|recording| serde_json::to_string(recording).ok()))
+    .bind(call.is_recorded)
+    .bind(call.is_recorded && call.all_agreed_to_recording())
     .execute(&mut *connection)
     .await?;
     for (position, participant) in call.participants.iter().enumerate() {
@@ -202,12 +206,14 @@ async fn write_participant(
     sqlx::query(
         "INSERT INTO call_participants (id, call_id, user_id, position, status, device_id, invited_at, joined_at, left_at, \
             left_reason, duration, is_muted, is_video_enabled, is_screen_sharing, video_quality, call_created_at, \
-            is_on_hold, is_hard_muted, quality_reports, connection_quality, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+            is_on_hold, is_hard_muted, quality_reports, connection_quality, avg_packet_loss, avg_jitter_ms, avg_round_trip_ms, \
+            recording_consent, recording_consent_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
          ON CONFLICT (id) DO UPDATE SET position = ?4, status = ?5, device_id = ?6, invited_at = ?7, joined_at = ?8, \
             left_at = ?9, left_reason = ?10, duration = ?11, is_muted = ?12, is_video_enabled = ?13, \
             is_screen_sharing = ?14, video_quality = ?15, is_on_hold = ?17, is_hard_muted = ?18, quality_reports = ?19, \
-            connection_quality = ?20, avg_packet_loss = ?21, avg_jitter_ms = ?22, avg_round_trip_ms = ?23",
+            connection_quality = ?20, avg_packet_loss = ?21, avg_jitter_ms = ?22, avg_round_trip_ms = ?23, \
+            recording_consent = ?24, recording_consent_at = ?25",
     )
     .bind(participant.id.0)
     .bind(call.id.0)
@@ -232,6 +238,8 @@ async fn write_participant(
     .bind(quality.and_then(|quality| quality.packet_loss))
     .bind(quality.and_then(|quality| quality.jitter_ms))
     .bind(quality.and_then(|quality| quality.round_trip_ms))
+    .bind(participant.recording_consent.map(|consent| consent.given))
+    .bind(participant.recording_consent.map(|consent| consent.at.0))
     .execute(connection)
     .await?;
     Ok(())

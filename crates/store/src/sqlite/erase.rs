@@ -165,6 +165,8 @@ async fn stand_in(
         // What the caller's app wrote into the call goes with the caller.
         "UPDATE calls SET initiator_id = ?2, metadata = '{}' WHERE initiator_id = ?1",
         "UPDATE calls SET ended_by = ?2 WHERE ended_by = ?1",
+        "UPDATE calls SET recording = json_set(recording, '$.started_by', ?2) WHERE recording ->> '$.started_by' = ?1",
+        "UPDATE calls SET recording = json_set(recording, '$.ended_by', ?2) WHERE recording ->> '$.ended_by' = ?1",
         "UPDATE call_events SET user_id = ?2 WHERE user_id = ?1",
         "UPDATE audit_log SET actor = ?2, address = NULL WHERE actor = ?1",
         "UPDATE audit_log SET target = ?2, details = '{}' WHERE target = ?1",

@@ -14,6 +14,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (4, "account skeletons", include_str!("../../migrations/sqlite/0004_account_skeletons.sql")),
     (5, "nodes", include_str!("../../migrations/sqlite/0005_nodes.sql")),
     (6, "unused tables", include_str!("../../migrations/sqlite/0006_unused_tables.sql")),
+    (8, "call recording", include_str!("../../migrations/sqlite/0008_call_recording.sql")),
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -49,7 +50,15 @@ mod tests {
             .collect();
         assert_eq!(
             sums,
-            ["5a18b3e6ca1e", "3091804eda0e", "320b213622b3", "20173eaeb735", "825322291800", "c731542dc5c8"]
+            [
+                "5a18b3e6ca1e",
+                "3091804eda0e",
+                "320b213622b3",
+                "20173eaeb735",
+                "825322291800",
+                "c731542dc5c8",
+                "3e502514f4ce"
+            ]
         );
     }
 

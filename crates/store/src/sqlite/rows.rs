@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use call::{CallSnapshot, ParticipantSnapshot, QualitySummary, Transfer};
+use call::{CallSnapshot, Consent, ParticipantSnapshot, QualitySummary, RecordingSnapshot, Transfer};
 use control::{StoreError, User};
 use model::{CallId, ParticipantId, Permission, Timestamp, UserId};
 use sqlx::sqlite::SqliteRow;
@@ -14,7 +14,7 @@ use super::store_error;
 /// What of `calls` makes a snapshot.
 pub(super) const CALL_COLUMNS: &str = "id, kind, media, topology, status, initiator_id, channel_id, in_channel, created_at, \
     started_at, connected_at, ended_at, end_reason, ended_by, ring_until, max_participants, metadata, \
-    merged_into, transfer";
+    merged_into, transfer, recording, is_recorded";
 
 /// A column's value.
 pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
@@ -108,6 +108,8 @@ fn call(row: &SqliteRow) -> Result<CallSnapshot, StoreError> {
         metadata: json(row, "metadata")?,
         merged_into: get::<Option<Uuid>>(row, "merged_into")?.map(CallId),
         transfer: transfer(row)?,
+        recording: recording(row)?,
+        is_recorded: get(row, "is_recorded")?,
         participants: Vec::new(),
     })
 }
@@ -129,8 +131,19 @@ fn participant(row: &SqliteRow) -> Result<ParticipantSnapshot, StoreError> {
         video_quality: word(row, "video_quality", model::VideoQuality::from_number)?,
         is_on_hold: get(row, "is_on_hold")?,
         is_hard_muted: get(row, "is_hard_muted")?,
+        recording_consent: consent(row)?,
         quality: quality(row)?,
     })
+}
+
+fn recording(row: &SqliteRow) -> Result<Option<RecordingSnapshot>, StoreError> {
+    let text = get::<Option<String>>(row, "recording")?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| fault("recording", "not a recording"))
+}
+
+fn consent(row: &SqliteRow) -> Result<Option<Consent>, StoreError> {
+    let (given, at) = (get::<Option<bool>>(row, "recording_consent")?, maybe_time(row, "recording_consent_at")?);
+    Ok(given.zip(at).map(|(given, at)| Consent { given, at }))
 }
 
 fn transfer(row: &SqliteRow) -> Result<Option<Transfer>, StoreError> {

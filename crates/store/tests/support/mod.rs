@@ -13,7 +13,7 @@ use control::{
     Settings, SignalLink, Store,
 };
 use livekit::{RoomAnswer, RoomRefusal, RoomRequest};
-use model::{CallId, CallMedia, ChannelId, DeviceId, NodeId, RoomName, UserId};
+use model::{CallId, CallMedia, ChannelId, DeviceId, NodeId, RecordingSpec, RoomName, UserId};
 use store::SqliteStore;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -73,10 +73,18 @@ impl MediaPlane for Recorder {
         self.note(room, format!("remove {identity} from {room}")).await;
     }
     async fn ask(&self, room: &RoomName, request: RoomRequest) -> Result<RoomAnswer, RoomRefusal> {
-        if let RoomRequest::Hold { identity, on } = request {
+        if let RoomRequest::MarkRecorded(on) = request {
+            self.note(room, format!("mark {room} {on}")).await;
+        } else if let RoomRequest::Hold { identity, on } = request {
             self.note(room, format!("hold {identity} {on} in {room}")).await;
         }
         Err(RoomRefusal::RoomNotFound)
+    }
+    fn records(&self) -> bool {
+        true
+    }
+    async fn start_recording(&self, room: &RoomName, spec: RecordingSpec) {
+        self.note(room, format!("record {} in {room} {:?}", spec.id, spec.who)).await;
     }
     async fn connect(
         &self,

@@ -2,9 +2,10 @@
 
 /** Every code the server refuses with, in the order of docs/API.md, which says what each means. */
 export const SERVER_CODES = [
-  "invalid_request", "invalid_id", "unauthorized", "invalid_credentials", "forbidden", "feature_disabled", "csrf_rejected", "not_found",
+  "invalid_request", "invalid_id", "unauthorized", "invalid_credentials", "forbidden", "feature_disabled", "recording_off", "csrf_rejected", "not_found",
   "call_not_found", "participant_not_found", "user_not_found", "channel_not_found", "method_not_allowed", "request_timeout", "call_over",
   "answered_elsewhere", "invalid_state", "call_id_conflict", "channel_call_active", "call_full", "already_in_call", "no_common_media",
+  "already_recording", "not_recording", "consent_not_asked",
   "name_taken", "too_many", "body_too_large", "unsupported_media_type", "rate_limited", "internal", "unavailable",
 ] as const;
 
