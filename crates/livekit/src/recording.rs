@@ -191,11 +191,13 @@ impl Room {
             member.is_some_and(|member| recording.spec.who.takes_in(&member.identity))
         };
         let gone: Vec<_> = recording.members.keys().copied().filter(|key| !is_taken(self, *key)).collect();
-        let is_new = |key: &ParticipantKey| !recording.members.contains_key(key) && is_taken(self, *key);
-        let come: Vec<_> = self.membership.members.keys().copied().filter(is_new).collect();
+        let come: Vec<_> = self.membership.members.keys().copied().collect();
+        let come: Vec<_> =
+            come.into_iter().filter(|key| !recording.members.contains_key(key) && is_taken(self, *key)).collect();
         for key in gone {
             // Their tracks first: what is said of a track is said of someone who is there.
-            let is_theirs = |track: &TrackKey| self.membership.tracks.get(track).is_none_or(|track| track.publisher == key);
+            let is_theirs =
+                |track: &TrackKey| self.membership.tracks.get(track).is_none_or(|track| track.publisher == key);
             let own: Vec<TrackKey> = recording.tracks.keys().copied().filter(is_theirs).collect();
             own.into_iter().for_each(|track| self.end_recorded(recording, track));
             if let Some(sid) = recording.members.remove(&key) {
@@ -247,7 +249,8 @@ impl Room {
     /// The tracks that a recording is to have. On hold, someone's are there, but nothing flows.
     fn tracks_for(&self, recording: &Recording) -> BTreeMap<TrackKey, Wanted> {
         let members: BTreeSet<ParticipantKey> = recording.members.keys().copied().collect();
-        let tracks = self.membership.tracks.values().filter(|track| track.is_published() && members.contains(&track.publisher));
+        let tracks =
+            self.membership.tracks.values().filter(|track| track.is_published() && members.contains(&track.publisher));
         let tracks = tracks.filter(|track| track.kind == Kind::Audio || !recording.spec.audio_only);
         let wanted = tracks.map(|track| {
             let participant = recording.members.get(&track.publisher).cloned().unwrap_or_default();

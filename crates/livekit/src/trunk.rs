@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use sfu::{Layer, ParticipantKey, TapEvent, TapId, TapLayers, TapPacket, Tapped, TrackKey};
+use sfu::{Layer, ParticipantKey, TapId, TapLayers, TapPacket, Tapped, TrackKey};
 
 use crate::cascade::{CascadeId, CascadeMessage};
 use crate::room::Room;
@@ -186,11 +186,8 @@ impl Room {
                     }
                 }
             }
-            Tapped::Event { track, tap, event } if !self.trunks.taps.contains_key(&tap) => {
-                self.take_recorded_event(track, tap, event);
-            }
-            // The state of a member says what the other end has to know, and a track's end ends what is wanted of it.
-            Tapped::Event { event: TapEvent::Began { .. } | TapEvent::Paused | TapEvent::Ended, .. } => {}
+            // Of trunks: the state of a member says what the other end has to know, and a track's end ends what is wanted of it.
+            Tapped::Event { track, tap, event } => self.take_recorded_event(track, tap, event),
         }
     }
 

@@ -58,6 +58,7 @@ impl House {
             empty_timeout: Duration::from_secs(60),
             departure_timeout: Duration::from_secs(5),
             initial_bitrate: Bitrate::kbps(5_000),
+            spread_from: None,
             candidates: Vec::new(),
             ufrag_prefix: String::new(),
             token_key: None,

@@ -178,9 +178,9 @@ impl House {
                     livekit::Output::Shard(to, message) => self.sharded.push((to, message)),
                     livekit::Output::Answer(id, answer) => self.answered.push((id, answer)),
                     livekit::Output::Event(event) => self.told.push(event),
-                    livekit::Output::PeerClosed(_)
+                    livekit::Output::Recorded(..)
+                    | livekit::Output::PeerClosed(_)
                     | livekit::Output::Close(..)
-                    | livekit::Output::Recorded(..)
                     | livekit::Output::Hook(_) => {}
                 }
             }
