@@ -48,6 +48,20 @@ export function Notices() {
       case "held":
       case "resumed":
         return void toast(t(`toast.${notice.kind}`, { name: names.user(notice.by) }), { id: `${id}-mark` });
+      case "recording_started":
+        // Whoever started it knows, and whoever is asked has a dialog that says so.
+        if (notice.by === stoa.store.getState().me?.id || stoa.store.getState().book.current?.call?.recording?.policy === "ask") return;
+        return void toast(t(notice.by === null ? "toast.recording" : "toast.recordingBy", { name: notice.by === null ? "" : names.user(notice.by) }), {
+          id: `${id}-recording`,
+        });
+      case "recording_stopped":
+        return void toast(t("toast.recordingStopped"), { id: `${id}-recording` });
+      case "recording_failed":
+        return void toast.warning(t("toast.recordingFailed"), { id: `${id}-recording` });
+      // The mark in the call shows it.
+      case "recording_paused":
+      case "recording_resumed":
+        return;
       case "transferred":
         return void toast(t(notice.mine ? "toast.transferredByMe" : "toast.transferred", { name: names.user(notice.userId) }), { id });
       case "transfer_failed":

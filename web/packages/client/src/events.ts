@@ -1,6 +1,6 @@
 /** The Socket.IO namespace as types: what arrives, what may be sent, and the acknowledgements. */
 import type { LineReport, QualityBand, TransferMode } from "./calls/marks";
-import type { Call, Channel, EndReason, Participant, Presence, Topology, User } from "./types";
+import type { Call, CallRecording, Channel, EndReason, Participant, Presence, Topology, User } from "./types";
 
 interface OfCall {
   callId: string;
@@ -19,6 +19,9 @@ interface Relayed {
   from: string;
   session?: unknown;
 }
+
+/** What happened to the recording of a call. `by` is whoever did it, null if nobody in person. */
+type OfRecording = OfCall & { recording: CallRecording; by: string | null };
 
 /** Server → client, by name. */
 export interface ServerEvents {
@@ -56,6 +59,14 @@ export interface ServerEvents {
   "call:ice-candidate": Relayed & { candidate?: unknown };
   /** The names of people who were shown by their ID in an earlier event, because the server hadn't read them yet. */
   "call:names": OfCall & { users: Pick<Participant, "userId" | "name" | "avatarUrl" | "isGuest">[] };
+  /** May this user be recorded? Only those who agree are. */
+  "recording:asked": OfCall & { recording: CallRecording };
+  "recording:started": OfRecording;
+  "recording:paused": OfRecording;
+  "recording:resumed": OfRecording;
+  "recording:stopped": OfRecording;
+  "recording:failed": OfRecording & { error: { code: string } };
+  "recording:consent": OfCall & { userId: string; given: boolean };
   "call:ended": OfCall & { call: Call; reason: EndReason; endedBy: string | null; duration: number | null };
   "presence:state": { users: Record<string, Presence> };
   "presence:changed": { userId: string; presence: Presence; at: string };
@@ -73,7 +84,7 @@ export type ServerEventName = keyof ServerEvents;
 export type ServerEvent = { [K in ServerEventName]: { name: K; data: ServerEvents[K] } }[ServerEventName];
 
 /** The events about calls, which go to the call book. */
-export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` }>, PeerEvent>;
+export type CallEvent = Exclude<Extract<ServerEvent, { name: `call:${string}` | `recording:${string}` }>, PeerEvent>;
 
 /** Signals from another participant's browser. */
 export type PeerEvent = Extract<ServerEvent, { name: "call:offer" | "call:answer" | "call:ice-candidate" }>;
@@ -109,6 +120,13 @@ export const SERVER_EVENTS: readonly ServerEventName[] = [
   "call:answer",
   "call:ice-candidate",
   "call:names",
+  "recording:asked",
+  "recording:started",
+  "recording:paused",
+  "recording:resumed",
+  "recording:stopped",
+  "recording:failed",
+  "recording:consent",
   "call:ended",
   "presence:state",
   "presence:changed",

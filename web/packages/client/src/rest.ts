@@ -5,7 +5,7 @@ import type { TransferMode } from "./calls/marks";
 import type { IceGrant } from "./calls/peers";
 import { StoaError } from "./errors";
 import type { paths } from "./schema";
-import type { Call, Channel, Initiate, Initiated, Joined, QualityReport, Session, User } from "./types";
+import type { Call, Channel, Initiate, Initiated, Joined, QualityReport, RecordingOptions, Session, User } from "./types";
 
 export interface RestOptions {
   /** The server's URL; empty for the page's own origin. */
@@ -193,6 +193,27 @@ export class Rest {
 
   muteAll(id: string, hard = false): Promise<Call> {
     return callOf(this.#http.POST("/api/calls/{id}/mute-all", { params: { path: { id } }, body: { hard } }));
+  }
+
+  startRecording(id: string, options: RecordingOptions = {}): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/recording/start", { params: { path: { id } }, body: options }));
+  }
+
+  pauseRecording(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/recording/pause", { params: { path: { id } } }));
+  }
+
+  resumeRecording(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/recording/resume", { params: { path: { id } } }));
+  }
+
+  stopRecording(id: string): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/recording/stop", { params: { path: { id } } }));
+  }
+
+  /** Says whether we agree to be recorded. */
+  consentToRecording(id: string, given: boolean): Promise<Call> {
+    return callOf(this.#http.POST("/api/calls/{id}/recording/consent", { params: { path: { id } }, body: { given } }));
   }
 
   /** Tells the server that the peer-to-peer connection failed. */

@@ -19,7 +19,7 @@ import { Ringer, type Sound } from "./ring";
 import { Signal } from "./signal";
 import { byId, createStoaStore, forgetUser, renamed, withPresence, type StoaState, type StoaStore } from "./state";
 import { TypingWatch } from "./typing";
-import type { Call, Channel, User } from "./types";
+import type { Call, Channel, RecordingOptions, User } from "./types";
 
 export interface StoaOptions {
   /** The server's URL; empty for the page's own origin. */
@@ -195,6 +195,12 @@ export class Stoa {
     transfer: (userId: string, mode: TransferMode) => this.#act((rest, id) => rest.transfer(id, userId, mode)),
     completeTransfer: () => this.#act((rest, id) => rest.completeTransfer(id)),
     cancelTransfer: () => this.#act((rest, id) => rest.cancelTransfer(id)),
+    startRecording: (options: RecordingOptions = {}) => this.#act((rest, id) => rest.startRecording(id, options)),
+    pauseRecording: () => this.#act((rest, id) => rest.pauseRecording(id)),
+    resumeRecording: () => this.#act((rest, id) => rest.resumeRecording(id)),
+    stopRecording: () => this.#act((rest, id) => rest.stopRecording(id)),
+    /** Says whether I agree to be recorded, for as long as the call is recorded. */
+    consentToRecording: (given: boolean) => this.#act((rest, id) => rest.consentToRecording(id, given)),
   };
 
   #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {

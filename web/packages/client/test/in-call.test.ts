@@ -17,6 +17,45 @@ const book: CallBook = { ...emptyBook, running: { "call-1": talking }, current }
 const step = (from: CallBook, event: CallEvent) => applyEvent(from, event, me);
 const of = { callId: "call-1", at: AT };
 
+describe("the recording of a call", () => {
+  const recording = { id: "r-1", status: "starting", policy: "ask", decline: "exclude", startedBy: "bob", startedAt: AT, audioOnly: false } as const;
+  const running = { ...recording, status: "recording" } as const;
+  const asked = step(book, { name: "recording:asked", data: { ...of, recording } });
+  const consents = (from: CallBook) => from.current?.call?.participants.map((p) => p.recordingConsentGiven);
+
+  it("asks, and takes whoever started it for someone who agrees", () => {
+    expect(asked.book.current?.call).toMatchObject({ isRecorded: false, recording });
+    expect(consents(asked.book)).toEqual([null, true]);
+    expect(asked.notices).toEqual([]);
+  });
+
+  it("is shown from when it starts until it stops, and told", () => {
+    const started = step(asked.book, { name: "recording:started", data: { ...of, recording: running, by: null } });
+    expect(started.book.current?.call).toMatchObject({ isRecorded: true, recording: running });
+    expect(started.notices).toEqual([{ kind: "recording_started", callId: "call-1", by: "bob" }]);
+    const paused = step(started.book, { name: "recording:paused", data: { ...of, recording: { ...running, status: "paused" }, by: "alice" } });
+    expect(paused.book.current?.call?.recording?.status).toBe("paused");
+    const stopped = step(paused.book, { name: "recording:stopped", data: { ...of, recording: running, by: "alice" } });
+    expect(stopped.book.current?.call).toMatchObject({ isRecorded: true, recording: null });
+    expect(stopped.notices).toEqual([{ kind: "recording_stopped", callId: "call-1", by: "alice" }]);
+  });
+
+  it("keeps what everyone answered, and asks anew the next time", () => {
+    const agreed = step(asked.book, { name: "recording:consent", data: { ...of, userId: "alice", given: true } });
+    expect(consents(agreed.book)).toEqual([true, true]);
+    const started = step(agreed.book, { name: "recording:started", data: { ...of, recording: running, by: null } });
+    expect(consents(started.book)).toEqual([true, true]);
+    const next = step(started.book, { name: "recording:asked", data: { ...of, recording: { ...recording, id: "r-2", startedBy: "alice" } } });
+    expect(consents(next.book)).toEqual([true, null]);
+  });
+
+  it("is gone when it fails, and the call goes on", () => {
+    const failed = step(asked.book, { name: "recording:failed", data: { ...of, recording, by: null, error: { code: "unsupported" } } });
+    expect(failed.book.current?.call).toMatchObject({ isRecorded: false, recording: null, status: "connected" });
+    expect(failed.notices).toEqual([{ kind: "recording_failed", callId: "call-1", by: null }]);
+  });
+});
+
 describe("marks on a call", () => {
   it("show a hold, and tell whoever was put on hold by somebody else", () => {
     const held = step(book, { name: "call:held", data: { ...of, userId: "alice", by: "bob" } });

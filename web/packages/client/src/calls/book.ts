@@ -4,7 +4,7 @@
  */
 import type { CallEvent } from "../events";
 import { markEvent, marksOf, noMarks, type Marks } from "./marks";
-import type { Call, CallStatus, EndReason, Participant, ParticipantStatus } from "../types";
+import type { Call, CallRecording, CallStatus, EndReason, Participant, ParticipantStatus } from "../types";
 
 /** A call ringing on this device. */
 export interface Incoming {
@@ -66,6 +66,7 @@ export type Notice =
   | { kind: "transferred"; callId: string; userId: string; mine: boolean }
   | { kind: "transfer_failed"; callId: string; userId: string; reason: string }
   | { kind: "poor_line"; callId: string; userId: string }
+  | { kind: `recording_${"started" | "paused" | "resumed" | "stopped" | "failed"}`; callId: string; by: string | null }
   | { kind: "ended"; callId: string; seconds: number | null };
 
 /** The book after an event, and what to tell about it. */
@@ -177,6 +178,22 @@ export function applyEvent(before: CallBook, event: CallEvent, me: Me): Step {
     case "call:transfer-started":
     case "call:quality":
       return quiet(book);
+    case "recording:asked":
+      return quiet(patchCall(book, event.data.callId, (call) => recordedAs(call, event.data.recording)));
+    case "recording:started":
+      return onRecording(book, "recording_started", event.data, (call) => ({ ...recordedAs(call, event.data.recording), isRecorded: true }));
+    case "recording:paused":
+      return onRecording(book, "recording_paused", event.data, (call) => recordedAs(call, event.data.recording));
+    case "recording:resumed":
+      return onRecording(book, "recording_resumed", event.data, (call) => recordedAs(call, event.data.recording));
+    case "recording:stopped":
+      return onRecording(book, "recording_stopped", event.data, (call) => ({ ...call, recording: null }));
+    case "recording:failed":
+      return onRecording(book, "recording_failed", event.data, (call) => ({ ...call, recording: null }));
+    case "recording:consent": {
+      const { callId, userId, given, at } = event.data;
+      return quiet(patchParticipant(book, callId, userId, { recordingConsentGiven: given, recordingConsentAt: at }));
+    }
     case "call:ended":
       return endCall(book, event.data.call, event.data.reason, me);
   }
@@ -193,6 +210,26 @@ function withMarks(book: CallBook, event: CallEvent): CallBook {
 function told(book: CallBook, callId: string, notice: Notice | null): Step {
   const here = book.current?.callId === callId || book.parked.includes(callId);
   return { book, notices: here && notice ? [notice] : [] };
+}
+
+type RecordingKind = Extract<Notice, { kind: `recording_${string}` }>["kind"];
+
+function onRecording(
+  book: CallBook, kind: RecordingKind, data: { callId: string; by: string | null; recording: CallRecording }, change: (call: Call) => Call,
+): Step {
+  const { callId } = data;
+  const by = kind === "recording_started" ? data.recording.startedBy : data.by;
+  return told(patchCall(book, callId, change), callId, { kind, callId, by });
+}
+
+/** A call with the recording that is being made of it. A new one asks everyone anew; whoever starts it agrees to it. */
+function recordedAs(call: Call, recording: CallRecording): Call {
+  if (call.recording?.id === recording.id) return { ...call, recording };
+  const starts = (p: Participant): boolean => recording.policy === "ask" && p.userId === recording.startedBy;
+  const participants = call.participants.map((p) => ({
+    ...p, recordingConsentGiven: starts(p) ? true : null, recordingConsentAt: starts(p) ? recording.startedAt : null,
+  }));
+  return { ...call, recording, participants };
 }
 
 /** Two people who called each other are now in one call. If ours was merged away, we're in the other. */

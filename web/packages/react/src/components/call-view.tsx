@@ -16,6 +16,7 @@ import { MissingBanner } from "./missing";
 import { Panel, type PanelKind } from "./panel";
 import { PresentingBanner } from "./presenting";
 import { QualityIndicator } from "./quality";
+import { RecordingConsent, RecordingMark } from "./recording";
 import { Stage } from "./stage";
 import { TransferBanner } from "./transfer";
 import { ParkedBanner, WaitingBanner } from "./waiting";
@@ -48,6 +49,7 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
       <header className="stoa-call-head">
         <strong><bdi>{name}</bdi></strong>
         <CallStatus current={current} ringing={ringing} connection={connection} />
+        <RecordingMark />
         {ringing ? null : <QualityIndicator />}
       </header>
       <div className="stoa-call-notes">
@@ -65,6 +67,7 @@ function Running({ current, onError }: { current: Current; onError: (error: unkn
       <SoundUnblock />
       <ControlBar ringing={ringing} panel={panel} onPanel={setPanel} onError={onError} />
       <AudioSinks />
+      <RecordingConsent onError={onError} />
     </section>
   );
 }

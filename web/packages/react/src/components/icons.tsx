@@ -29,6 +29,7 @@ const shapes = {
   more: <g strokeWidth="3"><path d="M5.500 12h.01M12 12h.01M18.500 12h.01" /></g>,
   lock: <><rect x="5" y="10.500" width="14" height="9.500" rx="2.200" /><path d="M8.300 10.500V7.700a3.700 3.700 0 0 1 7.400 0v2.800" /></>,
   send: <path d="m4 12 16.500-8-4.500 16.500-4-6.500Zm8 2 8.500-10" />,
+  record: <><circle cx="12" cy="12" r="8.700" /><circle cx="12" cy="12" r="3.600" fill="currentColor" /></>,
   check: <path d="m5 12.500 4.500 4.500L19 7.500" />,
 } satisfies Record<string, ReactNode>;
 

@@ -14,6 +14,7 @@ export { MissingBanner } from "./missing";
 export { Panel, type PanelKind } from "./panel";
 export { PresentingBanner } from "./presenting";
 export { QualityIndicator } from "./quality";
+export { RecordingActs, RecordingConsent, RecordingMark } from "./recording";
 export { ShortcutsCheck, ShortcutsDialog, type ShortcutsDialogProps } from "./shortcuts";
 export { ParkedBanner, WaitingBanner } from "./waiting";
 export { layoutOf, Stage, type Layout } from "./stage";

@@ -9,6 +9,7 @@ import { useNames } from "../hooks/names";
 import { useMediaState, useStoaState } from "../hooks/store";
 import { Avatar } from "./avatar";
 import { Icon } from "./icons";
+import { RecordingActs } from "./recording";
 import { InvitePeople, TransferCall } from "./pick-people";
 
 export type PanelKind = "people" | "chat";
@@ -72,6 +73,7 @@ function PeopleInCall({ onError }: { onError: (error: unknown) => void }) {
         {host && participants.length > 2 ? (
           <button type="button" className="stoa-button" onClick={() => void acts.muteAll().catch(onError)}><Icon name="micOff" />{say("people.muteAll")}</button>
         ) : null}
+        <RecordingActs onError={onError} />
       </div>
     </>
   );

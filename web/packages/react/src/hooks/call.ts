@@ -1,6 +1,6 @@
 /** The call this tab is in, the calls that ring, and those it could join. */
 import {
-  gridFor, isPresent, isRinging, keepingTiles, noMarks, rejoinable, type Call, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
+  gridFor, isPresent, isRinging, keepingTiles, noMarks, rejoinable, type Call, type CallRecording, type ChatMessage, type Current, type Incoming, type Marks, type Participant, type Tile,
 } from "@stoa/client";
 import { useEffect, useMemo, useState } from "react";
 
@@ -30,6 +30,27 @@ export function useParkedCalls(): readonly Call[] {
 /** What goes with the current call: holds, locks, a transfer, and how good the connections are. */
 export function useMarks(): Marks {
   return useStoaState((s) => (s.book.current && s.book.marks[s.book.current.callId]) ?? noMarks);
+}
+
+export interface Recording {
+  /** The recording that is being made of the current call; null if none is. */
+  recording: CallRecording | null;
+  /** Whether I may start and stop it. */
+  mayRecord: boolean;
+  /** Whether I'm asked for my consent and haven't answered. */
+  asked: boolean;
+  /** Whether what I say and show is recorded. */
+  mine: boolean;
+}
+
+export function useRecording(): Recording {
+  const me = useStoaState((s) => s.me?.id ?? "");
+  const allowed = useStoaState((s) => s.session?.features.callRecording ?? false);
+  const permitted = useStoaState((s) => s.session?.permissions.some((p) => p === "calls:record" || p === "admin") ?? false);
+  const recording = useStoaState((s) => s.book.current?.call?.recording ?? null);
+  const consent = useStoaState((s) => s.book.current?.call?.participants.find((p) => p.userId === me)?.recordingConsentGiven ?? null);
+  const asks = recording?.policy === "ask";
+  return { recording, mayRecord: allowed && permitted, asked: asks && consent === null, mine: recording !== null && (!asks || consent === true) };
 }
 
 /** Whether I may mute and remove people: as the caller, as the first to join once the caller has left, or as an administrator. */

@@ -4,7 +4,8 @@ export { english, isolated, speak, type Phrase, type Words } from "./words";
 export { useDevicesState, useMediaState, useReadable, useStoaState } from "./store";
 export { namesOf, useNames, type Names } from "./names";
 export {
-  clockText, hostOf, useChat, useCurrentCall, useGrid, useIsHost, useMarks, useParkedCalls, useParticipants, useWaitingCall, type Chat,
+  clockText, hostOf, useChat, useCurrentCall, useGrid, useIsHost, useMarks, useParkedCalls, useParticipants, useRecording, useWaitingCall,
+  type Chat, type Recording,
 } from "./call";
 export { useIncomingCall, useRejoinableCalls, useSecondsSince, useTalking, useTiles } from "./call";
 export { useCallControls, useCallKeys, type CallControls, type Toggle } from "./controls";
