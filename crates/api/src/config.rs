@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use auth::{LiveKitKeys, UserVerifier};
-use control::Handle;
+use auth::{LinkKey, LiveKitKeys, UserVerifier};
+use control::{Handle, Recordings};
 use model::{Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,11 +68,18 @@ pub struct ApiConfig {
     pub version: String,
     /// Whether responses over TLS tell browsers to use TLS only.
     pub hsts: bool,
+    /// Recordings, where they are kept.
+    pub recordings: Option<Recordings>,
+    /// Signs links to recordings.
+    pub link_key: LinkKey,
+    /// How long those are good.
+    pub recording_link_ttl: Duration,
 }
 
 impl ApiConfig {
     /// The default settings.
     pub fn new(handle: Handle, users: UserVerifier, livekit_keys: LiveKitKeys) -> Self {
+        let link_key = LinkKey::derive(livekit_keys.own().secret.reveal().as_bytes());
         Self {
             handle,
             users: Arc::new(ArcSwap::from_pointee(users)),
@@ -95,6 +102,9 @@ impl ApiConfig {
             limits: Limits::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hsts: false,
+            recordings: None,
+            link_key,
+            recording_link_ttl: Duration::from_secs(3_600),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod csrf;
 mod jwks;
 mod jwt;
+mod link;
 mod livekit;
 mod names;
 mod password;
@@ -15,6 +16,7 @@ mod user;
 
 pub use csrf::{RequestOrigin, may_change_state, may_open_socket};
 pub use jwks::{KeySet, KeySetError};
+pub use link::{LinkError, LinkKey};
 pub use livekit::{CallPass, LiveKitClaims, LiveKitKey, LiveKitKeys, VideoGrant, mint_call_pass, mint_livekit};
 pub use names::{
     LONGEST_NAME, LONGEST_TYPED_NAME, NameError, is_reserved, shown_name, skeleton, typed_name, username, username_key,

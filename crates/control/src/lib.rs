@@ -19,6 +19,7 @@ mod media;
 mod notice;
 mod privacy;
 mod recording;
+mod recordings;
 mod refused;
 mod rooms;
 mod roster;
@@ -42,6 +43,11 @@ pub use media::{
     RecordingNoticeKind, SignalFrame, SignalLink, SignalRequestFrame,
 };
 pub use notice::{Notice, NoticeBody, PresenceChange};
+pub use recordings::{
+    ChannelRecordingRules, Compose, Composed, Doomed, FileKind, Recording, RecordingChange, RecordingEvent,
+    RecordingEventKind, RecordingFile, RecordingOrigin, RecordingPage, RecordingQuery, RecordingRefusal,
+    RecordingSettings, RecordingStore, Recordings, StopRecorder, TrackInfo, Upload, UsageOf, Viewer,
+};
 pub use refused::{Replay, ReplayError, replay as replay_refused};
 pub use start::Control;
 pub use store::{CallPage, HistoryQuery, Outage, Remedy, Store, StoreError, StoredEvent};

@@ -7,6 +7,8 @@ use crate::admin::{Erased, UserRecords};
 use crate::handle::{ControlError, Handle};
 use crate::switchboard_thread::Job;
 
+/// What the alias of an erased user begins with.
+pub(crate) const ALIAS: &str = "erased-";
 /// Calls that are read at a time.
 const PAGE: usize = 100;
 
@@ -43,7 +45,7 @@ impl Handle {
             }
         }
         self.wait_for_store().await;
-        let alias = UserId::new(format!("erased-{}", uuid::Uuid::new_v4().simple())).expect("short and plain");
+        let alias = UserId::new(format!("{ALIAS}{}", uuid::Uuid::new_v4().simple())).expect("short and plain");
         let erased = self.store().erase_user(user, &alias, self.now()).await?;
         self.ask(|reply| Job::Forget(user.clone(), reply)).await?;
         erased.ok_or_else(|| ControlError::UserNotFound(user.clone()))

@@ -7,6 +7,7 @@ use model::{CallId, CallStatus, ChannelId, NodeId, Timestamp, UserId};
 use crate::admin::AdminStore;
 use crate::directory::{Account, Channel, User, UserPatch};
 use crate::measure::QualitySample;
+use crate::recordings::RecordingStore;
 use crate::trouble::Cause;
 
 /// Why the store failed. Each database maps its own codes to these. [`StoreError::remedy`] alone decides what to do about one.
@@ -124,7 +125,7 @@ pub struct StoredEvent {
 
 /// The permanent record. Every write is one transaction.
 #[async_trait]
-pub trait Store: AdminStore {
+pub trait Store: AdminStore + RecordingStore {
     /// The highest sequence of a node's journal that is in the store. What a store has from before nodes had IDs becomes the first
     /// node's that asks.
     async fn applied(&self, node: NodeId) -> Result<u64, StoreError>;

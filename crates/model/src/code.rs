@@ -42,6 +42,10 @@ codes! {
     FeatureDisabled = "feature_disabled", 403;
     /// The server's policy is not to record calls (`recording.policy`).
     RecordingOff = "recording_off", 403;
+    /// The link to a recording has expired. Ask for the recording again to get a new one.
+    LinkExpired = "link_expired", 403;
+    /// The link to a recording is not one that this server made.
+    LinkInvalid = "link_invalid", 403;
     /// A request with a session cookie came without its CSRF proof.
     CsrfRejected = "csrf_rejected", 403;
     /// It does not exist, or you may not see it.
@@ -50,6 +54,8 @@ codes! {
     CallNotFound = "call_not_found", 404;
     /// Nobody with that ID is in the call.
     ParticipantNotFound = "participant_not_found", 404;
+    /// The recording does not exist, or you may not see it.
+    RecordingNotFound = "recording_not_found", 404;
     /// There is no such user (`users.strict`).
     UserNotFound = "user_not_found", 404;
     /// The channel does not exist, or you are not a member.
@@ -84,14 +90,24 @@ codes! {
     NameTaken = "name_taken", 409;
     /// There are already as many of these as allowed.
     TooMany = "too_many", 409;
+    /// The recording has no such file yet, or is still being made.
+    RecordingNotReady = "recording_not_ready", 409;
+    /// The recording is on legal hold and cannot be deleted.
+    RecordingOnHold = "recording_on_hold", 409;
+    /// Recordings take up all the space that they may, on the server, in the channel or of the user.
+    RecordingQuota = "recording_quota", 409;
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", 413;
     /// The endpoint does not accept the body's content type.
     UnsupportedMediaType = "unsupported_media_type", 415;
+    /// The file has no bytes in the range that was asked for.
+    RangeNotSatisfiable = "range_not_satisfiable", 416;
     /// Too many requests. `Retry-After` says when to try again.
     RateLimited = "rate_limited", 429;
     /// Something went wrong on the server. The log has the details under the request ID.
     Internal = "internal", 500;
+    /// The server's disk is too full to record. Try again later.
+    StorageFull = "storage_full", 503;
     /// The server is stopping or overloaded, or could not store what you asked for (`/readyz` says why). Try again.
     Unavailable = "unavailable", 503;
 }

@@ -27,6 +27,11 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0).max(0) as u64)
     }
 
+    /// Reads RFC 3339; what is finer than milliseconds is cut off.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     /// RFC 3339 with milliseconds, in UTC.
     pub fn to_rfc3339(self) -> String {
         match jiff::Timestamp::from_millisecond(self.0) {
@@ -84,6 +89,8 @@ mod tests {
     fn timestamps_print_as_rfc3339() {
         assert_eq!(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(1_763_671_440_123).to_rfc3339(), "2025-11-20T20:44:00.123Z");
+        assert_eq!(Timestamp::from_rfc3339("2025-11-20T21:44:00.123+01:00"), Some(Timestamp(1_763_671_440_123)));
+        assert_eq!(Timestamp::from_rfc3339("yesterday"), None);
         assert_eq!(Timestamp(10).since(Timestamp(20)), Duration::ZERO);
     }
 }

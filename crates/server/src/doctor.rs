@@ -1,4 +1,5 @@
-//! `stoa doctor`: what stops calls from working here, and how to fix it. It only looks and changes nothing.
+//! `stoa doctor`: what stops calls from working here, and how to fix it. It only looks, and leaves nothing changed: where recordings are kept,
+//! it writes a small object and deletes it.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -6,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Place};
 use crate::doctor_turn;
 use crate::failure::Failure;
 use crate::media::{Addresses, UdpPort, announce_by_default, interface_addresses, listen};
 use crate::output::print;
+use crate::recording_storage;
 use crate::secrets::{Secrets, take_data_dir};
 
 /// Below this, a burst of video overruns the socket.
@@ -40,6 +42,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     } else {
         ports(config, &mut findings);
     }
+    storage(config, &mut findings);
     sockets(&mut findings);
     addresses(config, &mut findings);
     certificate(config, &mut findings);
@@ -92,6 +95,29 @@ fn data_dir(config: &Config, findings: &mut Vec<Finding>) -> bool {
         }
     }
     running
+}
+
+/// Whether recordings can be kept: a small object is written, read and deleted.
+fn storage(config: &Config, findings: &mut Vec<Finding>) {
+    let place = match &config.recording.place {
+        // The first start makes it.
+        Place::Folder(folder) if !folder.exists() => return,
+        Place::Folder(folder) => format!("the folder {}", folder.display()),
+        Place::S3(s3) => format!("the bucket {}", s3.bucket),
+    };
+    let change = "check the settings storage.*".to_owned();
+    let tried = recording_storage::open(&config.recording).and_then(|storage| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
+        let seals = storage.seals();
+        runtime.block_on(storage.try_out()).map(|()| seals).map_err(Failure::setup)
+    });
+    findings.push(match tried {
+        Ok(true) => Finding::Good(format!("recordings can be kept in {place}, encrypted")),
+        Ok(false) => Finding::Good(format!("recordings can be kept in {place}, unencrypted")),
+        Err(Failure::Setup(line) | Failure::Fault(line)) => {
+            Finding::Bad(format!("recordings cannot be kept in {place}: {line}"), change)
+        }
+    });
 }
 
 fn secrets_mode(path: &Path) -> Finding {

@@ -24,6 +24,8 @@ mod metrics;
 mod output;
 mod recording;
 mod recording_hooks;
+mod recording_storage;
+mod recording_tools;
 mod replay;
 mod secrets;
 mod serve;

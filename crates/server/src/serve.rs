@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::{Control, Handle, RecordingNotice, RecordingNoticeKind};
+use control::{Control, Handle, MediaNotices};
 use tokio::net::lookup_host;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -20,6 +20,7 @@ use crate::keys;
 use crate::media::{self, Addresses, MediaSettings, Plane, PortError, Recordings, RoomDefaults};
 use crate::metrics::Metrics;
 use crate::output;
+use crate::recording_storage;
 use crate::secrets::{Secrets, take_data_dir};
 use crate::tls;
 use crate::turn::{Around, TurnPlane};
@@ -46,6 +47,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let secrets = Secrets::read_or_make(&config.data_dir)?;
     // First, so that a key typed wrong is not hidden behind anything slower.
     let verifier = keys::user_verifier(&config, &secrets)?;
+    let storage = recording_storage::open(&config.recording)?;
     let local = media::interface_addresses();
     let addresses = addresses(&config, &local).await;
 
@@ -63,7 +65,6 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let (told, of_recordings) = mpsc::channel(NOTICES);
     let recordings = Recordings::start(config.data_dir.join("recordings"), told).map_err(Failure::fault)?;
     settings.recordings = Some(recordings.clone());
-    tokio::spawn(tell_of_recordings(of_recordings));
     let mut sockets = settings.bind().map_err(port_failure)?;
     let turn = match &config.turn {
         Some(turn) => {
@@ -89,7 +90,8 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     };
     let tls = https.as_ref().map(|(_, tls)| tls);
     let turn = turn.map(|(turn, sockets)| turn.start(sockets, &around, plane.workers(), tls)).transpose()?;
-    let handle = Control::start(control, Arc::new(store.clone()), Arc::clone(&plane) as _, from_workers)
+    let notices = MediaNotices { rooms: from_workers, recordings: of_recordings };
+    let handle = Control::start(control, Arc::new(store.clone()), Arc::clone(&plane) as _, notices)
         .await
         .map_err(Failure::setup)?;
     if let Some(hooks) = &mut hooks {
@@ -98,6 +100,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let metrics = Metrics::install(Arc::clone(plane.workers()), turn.clone());
     let mut api = api_config(&config, &secrets, verifier, handle.clone(), turn.clone());
     api.media_ports.addresses = addresses.announced().iter().copied().filter(|ip| !ip.is_loopback()).collect();
+    api.recordings = Some(recording_storage::start(&config.recording, &handle, storage).await?);
     let api = api::Api::start(api);
 
     // Signals are caught before anyone can be told that the server runs.
@@ -267,21 +270,6 @@ fn around<'a>(config: &'a Config, addresses: &'a Addresses, local: &'a [IpAddr],
     }
 }
 
-/// What becomes of recordings is for the operator to know.
-async fn tell_of_recordings(mut notices: mpsc::Receiver<RecordingNotice>) {
-    while let Some(RecordingNotice { room, recording, kind }) = notices.recv().await {
-        match kind {
-            RecordingNoticeKind::Began { .. } => tracing::info!(%recording, %room, "a recording began"),
-            RecordingNoticeKind::Stopped { duration_ms, size_bytes, .. } => {
-                tracing::info!(%recording, %room, duration_ms, size_bytes, "a recording is complete");
-            }
-            RecordingNoticeKind::Failed { code, message } => {
-                tracing::error!(%recording, %room, code, message, "a recording failed");
-            }
-        }
-    }
-}
-
 fn media_settings(config: &Config, addresses: Addresses, admission: Admission) -> MediaSettings {
     let defaults = RoomDefaults {
         max_participants: config.room.max_participants,
@@ -361,6 +349,8 @@ fn api_config(
         limits: config.limits,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hsts: config.hsts && config.has_real_certificate(),
+        link_key: auth::LinkKey::derive(secrets.token_secret.reveal().as_bytes()),
+        recording_link_ttl: config.recording.link_ttl,
         ..api::ApiConfig::new(handle, auth::UserVerifier::new(), keys::livekit_keys(config, secrets))
     }
 }

@@ -65,6 +65,15 @@ fn composing_knows_the_words_and_nothing_of_calls_rooms_or_the_web() {
 }
 
 #[test]
+fn storage_knows_no_call_no_database_and_no_web_server() {
+    let workspace = Workspace::read();
+    let reach = workspace.reach("storage");
+    for part in ["call", "control", "store", "api", "server", "sqlx", "axum"] {
+        assert!(!reach.contains_key(part), "storage reaches {part}: {}", reach[part].join(" → "));
+    }
+}
+
+#[test]
 fn production_code_is_not_built_on_the_simulation() {
     let workspace = Workspace::read();
     for member in workspace.members().keys().filter(|name| *name != "sim") {

@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use model::{CallId, ChannelId, ErrorCode, UserId};
+use model::{CallId, ChannelId, ErrorCode, RecordingId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -124,6 +124,7 @@ path_id! {
     CallPath(CallId);
     UserPath(UserId);
     ChannelPath(ChannelId);
+    RecordingPath(RecordingId);
 }
 
 /// The `{id}` of the path, a UUID that is no call's.
@@ -152,6 +153,20 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
         let channel = channel.parse().map_err(|error| ApiError::invalid_id("id", &error))?;
         let user = user.parse().map_err(|error| ApiError::invalid_id("userId", &error))?;
         Ok(Self(channel, user))
+    }
+}
+
+/// `{id}` of a recording and `{track}`.
+pub(crate) struct TrackPath(pub RecordingId, pub storage::FileId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TrackPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let (recording, track): (String, String) = path(parts, state).await?;
+        let recording = recording.parse().map_err(|error| ApiError::invalid_id("id", &error))?;
+        let track = track.parse().map_err(|error| ApiError::invalid_id("track", &error))?;
+        Ok(Self(recording, track))
     }
 }
 

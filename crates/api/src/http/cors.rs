@@ -16,9 +16,14 @@ pub(crate) fn for_origins(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             HeaderName::from_static("stoa-device"),
             HeaderName::from_static("stoa-user"),
+            header::RANGE,
+            header::IF_RANGE,
         ])
         .expose_headers([
             header::RETRY_AFTER,
+            header::ETAG,
+            header::CONTENT_RANGE,
+            header::ACCEPT_RANGES,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("ratelimit-limit"),

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use call::CommandError;
-use control::{ControlError, StoreError};
+use control::{ControlError, RecordingRefusal, StoreError};
 use model::{ErrorCode, IdError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -110,6 +110,27 @@ impl From<ControlError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         ControlError::Store(error).into()
+    }
+}
+
+impl From<RecordingRefusal> for ApiError {
+    fn from(error: RecordingRefusal) -> Self {
+        let code = error.code();
+        match error {
+            RecordingRefusal::Control(error) => error.into(),
+            // What is wrong with it is for the operator.
+            RecordingRefusal::Storage(error) => {
+                tracing::error!(%error, "the storage of recordings failed a request");
+                match code {
+                    ErrorCode::Unavailable => {
+                        Self { retry_after: Some(5), ..Self::new(code, "the storage is unavailable") }
+                    }
+                    _ => Self::internal(),
+                }
+            }
+            RecordingRefusal::DiskFull => Self { retry_after: Some(60), ..Self::new(code, error.to_string()) },
+            _ => Self::new(code, error.to_string()),
+        }
     }
 }
 

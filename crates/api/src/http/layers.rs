@@ -63,8 +63,11 @@ fn collapse_slashes(mut request: Request) -> Request {
 async fn bound_body(request: Request, next: Next) -> Response {
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let is_server_api = request.uri().path().starts_with("/twirp/");
-    if !is_server_api && length.is_some_and(|length| length > LONGEST_BODY as u64) {
+    let path = request.uri().path();
+    let is_server_api = path.starts_with("/twirp/");
+    // An uploaded file has limits of its own.
+    let is_upload = path.ends_with("/recording") && path.trim_start_matches("/api").starts_with("/calls/");
+    if !is_server_api && !is_upload && length.is_some_and(|length| length > LONGEST_BODY as u64) {
         return too_large().into_response();
     }
     next.run(request).await

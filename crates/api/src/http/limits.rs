@@ -26,6 +26,8 @@ use crate::state::AppState;
 
 /// After so many checks, keys that have been quiet are forgotten.
 const SWEEP_EVERY: u32 = 4_096;
+/// Recordings that one user may upload, a minute and at once.
+const UPLOADS_A_MINUTE: u32 = 10;
 
 /// The limits that outlive a request.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct RequestLimits {
     pub keys: Keyed<UserId>,
     /// API requests of anyone, by address.
     pub addresses: Keyed<IpAddr>,
+    /// Uploads of recordings, by user.
+    pub uploads: Keyed<UserId>,
 }
 
 impl RequestLimits {
@@ -50,6 +54,7 @@ impl RequestLimits {
             sign_ins: Keyed::new("sign-in", limits.sign_ins_a_minute, limits.sign_in_burst, Duration::from_secs(60)),
             requests: Keyed::new("user", limits.requests_a_second, limits.request_burst, second),
             keys: Keyed::new("api-key", limits.key_requests_a_second, limits.key_request_burst, second),
+            uploads: Keyed::new("upload", UPLOADS_A_MINUTE, UPLOADS_A_MINUTE, Duration::from_secs(60)),
             addresses: Keyed::new("address", limits.address_requests_a_second, limits.address_request_burst, second),
         }
     }

@@ -96,6 +96,15 @@ pub(crate) fn is_tls(parts: &Parts, config: &ApiConfig) -> bool {
     }
 }
 
+/// The URL under which the client of this request reaches the server; without a slash at its end.
+pub(crate) fn base_url(parts: &Parts, config: &ApiConfig) -> String {
+    if let Some(url) = &config.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let scheme = if is_tls(parts, config) { "https" } else { "http" };
+    format!("{scheme}://{}", host(parts).unwrap_or("localhost"))
+}
+
 /// The URL a LiveKit client of this request can connect to.
 pub(crate) fn livekit_url(parts: &Parts, config: &ApiConfig) -> String {
     if let Some(url) = &config.public_url {

@@ -7,8 +7,19 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{OpenApi, PathItem, RefOr, Response};
 
 /// Takes no credentials.
-const OPEN: &[&str] =
-    &["session", "signUp", "signIn", "guest", "adminSession", "signOut", "health", "ready", "iceServers"];
+const OPEN: &[&str] = &[
+    "session",
+    "signUp",
+    "signIn",
+    "guest",
+    "adminSession",
+    "signOut",
+    "health",
+    "ready",
+    "iceServers",
+    "recordingFile",
+    "recordingTrack",
+];
 
 /// Completes the document.
 pub(super) fn complete(document: &mut OpenApi) {

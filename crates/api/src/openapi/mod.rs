@@ -29,6 +29,7 @@ use crate::state::AppState;
         (name = "users", description = "People"),
         (name = "channels", description = "Groups of people who can call each other"),
         (name = "calls", description = "Calls and their history"),
+        (name = "recordings", description = "Recordings of calls"),
         (name = "server", description = "The server itself"),
         (name = "dialects", description = "The same calls, under the paths and in the shapes of other backends"),
         (name = "admin", description = "ICE servers, API keys, the audit log and live connections, for administrators")

@@ -117,7 +117,15 @@ pub(crate) async fn start(
     body: StartRecording,
 ) -> ApiResult<CallSnapshot> {
     caller.require(Permission::CallsRecord)?;
-    Ok(state.handle().start_recording(id, acting(caller), body.options()?).await?)
+    let options = body.options()?;
+    // Whoever may not record the call hears that from the call.
+    if let Some(kept) = &state.config.recordings
+        && let Some(call) = state.handle().running_call(id).await?
+        && call.participant(&caller.user).is_some()
+    {
+        kept.admit(call.channel.as_ref(), Some(&caller.user)).await?;
+    }
+    Ok(state.handle().start_recording(id, acting(caller), options).await?)
 }
 
 /// Pauses, resumes or stops.

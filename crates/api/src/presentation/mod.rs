@@ -6,10 +6,12 @@ pub(crate) mod call_recording;
 pub(crate) mod call_requests;
 pub(crate) mod in_call;
 mod people;
+mod recordings;
 mod words;
 
 pub(crate) use call::{AUDIO_MARK, Call, CallEvent, Participant, type_and_metadata};
 pub(crate) use people::{Channel, User, presence_of, user_view};
+pub(crate) use recordings::{RecordedTrack, Recording, hex};
 pub(crate) use words::schema;
 
 use axum::Json;

@@ -38,16 +38,16 @@ pub(crate) mod schema {
         EndReason = model::EndReason::ALL.iter().map(|word| word.as_str());
         ParticipantStatus = model::ParticipantStatus::ALL.iter().map(|word| word.as_str());
         Permission = model::Permission::ALL.iter().map(|word| word.as_str());
+        RecordingFormat = model::RecordingFormat::ALL.iter().map(|word| word.as_str());
+        RecordingLayout = model::RecordingLayout::ALL.iter().map(|word| word.as_str());
+        RecordingPolicy = model::RecordingPolicy::ALL.iter().map(|word| word.as_str());
+        RecordingStatus = model::RecordingStatus::ALL.iter().map(|word| word.as_str());
         Scope = model::Scope::ALL.iter().map(|word| word.as_str());
         Topology = model::Topology::ALL.iter().map(|word| word.as_str());
         TransferMode = model::TransferMode::ALL.iter().map(|word| word.as_str());
         QualityBand = model::QualityBand::ALL.iter().map(|word| word.as_str());
         VideoQuality = model::VideoQuality::ALL.iter().map(|word| word.as_str());
         RecordingDecline = model::RecordingDecline::ALL.iter().map(|word| word.as_str());
-        RecordingFormat = model::RecordingFormat::ALL.iter().map(|word| word.as_str());
-        RecordingLayout = model::RecordingLayout::ALL.iter().map(|word| word.as_str());
-        RecordingPolicy = model::RecordingPolicy::ALL.iter().map(|word| word.as_str());
-        RecordingStatus = model::RecordingStatus::ALL.iter().map(|word| word.as_str());
         Presence = ["offline", "online", "in_call"];
     }
 

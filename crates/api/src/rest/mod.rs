@@ -5,6 +5,7 @@ mod call_recording;
 mod calls;
 mod channels;
 mod in_call;
+mod recordings;
 mod server;
 mod session;
 mod users;
@@ -23,5 +24,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(calls::routes())
         .merge(in_call::routes())
         .merge(call_recording::routes())
+        .merge(recordings::routes())
         .merge(server::routes())
 }

@@ -22,8 +22,17 @@ impl Provoked {
 }
 
 /// Codes that another test provokes, and why it is not here.
-const ELSEWHERE: &[(ErrorCode, &str)] =
-    &[(ErrorCode::NoCommonMedia, "in_call::where_devices_have_nothing_in_common_there_is_no_call")];
+const ELSEWHERE: &[(ErrorCode, &str)] = &[
+    (ErrorCode::NoCommonMedia, "in_call::where_devices_have_nothing_in_common_there_is_no_call"),
+    (ErrorCode::LinkExpired, "recordings::a_link_opens_one_file_for_a_while"),
+    (ErrorCode::LinkInvalid, "recordings::a_link_opens_one_file_for_a_while"),
+    (ErrorCode::RangeNotSatisfiable, "recordings::ranges_are_what_the_file_has_there"),
+    (ErrorCode::RecordingNotFound, "recordings::to_everyone_else_it_does_not_exist"),
+    (ErrorCode::RecordingNotReady, "recordings::tracks_can_be_had_where_nothing_was_composed"),
+    (ErrorCode::RecordingOnHold, "recordings::a_hold_is_the_administrators_and_keeps_everything"),
+    (ErrorCode::RecordingQuota, "recordings::an_upload_that_is_not_allowed_leaves_nothing"),
+    (ErrorCode::StorageFull, "recordings::an_upload_that_is_not_allowed_leaves_nothing"),
+];
 
 #[tokio::test]
 async fn every_code_can_be_provoked() {

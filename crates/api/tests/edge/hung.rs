@@ -6,12 +6,15 @@ use std::time::Duration;
 use auth::UserClaims;
 use call::{CallSnapshot, Record};
 use control::{
-    Account, AdminStore, ApiKey, AuditEntry, AuditQuery, AuditRecord, CallPage, Channel, Erased, HistoryQuery,
-    IceServerEntry, IssuedTurn, QualitySample, Store, StoreError, StoredEvent, User, UserPatch, UserRecords,
+    Account, AdminStore, ApiKey, AuditEntry, AuditQuery, AuditRecord, CallPage, Channel, ChannelRecordingRules, Doomed,
+    Erased, HistoryQuery, IceServerEntry, IssuedTurn, QualitySample, Recording, RecordingChange, RecordingFile,
+    RecordingPage, RecordingQuery, RecordingStore, Store, StoreError, StoredEvent, UsageOf, User, UserPatch,
+    UserRecords, Viewer,
 };
 use futures_util::future::join_all;
-use model::{CallId, ChannelId, NodeId, Permission, Timestamp, UserId};
+use model::{CallId, ChannelId, NodeId, Permission, RecordingId, Timestamp, UserId};
 use serde_json::{Value, json};
+use storage::FileId;
 use store::SqliteStore;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -64,6 +67,24 @@ hanging! { AdminStore:
     user_records(user: &UserId) -> Option<UserRecords>;
     calls_of(user: &UserId, after: Option<CallId>, limit: usize) -> Vec<CallSnapshot>;
     erase_user(user: &UserId, alias: &UserId, now: Timestamp) -> Option<Erased>;
+}
+
+hanging! { RecordingStore:
+    put_recording(recording: &Recording) -> bool;
+    recording(id: RecordingId) -> Option<Recording>;
+    find_recordings(query: &RecordingQuery) -> RecordingPage;
+    unfinished_recordings() -> Vec<Recording>;
+    may_see_recording(id: RecordingId, viewer: &Viewer) -> bool;
+    change_recording(id: RecordingId, change: &RecordingChange, now: Timestamp) -> Option<Recording>;
+    put_recording_file(file: &RecordingFile) -> ();
+    recording_files(id: RecordingId) -> Vec<RecordingFile>;
+    doom_recording(id: RecordingId, now: Timestamp) -> Doomed;
+    doomed_files(limit: usize) -> Vec<RecordingFile>;
+    forget_recording_file(id: FileId) -> ();
+    expired_recordings(now: Timestamp, limit: usize) -> Vec<RecordingId>;
+    recording_usage(of: &UsageOf) -> u64;
+    channel_recording_rules(channel: &ChannelId) -> ChannelRecordingRules;
+    put_channel_recording_rules(channel: &ChannelId, rules: &ChannelRecordingRules) -> bool;
 }
 
 hanging! { Store:

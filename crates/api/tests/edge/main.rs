@@ -12,6 +12,7 @@ mod locked;
 mod media;
 mod privacy;
 mod recording;
+mod recordings;
 mod rest;
 mod server;
 mod sign_in;

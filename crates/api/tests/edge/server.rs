@@ -9,7 +9,7 @@ use auth::{LiveKitKey, LiveKitKeys, UserClaims, UserVerifier};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use control::{Control, MediaNotices, Settings, Store};
+use control::{Control, MediaNotices, RecordingSettings, Recordings, Settings, Store};
 use model::{Permission, Secret, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::SqliteStore;
@@ -25,6 +25,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub plane: Arc<Plane>,
     pub handle: control::Handle,
+    pub recordings: Recordings,
     pub data: tempfile::TempDir,
     _notices: mpsc::Sender<control::MediaNotice>,
 }
@@ -70,7 +71,19 @@ impl Server {
 
     /// One whose store is this one, made of the usual.
     pub async fn on(wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
-        Self::assemble(wrap, |_| {}, |_| {}).await
+        Self::assemble(wrap, |_| {}, |_| {}, |_| {}).await
+    }
+
+    /// One that keeps recordings by other settings, and lets them be uploaded.
+    pub async fn with_recordings(
+        change_recording: impl FnOnce(&mut RecordingSettings),
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
+        let on = |config: &mut ApiConfig| {
+            config.features.call_recording = true;
+            change(config);
+        };
+        Self::assemble(|store| Arc::new(store), |_| {}, change_recording, on).await
     }
 
     /// The control plane's settings, then the edge's.
@@ -78,19 +91,20 @@ impl Server {
         change_settings: impl FnOnce(&mut Settings),
         change: impl FnOnce(&mut ApiConfig),
     ) -> Self {
-        Self::assemble(|store| Arc::new(store), change_settings, change).await
+        Self::assemble(|store| Arc::new(store), change_settings, |_| {}, change).await
     }
 
     async fn assemble(
         wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
         change_settings: impl FnOnce(&mut Settings),
+        change_recording: impl FnOnce(&mut RecordingSettings),
         change: impl FnOnce(&mut ApiConfig),
     ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = store::open(data.path().join("stoa.db")).await.unwrap();
         let plane = Arc::new(Plane::default());
         let (notices, from_media) = mpsc::channel(16);
-        let (recordings, from_recordings) = mpsc::channel(16);
+        let (recorded, from_recordings) = mpsc::channel(16);
         let mut settings = Settings {
             journal_dir: data.path().join("journal"),
             call: call::Config::default(),
@@ -101,7 +115,7 @@ impl Server {
         };
         change_settings(&mut settings);
         let media = Arc::new(Shared(plane.clone()));
-        _ = plane.recordings.set(recordings);
+        _ = plane.recordings.set(recorded);
         let from_media = MediaNotices { rooms: from_media, recordings: from_recordings };
         let handle = Control::start(settings, wrap(store), media, from_media).await.unwrap();
         let keys = LiveKitKeys::new(LiveKitKey { key: "own".into(), secret: Secret::new("own secret".into()) });
@@ -110,13 +124,15 @@ impl Server {
         config.dev = true;
         config.auto_create_rooms = true;
         config.limits.sign_in_burst = 100;
+        let recordings = recordings(data.path(), &handle, change_recording).await;
+        config.recordings = Some(recordings.clone());
         change(&mut config);
         let router = Api::start(config).router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { router, address, plane, handle, data, _notices: notices }
+        Self { router, address, plane, handle, recordings, data, _notices: notices }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -155,6 +171,20 @@ impl Server {
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["callId"].as_str().unwrap().to_owned()
     }
+}
+
+async fn recordings(
+    data: &std::path::Path,
+    handle: &control::Handle,
+    change: impl FnOnce(&mut RecordingSettings),
+) -> Recordings {
+    let folder = storage::Folder::open(data.join("storage")).unwrap();
+    let keys = storage::Identity::make().unwrap().1;
+    let storage = storage::Storage::new(Arc::new(folder), storage::Keys::parse(keys.reveal()).unwrap());
+    let mut settings = RecordingSettings { disk_reserve: 0, ..RecordingSettings::new(data.join("recordings")) };
+    settings.sweep_every = Duration::from_millis(50);
+    change(&mut settings);
+    Recordings::start(settings, handle.clone(), Arc::new(storage), None, None).await.unwrap()
 }
 
 pub fn request(method: &str, path: &str) -> axum::http::request::Builder {

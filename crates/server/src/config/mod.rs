@@ -9,6 +9,7 @@ mod connections;
 mod credentials;
 mod keys;
 mod reader;
+mod recording;
 mod sources;
 mod validate;
 
@@ -25,6 +26,7 @@ use crate::turn::TurnSettings;
 pub use credentials::{dev_key, has_turn_secret, minting_key, token_secret};
 pub use keys::{KEYS, Key, Kind};
 pub use reader::parse_duration;
+pub use recording::{Place, RecordingConfig};
 pub use sources::{Layer, Value, environment, file, flags};
 pub use validate::{data_dir, validate};
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub ice_servers: Vec<api::IceServer>,
     /// TURN servers that share a secret with this one.
     pub turn_handout: api::TurnHandout,
+    /// Recordings, and where they are kept.
+    pub recording: RecordingConfig,
     /// Rate limits per client.
     pub limits: api::Limits,
     /// How many connections there may be.

@@ -8,6 +8,7 @@ use model::{Bitrate, RecordingDecline, RecordingPolicy};
 use super::connections;
 use super::credentials::{auth, turn_secret, webhooks};
 use super::reader::Reader;
+use super::recording::recording;
 use super::sources::{Layer, Value};
 use super::{Config, ConfigError, Log, Room};
 use crate::acme::{Acme, LETS_ENCRYPT};
@@ -66,6 +67,7 @@ pub fn validate(layer: &Layer, cores: usize) -> Result<Config, ConfigError> {
         ice_servers: ice_servers(&read)?,
         turn,
         turn_handout: turn_handout(&read)?,
+        recording: recording(&read, &data_dir(layer)?)?,
         limits: limits(&read)?,
         admin_http: connections::admin_http(&read)?,
         hsts: read.bool("tls.hsts", true)?,

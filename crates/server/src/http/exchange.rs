@@ -21,6 +21,8 @@ use crate::admission::{Connection, Overdue, Step};
 const DRAINED: usize = 64 << 10;
 /// How long the answer waits for that.
 const DRAIN: Duration = Duration::from_millis(250);
+/// Every so many bytes that come in give the rest a second more: long bodies may take longer, but none may come more slowly than this.
+const A_SECOND: usize = 64 << 10;
 /// What of an answer is given to be sent at once.
 const PIECE: usize = 64 << 10;
 
@@ -128,6 +130,8 @@ struct Incoming<B> {
     exchange: Arc<Exchange>,
     /// When it must have come whole.
     deadline: Pin<Box<Sleep>>,
+    /// What has come in that has not moved the deadline yet.
+    counted: usize,
     /// Someone wanted it, and so a client that asked was told to go on.
     wanted: bool,
     ended: bool,
@@ -150,7 +154,7 @@ where
         let by = Instant::now() + exchange.connection.patience().body;
         let deadline = Box::pin(tokio::time::sleep_until(by.into()));
         let exchange = Arc::clone(exchange);
-        let incoming = Incoming { body, exchange, deadline, wanted: false, ended: false, late: false };
+        let incoming = Incoming { body, exchange, deadline, counted: 0, wanted: false, ended: false, late: false };
         Self(Arc::new(Mutex::new(incoming)))
     }
 
@@ -208,6 +212,15 @@ where
         };
         self.exchange.go(Step::Working);
         self.ended = frame.is_none();
+        if let Some(Ok(frame)) = &frame {
+            self.counted += frame.data_ref().map_or(0, Bytes::len);
+            let seconds = self.counted / A_SECOND;
+            if seconds > 0 {
+                self.counted %= A_SECOND;
+                let later = self.deadline.deadline() + Duration::from_secs(seconds as u64);
+                self.deadline.as_mut().reset(later);
+            }
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 }

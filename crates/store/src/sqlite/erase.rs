@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::rows::{self, get};
-use super::{SqliteStore, people, store_error};
+use super::{SqliteStore, people, recordings, store_error};
 
 /// What an erased user is called.
 const ERASED_NAME: &str = "Erased user";
@@ -37,6 +37,19 @@ const TABLES: &[(&str, &str)] = &[
         "qualityReports",
         "SELECT json_object('at', at, 'packetLoss', packet_loss, 'jitterMs', jitter_ms, 'roundTripMs', round_trip_ms) AS row \
             FROM call_quality_reports WHERE user_id = ?",
+    ),
+    (
+        "recordings",
+        "SELECT json_object('recordingId', id, 'callId', call_id, 'startedAt', started_at, 'endedAt', ended_at, 'status', status) \
+            AS row FROM (SELECT lower(hex(id)) AS id, lower(hex(call_id)) AS call_id, started_at, ended_at, status FROM recordings r \
+            WHERE started_by = ?1 OR EXISTS (SELECT 1 FROM call_participants p WHERE p.call_id = r.call_id \
+                AND p.joined_at IS NOT NULL AND p.user_id = ?1))",
+    ),
+    (
+        "recordingFiles",
+        "SELECT json_object('fileId', lower(hex(id)), 'recordingId', lower(hex(recording_id)), 'track', track, 'media', media, \
+            'source', source, 'codec', codec, 'sizeBytes', size_bytes, 'storedAt', stored_at) AS row FROM recording_files \
+            WHERE user_id = ? AND doomed_at IS NULL",
     ),
     (
         "events",
@@ -106,8 +119,9 @@ pub(super) async fn user(
         transaction.commit().await?;
         return Ok(None);
     }
-    let dropped_calls = drop_own_calls(&mut transaction, user).await.map_err(store_error)?;
+    let dropped_calls = drop_own_calls(&mut transaction, user, now).await?;
     let kept_calls = stand_in(&mut transaction, user, alias, now).await?;
+    recordings::erase(&mut transaction, user, alias, now).await?;
     for sql in [
         "DELETE FROM call_quality_reports WHERE user_id = ?",
         // Sessions, the account, memberships, devices and TURN credentials go with it.
@@ -119,19 +133,25 @@ pub(super) async fn user(
     Ok(Some(Erased { alias: alias.clone(), kept_calls, dropped_calls }))
 }
 
-/// Calls that are over and in which nobody else is left: erased users do not count.
-async fn drop_own_calls(connection: &mut SqliteConnection, user: &UserId) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(
-        "DELETE FROM calls WHERE ended_at IS NOT NULL AND id IN (SELECT call_id FROM call_participants WHERE user_id = ?1) \
+/// Calls that are over and in which nobody else is left, with their recordings: erased users do not count.
+async fn drop_own_calls(connection: &mut SqliteConnection, user: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+    let calls: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM calls WHERE ended_at IS NOT NULL AND id IN (SELECT call_id FROM call_participants WHERE user_id = ?1) \
          AND NOT EXISTS (SELECT 1 FROM call_participants other JOIN users ON users.id = other.user_id \
             WHERE other.call_id = calls.id AND other.user_id <> ?1 \
             AND NOT (users.is_bare = 0 AND users.name = ?2 AND users.id LIKE 'erased-%'))",
     )
     .bind(user.as_str())
     .bind(ERASED_NAME)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    recordings::drop_with_calls(connection, &calls, now).await?;
+    for call in &calls {
+        let dropped = sqlx::query("DELETE FROM calls WHERE id = ?").bind(call).execute(&mut *connection);
+        dropped.await.map_err(store_error)?;
+    }
+    Ok(calls.len() as u64)
 }
 
 /// Puts the alias in the user's place, wherever a call names them.

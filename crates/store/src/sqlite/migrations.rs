@@ -14,6 +14,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (4, "account skeletons", include_str!("../../migrations/sqlite/0004_account_skeletons.sql")),
     (5, "nodes", include_str!("../../migrations/sqlite/0005_nodes.sql")),
     (6, "unused tables", include_str!("../../migrations/sqlite/0006_unused_tables.sql")),
+    (7, "recordings", include_str!("../../migrations/sqlite/0007_recordings.sql")),
     (8, "call recording", include_str!("../../migrations/sqlite/0008_call_recording.sql")),
 ];
 
@@ -57,7 +58,8 @@ mod tests {
                 "20173eaeb735",
                 "825322291800",
                 "c731542dc5c8",
-                "3e502514f4ce"
+                "dfcf5fa63f62",
+                "3e502514f4ce",
             ]
         );
     }

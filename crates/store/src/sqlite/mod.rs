@@ -16,6 +16,7 @@ mod migrations;
 mod open;
 mod people;
 mod quality;
+mod recordings;
 mod rows;
 mod writer;
 

@@ -39,11 +39,11 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreErro
     get(row, column).map(Timestamp)
 }
 
-fn maybe_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn maybe_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(get::<Option<i64>>(row, column)?.map(Timestamp))
 }
 
-fn word<T>(row: &SqliteRow, column: &str, from: fn(i64) -> Option<T>) -> Result<T, StoreError> {
+pub(super) fn word<T>(row: &SqliteRow, column: &str, from: fn(i64) -> Option<T>) -> Result<T, StoreError> {
     from(get(row, column)?).ok_or_else(|| fault(column, "unknown number"))
 }
 
@@ -58,8 +58,13 @@ pub(super) fn maybe_word<T>(
     }
 }
 
-fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+pub(super) fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
     T::try_from(get(row, column)?).map_err(|_| fault(column, "out of range"))
+}
+
+pub(super) fn maybe_number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<Option<T>, StoreError> {
+    let number = get::<Option<i64>>(row, column)?;
+    number.map(T::try_from).transpose().map_err(|_| fault(column, "out of range"))
 }
 
 /// A column's text, read as JSON.
