@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use compose::{ComposeError, Composer, Job, Options, Progress, Settings, Size};
-use control::{Acting, Compose, Composed, Handle, Recording, StopRecorder};
+use control::{Compose, Composed, Handle, Recording, StopRecorder};
 use model::RecordingLayout;
 use tokio::sync::watch;
 
@@ -64,17 +64,14 @@ fn size(text: &str) -> Option<Size> {
     Some(Size { w: w.parse().ok()?, h: h.parse().ok()? })
 }
 
-/// Ends recordings as their starter would.
+/// Ends recordings where they are made; the call hears of it from there.
 pub struct Stopper(pub Handle);
 
 #[async_trait]
 impl StopRecorder for Stopper {
     async fn stop(&self, recording: &Recording, why: &'static str) {
-        let (Some(call), Some(user)) = (recording.call, &recording.started_by) else { return };
-        tracing::error!(recording = %recording.id, why, "stopping a recording");
-        if let Err(error) = self.0.stop_recording(call, Acting { user, admin: true }).await {
-            tracing::error!(recording = %recording.id, %error, "cannot stop a recording");
-        }
+        tracing::warn!(recording = %recording.id, why, "stopping a recording");
+        self.0.media().stop_recording(&recording.room, recording.id).await;
     }
 }
 

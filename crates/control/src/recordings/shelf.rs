@@ -106,8 +106,14 @@ async fn adopt(shared: &Shared, id: RecordingId, path: &Path) -> bool {
         }
         return false;
     };
-    let length = Story::read(path).length_ms;
     let call = manifest.call();
+    if let Some(call) = call
+        && shared.handle.running_call(call).await.ok().flatten().is_some()
+    {
+        // The media side goes on with it.
+        return false;
+    }
+    let length = Story::read(path).length_ms;
     let snapshot = match call {
         Some(call) => shared.store.call(call).await.ok().flatten(),
         None => None,

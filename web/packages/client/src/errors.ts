@@ -2,11 +2,12 @@
 
 /** Every code the server refuses with, in the order of docs/API.md, which says what each means. */
 export const SERVER_CODES = [
-  "invalid_request", "invalid_id", "unauthorized", "invalid_credentials", "forbidden", "feature_disabled", "recording_off", "csrf_rejected", "not_found",
-  "call_not_found", "participant_not_found", "user_not_found", "channel_not_found", "method_not_allowed", "request_timeout", "call_over",
-  "answered_elsewhere", "invalid_state", "call_id_conflict", "channel_call_active", "call_full", "already_in_call", "no_common_media",
-  "already_recording", "not_recording", "consent_not_asked",
-  "name_taken", "too_many", "body_too_large", "unsupported_media_type", "rate_limited", "internal", "unavailable",
+  "invalid_request", "invalid_id", "unauthorized", "invalid_credentials", "forbidden", "feature_disabled", "recording_off", "link_expired",
+  "link_invalid", "csrf_rejected", "not_found", "call_not_found", "participant_not_found", "recording_not_found", "user_not_found",
+  "channel_not_found", "method_not_allowed", "request_timeout", "call_over", "answered_elsewhere", "invalid_state", "call_id_conflict",
+  "channel_call_active", "call_full", "already_in_call", "no_common_media", "already_recording", "not_recording", "consent_not_asked",
+  "name_taken", "too_many", "recording_not_ready", "recording_on_hold", "recording_quota", "body_too_large", "unsupported_media_type",
+  "range_not_satisfiable", "rate_limited", "internal", "storage_full", "unavailable",
 ] as const;
 
 /** A code of the server's. */
