@@ -47,6 +47,19 @@ impl Handle {
     }
 }
 
+/// What becomes of recordings is for the operator to know.
+pub(crate) fn log(RecordingNotice { room, recording, kind }: &RecordingNotice) {
+    match kind {
+        RecordingNoticeKind::Began { .. } => tracing::info!(%recording, %room, "a recording began"),
+        RecordingNoticeKind::Stopped { duration_ms, size_bytes, .. } => {
+            tracing::info!(%recording, %room, duration_ms, size_bytes, "a recording is complete");
+        }
+        RecordingNoticeKind::Failed { code, message } => {
+            tracing::error!(%recording, %room, code, message, "a recording failed");
+        }
+    }
+}
+
 /// The command that a notice comes to; `None` for rooms that are no call's.
 pub(crate) fn command(notice: &RecordingNotice) -> Option<Command> {
     let call: CallId = notice.room.as_str().parse().ok()?;
@@ -54,8 +67,7 @@ pub(crate) fn command(notice: &RecordingNotice) -> Option<Command> {
     Some(match &notice.kind {
         RecordingNoticeKind::Began { .. } => Command::RecordingBegan { call, recording },
         RecordingNoticeKind::Stopped { .. } => Command::RecordingEnded { call, recording },
-        RecordingNoticeKind::Failed { code, message } => {
-            tracing::error!(%call, %recording, code, message, "a call can not be recorded");
+        RecordingNoticeKind::Failed { code, .. } => {
             Command::RecordingFailed { call, recording, code: (*code).to_owned() }
         }
     })

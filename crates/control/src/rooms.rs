@@ -113,6 +113,7 @@ async fn hear_recording(
     recordings: &broadcast::Sender<RecordingNotice>,
     jobs: &mpsc::Sender<Job>,
 ) {
+    recording::log(&notice);
     if let Some(command) = recording::command(&notice) {
         // Nobody there: the loop ends with the next news of a room.
         drop(jobs.send(Job::Command { command, reply: None }).await);
