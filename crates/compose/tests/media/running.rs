@@ -71,18 +71,18 @@ fn a_killed_ffmpeg_is_started_once_more() {
 fn an_ffmpeg_that_always_fails_is_not_tried_forever_and_a_full_disk_is_named() {
     let meeting = meeting();
     let job = meeting.job(small());
-    let run = |script: &str| {
+    let run = |script: &str, stall: u64| {
         let ffmpeg = stand_in(meeting.dir.path(), script);
-        let limits = Settings { ffmpeg, stall: Duration::from_millis(400), ..settings(60_000) };
+        let limits = Settings { ffmpeg, stall: Duration::from_millis(stall), ..settings(60_000) };
         compose(&job, &limits, &Stop::default(), |_| {}).expect_err("it fails")
     };
-    let failed = run("case \"$*\" in *filter_complex*) echo 'it is broken' >&2; exit 1;; esac");
+    let failed = run("case \"$*\" in *filter_complex*) echo 'it is broken' >&2; exit 1;; esac", 60_000);
     assert_eq!(
         (failed.code(), failed.to_string()),
         ("ffmpeg_failed", "ffmpeg failed (exit status: 1): it is broken".to_owned())
     );
-    assert_eq!(run("echo 'x: No space left on device' >&2; exit 1").code(), "disk_full");
-    assert_eq!(run("sleep 30").code(), "too_slow");
+    assert_eq!(run("echo 'x: No space left on device' >&2; exit 1", 60_000).code(), "disk_full");
+    assert_eq!(run("sleep 30", 400).code(), "too_slow");
     assert_eq!(left_over(meeting.dir.path()), ["out.mp4.parts"], "what is done is kept");
 }
 
