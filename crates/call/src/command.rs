@@ -331,7 +331,7 @@ pub enum Command {
     RecordingConsent {
         /// The call.
         call: CallId,
-        /// Who.
+        /// Who says so.
         user: UserId,
         /// Yes or no.
         given: bool,
@@ -340,21 +340,21 @@ pub enum Command {
     RecordingBegan {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording that began.
         recording: RecordingId,
     },
     /// The media side reports that a recording is complete: it was told to stop it, or stopped by itself.
     RecordingEnded {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording that is complete.
         recording: RecordingId,
     },
     /// The media side reports that it could not record, or could not go on.
     RecordingFailed {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording that failed.
         recording: RecordingId,
         /// Why: a stable code.
         code: String,

@@ -300,18 +300,18 @@ pub enum CallEvent {
     },
     /// `recording:asked`: may this user be recorded?
     RecordingAsked {
-        /// Call.
+        /// The call that is recorded.
         call: CallId,
-        /// When.
+        /// When it was asked.
         at: Timestamp,
         /// The recording.
         recording: Box<RecordingSnapshot>,
     },
     /// `recording:started`, `recording:paused`, `recording:resumed`, `recording:stopped`, `recording:failed`.
     Recording {
-        /// Call.
+        /// The call that is recorded.
         call: CallId,
-        /// When.
+        /// When it happened.
         at: Timestamp,
         /// Which of them.
         moment: RecordingMoment,
@@ -322,11 +322,11 @@ pub enum CallEvent {
     },
     /// `recording:consent`: someone agrees to be recorded, or does not.
     RecordingConsent {
-        /// Call.
+        /// The call that is recorded.
         call: CallId,
-        /// When.
+        /// When they said so.
         at: Timestamp,
-        /// Who.
+        /// Who said so.
         user: UserId,
         /// Yes or no.
         given: bool,
@@ -351,7 +351,7 @@ pub enum RecordingMoment {
     Started,
     /// Not any more, for now.
     Paused,
-    /// Again.
+    /// Media is being written again.
     Resumed,
     /// It is over.
     Stopped,
@@ -412,21 +412,21 @@ pub enum RoomAct {
     PauseRecording {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording to pause.
         id: RecordingId,
     },
     /// Write again.
     ResumeRecording {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording to resume.
         id: RecordingId,
     },
     /// Finish it.
     StopRecording {
         /// The call.
         call: CallId,
-        /// Which.
+        /// The recording to finish.
         id: RecordingId,
     },
     /// Whether the room says of itself that it is recorded.

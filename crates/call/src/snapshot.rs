@@ -89,7 +89,7 @@ impl CallSnapshot {
 /// A recording of a call, as the call knows it. What becomes of it after it has ended is not the call's business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingSnapshot {
-    /// Which.
+    /// Its ID, also the name of its folder.
     pub id: RecordingId,
     /// Its status: starting, recording, paused, processing (ended) or failed.
     pub status: RecordingStatus,

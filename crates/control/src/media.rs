@@ -126,11 +126,11 @@ pub enum ConnectError {
 /// News of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingNotice {
-    /// Where.
+    /// The room that is recorded.
     pub room: RoomName,
-    /// Which.
+    /// The recording it is about.
     pub recording: RecordingId,
-    /// What.
+    /// What happened to it.
     pub kind: RecordingNoticeKind,
 }
 

@@ -19,12 +19,12 @@ pub async fn start(config: &RecordingConfig, handle: &Handle, storage: Storage) 
     }
     let stopper = Arc::new(Stopper(handle.clone()));
     let composer = composer(config.compose);
-    Recordings::start(config.settings.clone(), handle.clone(), Arc::new(storage), composer, Some(stopper)).await.map_err(
-        |error| {
+    Recordings::start(config.settings.clone(), handle.clone(), Arc::new(storage), composer, Some(stopper))
+        .await
+        .map_err(|error| {
             let folder = config.settings.folder.display();
             Failure::Setup(format!("cannot write to {folder}: {error}; make it writable, or choose another --data-dir"))
-        },
-    )
+        })
 }
 
 /// The storage; nothing is asked of it yet.

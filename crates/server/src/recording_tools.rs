@@ -54,7 +54,11 @@ impl Compose for Ffmpeg {
 }
 
 fn options(recording: &Recording) -> Options {
-    let layout = if recording.audio_only { RecordingLayout::AudioOnly } else { recording.layout.unwrap_or(RecordingLayout::Grid) };
+    let layout = if recording.audio_only {
+        RecordingLayout::AudioOnly
+    } else {
+        recording.layout.unwrap_or(RecordingLayout::Grid)
+    };
     let size = recording.resolution.as_deref().and_then(size).unwrap_or(Size::P720);
     Options { layout, size, format: recording.format, ..Options::default() }
 }

@@ -41,7 +41,9 @@ pub(super) async fn run(
                 }
             }
             // Their folders say what they are; a start that finds them makes up for it.
-            Err(RecvError::Lagged(missed)) => tracing::error!(missed, "too much happened to recordings to write it down"),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::error!(missed, "too much happened to recordings to write it down")
+            }
             Err(RecvError::Closed) => return,
         }
     }
