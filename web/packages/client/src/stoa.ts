@@ -195,18 +195,26 @@ export class Stoa {
     transfer: (userId: string, mode: TransferMode) => this.#act((rest, id) => rest.transfer(id, userId, mode)),
     completeTransfer: () => this.#act((rest, id) => rest.completeTransfer(id)),
     cancelTransfer: () => this.#act((rest, id) => rest.cancelTransfer(id)),
-    startRecording: (options: RecordingOptions = {}) => this.#act((rest, id) => rest.startRecording(id, options)),
-    pauseRecording: () => this.#act((rest, id) => rest.pauseRecording(id)),
-    resumeRecording: () => this.#act((rest, id) => rest.resumeRecording(id)),
-    stopRecording: () => this.#act((rest, id) => rest.stopRecording(id)),
+    startRecording: (options: RecordingOptions = {}) => this.#record((rest, id) => rest.startRecording(id, options)),
+    pauseRecording: () => this.#record((rest, id) => rest.pauseRecording(id)),
+    resumeRecording: () => this.#record((rest, id) => rest.resumeRecording(id)),
+    stopRecording: () => this.#record((rest, id) => rest.stopRecording(id)),
     /** Says whether I agree to be recorded, for as long as the call is recorded. */
-    consentToRecording: (given: boolean) => this.#act((rest, id) => rest.consentToRecording(id, given)),
+    consentToRecording: (given: boolean) => this.#record((rest, id) => rest.consentToRecording(id, given)),
   };
 
   #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
     return this.#alive(async () => {
       const callId = this.store.getState().book.current?.callId;
       if (callId !== undefined) this.#calls.put(await act(this.#rest, callId));
+    });
+  }
+
+  /** Events say what becomes of a recording, and soon: the answer may come after them, and would bring back what is over. */
+  #record(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
+    return this.#alive(async () => {
+      const callId = this.store.getState().book.current?.callId;
+      if (callId !== undefined) await act(this.#rest, callId);
     });
   }
 

@@ -264,3 +264,26 @@ describe("the parts of a Stoa, disposed of", () => {
     expect([called, vi.getTimerCount()]).toEqual([0, 0]);
   });
 });
+
+describe("a recording", () => {
+  it("that failed isn't brought back by the late answer to its start", async () => {
+    const at = "2026-03-01T12:00:00.000Z";
+    const recording = { id: "r-1", status: "starting", policy: "announce", decline: "exclude", startedBy: "alice", startedAt: at, audioOnly: false } as const;
+    const talking = call({ status: "connected", participants: [participant("alice", "connected"), participant("bob", "connected")] });
+    const server = serve({ ...home(), "POST /api/calls/call-1/recording/start": { success: true, call: { ...talking, recording } } });
+    const stoa = create();
+    await stoa.start();
+    latest().hear("connect");
+    await settle();
+    const current = { callId: "call-1", call: talking, direction: "outgoing", phase: "active", target: { userId: "bob" }, since: at } as const;
+    stoa.store.setState(({ book }) => ({ book: { ...book, running: { "call-1": talking }, current } }));
+    server.hold();
+    const started = stoa.acts.startRecording();
+    await settle();
+    latest().hear("recording:failed", { callId: "call-1", at, recording, by: null, error: { code: "unsupported" } });
+    server.release();
+    await started;
+    expect(server.asked).toContain("POST /api/calls/call-1/recording/start");
+    expect(stoa.store.getState().book.current?.call).toMatchObject({ status: "connected", recording: null });
+  });
+});
