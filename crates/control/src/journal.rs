@@ -36,6 +36,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use call::{CallSnapshot, Record};
 use model::{CallId, NodeId};
@@ -56,6 +57,10 @@ const SEGMENT_BYTES: u64 = 4 << 20;
 const RESERVE: u64 = 512 << 10;
 /// What is kept in memory while the journal's own disk refuses it. Beyond it the oldest records are given up.
 const UNWRITTEN_BYTES: usize = 64 << 20;
+/// How often the lock is tried for.
+const LOCK_TRIES: u32 = 50;
+/// How long after each try.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -429,11 +434,15 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     let path = directory.join("lock");
     let failed = |source| JournalError::Io { path: path.clone(), source };
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse(directory.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    // A program that this process has just started shares the lock until it has become itself.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
+    Err(JournalError::InUse(directory.to_owned()))
 }
 
 fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
