@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn the_picture_goes_to_whoever_speaks_for_long_and_from_the_first_word() {
-        let table: &[(&str, &[(u64, &[usize])], &[(u64, usize)])] = &[
+        /// What it is about, who spoke from when on, and whose turn begins when.
+        type Row = (&'static str, &'static [(u64, &'static [usize])], &'static [(u64, usize)]);
+        let table: &[Row] = &[
             ("one after the other", &[(0, &[0]), (5_000, &[1]), (9_000, &[])], &[(0, 0), (5_000, 1)]),
             ("an interjection", &[(0, &[0]), (5_000, &[1]), (6_500, &[0]), (9_000, &[])], &[(0, 0)]),
             (

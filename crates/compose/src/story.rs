@@ -296,8 +296,10 @@ mod tests {
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
     }
 
-    /// Parts with fragments at the given milliseconds.
-    fn parts(list: &[(&str, bool, &[(u64, u64)])]) -> BTreeMap<String, Part> {
+    /// A file, whether it is video, and from when to when its fragments last, in milliseconds.
+    type Fragments<'a> = (&'a str, bool, &'a [(u64, u64)]);
+
+    fn parts(list: &[Fragments<'_>]) -> BTreeMap<String, Part> {
         list.iter().map(|(file, is_video, spans)| ((*file).to_owned(), part_of(*is_video, spans))).collect()
     }
 

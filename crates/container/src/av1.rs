@@ -53,10 +53,10 @@ impl Av1 {
         if continues != self.is_partial {
             return Err(Malformed::NoBeginning);
         }
-        let mut element = 0;
+        let mut element = 0_usize;
         while !rest.is_empty() {
             element += 1;
-            let length = if element == count {
+            let length = if element == usize::from(count) {
                 rest.len()
             } else {
                 let (length, took) = leb128(rest).ok_or(Malformed::Short)?;
@@ -264,5 +264,8 @@ mod tests {
         assert_eq!(av1.push(&[0x10, 0x32, 9, 1]), Err(Malformed::Short), "an OBU shorter than it says");
         av1.push(&[0x50, 0x30, 1]).expect("a start");
         assert_eq!(av1.finish(), None, "without an end");
+        // More elements than a byte counts.
+        av1.push(&[0; 1_000]).expect("empty elements");
+        assert_eq!(av1.finish(), None, "nothing in them");
     }
 }

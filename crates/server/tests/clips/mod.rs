@@ -104,7 +104,7 @@ fn ogg_packets(file: &[u8]) -> Vec<Vec<u8>> {
 fn nals(stream: &[u8]) -> Vec<Vec<u8>> {
     let starts: Vec<usize> =
         (0..stream.len().saturating_sub(3)).filter(|at| stream[*at..at + 3] == [0, 0, 1]).collect();
-    let ends = starts.iter().skip(1).map(|next| *next).chain([stream.len()]);
+    let ends = starts.iter().skip(1).copied().chain([stream.len()]);
     let cut = |(start, end): (&usize, usize)| {
         let mut nal = stream[start + 3..end].to_vec();
         while nal.last() == Some(&0) {
