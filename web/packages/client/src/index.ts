@@ -18,7 +18,10 @@ export { codeOf, SERVER_CODES, StoaError, type ClientCode, type ErrorCode, type 
 export { takesText, TYPING_REST, TypingWatch, type TypingClock } from "./typing";
 export { Emitter } from "./emitter";
 export { sameMembers } from "./kept";
-export { Rest, type RestOptions } from "./rest";
+export { Rest, type HistoryQuery, type RecordingQuery, type RestOptions } from "./rest";
+export { RecordingList, type RecordingListState, type RecordingSource } from "./recordings/list";
+export { RecordingWatch, type RecordingWatchSource, type RecordingWatchState } from "./recordings/watch";
+export { isUnfinished, linkExpiry, linkFrom, mayChange, mayDelete, recordingStage, type RecordingStage } from "./recordings/recording";
 export { Signal, type Link } from "./signal";
 export { claimDeviceId } from "./device-id";
 export type { CallEvent, ServerEvent, ServerEvents } from "./events";

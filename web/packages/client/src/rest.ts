@@ -5,7 +5,7 @@ import type { TransferMode } from "./calls/marks";
 import type { IceGrant } from "./calls/peers";
 import { StoaError } from "./errors";
 import type { paths } from "./schema";
-import type { Call, Channel, Initiate, Initiated, Joined, QualityReport, RecordingOptions, Session, User } from "./types";
+import type { Call, Channel, Initiate, Initiated, Joined, QualityReport, RecordedTrack, Recording, RecordingChange, RecordingOptions, RecordingStatus, Session, User } from "./types";
 
 export interface RestOptions {
   /** The server's URL; empty for the page's own origin. */
@@ -24,6 +24,28 @@ export interface HistoryQuery {
   channelId?: string;
   /** Only calls with this user. */
   userId?: string;
+  /** The `next` of the page before. */
+  before?: string;
+  /** How many, at most. */
+  limit?: number;
+}
+
+/** Which recordings to read, newest first. */
+export interface RecordingQuery {
+  /** Only those with this in the name of the channel or of someone who took part. */
+  query?: string;
+  /** Only those of this call. */
+  callId?: string;
+  /** Only those in this channel. */
+  channelId?: string;
+  /** Only those of calls that this user took part in, or that they started. */
+  userId?: string;
+  /** Only those with one of these statuses. By default, all but deleted ones. */
+  statuses?: readonly RecordingStatus[];
+  /** Only those that began at this time (RFC 3339) or later. */
+  from?: string;
+  /** Only those that began before this time (RFC 3339). */
+  to?: string;
   /** The `next` of the page before. */
   before?: string;
   /** How many, at most. */
@@ -214,6 +236,35 @@ export class Rest {
   /** Says whether we agree to be recorded. */
   consentToRecording(id: string, given: boolean): Promise<Call> {
     return callOf(this.#http.POST("/api/calls/{id}/recording/consent", { params: { path: { id } }, body: { given } }));
+  }
+
+  recordings({ statuses, ...query }: RecordingQuery = {}): Promise<{ recordings: Recording[]; next: string | null }> {
+    const params = { query: { ...query, ...(statuses ? { status: statuses.join(",") } : {}) } };
+    return answer(this.#http.GET("/api/recordings", { params }));
+  }
+
+  recordingsOfCall(id: string, page: Pick<RecordingQuery, "before" | "limit"> = {}): Promise<{ recordings: Recording[]; next: string | null }> {
+    return answer(this.#http.GET("/api/calls/{id}/recordings", { params: { path: { id }, query: page } }));
+  }
+
+  /** One recording. Its `fileUrl` works for a while, for whoever has it. */
+  async recording(id: string): Promise<Recording> {
+    return (await answer(this.#http.GET("/api/recordings/{id}", { params: { path: { id } } }))).recording;
+  }
+
+  /** The files of what each participant sent, with links as of a recording. */
+  async recordingTracks(id: string): Promise<RecordedTrack[]> {
+    return (await answer(this.#http.GET("/api/recordings/{id}/tracks", { params: { path: { id } } }))).tracks;
+  }
+
+  /** Changes how long a recording is kept. */
+  async changeRecording(id: string, body: RecordingChange): Promise<Recording> {
+    return (await answer(this.#http.PATCH("/api/recordings/{id}", { params: { path: { id } }, body }))).recording;
+  }
+
+  /** Deletes a recording with all its files. Returns how many of them the storage still has to delete. */
+  async deleteRecording(id: string): Promise<number> {
+    return (await answer(this.#http.DELETE("/api/recordings/{id}", { params: { path: { id } } }))).pendingFiles;
   }
 
   /** Tells the server that the peer-to-peer connection failed. */

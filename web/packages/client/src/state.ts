@@ -36,6 +36,8 @@ export interface StoaState {
   known: { users: boolean; channels: boolean };
   book: CallBook;
   history: History;
+  /** Whether there can be recordings to look at: calls are recorded here, or some were. */
+  hasRecordings: boolean;
 }
 
 export type StoaStore = StoreApi<StoaState>;
@@ -47,6 +49,7 @@ const signedOut = {
   known: { users: false, channels: false },
   book: emptyBook,
   history: { calls: [], next: null, phase: "unread" },
+  hasRecordings: false,
 } satisfies Partial<StoaState>;
 
 export function createStoaStore(): StoaStore {

@@ -14,12 +14,13 @@ import { Lifetime } from "./lifetime";
 import { Devices } from "./media/devices";
 import type { CaptureChoice } from "./media/options";
 import { MediaSession } from "./media/session";
-import { Rest } from "./rest";
+import { linkFrom } from "./recordings/recording";
+import { Rest, type RecordingQuery } from "./rest";
 import { Ringer, type Sound } from "./ring";
 import { Signal } from "./signal";
 import { byId, createStoaStore, forgetUser, renamed, withPresence, type StoaState, type StoaStore } from "./state";
 import { TypingWatch } from "./typing";
-import type { Call, Channel, RecordingOptions, User } from "./types";
+import type { Call, Channel, Recording, RecordedTrack, RecordingChange, RecordingOptions, Session, User } from "./types";
 
 export interface StoaOptions {
   /** The server's URL; empty for the page's own origin. */
@@ -50,6 +51,7 @@ export class Stoa {
   /** This device's ID, as the server and other devices know it. */
   readonly deviceId: string;
 
+  readonly #baseUrl: string;
   readonly #rest: Rest;
   readonly #signal: Signal;
   readonly #calls: CallController;
@@ -65,6 +67,7 @@ export class Stoa {
     this.deviceId = deviceId;
     this.#life = life;
     const shared = { ...options, deviceId };
+    this.#baseUrl = options.baseUrl ?? "";
     this.#rest = new Rest(shared);
     this.#signal = new Signal({ ...shared, callWaiting: () => this.devices.choice.callWaiting });
     const { store, media, notices } = this;
@@ -203,6 +206,20 @@ export class Stoa {
     consentToRecording: (given: boolean) => this.#record((rest, id) => rest.consentToRecording(id, given)),
   };
 
+  /** Recordings of calls: to read, keep and delete. `RecordingList` and `RecordingWatch` read from here. */
+  readonly recordings = {
+    list: (query: RecordingQuery = {}) => this.#alive(() => this.#rest.recordings(query)),
+    ofCall: (callId: string) => this.#alive(() => this.#rest.recordingsOfCall(callId)),
+    one: (id: string): Promise<Recording> => this.#alive(() => this.#rest.recording(id)),
+    tracks: (id: string): Promise<RecordedTrack[]> => this.#alive(() => this.#rest.recordingTracks(id)),
+    change: (id: string, change: RecordingChange): Promise<Recording> => this.#alive(() => this.#rest.changeRecording(id, change)),
+    delete: (id: string): Promise<number> => this.#alive(() => this.#rest.deleteRecording(id)),
+    /** The recorded call, which says who was in it. */
+    call: (callId: string): Promise<Call> => this.#alive(() => this.#rest.call(callId)),
+    /** Where this page gets a file, given its `fileUrl`. */
+    link: (fileUrl: string): string => linkFrom(this.#baseUrl, fileUrl),
+  };
+
   #act(act: (rest: Rest, callId: string) => Promise<Call>): Promise<void> {
     return this.#alive(async () => {
       const callId = this.store.getState().book.current?.callId;
@@ -319,8 +336,11 @@ export class Stoa {
     this.#cancelStart = this.#life.after(pause, () => void this.#start());
   }
 
-  #enter(me: User, session: StoaState["session"]): void {
-    this.#set(({ users }) => ({ phase: "signed_in", session, me, users: { ...users, [me.id]: me } }));
+  #enter(me: User, session: Session): void {
+    const { callRecording } = session.features;
+    this.#set(({ users, hasRecordings }) => ({
+      phase: "signed_in", session, me, users: { ...users, [me.id]: me }, hasRecordings: callRecording || hasRecordings,
+    }));
     this.#signal.connect();
     this.#lookAroundLater();
   }
@@ -333,7 +353,7 @@ export class Stoa {
 
   async #sync(): Promise<void> {
     // Each part stands alone: if one fails, the others still show.
-    const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.#readHistory()]);
+    const done = await Promise.allSettled([this.#readDirectory(), this.#readChannels(), this.#calls.sync(), this.#readHistory(), this.#lookForRecordings()]);
     if (done.some((one) => one.status === "rejected" && codeOf(one.reason) === "unauthorized")) await this.#start();
   }
 
@@ -345,6 +365,13 @@ export class Stoa {
   async #readChannels(): Promise<void> {
     const channels = byId(await this.#rest.channels());
     this.#set(({ known }) => ({ channels, known: { ...known, channels: true } }));
+  }
+
+  /** Where calls are no longer recorded, older recordings may remain. */
+  async #lookForRecordings(): Promise<void> {
+    if (this.store.getState().session?.features.callRecording) return;
+    const { recordings } = await this.#rest.recordings({ limit: 1 });
+    this.#set({ hasRecordings: recordings.length > 0 });
   }
 
   /** Reads the directory now and then: no event says when people you share nothing with come and go. */

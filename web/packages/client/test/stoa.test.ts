@@ -287,3 +287,21 @@ describe("a recording", () => {
     expect(stoa.store.getState().book.current?.call).toMatchObject({ status: "connected", recording: null });
   });
 });
+
+describe("the place for recordings", () => {
+  const has = async (answers: Answers, feature: boolean) => {
+    serve({ ...home(), "GET /api/session": { user: alice, permissions: [], features: { callRecording: feature } }, ...answers });
+    const stoa = create();
+    await stoa.start();
+    latest().hear("connect");
+    await settle();
+    return stoa.store.getState().hasRecordings;
+  };
+
+  it("is there where calls are recorded, or were", async () => {
+    expect(await has({}, true), "recording is on").toBe(true);
+    expect(await has({ "GET /api/recordings": { recordings: [{ id: "r" }], next: null } }, false), "some are left").toBe(true);
+    expect(await has({ "GET /api/recordings": { recordings: [], next: null } }, false), "there are none").toBe(false);
+    expect(await has({}, false), "the server keeps none").toBe(false);
+  });
+});

@@ -19,6 +19,8 @@ export interface HistoryLine {
   at: string;
   /** It's running, and I may join it (again). */
   enterable: boolean;
+  /** Whether anything of it was recorded, or is now. */
+  recorded: boolean;
   /** Who a call back would reach. */
   other: { kind: "user"; id: string } | { kind: "channel"; id: string } | { kind: "users"; ids: string[] };
 }
@@ -37,6 +39,7 @@ export function historyLine(call: Call, userId: string): HistoryLine {
     video: call.media !== "voice",
     at: call.createdAt,
     enterable: result === "running" && call.kind === "group" && mine?.leftReason !== "removed",
+    recorded: call.isRecorded,
     other: otherOf(call, userId),
   };
 }
