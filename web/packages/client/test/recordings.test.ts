@@ -65,12 +65,13 @@ describe("recordings over REST", () => {
 describe("a recording", () => {
   it("is as far as its status and its file say", () => {
     const stages = (["starting", "recording", "paused", "processing", "completed", "failed", "deleted"] as const)
-      .map((status) => [status, recordingStage({ status, fileUrl: null }), isUnfinished({ status, fileUrl: null })]);
+      .map((status) => [status, recordingStage({ status, fileUrl: null }), isUnfinished({ status, fileUrl: null, progress: null })]);
     expect(stages).toEqual([
       ["starting", "live", true], ["recording", "live", true], ["paused", "live", true], ["processing", "processing", true],
       ["completed", "tracks", false], ["failed", "failed", false], ["deleted", "deleted", false],
     ]);
     expect(recordingStage(recording("r"))).toBe("ready");
+    expect(isUnfinished(recording("r", { status: "failed", progress: 5 })), "what there is of it is put together").toBe(true);
   });
 
   it("is whoever's who started it, and the administrators'", () => {
@@ -95,16 +96,16 @@ describe("what is shown of recordings", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  const opened: { dispose: () => void }[] = [];
+  const followed: (() => void)[] = [];
   afterEach(() => {
-    for (const one of opened.splice(0)) one.dispose();
+    for (const stop of followed.splice(0)) stop();
   });
   const source = (change: Partial<RecordingSource> = {}): RecordingSource => ({
     list: () => Promise.resolve({ recordings: [], next: null }), one: notFound, call: (id) => Promise.resolve(call({ id })), ...change,
   });
   function listOf(from: RecordingSource, awake = () => true): RecordingList {
     const list = new RecordingList(from, awake);
-    opened.push(list);
+    followed.push(list.follow());
     return list;
   }
   const ids = (list: RecordingList) => list.store.getState().recordings.map(({ id }) => id);
@@ -162,19 +163,19 @@ describe("what is shown of recordings", () => {
     expect(one.mock.calls).toEqual([["b"], ["b"]]);
   });
 
-  it("leaves out what was deleted meanwhile, and stops when it's disposed of", async () => {
+  it("leaves out what was deleted meanwhile, and stops when it's left", async () => {
     const list = listOf(source({ list: () => Promise.resolve({ recordings: [recording("b", { status: "processing" })], next: null }) }));
     await list.read();
     await vi.advanceTimersByTimeAsync(LOOK_AGAIN);
     expect(ids(list)).toEqual([]);
-    list.dispose();
+    for (const stop of followed) stop();
     expect(vi.getTimerCount()).toBe(0);
   });
 
   function watched(one: RecordingSource["one"], tracks = vi.fn(() => Promise.resolve([track]))) {
     const watch = new RecordingWatch({ ...source({ one }), tracks }, "r", () => true);
-    opened.push(watch);
-    return { watch, tracks, state: () => watch.store.getState() };
+    followed.push(watch.follow());
+    return { tracks, state: () => watch.store.getState() };
   }
 
   it("follows one until it's ready, and then leaves it alone", async () => {
@@ -182,8 +183,8 @@ describe("what is shown of recordings", () => {
       .mockResolvedValueOnce(recording("r", { status: "processing", fileUrl: null, progress: 7 }))
       .mockRejectedValueOnce(StoaError.network(null))
       .mockResolvedValue(recording("r"));
-    const { watch, tracks, state } = watched(one);
-    await watch.read();
+    const { tracks, state } = watched(one);
+    await vi.advanceTimersByTimeAsync(0);
     expect(state()).toMatchObject({ phase: "read", recording: { progress: 7 }, call: { id: "call-1" } });
     await vi.advanceTimersByTimeAsync(LOOK_AGAIN);
     expect(state()).toMatchObject({ phase: "read", recording: { progress: 7 } });
@@ -193,16 +194,16 @@ describe("what is shown of recordings", () => {
   });
 
   it("has the tracks where there's no file of the whole call", async () => {
-    const { watch, state } = watched(() => Promise.resolve(recording("r", { fileUrl: null, isComposed: false })));
-    await watch.read();
+    const { state } = watched(() => Promise.resolve(recording("r", { fileUrl: null, isComposed: false })));
+    await vi.advanceTimersByTimeAsync(0);
     expect(state().tracks).toEqual([track]);
   });
 
   it("gets new links before the old ones end", async () => {
     vi.setSystemTime(1_000_000_000);
     const one = vi.fn<RecordingSource["one"]>(() => Promise.resolve(recording("r", { fileUrl: link("r", Date.now() / 1000 + 600) })));
-    const { watch, state } = watched(one);
-    await watch.read();
+    const { state } = watched(one);
+    await vi.advanceTimersByTimeAsync(0);
     const before = state().recording?.fileUrl;
     await vi.advanceTimersByTimeAsync(290_000);
     expect(one).toHaveBeenCalledTimes(1);
@@ -213,10 +214,10 @@ describe("what is shown of recordings", () => {
 
   it("says that there's none, and tries again after other failures", async () => {
     const gone = watched(notFound);
-    await gone.watch.read();
+    await vi.advanceTimersByTimeAsync(0);
     expect(gone.state().phase).toBe("gone");
     const away = watched(vi.fn<RecordingSource["one"]>().mockRejectedValueOnce(StoaError.network(null)).mockResolvedValue(recording("r")));
-    await away.watch.read();
+    await vi.advanceTimersByTimeAsync(0);
     expect(away.state()).toMatchObject({ phase: "failed", error: { code: "network" } });
     await vi.advanceTimersByTimeAsync(LOOK_AGAIN);
     expect(away.state().phase).toBe("read");

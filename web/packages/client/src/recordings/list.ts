@@ -2,7 +2,6 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { codeOf } from "../errors";
-import { Lifetime } from "../lifetime";
 import type { RecordingQuery } from "../rest";
 import type { Call, Recording } from "../types";
 import { isUnfinished } from "./recording";
@@ -36,7 +35,7 @@ export class RecordingList {
   }));
 
   readonly #source: RecordingSource;
-  readonly #life = new Lifetime("list of recordings");
+  readonly #awake: () => boolean;
   #query: RecordingQuery = {};
   /** Which read is the latest: answers to earlier ones come too late. */
   #turn = 0;
@@ -44,13 +43,15 @@ export class RecordingList {
   /** `awake`: whether anyone is looking. Nothing is read by itself meanwhile. */
   constructor(source: RecordingSource, awake: () => boolean = () => document.visibilityState === "visible") {
     this.#source = source;
-    this.#life.every(LOOK_AGAIN, () => {
-      if (awake()) void this.#lookAgain();
-    });
+    this.#awake = awake;
   }
 
-  dispose(): void {
-    this.#life.end();
+  /** Looks again, every few seconds, at what is being made. Call the result to stop. */
+  follow(): () => void {
+    const timer = setInterval(() => {
+      if (this.#awake()) void this.#lookAgain();
+    }, LOOK_AGAIN);
+    return () => clearInterval(timer);
   }
 
   /** Reads the newest recordings that match, in place of what is there. */
@@ -106,6 +107,6 @@ export class RecordingList {
   }
 
   #set(change: Partial<RecordingListState>): void {
-    if (!this.#life.over) this.store.setState(change);
+    this.store.setState(change);
   }
 }

@@ -22,10 +22,10 @@ export function recordingStage({ status, fileUrl }: Pick<Recording, "status" | "
   }
 }
 
-/** Whether it will change without anyone's doing, so that it's worth asking again. */
-export function isUnfinished(recording: Pick<Recording, "status" | "fileUrl">): boolean {
+/** Whether it will change without anyone's doing, so that it's worth asking again. What there is of a failed one is put together, too. */
+export function isUnfinished(recording: Pick<Recording, "status" | "fileUrl" | "progress">): boolean {
   const stage = recordingStage(recording);
-  return stage === "live" || stage === "processing";
+  return stage === "live" || stage === "processing" || recording.progress !== null;
 }
 
 /** Whether this user may say how long it's kept. */

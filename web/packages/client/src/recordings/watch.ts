@@ -2,7 +2,6 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
 import { codeOf } from "../errors";
-import { Lifetime } from "../lifetime";
 import type { Call, RecordedTrack, Recording } from "../types";
 import { LOOK_AGAIN, type RecordingSource } from "./list";
 import { isUnfinished, linkExpiry, recordingStage } from "./recording";
@@ -32,7 +31,7 @@ export class RecordingWatch {
 
   readonly #source: RecordingWatchSource;
   readonly #id: string;
-  readonly #life = new Lifetime("recording");
+  readonly #awake: () => boolean;
   /** When the links are to be replaced. */
   #stale = Number.POSITIVE_INFINITY;
   #reading = false;
@@ -40,15 +39,18 @@ export class RecordingWatch {
   constructor(source: RecordingWatchSource, id: string, awake: () => boolean = () => document.visibilityState === "visible") {
     this.#source = source;
     this.#id = id;
-    this.#life.every(LOOK_AGAIN, () => {
-      const { recording, phase } = this.store.getState();
-      const due = phase === "failed" || (recording !== null && isUnfinished(recording)) || Date.now() >= this.#stale;
-      if (due && phase !== "gone" && awake()) void this.read();
-    });
+    this.#awake = awake;
   }
 
-  dispose(): void {
-    this.#life.end();
+  /** Reads it, and again for as long as it's being made, and when its links are about to end. Call the result to stop. */
+  follow(): () => void {
+    void this.read();
+    const timer = setInterval(() => {
+      const { recording, phase } = this.store.getState();
+      const due = phase === "failed" || (recording !== null && isUnfinished(recording)) || Date.now() >= this.#stale;
+      if (due && phase !== "gone" && this.#awake()) void this.read();
+    }, LOOK_AGAIN);
+    return () => clearInterval(timer);
   }
 
   /** Reads it again, with links that are new. */
@@ -92,6 +94,6 @@ export class RecordingWatch {
   }
 
   #set(change: Partial<RecordingWatchState>): void {
-    if (!this.#life.over) this.store.setState(change);
+    this.store.setState(change);
   }
 }

@@ -14,3 +14,4 @@ export { CALL_KEYS, Shortcuts, useShortcuts, type CallKey } from "./shortcuts";
 export { useMediaProblems, useNotices } from "./notices";
 export { useUnaskedFocus, type UnaskedFocus } from "./typing";
 export { useChannels, usePeople } from "./directory";
+export { useRecordings, useWatchedRecording, type Recordings, type WatchedRecording } from "./recordings";
