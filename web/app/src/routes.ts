@@ -7,11 +7,15 @@ export type Route =
   | { at: "channels" }
   | { at: "person"; id: string }
   | { at: "channel"; id: string }
+  /** `callId`: only those of one call. */
+  | { at: "recordings"; callId?: string }
+  | { at: "recording"; id: string }
   | { at: "admin" }
   | { at: "doctor" }
   | { at: "nowhere"; path: string };
 
-export function routeOf(path: string): Route {
+/** `query`: what follows the path in the address, such as `?call=…`. */
+export function routeOf(path: string, query = ""): Route {
   const [place, id, ...more] = path.split("/").filter(Boolean).map(decode);
   if (more.length > 0) return { at: "nowhere", path };
   switch (place) {
@@ -19,6 +23,11 @@ export function routeOf(path: string): Route {
       return id ? { at: "person", id } : { at: "people" };
     case "channels":
       return id ? { at: "channel", id } : { at: "channels" };
+    case "recordings": {
+      if (id) return { at: "recording", id };
+      const callId = new URLSearchParams(query).get("call");
+      return callId ? { at: "recordings", callId } : { at: "recordings" };
+    }
     case "admin":
     case "doctor":
       return id === undefined ? { at: place } : { at: "nowhere", path };
@@ -46,6 +55,10 @@ export function pathOf(route: Route): string {
       return `/people/${encodeURIComponent(route.id)}`;
     case "channel":
       return `/channels/${encodeURIComponent(route.id)}`;
+    case "recordings":
+      return route.callId === undefined ? "/recordings" : `/recordings?call=${encodeURIComponent(route.callId)}`;
+    case "recording":
+      return `/recordings/${encodeURIComponent(route.id)}`;
   }
 }
 
@@ -55,7 +68,9 @@ export function go(route: Route): void {
 }
 
 export function useRoute(): Route {
-  return routeOf(useSyncExternalStore(listen, () => location.pathname));
+  const path = useSyncExternalStore(listen, () => location.pathname);
+  const query = useSyncExternalStore(listen, () => location.search);
+  return routeOf(path, query);
 }
 
 /** Attributes for a link inside the app. Opening it in a new tab is left to the browser. */

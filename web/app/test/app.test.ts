@@ -6,18 +6,23 @@ import { phraseOf } from "../src/errors";
 import { i18n } from "../src/i18n";
 import { en } from "../src/locales";
 import { whenText } from "../src/parts/history-list";
+import { sizeText } from "../src/parts/recording-words";
 import { pathOf, routeOf, type Route } from "../src/routes";
 
 describe("paths", () => {
   it("survive the round trip, whatever the ID contains", () => {
     const routes: Route[] = [
       { at: "recent" }, { at: "people" }, { at: "channels" }, { at: "admin" }, { at: "doctor" }, { at: "person", id: "a/b c?#é" }, { at: "channel", id: "choir" },
+      { at: "recordings" }, { at: "recordings", callId: "a/b c?#é" }, { at: "recording", id: "r" },
     ];
-    for (const route of routes) expect(routeOf(pathOf(route))).toEqual(route);
+    for (const route of routes) {
+      const { pathname, search } = new URL(pathOf(route), "http://here");
+      expect(routeOf(pathname, search)).toEqual(route);
+    }
   });
 
   it("lead nowhere if unknown, and as far as they can if broken", () => {
-    for (const path of ["/nowhere", "/administration", "/channels/x/y", "/history/1", "/admin/keys", "/doctor/x"]) {
+    for (const path of ["/nowhere", "/administration", "/channels/x/y", "/history/1", "/admin/keys", "/doctor/x", "/recordings/x/y"]) {
       expect(routeOf(path)).toEqual({ at: "nowhere", path });
       expect(pathOf({ at: "nowhere", path })).toBe(path);
     }
@@ -55,5 +60,12 @@ describe("when a call was", () => {
     expect(whenText(new Date(2026, 5, 15, 9, 5).toISOString(), "en", now)).toMatch(/^9:05\sAM$/u);
     expect(whenText(new Date(2026, 4, 2).toISOString(), "en", now)).toBe("May 2");
     expect(whenText(new Date(2025, 11, 31, 12).toISOString(), "en", now)).toBe("Dec 31, 2025");
+  });
+});
+
+describe("how large a file is", () => {
+  it("is said in the unit that keeps it short", () => {
+    expect([0, 999, 1_000, 3_240_000, 734_003_200, 5e13].map((bytes) => sizeText(bytes, "en")))
+      .toEqual(["0 kB", "1 kB", "1 kB", "3.2 MB", "734 MB", "50 TB"]);
   });
 });

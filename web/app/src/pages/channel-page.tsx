@@ -2,12 +2,12 @@
 import type { Channel } from "@stoa/client";
 import { Avatar, CallButtons, GuestMark, Icon, RunningBanner } from "@stoa/react/components";
 import { useNames, useSay, useStoa, useStoaState } from "@stoa/react/hooks";
-import { AlertDialog } from "radix-ui";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
 import { EditChannel } from "../parts/new-channel";
+import { Sure } from "../parts/sure";
 import { go, linkTo } from "../routes";
 import { NothingPage } from "./nothing-page";
 import { ReadingPage } from "./reading-page";
@@ -56,31 +56,6 @@ function ChannelActs({ channel }: { channel: Channel }) {
       <Sure title={t("channels.leave")} text={t("channels.leaveSure", { name: channel.name })} onYes={() => away(stoa.leaveChannel(channel.id))} />
       <Sure title={t("channels.delete")} text={t("channels.deleteSure", { name: channel.name })} onYes={() => away(stoa.deleteChannel(channel.id))} />
     </div>
-  );
-}
-
-/** A button that asks for confirmation. */
-function Sure({ title, text, onYes }: { title: string; text: string; onYes: () => void }) {
-  const { t } = useTranslation();
-  return (
-    <AlertDialog.Root>
-      <AlertDialog.Trigger asChild>
-        <button type="button" className="stoa-button" data-tone="stop" data-quiet>{title}</button>
-      </AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Overlay className="stoa-veil" />
-        <AlertDialog.Content className="app-dialog">
-          <AlertDialog.Title>{title}</AlertDialog.Title>
-          <AlertDialog.Description>{text}</AlertDialog.Description>
-          <div className="app-form-acts">
-            <AlertDialog.Cancel asChild><button type="button" className="stoa-button">{t("channels.cancel")}</button></AlertDialog.Cancel>
-            <AlertDialog.Action asChild>
-              <button type="button" className="stoa-button" data-tone="stop" onClick={onYes}>{title}</button>
-            </AlertDialog.Action>
-          </div>
-        </AlertDialog.Content>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
   );
 }
 

@@ -17,6 +17,8 @@ import { ChannelPage } from "./channel-page";
 import { HistoryPage } from "./history-page";
 import { NothingPage } from "./nothing-page";
 import { PersonPage } from "./person-page";
+import { RecordingPage } from "./recording-page";
+import { RecordingsPage } from "./recordings-page";
 
 export function Shell() {
   const { t } = useTranslation();
@@ -38,7 +40,7 @@ export function Shell() {
           </a>
           <AccountMenu />
         </div>
-        {narrow ? null : <><PeopleList /><ChannelList onNew={makeChannel} /></>}
+        {narrow ? null : <><Ways route={route} /><PeopleList /><ChannelList onNew={makeChannel} /></>}
       </div>
       <main className="app-main" id="content" tabIndex={-1}>
         <LinkLost />
@@ -63,6 +65,10 @@ function Page({ route, narrow, onNewChannel }: { route: Route; narrow: boolean; 
       return narrow ? <PeopleList Heading="h1" /> : <HistoryPage />;
     case "channels":
       return narrow ? <ChannelList Heading="h1" onNew={onNewChannel} /> : <HistoryPage />;
+    case "recordings":
+      return <RecordingsPage key={route.callId ?? ""} {...(route.callId === undefined ? {} : { callId: route.callId })} />;
+    case "recording":
+      return <RecordingPage key={route.id} id={route.id} />;
     case "recent":
     case "doctor":
       return <HistoryPage />;
@@ -73,20 +79,57 @@ function Page({ route, narrow, onNewChannel }: { route: Route; narrow: boolean; 
   }
 }
 
+interface Place {
+  to: Route;
+  icon: IconName;
+  label: string;
+  here: boolean;
+}
+
+/** Where to go in a wide window, besides the lists. Without recordings, only home: the name of the app leads there. */
+function Ways({ route }: { route: Route }) {
+  const { t } = useTranslation();
+  const recordings = useRecordingsPlace(route);
+  const recent = useRecentPlace(route);
+  if (!recordings) return null;
+  return (
+    <nav className="app-ways" aria-label={t("places")}>
+      {[recent, recordings].map((place) => <PlaceLink key={place.icon} {...place} size={19} />)}
+    </nav>
+  );
+}
+
 function Places({ route }: { route: Route }) {
   const { t } = useTranslation();
-  const places: { to: Route; icon: IconName; label: string; here: boolean }[] = [
-    { to: { at: "recent" }, icon: "clock", label: t("places.recent"), here: route.at === "recent" },
+  const recordings = useRecordingsPlace(route);
+  const places: Place[] = [
+    useRecentPlace(route),
     { to: { at: "people" }, icon: "people", label: t("places.people"), here: route.at === "people" || route.at === "person" },
     { to: { at: "channels" }, icon: "hash", label: t("places.channels"), here: route.at === "channels" || route.at === "channel" },
+    ...(recordings ? [recordings] : []),
   ];
   return (
     <nav className="app-places" aria-label={t("places")}>
-      {places.map(({ to, icon, label, here }) => (
-        <a key={icon} {...linkTo(to)} aria-current={here ? "page" : undefined}><Icon name={icon} size={22} />{label}</a>
-      ))}
+      {places.map((place) => <PlaceLink key={place.icon} {...place} size={22} />)}
     </nav>
   );
+}
+
+function PlaceLink({ to, icon, label, here, size }: Place & { size: number }) {
+  return <a {...linkTo(to)} aria-current={here ? "page" : undefined}><Icon name={icon} size={size} />{label}</a>;
+}
+
+function useRecentPlace(route: Route): Place {
+  const { t } = useTranslation();
+  return { to: { at: "recent" }, icon: "clock", label: t("places.recent"), here: route.at === "recent" };
+}
+
+/** Recordings, where there are any or can be. */
+function useRecordingsPlace(route: Route): Place | null {
+  const { t } = useTranslation();
+  const has = useStoaState((s) => s.hasRecordings);
+  if (!has) return null;
+  return { to: { at: "recordings" }, icon: "film", label: t("places.recordings"), here: route.at === "recordings" || route.at === "recording" };
 }
 
 function LinkLost() {

@@ -5,6 +5,7 @@ import { clockText, useNames, useStoa, useStoaState } from "@stoa/react/hooks";
 import { useTranslation } from "react-i18next";
 
 import { useErrorToast } from "../errors";
+import { linkTo } from "../routes";
 
 export function HistoryList({ calls, label }: { calls: readonly Call[]; label: string }) {
   const me = useStoaState((s) => s.me?.id ?? "");
@@ -28,9 +29,10 @@ function Line({ line }: { line: HistoryLine }) {
   const word = line.enterable ? (line.other.kind === "channel" ? "history.joinIn" : "history.join") : line.other.kind === "user" ? "history.back" : "history.again";
   const act = t(word, { name });
   const target = line.enterable ? { callId: line.callId } : targetOf(line.other);
+  const recordings = t(line.other.kind === "channel" ? "history.recordingsIn" : "history.recordings", { name });
   const call = (): void => void stoa.call(target, { video: line.video }).catch(onError);
   return (
-    <li className="app-row" data-call-id={line.callId} data-direction={line.direction} data-result={line.result}>
+    <li className="app-row" data-call-id={line.callId} data-direction={line.direction} data-result={line.result} data-recorded={line.recorded}>
       {line.other.kind === "user" ? (
         <Avatar name={name} id={line.other.id} url={picture} />
       ) : (
@@ -46,6 +48,11 @@ function Line({ line }: { line: HistoryLine }) {
         </small>
       </span>
       <span className="app-row-when" title={new Date(line.at).toLocaleString(i18n.language)}>{whenText(line.at, i18n.language)}</span>
+      {line.recorded ? (
+        <a className="stoa-icon-button app-row-recordings" {...linkTo({ at: "recordings", callId: line.callId })} aria-label={recordings} title={recordings}>
+          <Icon name="film" size={19} />
+        </a>
+      ) : null}
       <button
         type="button" className={line.enterable ? "stoa-icon-button app-join" : "stoa-icon-button"} aria-label={act} title={act}
         disabled={busy} onClick={call}
