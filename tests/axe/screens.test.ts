@@ -6,6 +6,7 @@ import { startBrowser } from "../support/browser.ts";
 import { alice, bob, carol } from "../support/media.ts";
 import { Stoa } from "../support/stoa.ts";
 import { audit } from "./audit.ts";
+import { recordings, showRecordings } from "./recordings.ts";
 
 /** Whose picture is two letters that stand beside each other in no name. */
 const twoNames = { ...carol, name: "Carol Diaz" };
@@ -122,6 +123,58 @@ describe("axe finds nothing", () => {
     await round.look("connection check");
     await open(a, "/history");
     await a.atHome();
+    round.end();
+  });
+
+  it("among recordings", async () => {
+    const round = new Round();
+    const { page } = b;
+    const answers = await showRecordings(page, await b.userId(), await c.userId());
+    await open(b, "/history");
+    await page.getByRole("link", { name: "Recordings of the call with Carol Diaz" }).waitFor();
+    await round.look("recent calls, one recorded", b);
+    await open(b, "/recordings");
+    await page.getByRole("list", { name: "Recordings" }).getByRole("listitem").nth(recordings.length - 1).waitFor();
+    await round.look("recordings", b);
+    await page.getByRole("searchbox", { name: "Find by person or channel" }).fill("nobody at all");
+    await page.getByText("No recordings match.").last().waitFor();
+    await round.look("no recordings match", b);
+    answers.fail = true;
+    await open(b, "/recordings");
+    await page.getByRole("alert").getByRole("button", { name: "Try again" }).waitFor();
+    await round.look("recordings, unreadable", b);
+    await page.unrouteAll();
+    await open(b, "/history");
+    await b.atHome();
+    round.end();
+  });
+
+  it("on the page of a recording", async () => {
+    const round = new Round();
+    const { page } = b;
+    await showRecordings(page, await b.userId(), await c.userId());
+    for (const [stage, shown] of [["ready", "Download"], ["processing", "42%"], ["live", "Being recorded"], ["tracks", "What each person sent"], ["failed", "There’s nothing to play."]] as const) {
+      await open(b, `/recordings/${stage}`);
+      await page.getByText(shown).first().waitFor();
+      await round.look(`recording, ${stage}`, b);
+    }
+    await open(b, "/recordings/tracks");
+    await page.getByRole("button", { name: "Play Microphone of Bob" }).click();
+    await round.look("a track of a recording", b);
+    await open(b, "/recordings/ready");
+    await page.getByRole("button", { name: /^Change/ }).click();
+    await page.getByRole("combobox", { name: "For" }).selectOption("7");
+    await round.look("keep a recording", b);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Delete" }).click();
+    await round.look("delete a recording", b);
+    await page.keyboard.press("Escape");
+    await open(b, "/recordings/none");
+    await page.getByText("There’s no recording here with that ID.").waitFor();
+    await round.look("no such recording", b);
+    await page.unrouteAll();
+    await open(b, "/history");
+    await b.atHome();
     round.end();
   });
 

@@ -84,6 +84,12 @@ export class Person {
     await this.page.getByRole("heading", { name: "Sign in to Stoa", level: 1 }).waitFor();
   }
 
+  /** Who they are to the server. */
+  async userId(): Promise<string> {
+    const answer = await this.page.request.get(new URL("/api/session", this.url).href);
+    return ((await answer.json()) as { user: { id: string } }).user.id;
+  }
+
   /** The sidebar stands and the server is connected. */
   async atHome(): Promise<void> {
     await this.page.getByRole("button", { name: `Account: ${this.name}` }).waitFor();
