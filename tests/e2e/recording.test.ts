@@ -6,7 +6,7 @@ import { alice, bob } from "../support/media.ts";
 import type { Stoa } from "../support/stoa.ts";
 import { until } from "../support/wait.ts";
 import type { Person } from "./person.ts";
-import { closeBrowsers, scene } from "./scene.ts";
+import { closeBrowsers, scene, type Scene } from "./scene.ts";
 
 afterAll(closeBrowsers);
 
@@ -60,34 +60,41 @@ it("recording: asks for consent, shows everyone the mark, and records who agrees
   );
 });
 
+/** Alice, an administrator, records some seconds of a video call with Bob, who agrees. Both have left it. */
+async function recordedCall({ stoa, arrive, guest }: Scene): Promise<{ a: Person; b: Person }> {
+  const a = await arrive(alice);
+  await becomeAdministrator(a, stoa);
+  const b = await guest(bob);
+  await b.call("Administrator");
+  await a.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
+  await Promise.all([a.inCall(), b.inCall()]);
+  const people = await a.panel("People");
+  await people.getByRole("button", { name: "Record call" }).click();
+  await b.page.getByRole("button", { name: "Record me", exact: true }).click();
+  await mark(b, "with you in it").waitFor();
+  // As long as it takes until there is something to seek in, by what the recorder has written.
+  const written = async () => (await readdir(join(stoa.dataDir, "recordings"), { recursive: true, withFileTypes: true })).filter((one) => one.isFile());
+  await until("some seconds of four tracks to be on the disk", async () => {
+    const sizes = await Promise.all((await written()).map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (total < 200_000) throw new Error(`${total} bytes in ${sizes.length} files`);
+    return true;
+  });
+  await people.getByRole("button", { name: "Stop recording" }).click();
+  await mark(a, "Recording").waitFor({ state: "detached" });
+  await b.leave();
+  await a.outOfCall();
+  return { a, b };
+}
+
 it("recording: a call becomes a file that is found, played, sought in, handed on and deleted", async () => {
   await scene(
-    async ({ stoa, arrive, guest }) => {
-      const a = await arrive(alice);
-      await becomeAdministrator(a, stoa);
-      const b = await guest(bob);
-      await b.call("Administrator");
-      await a.page.getByRole("alertdialog").getByRole("button", { name: "Accept with video" }).click();
-      await Promise.all([a.inCall(), b.inCall()]);
-      const people = await a.panel("People");
-      await people.getByRole("button", { name: "Record call" }).click();
-      await b.page.getByRole("button", { name: "Record me", exact: true }).click();
-      await mark(b, "with you in it").waitFor();
-      // As long as it takes until there is something to seek in, by what the recorder has written.
-      const written = async () => (await readdir(join(stoa.dataDir, "recordings"), { recursive: true, withFileTypes: true })).filter((one) => one.isFile());
-      await until("some seconds of four tracks to be on the disk", async () => {
-        const sizes = await Promise.all((await written()).map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
-        const total = sizes.reduce((sum, size) => sum + size, 0);
-        if (total < 200_000) throw new Error(`${total} bytes in ${sizes.length} files`);
-        return true;
-      });
-      await people.getByRole("button", { name: "Stop recording" }).click();
-      await mark(a, "Recording").waitFor({ state: "detached" });
-      await b.leave();
-      await a.outOfCall();
+    async (all) => {
+      const { a, b } = await recordedCall(all);
+      const { stoa } = all;
+      const { page } = a;
 
       // From the call in the history to its recordings, and to the one that there is.
-      const { page } = a;
       await page.getByRole("list", { name: "Recent calls" }).getByRole("link", { name: "Recordings of the call with Bob" }).click();
       await page.getByRole("heading", { name: "Recordings of this call", level: 1 }).waitFor();
       const line = page.getByRole("list", { name: "Recordings" }).getByRole("listitem");
@@ -153,5 +160,25 @@ it("recording: a call becomes a file that is found, played, sought in, handed on
       expect((await fetch(new URL(href ?? "", stoa.url))).status, "the link that was handed on").toBe(404);
     },
     RECORDS,
+  );
+});
+
+it("recording: where nothing is put together, what each person sent is there to play", async () => {
+  await scene(
+    async (all) => {
+      const { page } = (await recordedCall(all)).a;
+      await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Recordings" }).click();
+      const line = page.getByRole("list", { name: "Recordings" }).getByRole("listitem");
+      await line.filter({ hasText: "Separate tracks" }).waitFor({ timeout: 60_000 });
+      await line.getByRole("link", { name: /^Bob/ }).click();
+      await page.getByText("There’s no single file of this call").waitFor();
+      for (const [what, element] of [["Microphone", "audio"], ["Camera", "video"]] as const) {
+        await page.getByRole("list", { name: "Bob" }).getByRole("button", { name: `Play ${what} of Bob` }).click();
+        const player = page.locator(element);
+        await until(`${what} to play`, () => player.evaluate((media) => (media as HTMLMediaElement).currentTime > 0.3));
+        expect(await player.evaluate((media) => document.activeElement === media), "the focus goes to the player").toBe(true);
+      }
+    },
+    { config: `${RECORDS.config}[recording]\ncompose = false\n` },
   );
 });
