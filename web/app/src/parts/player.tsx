@@ -50,10 +50,12 @@ export function Player({ src, audioOnly, label, asked = false }: PlayerProps) {
           <button type="button" className="stoa-button" aria-label={t("player.forward")} title={t("player.forward")} onClick={() => jump(JUMP)}>
             <Icon name="forward" /><span aria-hidden="true">{JUMP}</span>
           </button>
-          <label htmlFor={id}>{t("player.speed")}</label>
-          <select id={id} className="stoa-select" value={speed} onChange={(event) => setRate(Number(event.target.value))}>
-            {SPEEDS.map((one) => <option key={one} value={one}>{one}×</option>)}
-          </select>
+          <span className="app-player-speed">
+            <label htmlFor={id}>{t("player.speed")}</label>
+            <select id={id} className="stoa-select" value={speed} onChange={(event) => setRate(Number(event.target.value))}>
+              {SPEEDS.map((one) => <option key={one} value={one}>{one}×</option>)}
+            </select>
+          </span>
         </div>
       )}
     </div>
