@@ -37,6 +37,24 @@ const call = (owner: string, other: string) => ({
   isRecorded: true, recording: null, metadata: {}, participants: [person(owner, "Me"), person(other, "Carol")],
 });
 
+/** A second of silence, as a WAVE file. Axe waits ten seconds for media of which nothing comes. */
+function silence(): Buffer {
+  const [rate, header] = [8_000, Buffer.alloc(44)];
+  header.write("RIFF", 0);
+  header.writeUInt32LE(36 + rate, 4);
+  header.write("WAVEfmt ", 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20); // PCM
+  header.writeUInt16LE(1, 22); // one channel
+  header.writeUInt32LE(rate, 24);
+  header.writeUInt32LE(rate, 28);
+  header.writeUInt16LE(1, 32);
+  header.writeUInt16LE(8, 34); // bits
+  header.write("data", 36);
+  header.writeUInt32LE(rate, 40);
+  return Buffer.concat([header, Buffer.alloc(rate, 128)]);
+}
+
 /** Answers the page's requests for recordings and calls, all of which `owner` began, with `other`; with errors once `fail` is set. */
 export async function showRecordings(page: Page, owner: string, other: string): Promise<{ fail: boolean }> {
   const answers = { fail: false };
@@ -48,8 +66,7 @@ export async function showRecordings(page: Page, owner: string, other: string): 
     if (answers.fail) return reply(route, 503, { error: { code: "unavailable", message: "busy" } });
     if (id === undefined) return reply(route, 200, { recordings: searchParams.has("query") ? [] : all, next: searchParams.has("query") ? null : "more" });
     if (what === "tracks" && pathname.endsWith("tracks")) return reply(route, 200, { tracks: id === "tracks" ? tracks : [] });
-    // A file that takes its time: the player stands there without a complaint.
-    if (what !== undefined) return;
+    if (what !== undefined) return route.fulfill({ contentType: "audio/wav", body: silence() });
     const found = all.find((one) => one.id === id);
     return found ? reply(route, 200, { success: true, recording: found }) : reply(route, 404, { error: { code: "recording_not_found", message: "none" } });
   });
