@@ -7,6 +7,7 @@ import { closeBrowsers, scene } from "./scene.ts";
 const SCREENS = [
   ["/", "Recent calls"],
   ["/history", "Recent calls"],
+  ["/recordings", "Recordings"],
   ["/people", "Recent calls"],
   ["/channels", "Recent calls"],
   ["/admin", "Administration"],

@@ -25,8 +25,8 @@ use crate::state::AppState;
 struct Files;
 
 /// Where the app has a screen of its own (`web/app/src/routes.ts`), and where it has one for each id.
-const SCREENS: &[&str] = &["", "history", "people", "channels", "admin", "doctor"];
-const SCREENS_BY_ID: &[&str] = &["people", "channels"];
+const SCREENS: &[&str] = &["", "history", "recordings", "people", "channels", "admin", "doctor"];
+const SCREENS_BY_ID: &[&str] = &["people", "channels", "recordings"];
 
 const INDEX: &str = "index.html";
 
