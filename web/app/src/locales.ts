@@ -142,6 +142,7 @@ export const en = {
   "recording.source.screen_share": "Screen",
   "recording.source.screen_share_audio": "Sound of the screen",
   "recording.source.other": "Track",
+  "recording.part": "{{what}}, part {{number}}",
   "recording.track": "{{name}}: {{what}}",
   "recording.play": "Play {{what}} of {{name}}",
   "recording.downloadTrack": "Download {{what}} of {{name}}",

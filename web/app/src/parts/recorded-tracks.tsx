@@ -19,9 +19,12 @@ export function RecordedTracks({ tracks }: { tracks: readonly RecordedTrack[] })
   const [playing, setPlaying] = useState<string | null>(null);
   const current = tracks.find((one) => one.id === playing);
   const nameOf = ({ userId, name }: RecordedTrack): string => (userId === null ? (name ?? t("recording.someone")) : names.user(userId, name));
-  const whatOf = ({ source }: RecordedTrack): string => {
+  const whatOf = ({ id, source, userId, name }: RecordedTrack): string => {
     const phrase = `recording.source.${source ?? "other"}`;
-    return t(phrase in en ? (phrase as Source) : "recording.source.other");
+    const what = t(phrase in en ? (phrase as Source) : "recording.source.other");
+    // A new file begins when a camera changes its size, for one.
+    const parts = tracks.filter((one) => one.source === source && one.userId === userId && one.name === name);
+    return parts.length === 1 ? what : t("recording.part", { what, number: parts.findIndex((one) => one.id === id) + 1 });
   };
   return (
     <>
