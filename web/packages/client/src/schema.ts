@@ -9413,7 +9413,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "audio/mp4": components["schemas"]["MediaFile"];
+                    "audio/webm": components["schemas"]["MediaFile"];
                     "video/mp4": components["schemas"]["MediaFile"];
+                    "video/webm": components["schemas"]["MediaFile"];
                 };
             };
             /** @description The range that was asked for */
@@ -9422,7 +9425,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "audio/mp4": components["schemas"]["MediaFile"];
+                    "audio/webm": components["schemas"]["MediaFile"];
                     "video/mp4": components["schemas"]["MediaFile"];
+                    "video/webm": components["schemas"]["MediaFile"];
                 };
             };
             /** @description The request does not match what this endpoint expects */
@@ -9634,6 +9640,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "audio/mp4": components["schemas"]["MediaFile"];
                     "video/mp4": components["schemas"]["MediaFile"];
                 };
             };
@@ -9643,6 +9650,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "audio/mp4": components["schemas"]["MediaFile"];
                     "video/mp4": components["schemas"]["MediaFile"];
                 };
             };

@@ -44,8 +44,8 @@ struct LinkParams {
 /// Returns the composed or uploaded file of a recording, or a range of it.
 #[utoipa::path(get, path = "/api/recordings/{id}/file", operation_id = "recordingFile", tag = "recordings",
     params(("id" = String, Path, description = "The recording"), LinkParams),
-    responses((status = 200, description = "The file", content_type = "video/mp4", body = MediaFile),
-        (status = 206, description = "The range that was asked for", content_type = "video/mp4", body = MediaFile),
+    responses((status = 200, description = "The file", content((MediaFile = "video/mp4"), (MediaFile = "audio/mp4"), (MediaFile = "video/webm"), (MediaFile = "audio/webm"))),
+        (status = 206, description = "The range that was asked for", content((MediaFile = "video/mp4"), (MediaFile = "audio/mp4"), (MediaFile = "video/webm"), (MediaFile = "audio/webm"))),
         (status = 409, description = "It has not been composed", body = ErrorBody),
         (status = 416, description = "There are no such bytes", body = ErrorBody),
         (status = "default", body = ErrorBody)))]
@@ -67,8 +67,8 @@ async fn file(
 #[utoipa::path(get, path = "/api/recordings/{id}/tracks/{track}", operation_id = "recordingTrack", tag = "recordings",
     params(("id" = String, Path, description = "The recording"),
         ("track" = String, Path, description = "The `id` from the list of tracks"), LinkParams),
-    responses((status = 200, description = "The file", content_type = "video/mp4", body = MediaFile),
-        (status = 206, description = "The range that was asked for", content_type = "video/mp4", body = MediaFile),
+    responses((status = 200, description = "The file", content((MediaFile = "video/mp4"), (MediaFile = "audio/mp4"))),
+        (status = 206, description = "The range that was asked for", content((MediaFile = "video/mp4"), (MediaFile = "audio/mp4"))),
         (status = 416, description = "There are no such bytes", body = ErrorBody),
         (status = "default", body = ErrorBody)))]
 async fn track(
