@@ -1,8 +1,8 @@
 //! Composed recordings: the raw tracks of a recording become one file that anyone can play.
 //!
-//! Composing has two halves. What is seen and heard when is worked out without touching anything: [`folder`] and [`fragments`] read
-//! what the recorder left, [`story`] tells what happened, [`timeline`] makes steps of it in which nothing moves, and [`graph`] says what
-//! ffmpeg has to do. [`job`] then lets ffmpeg do it, one step after another, in a process of its own: nothing that a broken track does to a
+//! Composing has two halves. What is seen and heard when is worked out without touching anything: `folder` and `fragments` read
+//! what the recorder left, `story` tells what happened, `timeline` makes steps of it in which nothing moves, and `graph` says what
+//! ffmpeg has to do. `job` then lets ffmpeg do it, one step after another, in a process of its own: nothing that a broken track does to a
 //! decoder reaches the server. [`Composer`] does that in the background.
 //!
 //! It does not know who may compose, or where files are kept.

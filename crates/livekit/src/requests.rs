@@ -183,7 +183,7 @@ impl Nonces {
 }
 
 impl Room {
-    /// A request of a backend. [`Output::Answer`] follows.
+    /// A request of a backend. [`crate::Output::Answer`] follows.
     pub fn handle_request(&mut self, now: Instant, id: RequestId, request: RoomRequest) {
         self.begin(now);
         if let Some(shard) = self.carried_out_by(&request) {
