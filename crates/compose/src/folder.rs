@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
+use model::recording_folder::{ABOUT, About, EVENTS, Event, TRACKS, VERSION, What};
 
 use crate::fragments::Part;
 
@@ -18,107 +18,15 @@ const LINES: usize = 2_000_000;
 #[derive(Debug)]
 pub struct Recording {
     /// What `recording.json` says.
-    pub head: Head,
+    pub head: About,
     /// What happened, in the order of the file.
-    pub events: Vec<Line>,
+    pub events: Vec<Event>,
     /// The parts that can be used, by their path in the folder.
     pub parts: BTreeMap<String, Part>,
     /// What was left out, for whoever wonders.
     pub notes: Vec<String>,
     /// Where it all is.
     pub folder: PathBuf,
-}
-
-/// `recording.json`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Head {
-    /// Of the folder's form; 1.
-    pub version: u32,
-    /// The recording's ID.
-    pub id: String,
-    /// The room that was recorded.
-    pub room: String,
-    /// When it began: milliseconds of the Unix epoch.
-    pub started_at: i64,
-}
-
-/// A line of `events.jsonl`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Line {
-    /// Milliseconds since the recording began.
-    pub at: u64,
-    /// What happened then.
-    #[serde(flatten)]
-    pub event: Event,
-}
-
-/// What can happen in a recording, as far as it matters to the picture.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are the recorder's")]
-pub enum Event {
-    /// The recorder came back after a restart of the server.
-    WentOn,
-    /// Someone came.
-    Joined {
-        participant: String,
-        #[serde(default)]
-        identity: String,
-        #[serde(default)]
-        name: String,
-        #[serde(default)]
-        kind: String,
-    },
-    /// Someone left.
-    Left { participant: String },
-    /// Someone publishes a track.
-    Track { track: String, participant: String, source: Source },
-    /// A track goes on in a file.
-    Part { track: String, file: String },
-    /// A track is no longer published.
-    TrackEnded { track: String },
-    /// A track is muted.
-    Muted { track: String },
-    /// A track is no longer muted.
-    Unmuted { track: String },
-    /// Who speaks, the loudest first.
-    Speakers { speakers: Vec<Speaker> },
-    /// The recording pauses.
-    Paused,
-    /// The recording goes on.
-    Resumed,
-    /// The recording is over.
-    Stopped,
-    /// Anything else: clocks, losses, marks, what later versions write.
-    #[serde(other)]
-    Other,
-}
-
-/// Someone who speaks.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Speaker {
-    /// The participant who spoke, as the recording names them.
-    pub participant: String,
-    /// How loud, from 0 to 1.
-    #[serde(default)]
-    pub level: f64,
-}
-
-/// What a track shows or carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A face.
-    Camera,
-    /// A voice.
-    Microphone,
-    /// A screen.
-    ScreenShare,
-    /// A screen's sound.
-    ScreenShareAudio,
-    /// Not said.
-    #[serde(other)]
-    Unknown,
 }
 
 /// Why a folder cannot be read as a recording.
@@ -144,14 +52,14 @@ impl Recording {
             let path = path.to_owned();
             move |error| FolderError::Io { path, error }
         };
-        let path = folder.join("recording.json");
+        let path = folder.join(ABOUT);
         let text = std::fs::read(&path).map_err(fail(&path))?;
-        let head: Head = serde_json::from_slice(&text).map_err(|_| FolderError::Head(path.clone()))?;
-        if head.version != 1 {
+        let head: About = serde_json::from_slice(&text).map_err(|_| FolderError::Head(path.clone()))?;
+        if head.version != VERSION {
             return Err(FolderError::Head(path));
         }
         let mut notes = Vec::new();
-        let path = folder.join("events.jsonl");
+        let path = folder.join(EVENTS);
         let file = File::open(&path).map_err(fail(&path))?;
         let events = lines(BufReader::new(file), &mut notes).map_err(fail(&path))?;
         let mut recording = Self { head, events, parts: BTreeMap::new(), notes, folder: folder.to_owned() };
@@ -164,9 +72,9 @@ impl Recording {
     fn adopt(&mut self) {
         let known: Vec<String> = self.files().map(|(_, file)| file.to_owned()).collect();
         let tracks: Vec<String> = (self.events.iter())
-            .filter_map(|line| if let Event::Track { track, .. } = &line.event { Some(track.clone()) } else { None })
+            .filter_map(|line| if let What::Track { track, .. } = &line.what { Some(track.clone()) } else { None })
             .collect();
-        let Ok(there) = std::fs::read_dir(self.folder.join("tracks")) else { return };
+        let Ok(there) = std::fs::read_dir(self.folder.join(TRACKS)) else { return };
         let mut found: Vec<String> = there
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| name.ends_with(".mp4") && !known.contains(&format!("tracks/{name}")))
@@ -178,14 +86,15 @@ impl Recording {
                 let at = self.events.last().map_or(0, |line| line.at);
                 let file = format!("tracks/{name}");
                 self.notes.push(format!("{file}: taken although no event names it"));
-                self.events.push(Line { at, event: Event::Part { track: track.clone(), file } });
+                self.events
+                    .push(Event { at, what: What::Part { track: track.clone(), file, width: None, height: None } });
             }
         }
     }
 
     fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.events.iter().filter_map(|line| match &line.event {
-            Event::Part { track, file } => Some((track.as_str(), file.as_str())),
+        self.events.iter().filter_map(|line| match &line.what {
+            What::Part { track, file, .. } => Some((track.as_str(), file.as_str())),
             _ => None,
         })
     }
@@ -220,7 +129,7 @@ fn is_inside(file: &str) -> bool {
 }
 
 /// The lines that can be understood.
-fn lines(mut input: impl BufRead, notes: &mut Vec<String>) -> io::Result<Vec<Line>> {
+fn lines(mut input: impl BufRead, notes: &mut Vec<String>) -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
     let mut line = Vec::new();
     let mut wrong = 0;
@@ -243,9 +152,11 @@ fn lines(mut input: impl BufRead, notes: &mut Vec<String>) -> io::Result<Vec<Lin
 
 #[cfg(test)]
 mod tests {
+    use model::recording_folder::{Kind, Source, Speaker};
+
     use super::*;
 
-    fn read(text: &str) -> (Vec<Line>, Vec<String>) {
+    fn read(text: &str) -> (Vec<Event>, Vec<String>) {
         let mut notes = Vec::new();
         (lines(text.as_bytes(), &mut notes).expect("memory"), notes)
     }
@@ -259,10 +170,16 @@ mod tests {
             "{\"at\":10,\"type\":\"tra",
         );
         let (events, notes) = read(text);
-        let track = Event::Track { track: "TR_1".to_owned(), participant: "PA_1".to_owned(), source: Source::Camera };
+        let track = What::Track {
+            track: "TR_1".to_owned(),
+            participant: "PA_1".to_owned(),
+            kind: Kind::Video,
+            source: Source::Camera,
+            codec: "vp8".to_owned(),
+        };
         let speakers = vec![Speaker { participant: "PA_1".to_owned(), level: 0.5 }];
-        let wanted = [(0, Event::Other), (4, track), (9, Event::Speakers { speakers })];
-        assert_eq!(events, wanted.map(|(at, event)| Line { at, event }));
+        let wanted = [(0, What::Started { wall_ms: 5 }), (4, track), (9, What::Speakers { speakers })];
+        assert_eq!(events, wanted.map(|(at, event)| Event { at, what: event }));
         assert_eq!(notes, ["events.jsonl: 1 lines cannot be read; left out"]);
     }
 

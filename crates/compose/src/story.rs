@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::folder::{Event, Line, Source, Speaker};
+use model::recording_folder::{Event, Source, Speaker, What};
+
 use crate::fragments::{LONGEST, Part};
 use crate::span::{Micros, Span, Spans};
 use crate::speakers::{self, Turn};
@@ -63,11 +64,11 @@ impl Track {
 
 impl Story {
     /// Tells what happened, from the events and the parts that can be used.
-    pub fn tell(events: &[Line], parts: &BTreeMap<String, Part>) -> Self {
+    pub fn tell(events: &[Event], parts: &BTreeMap<String, Part>) -> Self {
         let mut teller = Teller { parts, ..Teller::new(parts) };
         for line in events {
             let at = line.at.saturating_mul(1_000).min(LONGEST);
-            teller.hear(at.max(teller.now), &line.event);
+            teller.hear(at.max(teller.now), &line.what);
         }
         teller.finish()
     }
@@ -115,26 +116,26 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn hear(&mut self, at: Micros, event: &Event) {
+    fn hear(&mut self, at: Micros, event: &What) {
         // A lost last line and a restart are all that may follow the end.
         self.stopped = None;
         match event {
-            Event::WentOn => self.went_on(at),
-            Event::Joined { participant, identity, name, kind } => self.joined(at, participant, identity, name, kind),
-            Event::Left { participant } => self.left(at, participant),
-            Event::Track { track, participant, source } => self.track(at, track, participant, *source),
-            Event::Part { track, file } => self.part(at, track, file),
-            Event::TrackEnded { track } => {
+            What::WentOn { .. } => self.went_on(at),
+            What::Joined { participant, identity, name, kind } => self.joined(at, participant, identity, name, kind),
+            What::Left { participant } => self.left(at, participant),
+            What::Track { track, participant, source, .. } => self.track(at, track, participant, *source),
+            What::Part { track, file, .. } => self.part(at, track, file),
+            What::TrackEnded { track } => {
                 self.mute(at, track);
                 self.publishing.remove(track);
             }
-            Event::Muted { track } => self.mute(at, track),
-            Event::Unmuted { track } => self.unmute(at, track),
-            Event::Speakers { speakers } => self.speakers(at, speakers),
-            Event::Paused => self.paused = self.paused.or(Some(at)),
-            Event::Resumed => self.resume(at),
-            Event::Stopped => self.stopped = Some(at),
-            Event::Other => {}
+            What::Muted { track } => self.mute(at, track),
+            What::Unmuted { track } => self.unmute(at, track),
+            What::Speakers { speakers } => self.speakers(at, speakers),
+            What::Paused => self.paused = self.paused.or(Some(at)),
+            What::Resumed => self.resume(at),
+            What::Stopped => self.stopped = Some(at),
+            What::Started { .. } | What::Clock { .. } | What::Gap { .. } | What::Marked { .. } | What::Other => {}
         }
         self.now = at;
     }
@@ -292,7 +293,7 @@ mod tests {
     use crate::boxes::tests::part_of;
 
     /// Events as they stand in the file, one JSON object each.
-    fn events(lines: &[&str]) -> Vec<Line> {
+    fn events(lines: &[&str]) -> Vec<Event> {
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
     }
 

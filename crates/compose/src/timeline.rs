@@ -229,11 +229,11 @@ impl Scene<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::Source;
     use crate::layout::Size;
     use crate::options::Rate;
     use crate::speakers::Turn;
     use crate::story::{Person, Track};
+    use model::recording_folder::Source;
     use proptest::prelude::*;
 
     const LONGEST: Micros = 60_000_000;

@@ -5,6 +5,7 @@
 mod calls;
 mod code;
 mod id;
+pub mod recording_folder;
 mod recordings;
 mod redact;
 mod unit;

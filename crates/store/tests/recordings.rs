@@ -232,7 +232,7 @@ fn write_folder(folder: &Path, id: RecordingId, call: CallId, who: &[&str]) -> V
     for (at, name) in who.iter().enumerate() {
         let track = format!("TR_{at}");
         events += &format!(
-            "{{\"at\":1,\"type\":\"joined\",\"participant\":\"PA_{at}\",\"identity\":\"{name}\",\"name\":\"{name}\"}}\n"
+            "{{\"at\":1,\"type\":\"joined\",\"participant\":\"PA_{at}\",\"identity\":\"{name}\",\"name\":\"{name}\",\"kind\":\"standard\"}}\n"
         );
         events += &format!(
             "{{\"at\":2,\"type\":\"track\",\"track\":\"{track}\",\"participant\":\"PA_{at}\",\"kind\":\"video\",\"source\":\"camera\",\"codec\":\"vp8\"}}\n"

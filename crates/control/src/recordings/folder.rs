@@ -7,8 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use futures_util::TryStreamExt;
+use model::recording_folder::{About, Event, What};
 use model::{CallId, RecordingId, RoomName, Timestamp, UserId};
-use serde::Deserialize;
 use storage::{ByteStream, SpoolName, StorageError};
 use tokio::io::AsyncWriteExt;
 
@@ -45,7 +45,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// What began the folder.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Manifest {
     pub room: RoomName,
     started_at: i64,
@@ -55,7 +55,8 @@ impl Manifest {
     pub fn read(folder: &Path) -> Option<Self> {
         let mut text = String::new();
         open(&folder.join(SpoolName::MANIFEST)).ok()?.take(LONGEST_LINE).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        let About { room, started_at, .. } = serde_json::from_str(&text).ok()?;
+        Some(Self { room: RoomName::new(&room).ok()?, started_at })
     }
 
     pub fn started_at(&self) -> Timestamp {
@@ -80,36 +81,6 @@ pub(super) struct Story {
     pub length_ms: u64,
 }
 
-#[derive(Deserialize)]
-struct Line {
-    at: u64,
-    #[serde(flatten)]
-    event: Event,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Event {
-    Joined {
-        participant: String,
-        identity: String,
-    },
-    Track {
-        track: String,
-        participant: String,
-        kind: Option<String>,
-        source: Option<String>,
-        codec: Option<String>,
-    },
-    Part {
-        file: String,
-        width: Option<u32>,
-        height: Option<u32>,
-    },
-    #[serde(other)]
-    Other,
-}
-
 impl Story {
     pub fn read(folder: &Path) -> Self {
         let mut story = Self::default();
@@ -124,22 +95,29 @@ impl Story {
                 Ok(_) | Err(_) => return story,
             }
             // A torn last line, and what a later version writes, are passed over.
-            let Ok(Line { at, event }) = serde_json::from_slice(&line) else { continue };
+            let Ok(Event { at, what }) = serde_json::from_slice(&line) else { continue };
             story.length_ms = story.length_ms.max(at);
-            match event {
-                Event::Joined { participant, identity } => {
+            match what {
+                What::Joined { participant, identity, .. } => {
                     identities.insert(participant, identity);
                 }
-                Event::Track { track, participant, kind, source, codec } => {
+                What::Track { track, participant, kind, source, codec } => {
                     let user = identities.get(&participant).and_then(|identity| UserId::new(identity).ok());
-                    let info =
-                        TrackInfo { track: track.clone(), user, media: kind, source, codec, width: None, height: None };
+                    let info = TrackInfo {
+                        track: track.clone(),
+                        user,
+                        media: Some(kind.as_str().to_owned()),
+                        source: Some(source.as_str().to_owned()),
+                        codec: Some(codec).filter(|codec| !codec.is_empty()),
+                        width: None,
+                        height: None,
+                    };
                     story.tracks.insert(track, info);
                 }
-                Event::Part { file, width, height } => {
-                    story.parts.insert(file, (width, height));
+                What::Part { file, width, height, .. } => {
+                    story.parts.insert(file, (width.map(u32::from), height.map(u32::from)));
                 }
-                Event::Other => {}
+                _ => {}
             }
         }
     }

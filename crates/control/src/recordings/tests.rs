@@ -38,10 +38,10 @@ fn the_room_of_a_folder_is_the_calls() {
     let room = "0192d3b4-0000-7000-8000-000000000001";
     let write = |text: &str| std::fs::write(dir.path().join(SpoolName::MANIFEST), text).unwrap();
     assert!(Manifest::read(dir.path()).is_none());
-    write(&format!(r#"{{"version":1,"id":"x","room":"{room}","started_at":1800000000000}}"#));
+    write(&format!(r#"{{"version":1,"id":"{room}","room":"{room}","started_at":1800000000000}}"#));
     let manifest = Manifest::read(dir.path()).unwrap();
     assert_eq!((manifest.call(), manifest.started_at().0), (room.parse().ok(), 1_800_000_000_000));
-    write(r#"{"version":1,"room":"stand-up","started_at":1}"#);
+    write(&format!(r#"{{"version":1,"id":"{room}","room":"stand-up","started_at":1}}"#));
     assert_eq!(Manifest::read(dir.path()).unwrap().call(), None);
     write(r#"{"version":1,"ro"#);
     assert!(Manifest::read(dir.path()).is_none());
